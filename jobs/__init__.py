@@ -1,0 +1,1 @@
+"""The programs: parse, session, stage, write. Run them with spark-submit."""

@@ -1,0 +1,53 @@
+"""Repair, identify, measure and judge documents.
+
+spark-submit jobs/clean.py --root ROOT [--languages eng,zho] [--min-words 50] [--config corpus.toml]
+spark-submit jobs/clean.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
+"""
+
+import sys
+import time
+
+from pyspark.sql import SparkSession
+
+from pipeline import storage
+from pipeline.config import Config
+from pipeline.spark import command, runs, tables
+from pipeline.spark.progress import stage_progress
+from pipeline.stages import clean
+from schemas.records import RunRecord
+
+
+def run(spark: SparkSession, config: Config, source: command.Source, folder: str) -> RunRecord:
+    began, settings = time.monotonic(), config.clean
+    record = runs.make_record("clean", clean.VERSION, settings.model_dump(mode="json"), source.inputs)
+    if command.up_to_date(record, folder):
+        return record
+    earlier = runs.finished(folder)
+    building = runs.begin(folder, record)
+    path = storage.join(building, "documents")
+    with stage_progress(spark, "clean"):
+        given = source.open(spark, clean.REQUIRED)
+        if earlier and _annotations(earlier) == _annotations(record):
+            annotated = tables.read(spark, storage.join(folder, "documents"), ["drop_reason"]).drop("drop_reason")
+        else:
+            annotated = clean.annotate(given, settings)
+        tables.write(clean.decide(annotated, settings), path)
+    documents = tables.written(spark, path)
+    counts = tables.count_reasons(documents)
+    ledger = tables.ledger("clean", given.count(), counts, {"documents": documents.count()})
+    runs.publish(folder, record, ledger, tables.examples(documents, documents, tables.totals(counts)))
+    command.say_done("clean", ledger["rows_in"], ledger["rows_out"], began)
+    return record
+
+
+def _annotations(record: RunRecord) -> object:
+    """What the annotated columns depend on: with equal ones, only the verdict is taken again."""
+    return record["stage_version"], record["inputs"], record["config"]["model"], record["versions"]
+
+
+def main(argv: list[str] | None = None) -> int:
+    return command.stage_job("clean", run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

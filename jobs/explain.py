@@ -1,0 +1,83 @@
+"""What happened to a page, stage by stage.
+
+spark-submit jobs/explain.py --root ROOT --url URL
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pipeline import storage
+from pipeline.config import Parser, parse
+from pipeline.spark import command, runs, tables
+from pipeline.spark.session import session
+
+
+def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
+    """A line or more a finished stage. ValueError when no record of the root has the address."""
+    ids: set[str] = set()
+    rows = _rows(spark, root, "extract", "documents", F.col("url") == url)
+    ids.update(row["id"] for row in rows)
+    for row in rows:
+        yield f"extract: document {row['id']}, {len(row['text'])} characters, from {row['file_path']} at {row['offset']}"
+    lost = _rows(spark, root, "extract", "skipped", F.col("url") == url)
+    for row in lost:
+        yield f"extract: skipped, {row['reason']} ({row['detail'] or 'no detail'}), {row['file_path']} at {row['offset']}"
+    if not rows and not lost:
+        raise ValueError(f"--url {url}: no record of this address in {root}/extract")
+    mine = F.col("id").isin(*sorted(ids)) & (F.col("url") == url)
+    for row in _rows(spark, root, "clean", "documents", mine):
+        verdict = f"dropped, {row['drop_reason']}" if row["drop_reason"] else "kept"
+        language = f"{row['language']}_{row['language_script']} ({row['language_score']:.2f})"
+        yield f"clean: {verdict}; {language}"
+        yield "  signals: " + ", ".join(f"{name} {_short(value)}" for name, value in row.items() if _is_signal(value))
+    by_id = F.col("id").isin(*sorted(ids))
+    for row in _rows(spark, root, "dedup", "clusters", by_id):
+        size = row["minhash_cluster_size"]
+        if row["drop_reason"]:
+            yield f"dedup: dropped, {row['drop_reason']}: {row['cluster_id']} is kept of {size} copies"
+        else:
+            yield f"dedup: kept, the best of {size} copies"
+    for row in _rows(spark, root, "dedup", "documents", mine):
+        if row["minhash_cluster_size"] == 1:
+            yield "dedup: kept, no copy found"
+    for row in _rows(spark, root, "sample", "data", by_id, F.input_file_name().alias("file")):
+        yield f"sample: in {row['file'].split('/sample/')[-1]}"
+
+
+def _rows(spark: SparkSession, root: str, stage: str, table: str, condition: Any, *more: Any) -> list[dict[str, Any]]:
+    folder = storage.join(root, stage)
+    if runs.finished(folder) is None:
+        return []
+    found: DataFrame = tables.read(spark, storage.join(folder, table), ["id"])
+    return [row.asDict() for row in found.where(condition).select("*", *more).limit(20).collect()]
+
+
+def _is_signal(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def body(argv: Sequence[str] | None) -> None:
+    parser = Parser(prog="jobs/explain.py", allow_abbrev=False)
+    parser.add_argument("--root", required=True, help="folder of a corpus")
+    parser.add_argument("--url", required=True, help="the page's address, as in the archive")
+    args = parse(parser, argv)
+    root = storage.absolute(args.root)
+    runs.require(storage.join(root, "extract"), "extract")
+    for line in explain(session("wanyu explain"), root, args.url):
+        command.say(line)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return command.ending(body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

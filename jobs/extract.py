@@ -1,0 +1,107 @@
+"""Read archives and find the main text of every page.
+
+spark-submit jobs/extract.py --input ARCHIVES --root ROOT [--engine trafilatura|resiliparse] [--config corpus.toml]
+
+ARCHIVES: files, folders, a warc.paths[.gz] list (with --prefix), https:// or s3:// addresses; .warc .arc .wet, plain or
+compressed.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from pyspark.sql import SparkSession
+
+from pipeline import storage
+from pipeline.archives import Archive, manifest
+from pipeline.config import ExtractConfig, Parser, add_stage_flags, load, parse
+from pipeline.spark import command, runs, tables
+from pipeline.spark.progress import BEATS, Progress, beats, rate_and_time_left
+from pipeline.spark.session import session
+from pipeline.stages import extract
+from schemas.extract import FAILED
+from schemas.records import Ledger, RunRecord
+
+NEUTRAL = {"prefix", "limit", "retries", "user_agent", "max_failed_share"}  # change no row of an archive
+
+
+def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], folder: str) -> RunRecord:
+    began = time.monotonic()
+    config = settings.model_dump(mode="json")
+    listed = runs.fingerprint([[archive.file_path, archive.size] for archive in archives])
+    identity = {name: value for name, value in config.items() if name not in NEUTRAL}
+    record = runs.make_record("extract", extract.VERSION, identity, {"archives": listed})
+    if command.up_to_date(record, folder):
+        return record
+    building = runs.begin(folder, record, resume=True)
+    _keep_finished(folder, building, record, archives)
+    done = storage.listing(storage.join(building, "inputs"))
+    left = [archive for archive in archives if extract.file_name(archive) not in done]
+    if done:
+        command.say(f"extract  {len(done):,} of {len(archives):,} archives are done already")
+
+    def line() -> str:
+        there, seen = storage.listing(storage.join(building, "inputs")), beats(building)
+        fresh = len(there) - len(done)
+        counts = ", ".join(f"{seen.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
+        return f"extract: {rate_and_time_left(fresh, len(left), time.monotonic() - began, 'archives')}; {counts}"
+
+    if left:
+        with Progress(line):
+            extract.extract(spark, left, settings, building).write.format("noop").mode("overwrite").save()
+    inputs = tables.written(spark, storage.join(building, "inputs"))
+    total = extract.totals(inputs, FAILED)
+    if total.failed > settings.max_failed_share * total.archives:
+        worst = inputs.where(inputs["status"].isin(*FAILED)).orderBy("file_path").first()
+        runs.abandon(folder)
+        assert worst is not None
+        raise ValueError(
+            f"{total.failed} of {total.archives} archives gave nothing, such as {worst['file_path']} "
+            f"({worst['status']}: {worst['detail']}): check --input, or raise max_failed_share"
+        )
+    storage.remove(storage.join(building, BEATS))
+    documents = tables.written(spark, storage.join(building, "documents"))
+    skipped = tables.written(spark, storage.join(building, "skipped"))
+    written = {"documents": documents.count(), "inputs": total.archives, "skipped": skipped.count()}
+    ledger = Ledger(
+        stage="extract",
+        rows_in=total.records,
+        rows_out=written["documents"],
+        dropped=dict(sorted(total.reasons.items())),
+        by_language={},
+        tables=written,
+    )
+    runs.publish(folder, record, ledger, extract.examples(documents, skipped, total))
+    command.say_done("extract", total.records, total.documents, began)
+    return record
+
+
+def _keep_finished(folder: str, building: str, record: RunRecord, archives: list[Archive]) -> None:
+    """Takes over from a finished run with the same settings the archives that both runs have."""
+    earlier = runs.finished(folder)
+    if not earlier or (earlier["config"], earlier["stage_version"]) != (record["config"], record["stage_version"]):
+        return
+    receipts = storage.listing(storage.join(folder, "inputs"))
+    for name in (extract.file_name(archive) for archive in archives):
+        if name in receipts:
+            for table in extract.TABLES:  # the receipt comes last
+                storage.copy(storage.join(folder, table, name), storage.join(building, table, name))
+
+
+def main(argv: list[str] | None = None) -> int:
+    def body(argv: Sequence[str] | None) -> None:
+        parser = Parser(prog="jobs/extract.py", allow_abbrev=False)
+        command.add_input_flags(parser)
+        command.add_common_flags(parser)
+        add_stage_flags(parser, ["extract"])
+        args = parse(parser, argv)
+        settings = load(args.config, command.stage_flags(args)).extract
+        archives = manifest(args.input, settings.prefix, settings.limit)
+        root = storage.absolute(args.root)
+        run(session("wanyu extract", args.partitions), settings, archives, storage.join(root, "extract"))
+
+    return command.ending(body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

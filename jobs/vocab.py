@@ -1,0 +1,98 @@
+"""Learn one shared vocabulary from the shards and export the tokenizer that transformers.AutoTokenizer opens.
+
+spark-submit jobs/vocab.py --root ROOT [--vocab-size 64000] [--config corpus.toml]
+spark-submit jobs/vocab.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pipeline import storage
+from pipeline.config import Config
+from pipeline.spark import command, runs, tables
+from pipeline.spark.progress import stage_progress
+from pipeline.stages import vocab
+from schemas.records import RunRecord
+from schemas.vocab import SENTENCES
+from tokenizer.export import export
+from tokenizer.learn import learn_unigram
+from tokenizer.measure import measure
+from tokenizer.model import encoder, read_vocabulary
+
+TEXTS_A_LANGUAGE = 50  # for the report
+
+
+def run(spark: SparkSession, config: Config, source: command.Source, folder: str) -> RunRecord:
+    began, settings = time.monotonic(), config.vocab
+    record = runs.make_record("vocab", vocab.VERSION, settings.model_dump(mode="json"), source.inputs)
+    if command.up_to_date(record, folder):
+        return record
+    building = runs.begin(folder, record)
+    scratch = storage.join(building, "_sentences")
+    with stage_progress(spark, "vocab"):
+        documents = source.open(spark, vocab.REQUIRED)
+        if source.stage:
+            documents = documents.where(F.input_file_name().contains("/train-"))
+        found = vocab.sentences(documents)
+        chosen = vocab.choose(found, vocab.shares(vocab.sizes(found), settings), settings)
+        tables.write(vocab.in_order(chosen, settings), scratch)
+    model = learn_unigram(
+        _texts(scratch),
+        vocab_size=settings.vocab_size,
+        character_coverage=settings.character_coverage,
+        max_sentence_bytes=settings.max_sentence_bytes,
+        num_threads=settings.num_threads,
+        allow_smaller=True,
+    )
+    pieces = [piece for piece, _ in read_vocabulary(model)]
+    if len(pieces) < settings.vocab_size:
+        command.say(f"vocab: the sample yields {len(pieces):,} pieces, not vocab_size = {settings.vocab_size:,}")
+    with tempfile.TemporaryDirectory() as made:
+        export(model, Path(made))
+        for file in sorted(Path(made).iterdir()):
+            storage.write_bytes(storage.join(building, file.name), file.read_bytes())
+    report = measure(encoder(model), _texts_by_language(documents), pieces)
+    storage.write_bytes(
+        storage.join(building, "report.json"), json.dumps(report, indent=1, ensure_ascii=False).encode()
+    )
+    counts = tables.count_reasons(chosen)
+    rows_in = found.count()
+    learnt = {"sentences": tables.written(spark, scratch).count(), "pieces": len(pieces)}
+    storage.remove(scratch)
+    if learnt["sentences"] != tables.totals(counts).get(None, 0):
+        raise AssertionError(f"vocab: {learnt['sentences']} sentences were written, {counts} counted")
+    runs.publish(folder, record, tables.ledger("vocab", rows_in, counts, learnt), [])
+    command.say_done("vocab", rows_in, learnt["sentences"], began, "sentences")
+    return record
+
+
+def _texts(folder: str) -> Iterator[str]:
+    """The sentences in the order in which they were written, a few thousand in memory at a time."""
+    for name in storage.listing(folder):
+        fs, inside = storage.filesystem(storage.join(folder, name))
+        with fs.open(inside, "rb") as file:
+            for batch in pq.ParquetFile(file).iter_batches(columns=SENTENCES.names[:1]):
+                yield from batch.column(0).to_pylist()
+
+
+def _texts_by_language(documents: DataFrame) -> dict[str, list[str]]:
+    texts: dict[str, list[str]] = {}
+    for row in vocab.some_of_each(documents, TEXTS_A_LANGUAGE).collect():
+        texts.setdefault(row["label"], []).append(row["text"])
+    return texts
+
+
+def main(argv: list[str] | None = None) -> int:
+    return command.stage_job("vocab", run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

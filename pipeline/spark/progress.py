@@ -1,0 +1,100 @@
+"""What a person sees while a stage runs: one line that is rewritten on a terminal, nothing at all elsewhere.
+
+Long tasks beat: they write small JSON files with their running counts, which the driver adds up. A beat is for the eyes
+only; no count in a ledger comes from one.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from pyspark.sql import SparkSession
+
+from pipeline import storage
+
+BEATS = "_beats"
+SECONDS = 2.0
+
+
+class Beat:
+    """A task's running counts, written to `folder` at most every SECONDS."""
+
+    def __init__(self, folder: str, name: str):
+        self._path = storage.join(folder, BEATS, f"{name}.json")
+        self._due = time.monotonic() + SECONDS
+
+    def __call__(self, **counts: int) -> None:
+        if time.monotonic() >= self._due:
+            storage.write_json(self._path, counts)
+            self._due = time.monotonic() + SECONDS
+
+
+def beats(folder: str) -> dict[str, int]:
+    """The sum of all running counts."""
+    total: dict[str, int] = {}
+    where = storage.join(folder, BEATS)
+    for name in storage.listing(where):
+        for key, count in (storage.read_json(storage.join(where, name)) or {}).items():
+            total[key] = total.get(key, 0) + count
+    return total
+
+
+class Progress:
+    """Shows `line()` every second on a terminal until the block ends."""
+
+    def __init__(self, line: Callable[[], str]):
+        self._line = line
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Progress":
+        if sys.stderr.isatty():
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        if self._thread.is_alive():
+            self._thread.join()
+            sys.stderr.write("\r\x1b[K")
+
+    def _run(self) -> None:
+        while not self._done.wait(1.0):
+            try:
+                sys.stderr.write("\r\x1b[K" + self._line()[:150])
+                sys.stderr.flush()
+            except Exception:  # a lost beat must never stop the work
+                continue
+
+
+def rate_and_time_left(done: float, total: float, seconds: float, unit: str) -> str:
+    """`12/90 archives, 0.4/s, 3:15 left`."""
+    text = f"{done:,.0f}/{total:,.0f} {unit}"
+    if not done or not seconds:
+        return text
+    left = int((total - done) * seconds / done)
+    return f"{text}, {done / seconds:,.1f}/s, {left // 60}:{left % 60:02d} left"
+
+
+@contextmanager
+def stage_progress(spark: SparkSession, stage: str) -> Iterator[None]:
+    """Tasks done of those that Spark knows of, for stages whose tasks are short."""
+    began = time.monotonic()
+    tracker = spark.sparkContext.statusTracker() if sys.stderr.isatty() else None
+
+    def line() -> str:
+        assert tracker is not None
+        running = [tracker.getStageInfo(one) for one in tracker.getActiveStageIds()]
+        done = sum(info.numCompletedTasks for info in running if info)
+        failed = sum(info.numFailedTasks for info in running if info)
+        total = sum(info.numTasks for info in running if info)
+        seconds = time.monotonic() - began
+        return f"{stage}: {rate_and_time_left(done, total, seconds, 'tasks')}, {failed} failed, {seconds:.0f} s"
+
+    with Progress(line):
+        yield

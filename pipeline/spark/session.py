@@ -1,0 +1,45 @@
+"""The Spark session that every job shares. What the user set with --conf or spark-defaults stays as set."""
+
+import os
+import sys
+
+from pyspark import SparkConf, SparkContext
+from pyspark.sql import SparkSession
+
+DEFAULTS = {
+    "spark.sql.execution.arrow.pyspark.validateSchema.enabled": "true",  # a wrong batch is named, not crashed on
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",  # pages are large
+    "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.files.maxPartitionBytes": "32m",
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    "spark.python.worker.faulthandler.enabled": "true",
+    "spark.log.level": "ERROR",
+}
+
+
+def session(app_name: str, partitions: int | None = None) -> SparkSession:
+    """The running session or a new one; `partitions` sets the shuffle partitions (results never depend on it)."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(app_name)
+    given = _given()
+    for key, value in DEFAULTS.items():
+        if key not in given:
+            builder = builder.config(key, value)
+    if partitions:
+        builder = builder.config("spark.sql.shuffle.partitions", str(partitions))
+    elif "spark.sql.shuffle.partitions" not in given and _is_local(given):
+        builder = builder.config("spark.sql.shuffle.partitions", "4")  # 200 tasks cost more than the work on a laptop
+    return builder.getOrCreate()
+
+
+def _given() -> dict[str, str]:
+    """Settings from spark-submit and spark-defaults, which live in the driver's JVM before there is a session."""
+    SparkContext._ensure_initialized()
+    return dict(SparkConf().getAll())
+
+
+def _is_local(given: dict[str, str]) -> bool:
+    master = given.get("spark.master", "local")
+    return master == "local" or master.startswith("local[")

@@ -1,0 +1,130 @@
+"""Tables: reading with a check of the columns, writing Parquet, counting and picking examples from what was written."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import StructType
+
+from pipeline import storage
+from schemas.records import Account, Example, Ledger
+
+Counts = dict[str, dict[str | None, int]]  # `eng_Latn` -> reason, None for kept -> rows
+
+ROW_GROUP_ROWS = 1024
+EXAMPLES_A_REASON = 6
+EXAMPLE_CHARACTERS = 700
+
+
+def spark_schema(schema: pa.Schema) -> StructType:
+    return from_arrow_schema(schema)
+
+
+def engine_path(path: str) -> str:
+    """Hadoop calls fsspec's s3:// s3a://."""
+    return "s3a://" + path.removeprefix("s3://") if path.startswith("s3://") else path
+
+
+def read(spark: SparkSession, path: str, required: Iterable[str]) -> DataFrame:
+    """A folder or file of Parquet. ValueError names what is missing, the path or a column."""
+    if not storage.exists(path):
+        raise ValueError(f"{path}: no such table")
+    if not any(name.endswith(".parquet") for name in [path, *storage.listing(path)]):
+        raise ValueError(f"{path}: no Parquet file in it")
+    table = spark.read.option("recursiveFileLookup", "true").parquet(engine_path(path))
+    for column in required:
+        if column not in table.columns:
+            raise ValueError(f"{path} has no column {column!r}; it has {', '.join(table.columns)}")
+    return table
+
+
+def write(table: DataFrame, path: str) -> None:
+    """Zstandard Parquet in row groups small enough to be read and split by many."""
+    table.write.mode("overwrite").option("parquet.block.row.count.limit", ROW_GROUP_ROWS).parquet(engine_path(path))
+
+
+def written(spark: SparkSession, path: str) -> DataFrame:
+    """A table just written: counts come from here, never from what was meant to be written."""
+    return spark.read.parquet(engine_path(path))
+
+
+def label(table: DataFrame) -> Column:
+    """`eng_Latn`; `und_Zyyy` where a table does not say."""
+    known = {"language": "und", "language_script": "Zyyy"}
+    parts = [F.coalesce(name, F.lit(d)) if name in table.columns else F.lit(d) for name, d in known.items()]
+    return F.concat_ws("_", *parts)
+
+
+def count_reasons(table: DataFrame) -> Counts:
+    """`eng_Latn` -> drop_reason or None -> rows; a table without the column has no reasons."""
+    reason = F.col("drop_reason") if "drop_reason" in table.columns else F.lit(None).cast("string")
+    counts: Counts = {}
+    for row in table.groupBy(label(table).alias("label"), reason.alias("reason")).count().collect():
+        counts.setdefault(row["label"], {})[row["reason"]] = row["count"]
+    return counts
+
+
+def ledger(stage: str, rows_in: int, counts: Counts, written: dict[str, int]) -> Ledger:
+    """The account of a stage: `rows_in` counted from what it read, everything else from what it wrote."""
+    by_language = {name: _account(reasons) for name, reasons in sorted(counts.items())}
+    total = _account(totals(counts))
+    total["rows_in"] = rows_in
+    return Ledger(stage=stage, by_language=by_language, tables=written, **total)
+
+
+def _account(reasons: Mapping[str | None, int]) -> Account:
+    dropped = {reason: rows for reason, rows in sorted(reasons.items(), key=str) if reason is not None}
+    return Account(rows_in=sum(reasons.values()), rows_out=reasons.get(None, 0), dropped=dropped)
+
+
+def uniform(seed: int, salt: str, *columns: Column) -> Column:
+    """A number in [0, 1) by hash of the columns: the same for every partitioning, independent between salts."""
+    bits = F.shiftrightunsigned(F.xxhash64(F.lit(seed), F.lit(salt), *columns), 11)
+    return bits.cast("double") / F.lit(float(1 << 53))
+
+
+def lookup(values: Mapping[str, Any], kind: str) -> Column:
+    """A map column of literals, to be indexed by a column of keys; null for a key that is not there."""
+    pairs = [F.lit(item) for pair in sorted(values.items()) for item in pair]
+    return F.create_map(*pairs).cast(f"map<string,{kind}>")
+
+
+def totals(counts: Mapping[str, Mapping[str | None, int]]) -> dict[str | None, int]:
+    """Rows by reason, languages added up."""
+    total: dict[str | None, int] = {}
+    for reasons in counts.values():
+        for reason, rows in reasons.items():
+            total[reason] = total.get(reason, 0) + rows
+    return total
+
+
+def examples(marked: DataFrame, texts: DataFrame, counts: Mapping[str | None, int]) -> list[Example]:
+    """A few rows for each reason (null: kept), chosen by hash of the id: never a sort, a collect or a shuffle of all.
+
+    `marked`: columns id and drop_reason. `texts`: columns id, url, language, language_script and text, one row an id.
+    """
+    share = F.lit(0.0)
+    for name, rows in counts.items():
+        hit = F.col("drop_reason").isNull() if name is None else F.col("drop_reason") == name
+        share = F.when(hit, F.lit(min(1.0, 20 * EXAMPLES_A_REASON / max(1, rows)))).otherwise(share)
+    order = uniform(0, "examples", F.col("id"))
+    rank = F.row_number().over(Window.partitionBy("drop_reason").orderBy(order, "id"))
+    few = marked.where(order < share).select("id", "drop_reason", rank.alias("rank"))
+    picked = (
+        few.where(F.col("rank") <= EXAMPLES_A_REASON).orderBy(F.col("drop_reason").asc_nulls_first(), "rank").collect()
+    )
+    shown = texts.where(F.col("id").isin([row["id"] for row in picked])).select(
+        "id",
+        F.coalesce("url", F.lit("")).alias("url"),
+        F.concat_ws("_", "language", "language_script").alias("language"),
+        F.substring(F.coalesce("text", F.lit("")), 1, EXAMPLE_CHARACTERS).alias("text"),
+    )
+    found = {row["id"]: row for row in shown.collect()}
+    return [_example(found[row["id"]], row["drop_reason"]) for row in picked if row["id"] in found]
+
+
+def _example(row: Row, reason: str | None) -> Example:
+    return Example(id=row["id"], url=row["url"], language=row["language"], reason=reason, text=row["text"])

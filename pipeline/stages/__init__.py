@@ -1,0 +1,1 @@
+"""The stages: DataFrame to DataFrame."""

@@ -1,0 +1,218 @@
+"""extract: one task an archive. Each archive's rows are files of their own that appear whole, its receipt last, so a
+killed job goes on where it was, archive by archive.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pipeline import storage
+from pipeline.archives import Archive, FetchError, fetch
+from pipeline.config import ExtractConfig
+from pipeline.spark import tables
+from pipeline.spark.progress import Beat
+from pipeline.text.archive import Broken, Page, Skipped, read_archive
+from pipeline.text.isolation import PageWorker
+from pipeline.text.limits import ArchiveLimits
+from pipeline.text.pages import Document, extract_page
+from schemas.extract import DOCUMENTS, INPUTS, SKIPPED
+from schemas.records import Example
+
+VERSION = 1
+TABLES = {"documents": DOCUMENTS, "skipped": SKIPPED, "inputs": INPUTS}
+BATCH_ROWS = 256
+_DUMP = re.compile(r"CC-MAIN-\d{4}-\d{2}")
+
+
+def file_name(archive: Archive) -> str:
+    """The archive's own file name in each table: readable, and unique by file_path and size."""
+    stem = re.sub(r"[^\w.-]+", "-", archive.file_path.rsplit("/", 1)[-1], flags=re.ASCII)[-80:]
+    return f"{stem}.{hashlib.sha256(f'{archive.file_path} {archive.size}'.encode()).hexdigest()[:12]}.parquet"
+
+
+def extract(spark: SparkSession, archives: list[Archive], config: ExtractConfig, folder: str) -> DataFrame:
+    """Reads every archive into `folder`; answers the receipts, rows of schemas.extract.INPUTS."""
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for row in batch.to_pylist():
+                yield _read_one(Archive(row["file_path"], row["location"], row["size"]), config, folder)
+
+    # A join with a broadcast table leaves the range's partitions as they are: exactly one archive a task.
+    places = spark.range(0, len(archives), 1, len(archives))
+    rows = [(position, *archive) for position, archive in enumerate(archives)]
+    listed = spark.createDataFrame(rows, "id long, file_path string, location string, size long")
+    return places.join(F.broadcast(listed), "id").mapInArrow(run, tables.spark_schema(INPUTS))
+
+
+def _read_one(archive: Archive, config: ExtractConfig, folder: str) -> pa.RecordBatch:
+    name = file_name(archive)
+    account = Account()
+    documents = storage.join(folder, "documents", name)
+    skipped = storage.join(folder, "skipped", name)
+    with Table(documents, DOCUMENTS) as kept, Table(skipped, SKIPPED) as lost:
+        _read_into(archive, config, account, kept, lost, Beat(folder, name))
+    receipt = account.receipt(archive)
+    with Table(storage.join(folder, "inputs", name), INPUTS) as inputs:
+        inputs.add(receipt)
+    return pa.RecordBatch.from_pylist([receipt], schema=INPUTS)
+
+
+def _read_into(
+    archive: Archive, config: ExtractConfig, account: "Account", kept: "Table", lost: "Table", beat: Beat
+) -> None:
+    limits = ArchiveLimits(
+        max_page_bytes=config.max_page_bytes,
+        max_decompression_ratio=config.max_decompression_ratio,
+        max_tree_depth=config.max_tree_depth,
+        page_seconds=config.page_seconds,
+        page_memory_bytes=config.page_memory_bytes,
+    )
+    dump = config.dump or (match.group() if (match := _DUMP.search(archive.file_path)) else "")
+    place = {"file_path": archive.file_path}
+    try:
+        stream = fetch(archive.location, config.retries, config.user_agent)
+    except FetchError as error:
+        account.broken(error.reason, None, str(error))
+        lost.add({"record_type": "archive", "reason": error.reason, "detail": str(error), **place})
+        return
+    with stream, PageWorker(config.engine, limits) as worker:
+        for item in read_archive(stream, name=archive.file_path, limits=limits):
+            if isinstance(item, Page):
+                outcome: Document | Skipped = extract_page(item, worker)
+                record_type = item.record_type
+            elif isinstance(item, Broken):
+                account.broken(item.reason, item.offset, item.detail)
+                lost.add({"record_type": "archive", **_columns(item, SKIPPED), **place})
+                continue
+            else:
+                outcome, record_type = item, item.record_type
+            if isinstance(outcome, Document):
+                account.add(record_type, None)
+                kept.add({**_columns(outcome, DOCUMENTS), "dump": dump, **place})
+            else:
+                account.add(record_type, outcome.reason)
+                if outcome.reason != "type":  # a row for each lost page, not for each request or warcinfo
+                    lost.add({**_columns(outcome, SKIPPED), "id": outcome.record_id, **place})
+            beat(records=account.records, documents=account.documents, failures=account.failures)
+
+
+def _columns(item: Any, schema: pa.Schema) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in schema.names if hasattr(item, name)}
+
+
+class Account:
+    """Every record of an archive by type and reason (None: a document), and the archive's first break."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str | None]] = Counter()
+        self._first_break: tuple[str, int | None, str] | None = None
+        self.records = self.documents = self.failures = 0
+
+    def add(self, record_type: str, reason: str | None) -> None:
+        self._counts[record_type, reason] += 1
+        self.records += 1
+        self.documents += reason is None
+        self.failures += reason not in (None, "type")
+
+    def broken(self, reason: str, offset: int | None, detail: str) -> None:
+        self.add("archive", reason)
+        self._first_break = self._first_break or (reason, offset, detail)
+
+    def receipt(self, archive: Archive) -> dict[str, Any]:
+        status, broke_at, detail = self._first_break or ("ok", None, None)
+        ordered = sorted(self._counts.items(), key=lambda entry: (entry[0][0], entry[0][1] or ""))
+        return {
+            "file_path": archive.file_path,
+            "size": archive.size,
+            "status": status,
+            "broke_at": broke_at,
+            "detail": detail,
+            "records": self.records,
+            "documents": self.documents,
+            "counts": [{"record_type": kind, "reason": why, "count": n} for (kind, why), n in ordered],
+        }
+
+
+class Table:
+    """A Parquet file filled row by row in bounded memory; it appears whole or not at all."""
+
+    def __init__(self, path: str, schema: pa.Schema):
+        self._whole = storage.whole_file(path)
+        self._schema = schema
+        self._waiting: list[dict[str, Any]] = []
+
+    def __enter__(self) -> "Table":
+        self._writer = pq.ParquetWriter(self._whole.__enter__(), self._schema, compression="zstd")
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is None:
+            self._flush()
+            self._writer.close()
+        self._whole.__exit__(*error)
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._waiting.append(row)
+        if len(self._waiting) >= BATCH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=self._schema))
+            self._waiting.clear()
+
+
+class Totals(NamedTuple):
+    """All archives' receipts together."""
+
+    archives: int
+    failed: int  # archives that gave nothing at all
+    records: int
+    documents: int
+    reasons: dict[str, int]
+
+
+def totals(inputs: DataFrame, failed_statuses: Iterable[str]) -> Totals:
+    """Counts over the written receipts; an archive that gave nothing is failed."""
+    failed = F.col("status").isin(*failed_statuses)
+    row = inputs.agg(
+        F.count("*").alias("archives"),
+        F.coalesce(F.sum(failed.cast("long")), F.lit(0)).alias("failed"),
+        F.coalesce(F.sum("records"), F.lit(0)).alias("records"),
+        F.coalesce(F.sum("documents"), F.lit(0)).alias("documents"),
+    ).first()
+    assert row is not None
+    entries = inputs.select(F.explode("counts").alias("entry")).select("entry.*").where(F.col("reason").isNotNull())
+    reasons = {
+        f"{found['reason']}:{found['record_type']}" if found["reason"] == "type" else found["reason"]: found["n"]
+        for found in entries.groupBy(
+            "reason", F.when(F.col("reason") == "type", F.col("record_type")).alias("record_type")
+        )
+        .agg(F.sum("count").alias("n"))
+        .collect()
+    }
+    return Totals(row["archives"], row["failed"], row["records"], row["documents"], reasons)
+
+
+def examples(documents: DataFrame, skipped: DataFrame, total: Totals) -> list[Example]:
+    """Pages that became documents, and pages that did not, by reason; no language is known yet."""
+    known = ("id", "url", "language", "language_script", "text", "drop_reason")
+    nothing = F.lit(None).cast("string")
+    kept = documents.select("id", "url", F.lit("").alias("language"), nothing.alias("language_script"), "text", nothing)
+    lost = skipped.where(F.col("id").isNotNull()).select(
+        "id", "url", F.lit(""), nothing, F.coalesce("detail", F.lit("")), "reason"
+    )
+    marked = kept.toDF(*known).unionByName(lost.toDF(*known))
+    counts: dict[str | None, int] = {
+        reason: count for reason, count in total.reasons.items() if not reason.startswith("type")
+    }
+    counts[None] = total.documents
+    return tables.examples(marked, marked, counts)

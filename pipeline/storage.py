@@ -1,0 +1,122 @@
+"""Small files and folders on any store that fsspec knows: JSON whole or not at all, moves, listings, sizes."""
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+from urllib.parse import urlparse
+
+import fsspec
+from fsspec.core import url_to_fs
+
+
+def join(root: str, *parts: str) -> str:
+    return "/".join([root.rstrip("/") or "/", *parts])
+
+
+def is_local(path: str) -> bool:
+    return urlparse(path).scheme in ("", "file")
+
+
+def absolute(path: str) -> str:
+    """Local paths made absolute, so that executors and other working folders mean the same; URLs as they are."""
+    return os.path.abspath(path.removeprefix("file://")) if is_local(path) else path
+
+
+def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The store and the path inside it."""
+    fs, inside = url_to_fs(path, use_listings_cache=False)
+    return fs, inside
+
+
+def exists(path: str) -> bool:
+    fs, inside = filesystem(path)
+    return bool(fs.exists(inside))
+
+
+def read_json(path: str) -> Any:
+    """The parsed file, or None where there is none."""
+    fs, inside = filesystem(path)
+    try:
+        with fs.open(inside, "rb") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return None
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Whole or not at all."""
+    with whole_file(path) as file:
+        file.write(data)
+
+
+def write_json(path: str, value: Any) -> None:
+    write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode())
+
+
+def move(source: str, target: str) -> None:
+    """Rename; one step on a local disk, a copy and a delete on an object store."""
+    fs, inside = filesystem(source)
+    _, to = filesystem(target)
+    if is_local(source):
+        os.rename(inside, to)
+    else:
+        fs.mv(inside, to, recursive=True)
+
+
+def copy(source: str, target: str) -> None:
+    """A second name for a file that is never changed: a hard link on a local disk, a copy elsewhere."""
+    fs, inside = filesystem(source)
+    _, to = filesystem(target)
+    fs.makedirs(to.rpartition("/")[0], exist_ok=True)
+    if is_local(source):
+        if not os.path.exists(to):
+            os.link(inside, to)
+    else:
+        fs.cp_file(inside, to)
+
+
+def remove(path: str) -> None:
+    fs, inside = filesystem(path)
+    if fs.exists(inside):
+        fs.rm(inside, recursive=True)
+
+
+def listing(folder: str, hidden: bool = False) -> dict[str, int]:
+    """Files under a folder, recursively: path relative to it -> bytes; names that start with . or _ if `hidden`."""
+    fs, inside = filesystem(folder)
+    try:
+        found = fs.find(inside, detail=True)
+    except FileNotFoundError:
+        return {}
+    prefix = inside.rstrip("/") + "/"
+    sizes = {name.removeprefix(prefix): int(info["size"]) for name, info in found.items()}
+    return {name: size for name, size in sorted(sizes.items()) if hidden or not _hidden(name)}
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "_")) for part in name.split("/"))
+
+
+@contextmanager
+def whole_file(path: str) -> Iterator[IO[bytes]]:
+    """A file to write that appears at `path` when the block ends well, and not at all when it fails."""
+    fs, inside = filesystem(path)
+    folder, _, name = inside.rpartition("/")
+    fs.makedirs(folder, exist_ok=True)
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}" if is_local(path) else inside
+    file = fs.open(temporary, "wb")
+    try:
+        yield file
+    except BaseException:
+        if is_local(path):
+            file.close()
+            os.unlink(temporary)
+        elif hasattr(file, "discard"):
+            file.discard()  # an upload that is not completed leaves no object
+        raise
+    file.close()
+    if is_local(path):
+        os.replace(temporary, inside)

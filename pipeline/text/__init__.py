@@ -1,0 +1,1 @@
+"""Pure functions on text: values in, values out, no Spark."""

@@ -1,0 +1,175 @@
+"""Bytes to text in the order of the WHATWG standards: byte order mark, HTTP, meta, then a detector.
+
+Labels: https://encoding.spec.whatwg.org/#names-and-labels (by `webencodings`).
+Meta: https://html.spec.whatwg.org/multipage/parsing.html#prescan-a-byte-stream-to-determine-its-encoding.
+"""
+
+import codecs
+import re
+from typing import NamedTuple
+
+import webencodings
+from resiliparse.parse.encoding import detect_encoding
+
+PRESCAN_BYTES = 4096  # the standard's 1,024 would miss a meta behind inline scripts; Chromium reads to the head's end
+DETECT_BYTES = 1 << 16  # of text without tags, for the detector
+MAX_DAMAGE = 0.01  # share of characters that a declared encoding may fail on before the detector is asked
+PROOF_CHARS = 4  # characters outside ASCII that prove UTF-8
+MAX_GARBAGE = 0.1  # share of U+FFFD and control characters above which bytes are no text
+
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16be"), (b"\xff\xfe", "utf-16le"))
+_TOKEN = re.compile(
+    rb"""<!--(?:>|->|.*?-->)|<(/?[a-z][^\s/>]*+)((?:[^>"']++|"[^"]*+"|'[^']*+')*+)>|<[!/?][^>]*+>""", re.I | re.S
+)
+_ATTRIBUTE = re.compile(rb"""([^\s"'>/=][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"'][^\s>]*+)))?""")
+_CONTENT_CHARSET = re.compile(rb"""charset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;"']+))""", re.I)
+_XML_DECLARATION = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([^"'>]+)["']""")
+_MARKUP = re.compile(  # what is never closed reaches to the end, which keeps this linear
+    rb"<(?:script|style)\b(?:.*?</(?:script|style)|.*)|<!--(?:.*?-->|.*)|<[^<>]*>", re.I | re.S
+)
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
+_DETECTOR_NAMES = {"euc_jp": "euc-jp", "cp949": "euc-kr", "mac-cyrillic": "x-mac-cyrillic"}
+_PYTHON_CODECS = {"gbk": "gb18030"}  # the standard's decoder for both; the rest as `webencodings` has it
+
+
+class Decoded(NamedTuple):
+    """encoding: WHATWG name.  source: bom, http, meta, detector or fallback.  n_replacement: U+FFFD put in."""
+
+    text: str
+    encoding: str
+    source: str
+    n_replacement: int
+
+
+def decode(body: bytes, http_charset: str | None) -> Decoded | None:
+    """The text of `body`, without byte order mark; None when the bytes are no text, or in an encoding that is refused.
+
+    A declaration is followed as browsers follow it, but where the bytes prove it wrong: it fails on more than one
+    character in a hundred (of those outside ASCII) and the detected encoding on at most a tenth as many; or a meta
+    element denies UTF-8 on a page that is UTF-8 throughout, which saved pages do.
+    """
+    for mark, name in _BOMS:
+        if body.startswith(mark):
+            return _checked(_decode(body[len(mark) :], name, "bom"), body)
+    for source, label_name in (("http", encoding_of_label(http_charset)), ("meta", prescan(body))):
+        if label_name == "replacement":
+            return None
+        if label_name is None:
+            continue
+        if source == "meta" and label_name != "utf-8" and (proven := _proven_utf8(body)) is not None:
+            return _checked(proven, body)
+        declared = _decode(body, label_name, source)
+        failed = declared.n_replacement and declared.n_replacement > MAX_DAMAGE * _foreign(declared.text)
+        if failed or b"\0" in body[:1024]:
+            detected = _detected(body)
+            if detected is not None and 10 * _damage(detected, body) <= _damage(declared, body):
+                return _checked(detected, body)
+        return _checked(declared, body)
+    return _checked(_detected(body), body)
+
+
+def encoding_of_label(label: str | None) -> str | None:
+    """WHATWG name of a label, `replacement` for those that a decoder must refuse, None for unknown ones."""
+    found = webencodings.lookup(label) if label else None
+    return found.name if found else None
+
+
+def prescan(body: bytes) -> str | None:
+    """Encoding that an XML declaration or a meta element among the first bytes names."""
+    head = body[:PRESCAN_BYTES]
+    if head.startswith(b"<\0?\0x\0"):
+        return "utf-16le"
+    if head.startswith(b"\0<\0?\0x"):
+        return "utf-16be"
+    if (declaration := _XML_DECLARATION.match(head.lstrip())) and (name := _meta_name(declaration.group(1))):
+        return name
+    for token in _TOKEN.finditer(head):
+        if (token.group(1) or b"").lower() == b"meta" and (name := _meta_encoding(token.group(2))):
+            return name
+    return None
+
+
+def _meta_encoding(attributes: bytes) -> str | None:
+    values: dict[bytes, bytes] = {}
+    for key, double, single, bare in _ATTRIBUTE.findall(attributes):
+        values.setdefault(key.lower(), double or single or bare)
+    if b"charset" in values:
+        return _meta_name(values[b"charset"])
+    if values.get(b"http-equiv", b"").strip().lower() == b"content-type":
+        content = _CONTENT_CHARSET.search(values.get(b"content", b""))
+        if content:
+            return _meta_name(next(filter(None, content.groups()), b""))
+    return None
+
+
+def _meta_name(label: bytes) -> str | None:
+    """As `encoding_of_label`, with the two exceptions for declarations that were read as ASCII."""
+    name = encoding_of_label(label.decode("latin-1"))
+    if name in ("utf-16le", "utf-16be"):
+        return "utf-8"
+    return "windows-1252" if name == "x-user-defined" else name
+
+
+def _detected(body: bytes) -> Decoded | None:
+    """UTF-16 by its NULs, UTF-8 by validity, ISO-2022-JP by its escapes, the rest by resiliparse's detector.
+
+    None: the detector names an encoding outside the standard.
+    """
+    head = body[:1024]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) > 0.3 * len(head[1::2]) and min(even, odd) < 0.05 * len(head):
+        return _decode(body, "utf-16le" if odd > even else "utf-16be", "detector")
+    if b"\x1b$" in body and body.isascii():
+        return _decode(body, "iso-2022-jp", "detector")
+    if _is_utf8(body):
+        return _decode(body, "utf-8", "detector")
+    words = _MARKUP.sub(b" ", body[: 4 * DETECT_BYTES])[:DETECT_BYTES]
+    label = detect_encoding(body if words.isascii() else words, html5_compatible=False) or "ascii"
+    name = encoding_of_label(_DETECTOR_NAMES.get(label, label))
+    if name is None or name == "replacement":
+        return None
+    detected = _decode(body, name, "detector")
+    if detected.n_replacement > MAX_DAMAGE * len(detected.text):
+        return min(_decode(body, "windows-1252", "fallback"), detected, key=lambda decoded: _damage(decoded, body))
+    return detected
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        codecs.utf_8_decode(body, "strict", False)  # a last character may be cut off
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _proven_utf8(body: bytes) -> Decoded | None:
+    """Legacy text that happens to be valid UTF-8 is unheard of beyond a handful of characters."""
+    if body.isascii() or not _is_utf8(body):
+        return None
+    decoded = _decode(body, "utf-8", "detector")
+    return decoded if _foreign(decoded.text) >= PROOF_CHARS else None
+
+
+def _decode(body: bytes, name: str, source: str) -> Decoded:
+    codec = _PYTHON_CODECS.get(name)
+    text = body.decode(codec, "replace") if codec else webencodings.lookup(name).codec_info.decode(body, "replace")[0]
+    count = text.count("\ufffd")
+    if count and name == "utf-8":
+        count -= body.count(b"\xef\xbf\xbd")  # the page's own
+    return Decoded(text.removeprefix("\ufeff"), name, source, max(count, 0))
+
+
+def _foreign(text: str) -> int:
+    """Characters outside ASCII."""
+    return 0 if text.isascii() else len(text) - len(text.encode("ascii", "ignore"))
+
+
+def _damage(decoded: Decoded, body: bytes) -> float:
+    """Share of replaced characters and controls; UTF-16 has its controls in the text, the others in the bytes."""
+    data = decoded.text.encode("ascii", "ignore") if decoded.encoding.startswith("utf-16") else body
+    controls = len(data) - len(data.translate(None, _CONTROLS))
+    return (decoded.n_replacement + controls) / max(len(decoded.text), 1)
+
+
+def _checked(decoded: Decoded | None, body: bytes) -> Decoded | None:
+    return None if decoded is None or _damage(decoded, body) > MAX_GARBAGE else decoded

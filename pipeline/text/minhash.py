@@ -1,0 +1,101 @@
+"""MinHash signatures (Broder 1997) by datasketch's definition, and their LSH bands.
+
+A shingle is `ngram_size` consecutive words (one character is a word in scripts written without spaces), joined by a
+space, as UTF-8, hashed with XXH3-64. `affine64` permutes the 64-bit hash, `affine32` its low 32 bits:
+min over shingles of a_k * fmix(h) + b_k mod 2^w, with datasketch's a, b and fmix for the same seed.
+Equality with `datasketch.MinHash` is a test.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import xxhash
+from datasketch import MinHash
+from datasketch.minhash import _fmix
+
+from pipeline.text.words import WORDS_VERSION, words
+
+CHUNK = 2048  # shingles permuted at once: 2048 x 112 x 8 bytes stays in the second-level cache's reach
+
+
+@dataclass(frozen=True)
+class MinHasher:
+    """Everything that makes two signatures comparable."""
+
+    bands: int
+    rows: int
+    ngram_size: int
+    scheme: str
+    seed: int
+
+    @property
+    def num_perm(self) -> int:
+        return self.bands * self.rows
+
+    @property
+    def version(self) -> str:
+        """Signatures of different versions must never meet."""
+        return f"words{WORDS_VERSION}-xxh3-{self.scheme}-seed{self.seed}-n{self.ngram_size}-{self.bands}x{self.rows}"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Of one text: `text_hash` 16 bytes, `n_shingles` distinct shingles, `bands` int64 of shape (bands,) or empty."""
+
+    text_hash: bytes
+    n_shingles: int
+    bands: np.ndarray
+
+
+def shingle_hashes(tokens: list[str], ngram_size: int) -> np.ndarray:
+    """Distinct XXH3-64 hashes of the shingles, ascending, uint64. A shorter text is one shingle of all its words."""
+    if not tokens:
+        return np.empty(0, np.uint64)
+    count = max(1, len(tokens) - ngram_size + 1)
+    digest = xxhash.xxh3_64_intdigest
+    encoded = " ".join(tokens).encode("utf-8", "surrogatepass").split(b" ")
+    hashes = (digest(b" ".join(encoded[i : i + ngram_size])) for i in range(count))
+    return np.unique(np.fromiter(hashes, np.uint64, count))
+
+
+@cache
+def _permutations(num_perm: int, seed: int, scheme: str) -> tuple[np.ndarray, np.ndarray]:
+    a, b = MinHash(num_perm=num_perm, seed=seed, scheme=scheme).permutations
+    return a, b
+
+
+def minhash(hashes: np.ndarray, hasher: MinHasher) -> np.ndarray:
+    """Minima over the permutations, shape (num_perm,), uint64 or uint32 by scheme. ValueError without a shingle."""
+    if not len(hashes):
+        raise ValueError("a text without shingles has no signature")
+    width, dtype = (64, np.uint64) if hasher.scheme == "affine64" else (32, np.uint32)
+    a, b = _permutations(hasher.num_perm, hasher.seed, hasher.scheme)
+    mixed = _fmix(hashes.astype(dtype), width)
+    minima = np.full(hasher.num_perm, np.iinfo(dtype).max, dtype)
+    for start in range(0, len(mixed), CHUNK):
+        part = mixed[start : start + CHUNK, None] * a + b
+        np.minimum(minima, part.min(axis=0), out=minima)
+    return minima
+
+
+def band_hashes(minima: np.ndarray, hasher: MinHasher) -> np.ndarray:
+    """XXH3-64 of each band's minima (little-endian bytes) as int64, shape (bands,)."""
+    bands = np.ascontiguousarray(minima.reshape(hasher.bands, hasher.rows), dtype=minima.dtype.newbyteorder("<"))
+    hashes = (xxhash.xxh3_64_intdigest(band.tobytes()) for band in bands)
+    return np.fromiter(hashes, np.uint64, len(bands)).view(np.int64)
+
+
+def signature(text: str, hasher: MinHasher, min_shingles: int) -> Signature:
+    """The signature of a text; no bands below `min_shingles`, where chance alone makes texts alike.
+
+    `text_hash` is XXH3-128 of the words joined by spaces, so that case, spacing and punctuation do not count;
+    of the stripped text itself where it has no word.
+    """
+    tokens = words(text)
+    normalised = " ".join(tokens) or text.strip()
+    text_hash = xxhash.xxh3_128_digest(normalised.encode("utf-8", "surrogatepass"))
+    hashes = shingle_hashes(tokens, hasher.ngram_size)
+    if len(hashes) < min_shingles:
+        return Signature(text_hash, len(hashes), np.empty(0, np.int64))
+    return Signature(text_hash, len(hashes), band_hashes(minhash(hashes, hasher), hasher))

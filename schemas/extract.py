@@ -1,0 +1,85 @@
+"""Tables of the stage `extract`: documents, inputs and skipped pages.
+
+Names follow FineWeb-2 where it has one. `id` is the WARC-Record-ID, or a 128-bit hash of file path and offset.
+"""
+
+import pyarrow as pa
+
+STAGE = "extract"
+
+DOCUMENTS = pa.schema(
+    [
+        ("id", pa.string()),  # WARC-Record-ID without urn:uuid:, or 32 hex digits
+        ("text", pa.string()),  # main text, as the engine gave it
+        ("url", pa.string()),
+        ("date", pa.string()),  # capture time, ISO 8601 in UTC, seconds
+        ("dump", pa.string()),  # crawl name such as CC-MAIN-2026-43, empty when unknown
+        ("file_path", pa.string()),  # archive, as named by the input
+        ("offset", pa.int64()),  # byte of the record in the archive as stored
+        ("title", pa.string()),
+        ("html_lang", pa.string()),  # the page's own lang attribute, unverified
+        ("encoding", pa.string()),  # WHATWG name
+        ("encoding_source", pa.string()),  # bom, http, meta, detector or fallback
+        ("n_replacement", pa.int32()),  # U+FFFD put in while decoding
+        ("truncated", pa.string()),  # WARC-Truncated, null when whole
+        ("payload_digest", pa.string()),
+    ]
+)
+
+INPUTS = pa.schema(
+    [
+        ("file_path", pa.string()),
+        ("size", pa.int64()),  # bytes as stored, null when the store does not tell
+        ("status", pa.string()),  # ok, or the reason of the first break
+        ("broke_at", pa.int64()),  # byte offset of the first break, null when ok
+        ("detail", pa.string()),  # one line about the first break
+        ("records", pa.int64()),  # all records seen, breaks included
+        ("documents", pa.int64()),
+        (
+            "counts",  # sums to `records`; a null reason means the record became a document
+            pa.list_(pa.struct([("record_type", pa.string()), ("reason", pa.string()), ("count", pa.int64())])),
+        ),
+    ]
+)
+
+SKIPPED = pa.schema(
+    [  # a row a response that gave no document, and a row a break
+        ("id", pa.string()),
+        ("url", pa.string()),
+        ("file_path", pa.string()),
+        ("offset", pa.int64()),
+        ("record_type", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+RECORD_REASONS = {
+    "type": "not a record that holds a page (warcinfo, request, metadata, robots, ...)",
+    "status": "HTTP status other than 200",
+    "revisit": "a revisit record, its body lies elsewhere",
+    "not_html": "payload is neither HTML nor XHTML",
+    "no_url": "no target address",
+    "http_malformed": "HTTP head that cannot be read",
+    "empty_body": "no payload",
+    "too_large": "payload above max_page_bytes",
+    "decompression_ratio": "payload grows above max_decompression_ratio",
+    "content_encoding": "Content-Encoding that cannot be decoded",
+}
+PAGE_REASONS = {
+    "charset": "bytes that are no text in any encoding",
+    "too_deep": "element tree deeper than max_tree_depth",
+    "timeout": "extraction took more than page_seconds",
+    "memory": "extraction took more than page_memory_bytes",
+    "parser_crash": "the parser's process died",
+    "no_main_text": "the engine found no main text",
+}
+ARCHIVE_REASONS = {
+    "truncated": "the archive ends inside a record",
+    "corrupt": "bytes that are no record",
+    "not_an_archive": "no WARC, ARC or WET record at all",
+    "unreadable": "the store failed after all retries",
+    "missing": "no such archive",
+}
+REASONS = {**RECORD_REASONS, **PAGE_REASONS, **ARCHIVE_REASONS}
+FAILED = ("not_an_archive", "unreadable", "missing")  # archives that gave nothing at all

@@ -1,0 +1,55 @@
+"""What every stage writes beside its tables: the run record, the ledger and the examples for people.
+
+Spark and `datasets` ignore files whose name starts with an underscore.
+"""
+
+from typing import TypedDict
+
+RUN = "_run.json"
+LEDGER = "_ledger.json"
+EXAMPLES = "_examples.json"
+
+STAGES = ("extract", "clean", "dedup", "sample", "vocab")
+
+
+class Account(TypedDict):
+    """Rows in = rows out + the sum of `dropped`."""
+
+    rows_in: int
+    rows_out: int
+    dropped: dict[str, int]  # reason -> rows
+
+
+class Ledger(Account):
+    """The account of one stage, counted from its written tables."""
+
+    stage: str
+    by_language: dict[str, Account]  # `eng_Latn` -> account; empty for extract
+    tables: dict[str, int]  # table -> rows
+
+
+class RunRecord(TypedDict):
+    """How a stage's folder came to be. Written last: a folder without one is unfinished."""
+
+    stage: str
+    fingerprint: str  # of config, stage version and inputs: equal fingerprints, equal tables
+    stage_version: int  # raised when the same config gives other tables
+    config: dict[str, object]  # resolved
+    inputs: dict[str, str]  # what was read -> its fingerprint
+    versions: dict[str, str]  # Python and libraries
+    code_revision: str  # git commit, or `unknown`
+
+
+class Example(TypedDict):
+    """A document shown in the report."""
+
+    id: str
+    url: str
+    language: str
+    reason: str | None  # null: kept
+    text: str  # the first characters
+
+
+def unbalanced(account: Account) -> int:
+    """Rows that the account cannot explain: 0 when it adds up."""
+    return account["rows_in"] - account["rows_out"] - sum(account["dropped"].values())
