@@ -14,11 +14,13 @@ from pipeline.config import Config
 from pipeline.spark import command, runs, tables
 from pipeline.spark.progress import stage_progress
 from pipeline.stages import clean
+from pipeline.text.language import Identifier
 from schemas.records import RunRecord
 
 
 def run(spark: SparkSession, config: Config, source: command.Source, folder: str) -> RunRecord:
     began, settings = time.monotonic(), config.clean
+    Identifier(settings.model or None)  # a model that is none is an error here, not in a task
     record = runs.make_record("clean", clean.VERSION, settings.model_dump(mode="json"), source.inputs)
     if command.up_to_date(record, folder):
         return record

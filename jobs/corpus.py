@@ -35,7 +35,7 @@ def body(argv: Sequence[str] | None) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return command.ending(body, argv)
+    return command.run_body(body, argv)
 
 
 if __name__ == "__main__":

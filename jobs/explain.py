@@ -22,10 +22,12 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
     rows = _rows(spark, root, "extract", "documents", F.col("url") == url)
     ids.update(row["id"] for row in rows)
     for row in rows:
-        yield f"extract: document {row['id']}, {len(row['text'])} characters, from {row['file_path']} at {row['offset']}"
+        size = len(row["text"])
+        yield f"extract: document {row['id']}, {size} characters, from {row['file_path']} at {row['offset']}"
     lost = _rows(spark, root, "extract", "skipped", F.col("url") == url)
     for row in lost:
-        yield f"extract: skipped, {row['reason']} ({row['detail'] or 'no detail'}), {row['file_path']} at {row['offset']}"
+        why = f"{row['reason']} ({row['detail'] or 'no detail'})"
+        yield f"extract: skipped, {why}, {row['file_path']} at {row['offset']}"
     if not rows and not lost:
         raise ValueError(f"--url {url}: no record of this address in {root}/extract")
     mine = F.col("id").isin(*sorted(ids)) & (F.col("url") == url)
@@ -76,7 +78,7 @@ def body(argv: Sequence[str] | None) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return command.ending(body, argv)
+    return command.run_body(body, argv)
 
 
 if __name__ == "__main__":

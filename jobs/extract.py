@@ -100,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
         root = storage.absolute(args.root)
         run(session("wanyu extract", args.partitions), settings, archives, storage.join(root, "extract"))
 
-    return command.ending(body, argv)
+    return command.run_body(body, argv)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where the archives are: files, folders, path lists and URLs resolved to a manifest, and archives fetched with retries.
+"""Where the archives are: files, folders, path lists and URLs resolved to a manifest; archives fetched with retries.
 
 `file_path` names an archive in the data and depends on no machine: the path below the given folder (its name included),
 the line of a path list, the URL. `location` is where this run opens it.

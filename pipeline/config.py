@@ -105,7 +105,7 @@ class CleanConfig(StageConfig):
                     raise ValueError(f"by_language.{key}.{name} is no threshold{_nearest(name, known)}")
                 field = self.__class__.model_fields[name]
                 try:
-                    TypeAdapter(Annotated[(field.annotation, *field.metadata)]).validate_python(value)
+                    TypeAdapter[float](Annotated[(field.annotation, *field.metadata)]).validate_python(value)
                 except ValidationError as error:
                     raise ValueError(f"by_language.{key}.{name} = {value}: {error.errors()[0]['msg']}") from None
         return self
@@ -120,8 +120,11 @@ class CleanConfig(StageConfig):
         return {"model": self.model}
 
 
-# English keeps Gopher's and FineWeb's own values. In scripts written without spaces a word is one character, so
-# n-grams of five are single words there: the thresholds lie above what 99 % of good text shows (docs/quality.md).
+_DUP_NGRAMS = [f"max_dup_{n}gram_char_share" for n in range(5, 11)]
+_SINGLES = dict(zip(_DUP_NGRAMS, (0.35, 0.32, 0.29, 0.27, 0.25, 0.23), strict=True))
+
+# English keeps Gopher's and FineWeb's own values. Where a word is one character, five in a row are often one word of
+# the language: Chinese takes FineWeb-2's own shares, the other unspaced scripts what lies above all good texts seen.
 BY_LANGUAGE: dict[str, dict[str, float]] = {
     "eng": {
         "min_mean_word_length": 3,
@@ -131,6 +134,8 @@ BY_LANGUAGE: dict[str, dict[str, float]] = {
         "min_line_punct_share": 0.12,
         "max_char_dup_share": 0.01,
     },
+    "Hani": dict(zip(_DUP_NGRAMS, (0.198, 0.182, 0.167, 0.154, 0.140, 0.127), strict=True)),
+    **{script: _SINGLES for script in ("Jpan", "Thai", "Laoo", "Khmr", "Mymr")},
 }
 
 

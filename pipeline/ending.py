@@ -12,11 +12,13 @@ Body = Callable[[Sequence[str] | None], None]
 
 
 def ending(body: Body, argv: Sequence[str] | None, known: Callable[[Exception], str | None] = lambda _: None) -> int:
-    """Runs the body; answers the exit status. `known` finds the line inside an engine's own exception, None for a bug."""
+    """Runs the body; answers the exit status. `known` finds the line in an engine's own exception, None for a bug."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         body(argv)
     except ValueError as error:
+        if type(error) is not ValueError:  # a library's own kind: not meant for the user
+            raise
         return _refuse(str(error))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):

@@ -44,6 +44,8 @@ def read_json(path: str) -> Any:
             return json.load(file)
     except FileNotFoundError:
         return None
+    except json.JSONDecodeError:
+        raise ValueError(f"{path} is damaged: remove its folder and run that stage again") from None
 
 
 def write_bytes(path: str, data: bytes) -> None:

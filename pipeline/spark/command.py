@@ -1,14 +1,8 @@
-"""What all jobs share: flags, the session, where a stage reads and writes, and how errors end.
-
-An error that the user can mend is one line on standard error and exit status 2. Anything else is a bug and keeps its
-stack trace, exit status 1.
-"""
+"""What all Spark jobs share: flags, the session, where a stage reads and writes, and how errors end."""
 
 import argparse
-import errno
 import logging
 import re
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +14,11 @@ from pyspark.sql import functions as F
 
 from pipeline import storage
 from pipeline.config import Config, Parser, add_stage_flags, load, parse
+from pipeline.ending import Body, ending
 from pipeline.spark import runs, tables
 from pipeline.spark.session import session
 from schemas.records import STAGES, RunRecord
 
-log = logging.getLogger(__name__)
 TABLE_OF = {"extract": "documents", "clean": "documents", "dedup": "documents", "sample": "data"}
 
 # Columns of the corpus that any other table may lack.
@@ -125,7 +119,7 @@ def stage_job(stage: str, run: Run, argv: Sequence[str] | None) -> int:
             raise ValueError("give --root ROOT, or --input TABLE with --output FOLDER")
         run(session(f"wanyu {stage}", args.partitions), config, source, folder)
 
-    return ending(body, argv)
+    return run_body(body, argv)
 
 
 def add_common_flags(parser: argparse.ArgumentParser) -> None:
@@ -171,32 +165,10 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def ending(body: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None) -> int:
-    """Runs the body and turns what the user can mend into one line and exit status 2."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+def run_body(body: Body, argv: Sequence[str] | None) -> int:
+    """`pipeline.ending.ending`, which also knows what a task of the engine met."""
     logging.getLogger("py4j").setLevel(logging.ERROR)
-    try:
-        body(argv)
-    except ValueError as error:
-        return _refuse(str(error))
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
-            return _refuse(f"{error.filename or 'disk'}: {error.strerror}: {_way_out(error.errno)}")
-        raise
-    except Exception as error:
-        if line := _known_engine_failure(error):
-            return _refuse(line)
-        raise
-    return 0
-
-
-def _refuse(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
-    return 2
-
-
-def _way_out(code: int) -> str:
-    return "free space or choose another --root" if code in (errno.ENOSPC, errno.EDQUOT) else "choose another --root"
+    return ending(body, argv, _known_engine_failure)
 
 
 def _known_engine_failure(error: Exception) -> str | None:
@@ -208,6 +180,8 @@ def _known_engine_failure(error: Exception) -> str | None:
         return "No space left on device: free space or choose another --root (and spark.local.dir)"
     if "Permission denied" in text:
         return "Permission denied: choose another --root that the executors may write to"
-    if match := re.search(r"wanyu\.UserError: (.*)", text):
-        return match.group(1)
+    if match := re.search(
+        r"(?:CANNOT_READ_FILE_FOOTER\].*?file: ?|file:)(\S+?)[. ].*is not a Parquet file", text, re.DOTALL
+    ):
+        return f"{match.group(1)} is not readable as Parquet: remove it or name another --input"
     return None

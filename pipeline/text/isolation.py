@@ -59,7 +59,8 @@ class PageWorker:
             _send(process, _QUESTION.pack(len(data)) + data, deadline)
             kind, size = _ANSWER.unpack(_receive(process, _ANSWER.size, deadline))
             if size > MAX_ANSWER:
-                raise EOFError(f"an answer of {size} bytes")
+                self.close()
+                return Failure("parser_crash", f"an answer of {size} bytes")
             answer = json.loads(_receive(process, size, deadline))
         except TimeoutError:
             self.close()
