@@ -104,8 +104,9 @@ class CleanConfig(StageConfig):
                 if name not in known:
                     raise ValueError(f"by_language.{key}.{name} is no threshold{_nearest(name, known)}")
                 field = self.__class__.model_fields[name]
+                kind: Any = Annotated[(field.annotation, *field.metadata)]
                 try:
-                    TypeAdapter[float](Annotated[(field.annotation, *field.metadata)]).validate_python(value)
+                    TypeAdapter(kind).validate_python(value)
                 except ValidationError as error:
                     raise ValueError(f"by_language.{key}.{name} = {value}: {error.errors()[0]['msg']}") from None
         return self

@@ -180,8 +180,6 @@ def _known_engine_failure(error: Exception) -> str | None:
         return "No space left on device: free space or choose another --root (and spark.local.dir)"
     if "Permission denied" in text:
         return "Permission denied: choose another --root that the executors may write to"
-    if match := re.search(
-        r"(?:CANNOT_READ_FILE_FOOTER\].*?file: ?|file:)(\S+?)[. ].*is not a Parquet file", text, re.DOTALL
-    ):
+    if match := re.search(r"CANNOT_READ_FILE_FOOTER\]\D*?(\S+://?\S+|/\S+?)\.? ", text):
         return f"{match.group(1)} is not readable as Parquet: remove it or name another --input"
     return None

@@ -81,7 +81,7 @@ def read_archive(stream: BinaryIO, *, name: str, limits: ArchiveLimits) -> Itera
     shared_offset, ordinal = -1, 0
     for block in read_blocks(Window(stream), limits.max_page_bytes):
         if isinstance(block, Gap):
-            yield Broken(block.reason, block.offset, " ".join(block.detail.split())[:300])
+            yield Broken(block.reason, block.offset, _line(block.detail))
             continue
         ordinal = ordinal + 1 if block.offset == shared_offset else 0
         shared_offset = block.offset
@@ -101,7 +101,7 @@ def _item(block: Block, place: str, limits: ArchiveLimits) -> Page | Skipped:
             raise RefusedPayload("too_large", f"{block.length} bytes")
         status, body, stored, content_type, charset, is_text = _payload(block, block.data, record_type, url, limits)
     except RefusedPayload as refused:
-        return Skipped(record_type, refused.reason, url, record_id, block.offset, refused.detail)
+        return Skipped(record_type, refused.reason, url, record_id, block.offset, _line(refused.detail))
     digest = block.payload_digest or "sha1:" + b32encode(sha1(stored, usedforsecurity=False).digest()).decode()
     return Page(record_id, record_type, url, iso_date(block.date), block.offset, status, body, charset,
                 content_type, block.truncated, digest, is_text)  # fmt: skip
@@ -137,6 +137,10 @@ def _payload(
     if not is_page(body, block.identified_type or content_type):
         raise RefusedPayload("not_html", (block.identified_type or content_type)[:100])
     return status, body, stored, content_type, charset, False
+
+
+def _line(detail: str) -> str:
+    return " ".join(detail[:1000].split())[:200]
 
 
 def _url(value: str | None) -> str | None:

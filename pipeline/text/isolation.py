@@ -93,8 +93,11 @@ class PageWorker:
         if self._process is None:
             self._process = _start(self._engine, self._limits)
             self._finalizer = weakref.finalize(self, _stop, self._process)
-            if _receive(self._process, 1, monotonic() + START_SECONDS) != b"R":
-                raise RuntimeError("the extraction process did not start")
+            try:
+                _receive(self._process, 1, monotonic() + START_SECONDS)
+            except (EOFError, TimeoutError) as error:
+                self.close()
+                raise RuntimeError(f"the extraction process did not start: {error}") from error
         return self._process
 
     def _post_mortem(self, process: subprocess.Popen[bytes], error: Exception) -> Failure:

@@ -29,10 +29,12 @@ def warc_blocks(window: Window, form: Form, max_page_bytes: int) -> Generator[Bl
             if record is not None:
                 at = record.stream_pos
                 return Gap("corrupt", at, f"{error} in the record of {_name(record)}", at + 1)
-            if form.codec == "plain" and _is_cut_head(window, expected):
-                return Gap("truncated", expected, "ends inside the head of a record", 0)
-            at = (expected if form.codec == "plain" else _after_member(window, last)) or max(last, origin)
-            return Gap("corrupt", at, str(error), max(last + 1, at - HEAD_SLACK))
+            if form.codec == "plain":
+                if _is_cut_head(window, expected):
+                    return Gap("truncated", expected, "ends inside the head of a record", 0)
+                return Gap("corrupt", expected, str(error), max(last + 1, expected - HEAD_SLACK))
+            at = (_after_member(window, last) if form.codec == "gzip" else None) or max(last, origin)
+            return Gap("corrupt", at, str(error), max(last + 1, at))
         if missing is not None:
             if missing > 0 or not _another(records):
                 return Gap("truncated", block.offset, f"ends inside the record of {_name(record)}", 0)

@@ -1,0 +1,53 @@
+# make setup | demo | test | test-faults | lint | bench
+#   make demo INPUT="any archive, folder, .paths list or URL"
+
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INPUT ?= tests/archive
+ROOT ?= demo/corpus
+STEPS ?= 50
+export PYTHONSAFEPATH = 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export SPARK_LOCAL_IP ?= 127.0.0.1
+
+.PHONY: setup java demo test test-faults lint bench clean
+.DELETE_ON_ERROR:
+
+setup: $(VENV)/.installed java
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "setup: Python environment in $(VENV) (a few minutes the first time)"
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing: install Python 3.11, or say PYTHON=..."; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip setuptools
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	@touch $@
+
+java: $(VENV)/.installed
+	@docker/java.sh
+
+demo: setup
+	@echo "demo: archives to shards and vocabulary ($(INPUT) -> $(ROOT))"
+	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/spark-submit --master 'local[2]' --driver-memory 1g \
+	  --conf spark.driver.extraJavaOptions=-XX:+UseSerialGC jobs/corpus.py \
+	  --input $(INPUT) --root $(ROOT) --config jobs/demo.toml
+	@echo "demo: $(STEPS) training steps"
+	@rm -rf demo/run
+	@$(BIN)/torchrun --standalone --nproc-per-node 1 train/pretrain.py --shards $(ROOT)/sample --tokenizer $(ROOT)/vocab \
+	  --output demo/run --config train/configs/demo.toml --steps $(STEPS)
+	@$(BIN)/python jobs/report.py --root $(ROOT) --run demo/run
+
+test: setup
+	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest -m "not faults"
+
+test-faults: setup
+	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest -m faults
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf demo build

@@ -1,0 +1,255 @@
+"""The report's tables: key figures, reasons of each stage, languages, examples. Values in, rows of text out."""
+
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from pipeline.report.charts import Bar, Segment, stacked
+from pipeline.report.gather import Corpus, Stage, Training
+from pipeline.report.words import brief, count, meaning, nats, ratio, setting, shown, size, tag
+from pipeline.report.words import share as percent
+from pipeline.text.rules import RULES
+from schemas.records import Example, Ledger
+
+DOCUMENT_STAGES = ("clean", "dedup", "sample")  # those that tell languages apart and count documents
+MOST_LANGUAGES = 400
+MOST_EXAMPLES = 6  # a reason
+
+_THRESHOLDS = {rule.reason: rule.threshold for rule in RULES} | {"language:score": "min_language_score"}
+
+
+class Figure(NamedTuple):
+    name: str
+    value: str
+    note: str
+
+
+def figures(corpus: Corpus) -> list[Figure]:
+    """The numbers to remember; those of stages that have not run are left out."""
+    found: list[Figure] = []
+    ledgers = {name: stage.ledger for name, stage in corpus.stages.items() if stage}
+    if corpus.archives:
+        stored = f"{size(corpus.archives.size)} as stored" if corpus.archives.size else ""
+        found.append(Figure("archives", count(corpus.archives.count), stored))
+    if one := ledgers.get("extract"):
+        found.append(Figure("records", count(one["rows_in"]), "read from the archives"))
+        found.append(Figure("documents", count(one["rows_out"]), "with a main text"))
+    for name, note in (("clean", "pass the rules"), ("dedup", "without their copies"), ("sample", "in the shards")):
+        if one := ledgers.get(name):
+            kept = percent(one["rows_out"] / one["rows_in"]) if one["rows_in"] else "none"
+            found.append(Figure(f"after {name}", count(one["rows_out"]), f"{note}; {kept} of {count(one['rows_in'])}"))
+    if told := [one for name in DOCUMENT_STAGES if (one := ledgers.get(name))]:
+        spoken = sum(account["rows_out"] > 0 for account in told[-1]["by_language"].values())
+        found.append(Figure("languages", count(spoken), f"after {told[-1]['stage']}"))
+    if corpus.mixture:
+        written = sum(one["bytes"] + one["validation_bytes"] for one in corpus.mixture["languages"].values())
+        found.append(Figure("text", size(written), f"{size(corpus.mixture['total_bytes'])} in one pass of the mixture"))
+    if corpus.vocabulary:
+        cost = corpus.vocabulary["total"]["bytes_per_token"]
+        found.append(Figure("pieces", count(corpus.vocabulary["vocab_size"]), f"{ratio(cost)} bytes a token"))
+    if corpus.training and corpus.training.steps:
+        last = corpus.training.steps[-1]
+        found.append(Figure("tokens trained", brief(last["tokens"]), f"{count(last['step'])} steps"))
+        if last["loss"] is not None:
+            found.append(Figure("training loss", nats(last["loss"]), "nats, last line of the log"))
+    return found
+
+
+class Reason(NamedTuple):
+    """share: of the rows in. kind: its colour in the picture, if it is there. mostly: languages it falls on."""
+
+    name: str
+    meaning: str
+    threshold: str
+    mostly: str
+    rows: int
+    share: float
+    kind: str
+
+
+def reasons(name: str, stage: Stage, bar: Bar | None) -> list[Reason]:
+    """Why rows were dropped, the commonest first."""
+    ledger = stage.ledger
+    kinds = {segment.label: segment.kind for segment in bar.segments} if bar else {}
+    ordered = sorted(ledger["dropped"].items(), key=lambda entry: (-entry[1], entry[0]))
+    return [
+        Reason(
+            reason,
+            meaning(name, reason),
+            _threshold(reason, stage.record["config"]),
+            _mostly(reason, ledger),
+            rows,
+            rows / ledger["rows_in"] if ledger["rows_in"] else 0.0,
+            kinds.get(reason, ""),
+        )
+        for reason, rows in ordered
+    ]
+
+
+def _threshold(reason: str, config: Mapping[str, Any]) -> str:
+    name = _THRESHOLDS.get(reason)
+    if name is None or name not in config:
+        return ""
+    special = {key: values[name] for key, values in sorted(config.get("by_language", {}).items()) if name in values}
+    return f"{name} = {setting(config[name])}" + (f" ({setting(special)})" if special else "")
+
+
+def _mostly(reason: str, ledger: Ledger) -> str:
+    hit = {label: account["dropped"].get(reason, 0) for label, account in ledger["by_language"].items()}
+    top = sorted(((rows, label) for label, rows in hit.items() if rows), key=lambda entry: (-entry[0], entry[1]))[:3]
+    return ", ".join(f"{label}\u00a0{percent(rows / ledger['dropped'][reason])}" for rows, label in top)
+
+
+class Cell(NamedTuple):
+    """value: what a click on the column's head sorts by."""
+
+    value: float | None
+    text: str
+
+
+class LanguageRow(NamedTuple):
+    label: str
+    tag: str
+    cells: list[Cell]
+    bar: list[Segment]
+
+
+class LanguageTable(NamedTuple):
+    """groups: (title, columns under it). left_out: languages with fewer documents that are not listed."""
+
+    groups: list[tuple[str, int]]
+    columns: list[str]
+    rows: list[LanguageRow]
+    left_out: int
+
+
+def languages(corpus: Corpus) -> LanguageTable | None:
+    """A row a language, the largest first; columns of what has run. None where nothing has told languages apart."""
+    columns = _columns(corpus)
+    labels = {label for _, _, values, _ in columns for label in values}
+    if not labels:
+        return None
+    first = columns[0][2]
+    ordered = sorted(labels, key=lambda label: (-(first.get(label) or 0), label))
+    rows = []
+    for label in ordered[:MOST_LANGUAGES]:
+        cells = [Cell(values.get(label), write(values.get(label))) for _, _, values, write in columns]
+        rows.append(LanguageRow(label, tag(label), cells, _fate(corpus, label)))
+    groups = [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column[0])]
+    return LanguageTable(groups, [title for _, title, _, _ in columns], rows, len(ordered) - len(rows))
+
+
+Column = tuple[str, str, Mapping[str, float | None], Callable[[float | None], str]]
+
+
+def _columns(corpus: Corpus) -> list[Column]:
+    """(group, title, `eng_Latn` -> value, how it is written)."""
+    told = [(name, stage.ledger["by_language"]) for name in DOCUMENT_STAGES if (stage := corpus.stages[name])]
+    columns: list[Column] = []
+    if told:
+        found = {label: account["rows_in"] for label, account in told[0][1].items()}
+        columns.append(("Documents", "found", found, count))
+        for name, accounts in told:
+            columns.append(("Documents", name, {k: one["rows_out"] for k, one in accounts.items()}, count))
+        last = told[-1][1]
+        kept = {k: last[k]["rows_out"] / n if k in last else 0.0 for k, n in found.items() if n}
+        columns.append(("Documents", "share kept", kept, percent))
+    if corpus.mixture:
+        mixed = corpus.mixture["languages"]
+        for key, title, write in (("bytes", "bytes", size), ("epochs", "epochs", ratio), ("weight", "weight", percent)):
+            columns.append(("Mixture", title, {label: one[key] for label, one in mixed.items()}, write))
+    if corpus.vocabulary:
+        costs = corpus.vocabulary["languages"]
+        for key, title, write in (
+            ("bytes_per_token", "bytes a token", ratio),
+            ("fertility", "tokens a word", ratio),
+            ("byte_fallback_share", "byte pieces", percent),
+        ):
+            columns.append(("Vocabulary", title, {label: one[key] for label, one in costs.items()}, write))
+    if run := corpus.training:
+        columns.append(("Training", "loss", {label: one["loss"] for label, one in run.languages.items()}, nats))
+        if run.validation_languages:
+            columns.append(("Training", "validation", run.validation_languages, nats))
+    return columns
+
+
+def _fate(corpus: Corpus, label: str) -> list[Segment]:
+    """Of the documents found in a language: the kept ones, then what each stage dropped."""
+    accounts = {
+        name: stage.ledger["by_language"].get(label) for name in DOCUMENT_STAGES if (stage := corpus.stages[name])
+    }
+    there = {name: account for name, account in accounts.items() if account}
+    if not there:
+        return []
+    kept = list(there.values())[-1]["rows_out"]
+    parts = [("kept", kept, "kept"), *((name, sum(one["dropped"].values()), name) for name, one in there.items())]
+    return stacked(parts, sum(value for _, value, _ in parts))
+
+
+class LanguageLoss(NamedTuple):
+    """loss, validation: nats; the widths are percent of the largest loss."""
+
+    label: str
+    tag: str
+    tokens: int
+    documents: int
+    epochs: float
+    loss: float | None
+    loss_width: float
+    validation: float | None
+    validation_width: float
+
+
+def losses(run: Training) -> list[LanguageLoss]:
+    """A row a language, the one with most tokens first."""
+    trained = [one["loss"] for one in run.languages.values() if one["loss"] is not None]
+    top = max([*trained, *run.validation_languages.values()], default=1.0) or 1.0
+    ordered = sorted(run.languages.items(), key=lambda entry: (-(entry[1]["tokens"] or 0), entry[0]))
+    rows = []
+    for label, one in ordered[:MOST_LANGUAGES]:
+        loss, held_out = one["loss"], run.validation_languages.get(label)
+        widths = [round(100 * (value or 0) / top, 2) for value in (loss, held_out)]
+        rows.append(
+            LanguageLoss(
+                label, tag(label), one["tokens"], one["documents"], one["epochs"], loss, widths[0], held_out, widths[1]
+            )
+        )
+    return rows
+
+
+class Shown(NamedTuple):
+    url: str
+    label: str
+    tag: str
+    text: str
+
+
+class Examples(NamedTuple):
+    """Documents of one stage with one fate; reason empty: kept."""
+
+    reason: str
+    meaning: str
+    rows: int
+    documents: list[Shown]
+
+
+def examples(name: str, stage: Stage) -> list[Examples]:
+    """The kept ones first, then a group a reason, the commonest first."""
+    by_reason: dict[str, list[Example]] = {}
+    for example in stage.examples:
+        by_reason.setdefault(example["reason"] or "", []).append(example)
+    dropped = stage.ledger["dropped"]
+    ordered = sorted(by_reason, key=lambda reason: (reason != "", -dropped.get(reason, 0), reason))
+    return [
+        Examples(
+            reason,
+            meaning(name, reason) if reason else "",
+            dropped.get(reason, 0) if reason else stage.ledger["rows_out"],
+            [_shown(example) for example in by_reason[reason][:MOST_EXAMPLES]],
+        )
+        for reason in ordered
+    ]
+
+
+def _shown(example: Example) -> Shown:
+    return Shown(shown(example["url"]), example["language"], tag(example["language"]), shown(example["text"]))
