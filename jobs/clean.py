@@ -25,19 +25,19 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
     if command.up_to_date(record, folder):
         return record
     earlier = runs.finished(folder)
-    building = runs.begin(folder, record)
-    path = storage.join(building, "documents")
-    with stage_progress(spark, "clean"):
-        given = source.open(spark, clean.REQUIRED)
-        if earlier and _annotations(earlier) == _annotations(record):
-            annotated = tables.read(spark, storage.join(folder, "documents"), ["drop_reason"]).drop("drop_reason")
-        else:
-            annotated = clean.annotate(given, settings)
-        tables.write(clean.decide(annotated, settings), path)
-    documents = tables.written(spark, path)
-    counts = tables.count_reasons(documents)
-    ledger = tables.ledger("clean", given.count(), counts, {"documents": documents.count()})
-    runs.publish(folder, record, ledger, tables.examples(documents, documents, tables.totals(counts)))
+    with runs.building(folder, record) as building:
+        path = storage.join(building, "documents")
+        with stage_progress(spark, "clean"):
+            given = source.open(spark, clean.REQUIRED)
+            if earlier and _annotations(earlier) == _annotations(record):
+                annotated = tables.read(spark, storage.join(folder, "documents"), ["drop_reason"]).drop("drop_reason")
+            else:
+                annotated = clean.annotate(given, settings)
+            tables.write(clean.decide(annotated, settings), path)
+        documents = tables.written(spark, path)
+        counts = tables.count_reasons(documents)
+        ledger = tables.ledger("clean", given.count(), counts, {"documents": documents.count()})
+        runs.publish(folder, record, ledger, tables.examples(documents, documents, tables.totals(counts)))
     command.say_done("clean", ledger["rows_in"], ledger["rows_out"], began)
     return record
 

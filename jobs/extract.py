@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from pipeline import storage
 from pipeline.archives import Archive, manifest
@@ -20,8 +21,9 @@ from pipeline.spark.progress import BEATS, Progress, beats, rate_and_time_left
 from pipeline.spark.session import session
 from pipeline.stages import extract
 from schemas.extract import FAILED
-from schemas.records import Ledger, RunRecord
+from schemas.records import LEDGER, Ledger, RunRecord
 
+RETRY = "unreadable"
 NEUTRAL = {"prefix", "limit", "retries", "user_agent", "max_failed_share"}  # change no row of an archive
 
 
@@ -31,49 +33,59 @@ def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], f
     listed = runs.fingerprint([[archive.file_path, archive.size] for archive in archives])
     identity = {name: value for name, value in config.items() if name not in NEUTRAL}
     record = runs.make_record("extract", extract.VERSION, identity, {"archives": listed})
-    if command.up_to_date(record, folder):
+    ledger = storage.read_json(storage.join(folder, LEDGER)) or {"dropped": {}}
+    if RETRY not in ledger["dropped"] and command.up_to_date(record, folder):
         return record
-    building = runs.begin(folder, record, resume=True)
-    _keep_finished(folder, building, record, archives)
-    done = storage.listing(storage.join(building, "inputs"))
-    left = [archive for archive in archives if extract.file_name(archive) not in done]
-    if done:
-        command.say(f"extract  {len(done):,} of {len(archives):,} archives are done already")
+    with runs.building(folder, record, resume=True) as building:
+        _keep_finished(folder, building, record, archives)
+        done = _done(spark, building)
+        left = [archive for archive in archives if extract.file_name(archive) not in done]
+        if done:
+            command.say(f"extract  {len(done):,} of {len(archives):,} archives are done already")
 
-    def line() -> str:
-        there, seen = storage.listing(storage.join(building, "inputs")), beats(building)
-        fresh = len(there) - len(done)
-        counts = ", ".join(f"{seen.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
-        return f"extract: {rate_and_time_left(fresh, len(left), time.monotonic() - began, 'archives')}; {counts}"
+        def line() -> str:
+            there, seen = storage.listing(storage.join(building, "inputs")), beats(building)
+            fresh = len(there) - len(done)
+            counts = ", ".join(f"{seen.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
+            return f"extract: {rate_and_time_left(fresh, len(left), time.monotonic() - began, 'archives')}; {counts}"
 
-    if left:
-        with Progress(line):
-            extract.extract(spark, left, settings, building).write.format("noop").mode("overwrite").save()
-    inputs = tables.written(spark, storage.join(building, "inputs"))
-    total = extract.totals(inputs, FAILED)
-    if total.failed > settings.max_failed_share * total.archives:
-        worst = inputs.where(inputs["status"].isin(*FAILED)).orderBy("file_path").first()
-        runs.abandon(folder)
-        assert worst is not None
-        raise ValueError(
-            f"{total.failed} of {total.archives} archives gave nothing, such as {worst['file_path']} "
-            f"({worst['status']}: {worst['detail']}): check --input, or raise max_failed_share"
+        if left:
+            with Progress(line):
+                extract.extract(spark, left, settings, building).write.format("noop").mode("overwrite").save()
+        inputs = tables.written(spark, storage.join(building, "inputs"))
+        total = extract.totals(inputs, FAILED)
+        if total.failed > settings.max_failed_share * total.archives:
+            worst = inputs.where(inputs["status"].isin(*FAILED)).orderBy("file_path").first()
+            assert worst is not None
+            raise ValueError(
+                f"{total.failed} of {total.archives} archives gave nothing, such as {worst['file_path']} "
+                f"({worst['status']}: {worst['detail']}): check --input, or raise max_failed_share"
+            )
+        storage.remove(storage.join(building, BEATS))
+        documents = tables.written(spark, storage.join(building, "documents"))
+        skipped = tables.written(spark, storage.join(building, "skipped"))
+        written = {"documents": documents.count(), "inputs": total.archives, "skipped": skipped.count()}
+        ledger = Ledger(
+            stage="extract",
+            rows_in=total.records,
+            rows_out=written["documents"],
+            dropped=dict(sorted(total.reasons.items())),
+            by_language={},
+            tables=written,
         )
-    storage.remove(storage.join(building, BEATS))
-    documents = tables.written(spark, storage.join(building, "documents"))
-    skipped = tables.written(spark, storage.join(building, "skipped"))
-    written = {"documents": documents.count(), "inputs": total.archives, "skipped": skipped.count()}
-    ledger = Ledger(
-        stage="extract",
-        rows_in=total.records,
-        rows_out=written["documents"],
-        dropped=dict(sorted(total.reasons.items())),
-        by_language={},
-        tables=written,
-    )
-    runs.publish(folder, record, ledger, extract.examples(documents, skipped, total))
+        runs.publish(folder, record, ledger, extract.examples(documents, skipped, total))
     command.say_done("extract", total.records, total.documents, began)
     return record
+
+
+def _done(spark: SparkSession, building: str) -> set[str]:
+    """File names of the archives that an interrupted run finished; what a store refused is tried again."""
+    receipts = storage.join(building, "inputs")
+    names = set(storage.listing(receipts))
+    if not names:
+        return names
+    again = tables.written(spark, receipts).where(F.col("status") == RETRY)
+    return names - {extract.file_name(Archive(row["file_path"], "", row["size"])) for row in again.collect()}
 
 
 def _keep_finished(folder: str, building: str, record: RunRecord, archives: list[Archive]) -> None:

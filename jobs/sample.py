@@ -23,20 +23,20 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
     record = runs.make_record("sample", sample.VERSION, settings.model_dump(mode="json"), source.inputs)
     if command.up_to_date(record, folder):
         return record
-    building = runs.begin(folder, record)
-    with stage_progress(spark, "sample"):
-        documents = sample.split_of(source.open(spark, sample.REQUIRED), settings)
-        planned = sample.plan(sample.sizes(documents), settings)
-        chosen = sample.choose(documents, planned, settings)
-        receipts = sample.write_shards(chosen, planned, settings, building)
-    mixed = sample.mixture(planned, receipts, settings)
-    storage.write_json(storage.join(building, "mixture.json"), mixed)
-    storage.write_bytes(storage.join(building, "README.md"), sample.card(mixed).encode())
-    left_out = tables.count_reasons(chosen.where(F.col("drop_reason").isNotNull()))
-    counts = sample.account(mixed, left_out)
-    ledger = tables.ledger("sample", documents.count(), counts, {"data": sum(one["rows"] for one in receipts)})
-    shown = tables.examples(chosen, documents, tables.totals(counts))
-    runs.publish(folder, record, ledger, shown)
+    with runs.building(folder, record) as building:
+        with stage_progress(spark, "sample"):
+            documents = sample.split_of(source.open(spark, sample.REQUIRED), settings)
+            planned = sample.plan(sample.sizes(documents), settings)
+            chosen = sample.choose(documents, planned, settings)
+            receipts = sample.write_shards(chosen, planned, settings, building)
+        mixed = sample.mixture(planned, receipts, settings)
+        storage.write_json(storage.join(building, "mixture.json"), mixed)
+        storage.write_bytes(storage.join(building, "README.md"), sample.card(mixed).encode())
+        left_out = tables.count_reasons(chosen.where(F.col("drop_reason").isNotNull()))
+        counts = sample.account(mixed, left_out)
+        ledger = tables.ledger("sample", documents.count(), counts, {"data": sum(one["rows"] for one in receipts)})
+        shown = tables.examples(chosen, documents, tables.totals(counts))
+        runs.publish(folder, record, ledger, shown)
     command.say_done("sample", ledger["rows_in"], ledger["rows_out"], began)
     return record
 

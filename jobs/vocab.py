@@ -35,41 +35,41 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
     record = runs.make_record("vocab", vocab.VERSION, settings.model_dump(mode="json"), source.inputs)
     if command.up_to_date(record, folder):
         return record
-    building = runs.begin(folder, record)
-    scratch = storage.join(building, "_sentences")
-    with stage_progress(spark, "vocab"):
-        documents = source.open(spark, vocab.REQUIRED)
-        if source.stage:
-            documents = documents.where(F.input_file_name().contains("/train-"))
-        found = vocab.sentences(documents)
-        chosen = vocab.choose(found, vocab.shares(vocab.sizes(found), settings), settings)
-        tables.write(vocab.in_order(chosen, settings), scratch)
-    model = learn_unigram(
-        _texts(scratch),
-        vocab_size=settings.vocab_size,
-        character_coverage=settings.character_coverage,
-        max_sentence_bytes=settings.max_sentence_bytes,
-        num_threads=settings.num_threads,
-        allow_smaller=True,
-    )
-    pieces = [piece for piece, _ in read_vocabulary(model)]
-    if len(pieces) < settings.vocab_size:
-        command.say(f"vocab: the sample yields {len(pieces):,} pieces, not vocab_size = {settings.vocab_size:,}")
-    with tempfile.TemporaryDirectory() as made:
-        export(model, Path(made))
-        for file in sorted(Path(made).iterdir()):
-            storage.write_bytes(storage.join(building, file.name), file.read_bytes())
-    report = measure(encoder(model), _texts_by_language(documents), pieces)
-    storage.write_bytes(
-        storage.join(building, "report.json"), json.dumps(report, indent=1, ensure_ascii=False).encode()
-    )
-    counts = tables.count_reasons(chosen)
-    rows_in = found.count()
-    learnt = {"sentences": tables.written(spark, scratch).count(), "pieces": len(pieces)}
-    storage.remove(scratch)
-    if learnt["sentences"] != tables.totals(counts).get(None, 0):
-        raise AssertionError(f"vocab: {learnt['sentences']} sentences were written, {counts} counted")
-    runs.publish(folder, record, tables.ledger("vocab", rows_in, counts, learnt), [])
+    with runs.building(folder, record) as building:
+        scratch = storage.join(building, "_sentences")
+        with stage_progress(spark, "vocab"):
+            documents = source.open(spark, vocab.REQUIRED)
+            if source.stage:
+                documents = documents.where(F.input_file_name().contains("/train-"))
+            found = vocab.sentences(documents)
+            chosen = vocab.choose(found, vocab.shares(vocab.sizes(found), settings), settings)
+            tables.write(vocab.in_order(chosen, settings), scratch)
+        model = learn_unigram(
+            _texts(scratch),
+            vocab_size=settings.vocab_size,
+            character_coverage=settings.character_coverage,
+            max_sentence_bytes=settings.max_sentence_bytes,
+            num_threads=settings.num_threads,
+            allow_smaller=True,
+        )
+        pieces = [piece for piece, _ in read_vocabulary(model)]
+        if len(pieces) < settings.vocab_size:
+            command.say(f"vocab: the sample yields {len(pieces):,} pieces, not vocab_size = {settings.vocab_size:,}")
+        with tempfile.TemporaryDirectory() as made:
+            export(model, Path(made))
+            for file in sorted(Path(made).iterdir()):
+                storage.write_bytes(storage.join(building, file.name), file.read_bytes())
+        report = measure(encoder(model), _texts_by_language(documents), pieces)
+        storage.write_bytes(
+            storage.join(building, "report.json"), json.dumps(report, indent=1, ensure_ascii=False).encode()
+        )
+        counts = tables.count_reasons(chosen)
+        rows_in = found.count()
+        learnt = {"sentences": tables.written(spark, scratch).count(), "pieces": len(pieces)}
+        storage.remove(scratch)
+        if learnt["sentences"] != tables.totals(counts).get(None, 0):
+            raise AssertionError(f"vocab: {learnt['sentences']} sentences were written, {counts} counted")
+        runs.publish(folder, record, tables.ledger("vocab", rows_in, counts, learnt), [])
     command.say_done("vocab", rows_in, learnt["sentences"], began, "sentences")
     return record
 

@@ -27,7 +27,7 @@ def write_report(root: str, run: str | None = None) -> str:
     root = storage.absolute(root)
     page = render(gather(root, storage.absolute(run) if run else None))
     path = storage.join(root, PAGE)
-    storage.write_bytes(path, page.encode("utf-8", "replace"))  # a lone surrogate has no UTF-8
+    storage.write_bytes(path, page.encode())
     return path
 
 
@@ -43,7 +43,7 @@ def render(corpus: Corpus) -> str:
     environment.filters |= {one.__name__: one for one in written}
     script = environment.get_template("script.js.j2").render()
     picture = funnel({name: stage.ledger for name in FUNNEL_STAGES if (stage := corpus.stages[name])})
-    return environment.get_template("page.html.j2").render(
+    page = environment.get_template("page.html.j2").render(
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         figures=tables.figures(corpus),
@@ -59,6 +59,7 @@ def render(corpus: Corpus) -> str:
         losses=tables.losses(corpus.training) if corpus.training else [],
         records=_records(corpus),
     )
+    return words.printable(page)
 
 
 def _stage(name: str, stage: Stage | None, picture: Funnel) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pipeline.text.rules import RULES
 from schemas.records import Example, Ledger
 
 DOCUMENT_STAGES = ("clean", "dedup", "sample")  # those that tell languages apart and count documents
-MOST_LANGUAGES = 400
+MOST_LANGUAGES = 300
 MOST_EXAMPLES = 6  # a reason
 
 _THRESHOLDS = {rule.reason: rule.threshold for rule in RULES} | {"language:score": "min_language_score"}

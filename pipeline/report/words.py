@@ -13,7 +13,7 @@ TEXT_CHARACTERS = 600
 
 # BCP 47 asks for the code of two letters where there is one. lid.176's bh and sh are no tags of today.
 _SHORT = {code: label for label, code in ISO_639_3.items() if len(label) == 2 and label not in ("bh", "sh")}
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def count(value: float | None) -> str:
@@ -72,9 +72,14 @@ def tag(label: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A text of the web fit to be shown: addresses masked, nothing that a page cannot hold, cut when long."""
-    masked = _UNPRINTABLE.sub("\ufffd", mask(text).text)
+    """A text of the web fit to be shown: addresses masked, cut when long."""
+    masked = mask(text).text
     return masked if len(masked) <= TEXT_CHARACTERS else masked[:TEXT_CHARACTERS].rstrip() + " …"
+
+
+def printable(page: str) -> str:
+    """Control characters and lone surrogates, which no HTML or UTF-8 can hold, as U+FFFD."""
+    return _UNPRINTABLE.sub("\ufffd", page)
 
 
 def meaning(stage: str, reason: str) -> str:

@@ -9,7 +9,8 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,26 +59,28 @@ def make_record(stage: str, stage_version: int, config: Mapping[str, Any], input
 
 def finished(folder: str) -> RunRecord | None:
     """The record of a finished stage folder. An interrupted publication is completed first."""
-    building = _beside(folder, "building")
-    if storage.exists(storage.join(building, RUN)):
+    if storage.exists(storage.join(_beside(folder, "building"), RUN)):
         _move_into_place(folder)
     storage.remove(_beside(folder, "old"))
     return storage.read_json(storage.join(folder, RUN))
 
 
-def begin(folder: str, record: RunRecord, resume: bool = False) -> str:
-    """An empty folder to build in; with `resume`, the one that an interrupted run of the same work left."""
-    building = _beside(folder, "building")
+@contextmanager
+def building(folder: str, record: RunRecord, resume: bool = False) -> Iterator[str]:
+    """A folder to build in, which `publish` moves into place. What a failed stage built is removed; with `resume` it is
+    kept for the next run of the same work, unless the error is the user's to mend.
+    """
+    place = _beside(folder, "building")
     plan = {"fingerprint": record["fingerprint"]}
-    if not (resume and storage.read_json(storage.join(building, PLAN)) == plan):
-        storage.remove(building)
-        storage.write_json(storage.join(building, PLAN), plan)
-    return building
-
-
-def abandon(folder: str) -> None:
-    """Removes what a failed stage built."""
-    storage.remove(_beside(folder, "building"))
+    if not (resume and storage.read_json(storage.join(place, PLAN)) == plan):
+        storage.remove(place)
+        storage.write_json(storage.join(place, PLAN), plan)
+    try:
+        yield place
+    except BaseException as error:
+        if not resume or isinstance(error, ValueError):
+            storage.remove(place)
+        raise
 
 
 def publish(folder: str, record: RunRecord, ledger: Ledger, examples: list[Example]) -> None:
@@ -87,11 +90,11 @@ def publish(folder: str, record: RunRecord, ledger: Ledger, examples: list[Examp
             raise AssertionError(
                 f"{record['stage']}: the ledger does not add up for {name}: {missing} rows unexplained"
             )
-    building = _beside(folder, "building")
-    storage.remove(storage.join(building, PLAN))
-    storage.write_json(storage.join(building, LEDGER), ledger)
-    storage.write_json(storage.join(building, EXAMPLES), examples)
-    storage.write_json(storage.join(building, RUN), record)
+    place = _beside(folder, "building")
+    storage.write_json(storage.join(place, LEDGER), ledger)
+    storage.write_json(storage.join(place, EXAMPLES), examples)
+    storage.remove(storage.join(place, PLAN))
+    storage.write_json(storage.join(place, RUN), record)
     _move_into_place(folder)
 
 
@@ -111,11 +114,11 @@ def require(folder: str, stage: str, upstream: str | None = None) -> RunRecord:
 
 
 def _move_into_place(folder: str) -> None:
-    building, old = _beside(folder, "building"), _beside(folder, "old")
+    place, old = _beside(folder, "building"), _beside(folder, "old")
     if storage.exists(folder):
         storage.remove(old)
         storage.move(folder, old)
-    storage.move(building, folder)
+    storage.move(place, folder)
     storage.remove(old)
 
 
