@@ -61,7 +61,7 @@ def sizes(documents: DataFrame) -> dict[Stratum, int]:
 def plan(available: dict[Stratum, int], config: SampleConfig) -> Plan:
     """Epochs and shard counts from the bytes that there are. Validation documents are all kept, once."""
     if not any(available.values()):
-        raise ValueError("no document is left to sample from: see why in _ledger.json of clean, and loosen its thresholds")
+        raise ValueError("no document is left to sample from: see clean/_ledger.json for why, and loosen thresholds")
     train = {stratum.label: size for stratum, size in available.items() if stratum.split == SPLITS[0] and size}
     wanted = epochs(train, config.temperature, config.max_epochs, config.total_bytes)
     shards = {}
