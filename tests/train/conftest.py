@@ -1,0 +1,130 @@
+"""A small corpus and a tokenizer trained on it, made here, and ways to run the program on them."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SENTENCES = {
+    "eng_Latn": "the river carries light over stones while people gather bread and talk of distant rain",
+    "rus_Cyrl": "река несёт свет над камнями пока люди собирают хлеб и говорят о далёком дожде",
+    "zho_Hans": "河水带着光流过石头人们收集面包谈论远方的雨天气很好",
+}
+WORDS = {name: text.split() if " " in text else list(text) for name, text in SENTENCES.items()}
+SPECIALS = ["<pad>", "<unk>", "<s>", "</s>", "<mask>"]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """shards: three languages, zho_Hans without validation files, epochs 1, 0.5 and 2. tokenizer: of 200 tokens."""
+
+    shards: Path
+    tokenizer: Path
+
+    def flags(self, output: Path, **settings: object) -> list[str]:
+        values = TINY | {"shards": self.shards, "tokenizer": self.tokenizer, "output": output} | settings
+        return [part for name, value in values.items() for part in (f"--{name}", str(value))]
+
+
+TINY: dict[str, object] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_seq_len": 32,
+    "global_attn_every_n_layers": 2,
+    "local_attention": 8,
+    "global_batch_tokens": 512,
+    "streams": 4,
+    "micro_batch_tokens": 256,
+    "steps": 6,
+    "learning_rate": 5e-3,
+    "log_every": 1,
+    "eval_every": 3,
+    "save_every": 3,
+    "eval_tokens": 300,
+    "device": "cpu",
+}
+
+
+def texts(language: str, count: int) -> list[str]:
+    """Sentences of 1 to 80 words, most of them short; the same at every call."""
+    draw = random.Random(language)
+    glue = "" if language == "zho_Hans" else " "
+    return [glue.join(draw.choices(WORDS[language], k=draw.choice((1, 3, 5, 8, 13, 21, 80)))) for _ in range(count)]
+
+
+def write_shard(path: Path, language: str, rows: list[tuple[str, str | None]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    code, script = language.split("_")
+    columns = {
+        "text": pa.array([text for _, text in rows], pa.string()),
+        "id": [f"<urn:uuid:{language}-{number}>" for number, _ in rows],
+        "language": [code] * len(rows),
+        "language_script": [script] * len(rows),
+    }
+    pq.write_table(pa.table(columns), path, row_group_size=16)
+
+
+def write_tokenizer(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.BpeTrainer(vocab_size=200, special_tokens=SPECIALS, show_progress=False)
+    tokenizer.train_from_iterator((text for language in WORDS for text in texts(language, 60)), trainer)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {"pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>"}
+    names |= {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast"} | names
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    root = tmp_path_factory.mktemp("corpus")
+    shards, tokenizer = root / "sample", root / "vocab"
+    for language in WORDS:
+        rows: list[tuple[str, str | None]] = [(str(n), text) for n, text in enumerate(texts(language, 60))]
+        folder = shards / "data" / language
+        write_shard(folder / "train-00000-of-00002.parquet", language, rows[:25])
+        write_shard(folder / "train-00001-of-00002.parquet", language, rows[25:50])
+        if language != "zho_Hans":
+            write_shard(folder / "validation-00000-of-00001.parquet", language, rows[50:])
+    epochs = {"eng_Latn": 1.0, "rus_Cyrl": 0.5, "zho_Hans": 2.0}
+    mixture = {"languages": {name: {"epochs": value, "documents": 50} for name, value in epochs.items()}}
+    (shards / "mixture.json").write_text(json.dumps(mixture), encoding="utf-8")
+    write_tokenizer(tokenizer)
+    return Corpus(shards, tokenizer)
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[..., "subprocess.Popen[str]"]:
+    """Starts train/pretrain.py with these flags, under torchrun where `processes` is more than 1."""
+
+    def start(flags: list[str], processes: int = 1) -> "subprocess.Popen[str]":
+        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        command = [sys.executable, *(torchrun if processes > 1 else []), str(REPOSITORY / "train" / "pretrain.py")]
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
+        for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+            environment.pop(name, None)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command + flags, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+    return start
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)

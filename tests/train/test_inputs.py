@@ -1,0 +1,188 @@
+"""What a user can get wrong with shards, tokenizer and settings is named in one line, and odd rows are no error."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from train.config import PretrainConfig, load_config
+from train.data.shards import open_shards, read_epochs
+from train.data.tokens import open_tokens, tokenize
+from train.data.vocabulary import open_vocabulary
+
+PATHS = ["--shards", "s", "--tokenizer", "t", "--output", "o"]
+
+
+def put(path: Path, **columns: list[object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path)
+
+
+def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("[pretrain]\nsteps = 7\nseed = 5\n[vocab]\nsize = 1\n", encoding="utf-8")
+    config = load_config([*PATHS, "--config", str(file), "--seed", "6", "--micro-batch-tokens=65536"])
+    assert (config.steps, config.seed, config.micro_batch_tokens, config.max_seq_len) == (7, 6, 65536, 1024)
+    assert config.cache == Path("o/tokens")
+
+
+def test_every_field_is_a_flag() -> None:
+    values = PretrainConfig(shards=Path("s"), tokenizer=Path("t"), output=Path("o"), token_cache=Path("c"))
+    flags = [part for name, value in values.model_dump().items() for part in (f"--{name}", str(value))]
+    assert load_config(flags) == values
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--step", "5"], "unknown argument --step: did you mean --steps?"),
+        (["--learning-rte=1"], "unknown argument --learning-rte=1: did you mean --learning_rate?"),
+        (["--xyzzy", "5"], "unknown argument --xyzzy: see --help"),
+        (["--steps", "0"], "steps = '0': input should be greater than or equal to 1; change --steps"),
+        (["--steps", "many"], "steps = 'many': .*integer"),
+        (["--steps"], "expected one argument"),
+        (["--mlm_probability", "1.5"], "mlm_probability = '1.5'.*less than 1"),
+        (["--device", "tpu"], "device = 'tpu'.*'auto', 'cpu' or 'cuda'"),
+        (["--hidden_size", "100"], "hidden_size = 100 is no multiple of 8 \\* num_attention_heads = 48"),
+        (["--global_batch_tokens", "100000"], "take 99984 or 100008 tokens"),
+        (["--max_seq_len", "20000"], "is less than max_seq_len = 20000"),
+        (["--micro_batch_tokens", "1024"], "micro_batch_tokens = 1024 is less than .* = 16384"),
+        (["--warmup_ratio", "0.6", "--decay_ratio", "0.6"], "more than 1"),
+        (["--config", "nowhere.toml"], "nowhere.toml: No such file"),
+    ],
+)
+def test_bad_settings_are_named(flags: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        load_config([*PATHS, *flags])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[pretrain]\nhiden_size = 8\n", "unknown key hiden_size under .pretrain. .*: did you mean hidden_size?"),
+        ("[pretrain\n", "is no TOML"),
+        ("pretrain = 3\n", "pretrain is no table"),
+        ("[pretrain]\nsteps = 'x'\n", "steps = 'x'"),
+    ],
+)
+def test_bad_files_are_named(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        load_config([*PATHS, "--config", str(file)])
+
+
+def test_a_missing_path_is_named() -> None:
+    with pytest.raises(ValueError, match="shards is not set: give --shards"):
+        load_config([])
+
+
+def test_the_demo_config_is_one() -> None:
+    demo = Path(__file__).resolve().parents[2] / "train" / "configs" / "demo.toml"
+    assert load_config([*PATHS, "--config", str(demo)]).steps == 50
+
+
+def test_shards_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no folder"):
+        open_shards(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="holds no data/"):
+        open_shards(tmp_path)
+    put(tmp_path / "data" / "eng_Latn" / "train-00000-of-00001.parquet", id=["a"], content=["b"])
+    with pytest.raises(ValueError, match="has no column text, only id, content"):
+        open_shards(tmp_path)
+    put(tmp_path / "data" / "eng_Latn" / "train-00000-of-00001.parquet", id=["a"], text=[1])
+    with pytest.raises(ValueError, match="has int64 in column text"):
+        open_shards(tmp_path)
+    (tmp_path / "data" / "eng_Latn" / "train-00000-of-00001.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(ValueError, match="is no parquet file"):
+        open_shards(tmp_path)
+
+
+def test_a_stray_file_is_named(tmp_path: Path) -> None:
+    put(tmp_path / "data" / "eng_Latn" / "part-0.parquet", id=["a"], text=["b"])
+    with pytest.raises(ValueError, match=r"neither train-\*"):
+        open_shards(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mixture", "message"),
+    [
+        ({"languages": {"eng_Latn": {"epochs": -1}}}, "eng_Latn epochs = -1.0"),
+        ({"languages": {"deu_Latn": {"epochs": 1}}}, "does not name eng_Latn"),
+        ({"languages": {"eng_Latn": {"epochs": 1}, "deu_Latn": {"epochs": 1, "documents": 3}}}, "names deu_Latn"),
+        ({"languages": {"eng_Latn": {"epochs": 0}}}, "every language epochs = 0"),
+        ({"languages": {"eng_Latn": {}}}, "is no mixture"),
+        ([], "is no mixture"),
+    ],
+)
+def test_bad_mixtures_are_named(tmp_path: Path, mixture: object, message: str) -> None:
+    path = tmp_path / "mixture.json"
+    path.write_text(json.dumps(mixture), encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        read_epochs(path, ("eng_Latn",))
+
+
+def test_without_a_mixture_each_document_is_shown_once(tmp_path: Path) -> None:
+    assert read_epochs(tmp_path / "mixture.json", ("eng_Latn", "zho_Hans")) == {"eng_Latn": 1.0, "zho_Hans": 1.0}
+
+
+def test_tokenizers_that_are_none(tmp_path: Path, corpus) -> None:
+    with pytest.raises(ValueError, match=r"holds no tokenizer\.json"):
+        open_vocabulary(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ValueError, match="is no tokenizer") as error:
+        open_vocabulary(tmp_path)
+    assert "\n" not in str(error.value)
+    shutil.copyfile(corpus.tokenizer / "tokenizer.json", tmp_path / "tokenizer.json")
+    (tmp_path / "tokenizer_config.json").write_text('{"mask_token": {"content": "[MASK]"}}', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"has no token \[MASK\] to use as mask"):
+        open_vocabulary(tmp_path)
+
+
+def test_special_ids_need_no_tokenizer_config(tmp_path: Path, corpus) -> None:
+    shutil.copyfile(corpus.tokenizer / "tokenizer.json", tmp_path / "tokenizer.json")
+    vocabulary = open_vocabulary(tmp_path)
+    assert vocabulary.special_ids == {"pad": 0, "bos": 2, "eos": 3, "mask": 4}
+    assert vocabulary.special.nonzero()[0].tolist() == [0, 1, 2, 3, 4]
+    assert vocabulary.size == 200 and len(vocabulary.ordinary) == 195
+
+
+def test_special_tokens_in_a_text_are_text(corpus) -> None:
+    vocabulary = open_vocabulary(corpus.tokenizer)
+    ids = vocabulary.encode(["a <mask> b </s> <pad>"])[0]
+    assert not {vocabulary.special_ids[role] for role in ("mask", "eos", "pad", "bos")} & set(ids)
+
+
+def test_odd_rows_are_no_error(tmp_path: Path, corpus) -> None:
+    vocabulary = open_vocabulary(corpus.tokenizer)
+    file = tmp_path / "data" / "eng_Latn" / "train-00000-of-00002.parquet"
+    put(file, id=["a", "b", "c"], text=["bread", None, ""])
+    empty = pa.table({"id": pa.array([], pa.string()), "text": pa.array([], pa.string())})
+    pq.write_table(empty, file.with_name("train-00001-of-00002.parquet"))
+    shards = open_shards(tmp_path)
+    assert [tokens > 0 for _, tokens in tokenize(tmp_path / "cache", shards.files, vocabulary)] == [True, False]
+    table = open_tokens(tmp_path / "cache", shards.files, "train", shards.languages, vocabulary)
+    assert table.tokens[0] > 0 and table.tokens[1:].tolist() == [0, 0]
+
+
+def test_a_null_id_is_named(tmp_path: Path, corpus) -> None:
+    put(tmp_path / "data" / "eng_Latn" / "train.parquet", id=["a", None], text=["x", "y"])
+    shards = open_shards(tmp_path)
+    with pytest.raises(ValueError, match="row without id"):
+        list(tokenize(tmp_path / "cache", shards.files, open_vocabulary(corpus.tokenizer)))
+
+
+def test_a_changed_shard_is_not_taken_for_the_old_one(tmp_path: Path, corpus) -> None:
+    file = tmp_path / "data" / "eng_Latn" / "train.parquet"
+    vocabulary = open_vocabulary(corpus.tokenizer)
+    digests, counts = set(), []
+    for text in ("bread and rain", "stones of light"):
+        put(file, id=["a"], text=[text])
+        shards = open_shards(tmp_path)
+        digests.add(shards.digest)
+        counts.append(len(list(tokenize(tmp_path / "cache", shards.files, vocabulary))))
+    assert len(digests) == 2 and counts == [1, 1]

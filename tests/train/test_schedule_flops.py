@@ -1,0 +1,72 @@
+"""Learning rate, weight decay and FLOPs against figures worked out by hand."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from train.config import PretrainConfig
+from train.loop.optimiser import build_optimizer, learning_rate
+from train.model.encoder import EncoderConfig
+from train.model.flops import peak_flops, training_flops
+from train.model.heads import MaskedLanguageModel
+
+
+def config(**settings: object) -> PretrainConfig:
+    values = {"shards": Path("s"), "tokenizer": Path("t"), "output": Path("o")} | settings
+    return PretrainConfig.model_validate(values)
+
+
+def test_schedule_by_hand() -> None:
+    run = config(steps=20, learning_rate=1.0, warmup_ratio=0.2, decay_ratio=0.15)
+    rates = [learning_rate(step, run) for step in range(20)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert rates[4:17] == [1.0] * 13
+    assert rates[17:] == pytest.approx([1 - math.sqrt(x) for x in (0.25, 0.5, 0.75)])
+
+
+def test_schedule_without_warmup_or_decay_is_level() -> None:
+    run = config(steps=5, learning_rate=0.5, warmup_ratio=0, decay_ratio=0)
+    assert [learning_rate(step, run) for step in range(5)] == [0.5] * 5
+
+
+def test_only_matrices_decay() -> None:
+    encoder = EncoderConfig(vocab_size=70, hidden_size=16, num_attention_heads=2, num_hidden_layers=2)
+    model = MaskedLanguageModel(encoder)
+    decayed, level = build_optimizer(model, config(weight_decay=0.1)).param_groups
+    assert (decayed["weight_decay"], level["weight_decay"]) == (0.1, 0.0)
+    assert {p.ndim for p in decayed["params"]} == {2} and {p.ndim for p in level["params"]} == {1}
+    assert len(decayed["params"]) + len(level["params"]) == len(list(model.parameters()))
+
+
+def test_flops_by_counting() -> None:
+    """Two layers, the second local, window 4 (two on either side); sequences of 5 and 2 tokens; three guesses."""
+    encoder = EncoderConfig(
+        vocab_size=64,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        global_attn_every_n_layers=2,
+        local_attention=4,
+    )
+    pairs = sum(n * n + sum(abs(i - j) <= 2 for i in range(n) for j in range(n)) for n in (5, 2))
+    layer = 16 * 48 + 16 * 16 + 16 * 48 + 24 * 16
+    forward = 2 * 2 * layer * 7 + 2 * 2 * 16 * pairs + 2 * 3 * (16 * 16 + 16 * 64)
+    assert training_flops(encoder, np.array([5, 2]), 3) == 3 * forward
+
+
+def test_parameters_are_what_the_flops_count() -> None:
+    encoder = EncoderConfig(vocab_size=64, hidden_size=16, intermediate_size=24, num_hidden_layers=3,
+                            num_attention_heads=2)  # fmt: skip
+    sizes = {name: p.numel() for name, p in MaskedLanguageModel(encoder).named_parameters() if p.ndim == 2}
+    body = sum(size for name, size in sizes.items() if ".layers." in name)
+    assert training_flops(encoder, np.array([1]), 0) == 6 * body + 12 * 16 * 3
+    assert sizes["model.embeddings.tok_embeddings.weight"] == 64 * 16
+
+
+def test_peaks_are_found_by_the_drivers_names() -> None:
+    assert peak_flops("NVIDIA H200") == 989e12
+    assert peak_flops("NVIDIA H100 PCIe") == 756e12
+    assert peak_flops("Some new thing") is None

@@ -1,0 +1,87 @@
+"""The tokenizer as training sees it: ids of plain text, and which ids are special."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+# Role -> (keys of tokenizer_config.json that may name it, the name where none does).
+ROLES = {
+    "pad": (("pad_token",), "<pad>"),
+    "bos": (("cls_token", "bos_token"), "<s>"),
+    "eos": (("sep_token", "eos_token"), "</s>"),
+    "mask": (("mask_token",), "<mask>"),
+}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """size: one more than the largest id. special: bool [size]. ordinary: the ids that are tokens of text, sorted.
+
+    digest: SHA-256 of tokenizer.json, in hexadecimal.
+    """
+
+    tokenizer: Tokenizer
+    size: int
+    special_ids: dict[str, int]
+    special: NDArray[np.bool_]
+    ordinary: NDArray[np.int64]
+    digest: str
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        """Ids of each text without special tokens; "<mask>" written in a text is text."""
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def open_vocabulary(folder: Path) -> Vocabulary:
+    """Reads `folder`/tokenizer.json. ValueError where it is missing, broken, or lacks one of the special tokens."""
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no tokenizer.json: point --tokenizer to a folder that jobs/vocab.py wrote")
+    content = path.read_bytes()
+    try:
+        tokenizer = Tokenizer.from_str(content.decode("utf-8"))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise ValueError(f"{path} is no tokenizer: {' '.join(str(error).split())}; write it again") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    names = _token_names(folder)
+    special_ids: dict[str, int] = {}
+    for role, (_, default) in ROLES.items():
+        name = names.get(role, default)
+        token_id = tokenizer.token_to_id(name)
+        if token_id is None:
+            raise ValueError(f"{path} has no token {name} to use as {role}: train it with <pad> <unk> <s> </s> <mask>")
+        special_ids[role] = token_id
+    used = np.fromiter(tokenizer.get_vocab(with_added_tokens=True).values(), np.int64)
+    size = int(used.max()) + 1
+    special = np.zeros(size, np.bool_)
+    special[list(special_ids.values())] = True
+    special[[number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special]] = True
+    ordinary = np.unique(used[~special[used]])
+    if not len(ordinary):
+        raise ValueError(f"{path} holds special tokens alone: train it on text")
+    return Vocabulary(tokenizer, size, special_ids, special, ordinary, hashlib.sha256(content).hexdigest())
+
+
+def _token_names(folder: Path) -> dict[str, str]:
+    path = folder / "tokenizer_config.json"
+    if not path.is_file():
+        return {}
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}; write the tokenizer again") from None
+    names: dict[str, str] = {}
+    for role, (keys, _) in ROLES.items():
+        for key in keys:
+            value = settings.get(key)
+            value = value.get("content") if isinstance(value, dict) else value
+            if isinstance(value, str):
+                names.setdefault(role, value)
+    return names

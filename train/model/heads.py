@@ -1,0 +1,48 @@
+"""The masked-language-model head over the encoder; only the positions asked for reach the vocabulary."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, linear, pad
+
+from train.model.attention import AttentionLayout
+from train.model.encoder import Encoder, EncoderConfig, initialize
+
+
+class PredictionHead(nn.Module):
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=False)
+        initialize(self, config)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.norm(gelu(self.dense(hidden)))
+
+
+class DecoderBias(nn.Module):
+    """The decoder is the embedding matrix; what it has of its own is a bias for each of the vocabulary's tokens."""
+
+    def __init__(self, vocab_size: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+
+
+class MaskedLanguageModel(nn.Module):
+    """Encoder, prediction head, tied decoder. Parameter names are those of `ModernBertForMaskedLM`."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = Encoder(config)
+        self.head = PredictionHead(config)
+        self.decoder = DecoderBias(config.vocab_size)
+
+    def forward(self, input_ids: Tensor, positions: Tensor, layout: AttentionLayout, targets: Tensor) -> Tensor:
+        """Logits [targets, padded vocabulary] at the positions `targets` of the packed batch.
+
+        The rows that pad the embedding matrix have logit minus infinity: no probability, no gradient.
+        """
+        hidden = self.head(self.model(input_ids, positions, layout).index_select(0, targets))
+        spare = self.config.padded_vocab_size - self.config.vocab_size
+        bias = pad(self.decoder.bias, (0, spare), value=float("-inf"))
+        return linear(hidden, self.model.embeddings.tok_embeddings.weight, bias)
