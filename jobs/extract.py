@@ -54,6 +54,8 @@ def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], f
                 extract.extract(spark, left, settings, building).write.format("noop").mode("overwrite").save()
         inputs = tables.written(spark, storage.join(building, "inputs"))
         total = extract.totals(inputs, FAILED)
+        if total.archives != len(archives):
+            raise AssertionError(f"extract: {len(archives)} archives were read, {total.archives} receipts are there")
         if total.failed > settings.max_failed_share * total.archives:
             worst = inputs.where(inputs["status"].isin(*FAILED)).orderBy("file_path").first()
             assert worst is not None

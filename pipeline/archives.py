@@ -10,16 +10,23 @@ import os
 import re
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterable
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
+import aiohttp
 import fsspec
 
 from pipeline import storage
 
-ARCHIVE_NAME = re.compile(r"\.(warc|arc|wet|wat)\b", re.IGNORECASE)
+# Any name with the mark of an archive in it (sample.warc.txt, x.warc.gz.bad), but not what lies beside archives.
+ARCHIVE_NAME = re.compile(
+    r"^(?!\.)(?!.*/\.)(?!.*\.(cdxj?|idx|md5|sha\d+|json|html?|log)(\.gz)?$).*\.(warc|arc|wet|wat)\b[^/]*$",
+    re.IGNORECASE,
+)
 LIST_NAME = re.compile(r"\.paths(\.gz)?$", re.IGNORECASE)
 RETRY_STATUS = (403, 408, 425, 429, 500, 502, 503, 504)  # Common Crawl throttles with 403
+READ_SECONDS = 120  # without a byte
 
 
 class Archive(NamedTuple):
@@ -58,8 +65,12 @@ def _resolve(given: str, prefix: str) -> list[Archive]:
         return _listed(path, prefix)
     if path.startswith(("http://", "https://")):
         return [Archive(given, path, None)]
-    fs, inside = storage.filesystem(path)
-    if not fs.exists(inside):
+    try:
+        fs, inside = storage.filesystem(path)
+        there = fs.exists(inside)
+    except Exception as error:  # stores raise anything: no credentials, no such host, no permission
+        raise ValueError(f"--input {given}: {type(error).__name__}: {error}; check address and credentials") from None
+    if not there:
         raise ValueError(f"--input {given}: no such file or folder")
     name = path.rstrip("/").rsplit("/", 1)[-1]
     if fs.isfile(inside):
@@ -75,9 +86,10 @@ def _listed(path: str, prefix: str) -> list[Archive]:
     try:
         with fetch(path) as file:
             data = file.read()
-        lines = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode().split()
-    except (FetchError, OSError, EOFError, UnicodeDecodeError) as error:
+        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
+    except (FetchError, OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise ValueError(f"--input {path}: not readable as a list of paths: {error}") from None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         raise ValueError(f"--input {path}: the list is empty")
     base = prefix or ("" if "://" in lines[0] else path.rsplit("/", 1)[0] + "/")
@@ -123,8 +135,18 @@ def fetch(
 
 
 def _download(location: str, user_agent: str) -> BinaryIO:
-    """One transfer of the whole archive (ranges do not fare well under load) to a file that vanishes when closed."""
-    options = {"client_kwargs": {"headers": {"User-Agent": user_agent}}} if location.startswith("http") else {}
+    """One transfer of the whole archive (ranges do not fare well under load) to a file that vanishes when closed.
+
+    The bytes stay as stored, because offsets count them. Time is bounded between two reads, not in all: a large archive
+    may take an hour.
+    """
+    options: dict[str, Any] = {}
+    if location.startswith(("http://", "https://")):
+        options["client_kwargs"] = {
+            "headers": {"User-Agent": user_agent, "Accept-Encoding": "identity"},
+            "auto_decompress": False,
+            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=READ_SECONDS),
+        }
     fs, inside = fsspec.url_to_fs(location, use_listings_cache=False, skip_instance_cache=True, **options)
     with tempfile.NamedTemporaryFile(prefix="archive-") as copy:
         fs.get_file(inside, copy.name)

@@ -15,7 +15,11 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from pipeline.text.language import is_language, nearest_languages
+from pipeline.text.scripts import SCRIPTS as LETTER_SCRIPTS
 from schemas.records import STAGES
+
+SCRIPTS = sorted({*LETTER_SCRIPTS, "Jpan"} - {"Hira", "Kana"})  # what a document's script can be
+OTHER_SCRIPTS = {"Hans": "Hani", "Hant": "Hani", "Hira": "Jpan", "Kana": "Jpan", "Hrkt": "Jpan", "Kore": "Hang"}
 
 
 class StageConfig(BaseModel):
@@ -98,8 +102,12 @@ class CleanConfig(StageConfig):
     def _thresholds_exist(self) -> "CleanConfig":
         known = self.thresholds()
         for key, values in self.by_language.items():
-            if not (len(key) == 4 and key.istitle()):
-                _require_language(key.split("_")[0])
+            language, _, script = ("", "", key) if len(key) == 4 and key.istitle() else key.partition("_")
+            if language or not script:
+                _require_language(language)
+            if script and script not in SCRIPTS:
+                nearest = _nearest(OTHER_SCRIPTS.get(script, script), SCRIPTS)
+                raise ValueError(f"by_language.{key}: no text has the script {script!r}{nearest}")
             for name, value in values.items():
                 if name not in known:
                     raise ValueError(f"by_language.{key}.{name} is no threshold{_nearest(name, known)}")
@@ -143,7 +151,7 @@ BY_LANGUAGE: dict[str, dict[str, float]] = {
 class DedupConfig(StageConfig):
     """Exact and MinHash near-duplicates. P(candidate | Jaccard s) = 1 - (1 - s^rows)^bands.
 
-    With 14 x 8 (FineWeb): 0.05 at s = 0.5, 0.57 at 0.7, 0.92 at 0.8, 1.00 at 0.9.
+    With 14 x 8 (FineWeb): 0.05 at s = 0.5, 0.56 at 0.7, 0.92 at 0.8, 1.00 at 0.9.
     """
 
     num_perm: int = Field(112, ge=1, le=4096, description="permutations; bands x rows (FineWeb: 112)")
@@ -233,9 +241,9 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpar
     """Parsed flags; ValueError names an unknown one and the nearest right one."""
     args, unknown = parser.parse_known_args(argv)
     if unknown:
-        flags = [flag for action in parser._actions for flag in action.option_strings]
+        flags = [flag for action in parser._actions for flag in action.option_strings if "_" not in flag]
         first = unknown[0].split("=")[0]
-        raise ValueError(f"unknown flag or argument {first}{_nearest(first, flags)}; see --help")
+        raise ValueError(f"unknown flag or argument {first}{_nearest(first.replace('_', '-'), flags)}; see --help")
     return args
 
 
@@ -294,7 +302,7 @@ def _from_text(model: type[StageConfig], name: str, text: str) -> Any:
             return json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"--{name.replace('_', '-')}: not JSON: {error}") from None
-    return None if text == "none" else text
+    return None if text == "none" and type(None) in typing.get_args(annotation) else text
 
 
 def _require_language(code: str) -> None:

@@ -2,9 +2,10 @@
 
 import json
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 from urllib.parse import urlparse
 
@@ -13,7 +14,7 @@ from fsspec.core import url_to_fs
 
 
 def join(root: str, *parts: str) -> str:
-    return "/".join([root.rstrip("/") or "/", *parts])
+    return "/".join([root.rstrip("/"), *parts])
 
 
 def is_local(path: str) -> bool:
@@ -44,7 +45,7 @@ def read_json(path: str) -> Any:
             return json.load(file)
     except FileNotFoundError:
         return None
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise ValueError(f"{path} is damaged: remove its folder and run that stage again") from None
 
 
@@ -58,14 +59,20 @@ def write_json(path: str, value: Any) -> None:
     write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode())
 
 
-def move(source: str, target: str) -> None:
-    """Rename; one step on a local disk, a copy and a delete on an object store."""
+def move(source: str, target: str, marker: str) -> None:
+    """Renames a folder; one step on a local disk, a copy and a delete on an object store.
+
+    The delete begins with the file `marker`, so that one cut short leaves no source that still looks whole.
+    """
     fs, inside = filesystem(source)
     _, to = filesystem(target)
     if is_local(source):
         os.rename(inside, to)
     else:
-        fs.mv(inside, to, recursive=True)
+        fs.copy(inside, to, recursive=True)
+        with suppress(FileNotFoundError):
+            fs.rm_file(f"{inside}/{marker}")
+        fs.rm(inside, recursive=True)
 
 
 def copy(source: str, target: str) -> None:
@@ -87,13 +94,16 @@ def remove(path: str) -> None:
 
 
 def listing(folder: str, hidden: bool = False) -> dict[str, int]:
-    """Files under a folder, recursively: path relative to it -> bytes; names that start with . or _ if `hidden`."""
+    """Files under a folder, recursively: path relative to it -> bytes; names that start with . or _ if `hidden`.
+
+    A file's own path gives its name; a path that is not there gives nothing.
+    """
     fs, inside = filesystem(folder)
     try:
         found = fs.find(inside, detail=True)
     except FileNotFoundError:
         return {}
-    prefix = inside.rstrip("/") + "/"
+    prefix = (inside.rpartition("/")[0] if inside in found else inside).rstrip("/") + "/"
     sizes = {name.removeprefix(prefix): int(info["size"]) for name, info in found.items()}
     return {name: size for name, size in sorted(sizes.items()) if hidden or not _hidden(name)}
 
@@ -104,21 +114,25 @@ def _hidden(name: str) -> bool:
 
 @contextmanager
 def whole_file(path: str) -> Iterator[IO[bytes]]:
-    """A file to write that appears at `path` when the block ends well, and not at all when it fails."""
+    """A file to write that appears at `path` when the block ends well, and not at all when it fails.
+
+    A local one is written beside its place and renamed; any other is written to a temporary file and put in the store
+    at once, because not every store forgets what an interrupted writer began.
+    """
     fs, inside = filesystem(path)
     folder, _, name = inside.rpartition("/")
     fs.makedirs(folder, exist_ok=True)
-    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}" if is_local(path) else inside
-    file = fs.open(temporary, "wb")
+    if not is_local(path):
+        with tempfile.NamedTemporaryFile(prefix="wanyu-") as file:
+            yield file
+            file.flush()
+            fs.put_file(file.name, inside)
+        return
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
     try:
-        yield file
-    except BaseException:
-        if is_local(path):
-            file.close()
-            os.unlink(temporary)
-        elif hasattr(file, "discard"):
-            file.discard()  # an upload that is not completed leaves no object
-        raise
-    file.close()
-    if is_local(path):
+        with open(temporary, "wb") as file:
+            yield file
         os.replace(temporary, inside)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)

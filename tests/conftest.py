@@ -10,6 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ARCHIVE = REPOSITORY / "tests" / "archive"
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # small corpora: compiling costs more than running
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +20,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
 
     os.environ["PYSPARK_SUBMIT_ARGS"] = (
         f"--master local[2] --driver-memory 1g --conf spark.local.dir={tmp_path_factory.mktemp('spark')} "
-        "--conf spark.ui.enabled=false pyspark-shell"
+        f"--conf spark.ui.enabled=false --driver-java-options '{QUICK}' pyspark-shell"
     )
     running = session("tests", 2)
     yield running
@@ -41,10 +42,10 @@ def submit() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 def submit_command(job: str, *args: object, conf: dict[str, str] | None = None, master: str = "local[2]") -> list[str]:
-    settings = {"spark.ui.enabled": "false", **(conf or {})}
+    settings = {"spark.ui.enabled": "false", "spark.executor.extraJavaOptions": QUICK, **(conf or {})}
     flags = [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
     submit = Path(sys.executable).with_name("spark-submit")
-    return [str(submit), "--master", master, "--driver-memory", "1g", *flags,
+    return [str(submit), "--master", master, "--driver-memory", "1g", "--driver-java-options", QUICK, *flags,
             str(REPOSITORY / "jobs" / f"{job}.py"), *map(str, args)]  # fmt: skip
 
 

@@ -78,7 +78,8 @@ def building(folder: str, record: RunRecord, resume: bool = False) -> Iterator[s
     try:
         yield place
     except BaseException as error:
-        if not resume or isinstance(error, ValueError):
+        recorded = storage.exists(storage.join(place, RUN))  # whole already: `finished` moves it into place
+        if not recorded and (not resume or type(error) is ValueError):  # a subclass is some library's
             storage.remove(place)
         raise
 
@@ -117,8 +118,8 @@ def _move_into_place(folder: str) -> None:
     place, old = _beside(folder, "building"), _beside(folder, "old")
     if storage.exists(folder):
         storage.remove(old)
-        storage.move(folder, old)
-    storage.move(place, folder)
+        storage.move(folder, old, RUN)
+    storage.move(place, folder, RUN)
     storage.remove(old)
 
 

@@ -81,21 +81,20 @@ def clusters(spark: SparkSession, signed: DataFrame, scratch: str) -> DataFrame:
     folded = signed.join(exact, "text_hash").drop("bands")
     representatives = signed.join(exact, F.col("id") == F.col("rep"), "left_semi")
     linked = components(spark, candidates(representatives), scratch)
-    grouped = folded.join(linked, F.col("rep") == F.col("node"), "left").select(
+    component = F.coalesce("component", "rep").alias("component")
+    grouped = folded.join(linked, F.col("rep") == F.col("node"), "left").select(*folded.columns, component)
+    copies = Window.partitionBy("component")
+    best_first = copies.orderBy(preference())
+    found = grouped.select(
         "id",
-        "text_hash",
+        F.first("id").over(best_first).alias("cluster_id"),
+        F.count("*").over(copies).alias("minhash_cluster_size"),
+        (F.col("text_hash") == F.first("text_hash").over(best_first)).alias("exact"),
         "language",
         "language_script",
-        F.coalesce("component", "rep").alias("component"),
-        F.row_number().over(Window.partitionBy(F.coalesce("component", "rep")).orderBy(preference())).alias("rank"),
     )
-    kept = grouped.where(F.col("rank") == 1).select(
-        "component", F.col("id").alias("cluster_id"), F.col("text_hash").alias("kept_hash")
-    )
-    sizes = grouped.groupBy("component").agg(F.count("*").alias("minhash_cluster_size"))
-    copies = grouped.join(sizes.where(F.col("minhash_cluster_size") > 1), "component").join(kept, "component")
-    reason = F.when(F.col("text_hash") == F.col("kept_hash"), "exact").otherwise("minhash")
-    return copies.select(
+    reason = F.when(F.col("exact"), "exact").otherwise("minhash")
+    return found.where(F.col("minhash_cluster_size") > 1).select(
         "id",
         "cluster_id",
         "minhash_cluster_size",
@@ -109,7 +108,7 @@ def one_row_an_id(documents: DataFrame) -> DataFrame:
     """The documents, where of several with one id the longest stays (ties by a hash of the whole row)."""
     if documents.groupBy("id").count().where(F.col("count") > 1).isEmpty():
         return documents
-    order = (-F.length("text"), F.xxhash64(*documents.columns))
+    order = (-F.coalesce(F.length("text"), F.lit(0)), F.xxhash64(*documents.columns))
     rank = F.row_number().over(Window.partitionBy("id").orderBy(*order))
     return documents.withColumn("_rank", rank).where(F.col("_rank") == 1).drop("_rank")
 
@@ -128,7 +127,7 @@ def survivors(documents: DataFrame, clustered: DataFrame) -> DataFrame:
 
 def account(given: DataFrame, documents: DataFrame, clustered: DataFrame, kept: DataFrame) -> tables.Counts:
     """Rows by language and reason: kept ones as written, dropped ones as in `clustered`, the rest shared an id."""
-    counts = tables.count_reasons(kept)
+    counts = tables.count_reasons(kept.drop("drop_reason"))
     for name, reasons in tables.count_reasons(clustered.where(F.col("drop_reason").isNotNull())).items():
         counts.setdefault(name, {}).update(reasons)
     if documents is not given:

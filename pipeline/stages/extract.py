@@ -2,6 +2,7 @@
 killed job goes on where it was, archive by archive.
 """
 
+import functools
 import hashlib
 import re
 from collections import Counter
@@ -19,6 +20,7 @@ from pipeline.config import ExtractConfig
 from pipeline.spark import tables
 from pipeline.spark.progress import Beat
 from pipeline.text.archive import Broken, Page, Skipped, read_archive
+from pipeline.text.content import Engine
 from pipeline.text.isolation import PageWorker
 from pipeline.text.limits import ArchiveLimits
 from pipeline.text.pages import Document, extract_page
@@ -34,6 +36,7 @@ _DUMP = re.compile(r"CC-MAIN-\d{4}-\d{2}")
 def file_name(archive: Archive) -> str:
     """The archive's own file name in each table: readable, and unique by file_path and size."""
     stem = re.sub(r"[^\w.-]+", "-", archive.file_path.rsplit("/", 1)[-1], flags=re.ASCII)[-80:]
+    stem = stem.lstrip("_.")  # Spark does not see files whose names begin with these
     return f"{stem}.{hashlib.sha256(f'{archive.file_path} {archive.size}'.encode()).hexdigest()[:12]}.parquet"
 
 
@@ -65,6 +68,12 @@ def _read_one(archive: Archive, config: ExtractConfig, folder: str) -> pa.Record
     return pa.RecordBatch.from_pylist([receipt], schema=INPUTS)
 
 
+@functools.cache
+def _worker(engine: Engine, limits: ArchiveLimits) -> PageWorker:
+    """One extraction process for all archives that a worker reads: its start costs more than a small archive."""
+    return PageWorker(engine, limits)
+
+
 def _read_into(
     archive: Archive, config: ExtractConfig, account: "Account", kept: "Table", lost: "Table", beat: Beat
 ) -> None:
@@ -83,7 +92,8 @@ def _read_into(
         account.broken(error.reason, None, str(error))
         lost.add({"record_type": "archive", "reason": error.reason, "detail": str(error), **place})
         return
-    with stream, PageWorker(config.engine, limits) as worker:
+    worker = _worker(config.engine, limits)
+    with stream:
         for item in read_archive(stream, name=archive.file_path, limits=limits):
             if isinstance(item, Page):
                 outcome: Document | Skipped = extract_page(item, worker)

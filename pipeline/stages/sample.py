@@ -46,14 +46,21 @@ class Plan(NamedTuple):
 
 
 def split_of(documents: DataFrame, config: SampleConfig) -> DataFrame:
-    """Adds `split`. The hash is of the cluster, so that no near-duplicate of a training text is held out."""
+    """Adds `split`, and names the languages and scripts that are null.
+
+    The hash is of the cluster, so that no near-duplicate of a training text is held out.
+    """
     held_out = tables.uniform(config.seed, "split", F.col("cluster_id")) < config.validation_share
-    return documents.withColumn("split", F.when(held_out, SPLITS[1]).otherwise(SPLITS[0]))
+    known = {
+        "language": F.coalesce("language", F.lit("und")),
+        "language_script": F.coalesce("language_script", F.lit("Zyyy")),
+    }
+    return documents.withColumns(known).withColumn("split", F.when(held_out, SPLITS[1]).otherwise(SPLITS[0]))
 
 
 def sizes(documents: DataFrame) -> dict[Stratum, int]:
     """UTF-8 bytes of text by language and split."""
-    amount = F.sum(F.octet_length("text")).alias("bytes")
+    amount = F.coalesce(F.sum(F.octet_length("text")), F.lit(0)).alias("bytes")
     rows = documents.groupBy("language", "language_script", "split").agg(amount).collect()
     return {Stratum(row["language"], row["language_script"], row["split"]): int(row["bytes"]) for row in rows}
 
@@ -85,6 +92,8 @@ def choose(documents: DataFrame, planned: Plan, config: SampleConfig) -> DataFra
 def write_shards(chosen: DataFrame, planned: Plan, config: SampleConfig, folder: str) -> list[dict[str, Any]]:
     """Writes every shard, rows in the order of their hash, and answers its receipts: path, rows, bytes of text."""
     counts = {"/".join(stratum): count for stratum, count in sorted(planned.shards.items())}
+    if not counts:
+        return []
     key = F.concat_ws("/", "language", "language_script", "split")
     count = tables.lookup(counts, "int")[key]
     position = tables.uniform(config.seed, "order", F.col("id"))

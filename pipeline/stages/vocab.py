@@ -12,13 +12,15 @@ from pipeline.text.mixture import epochs
 VERSION = 1
 REQUIRED = ("id", "text", "language", "language_script")
 
-# A break after a sentence's end: the mark, closing quotes and brackets, then the break itself. Full-width marks need no
-# space. Languages without such marks (Thai, Lao, Khmer in part) break at lines only.
+# A break after a sentence's end: the marks, closing quotes and brackets, then the break itself. Full-width marks need
+# no space, but no digit may follow, for a full-width stop is a decimal point too. Languages without such marks (Thai,
+# Lao, Khmer in part) break at lines only.
 _BREAK = "|".join(
     (
         r"\n+",
         r"(?<=[.!?\u061F\u06D4\u0964\u0965\u1362\u1367\u2026][\"'\u00BB\u2019\u201D)\]]{0,2})[ \t]+",
-        r"(?<=[\u3002\uFF01\uFF1F\uFF0E][\u300D\u300F\u201D\uFF09]{0,2})",
+        r"(?<=[\u3002\uFF01\uFF1F\uFF0E][\u300D\u300F\u201D\uFF09]{0,2})"
+        r"(?![\u3002\uFF01\uFF1F\uFF0E\u300D\u300F\u201D\uFF09]|(?<=\uFF0E)[\uFF10-\uFF19])",
     )
 )
 
@@ -28,7 +30,7 @@ def sentences(documents: DataFrame) -> DataFrame:
     split = documents.select(
         "id", "language", "language_script", F.posexplode(F.split("text", _BREAK)).alias("position", "sentence")
     )
-    text = F.trim("sentence")
+    text = F.trim("sentence", F.lit(" \t\u00a0\u3000"))
     return split.select(
         "id",
         "position",

@@ -11,8 +11,6 @@ from functools import cache
 
 import numpy as np
 import xxhash
-from datasketch import MinHash
-from datasketch.minhash import _fmix
 
 from pipeline.text.words import WORDS_VERSION, words
 
@@ -61,6 +59,8 @@ def shingle_hashes(tokens: list[str], ngram_size: int) -> np.ndarray:
 
 @cache
 def _permutations(num_perm: int, seed: int, scheme: str) -> tuple[np.ndarray, np.ndarray]:
+    from datasketch import MinHash  # a slow import, through SciPy, that only signatures need
+
     a, b = MinHash(num_perm=num_perm, seed=seed, scheme=scheme).permutations
     return a, b
 
@@ -69,6 +69,8 @@ def minhash(hashes: np.ndarray, hasher: MinHasher) -> np.ndarray:
     """Minima over the permutations, shape (num_perm,), uint64 or uint32 by scheme. ValueError without a shingle."""
     if not len(hashes):
         raise ValueError("a text without shingles has no signature")
+    from datasketch.minhash import _fmix
+
     width, dtype = (64, np.uint64) if hasher.scheme == "affine64" else (32, np.uint32)
     a, b = _permutations(hasher.num_perm, hasher.seed, hasher.scheme)
     mixed = _fmix(hashes.astype(dtype), width)

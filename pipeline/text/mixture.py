@@ -4,7 +4,9 @@ share(l) ~ bytes(l)^(1/T) (Conneau et al. 2020, arXiv 1911.02116, with exponent 
 than `max_epochs` times; what a capped language leaves goes to the others.
 """
 
+import math
 from collections.abc import Mapping
+from itertools import accumulate
 
 
 def epochs(
@@ -21,13 +23,16 @@ def epochs(
     weight = {language: size ** (1 / temperature) for language, size in sizes.items()}
     if total_bytes is None:
         scale = max(size / weight[language] for language, size in sizes.items())
-        return {language: min(max_epochs, scale * weight[language] / size) for language, size in sizes.items()}
-    left, free = float(total_bytes), sum(weight[language] for language in sorted(sizes))
-    result: dict[str, float] = {}
+        seen = {language: max(1.0, scale * weight[language] / size) for language, size in sizes.items()}  # rounding
+        return {language: min(max_epochs, amount) for language, amount in seen.items()}
     # Small languages meet the cap first: walk up until the scale caps nobody more.
-    for language in sorted(sizes, key=lambda name: (sizes[name] / weight[name], name)):
+    order = sorted(sizes, key=lambda name: (sizes[name] / weight[name], name))
+    behind = list(accumulate(weight[language] for language in reversed(order)))[::-1]  # weight of it and of all larger
+    left, scale = float(total_bytes), math.inf
+    for language, free in zip(order, behind, strict=True):
         cap = max_epochs * sizes[language]
-        amount = min(cap, left * weight[language] / free) if free > 0 else cap
-        result[language] = amount / sizes[language]
-        left, free = left - amount, free - weight[language]
-    return result
+        if left * weight[language] < cap * free:
+            scale = left / free
+            break
+        left -= cap
+    return {language: min(max_epochs, scale * weight[language] / size) for language, size in sizes.items()}

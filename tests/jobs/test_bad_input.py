@@ -144,5 +144,6 @@ def test_a_full_disk(spark: object, refused: Callable[..., str], small_disk: Pat
 def test_through_spark_submit(submit: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     answer = submit("corpus", "--input", tmp_path / "nowhere", "--root", tmp_path / "root")
     assert answer.returncode == 2
-    assert answer.stderr.count("error: ") == 1 and "Traceback" not in answer.stderr
+    said = answer.stdout + answer.stderr  # spark-submit sends what Python says to its own standard output
+    assert said.count("error: ") == 1 and "Traceback" not in said
     assert os.listdir(tmp_path) == []

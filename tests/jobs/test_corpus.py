@@ -10,7 +10,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import corpus
+from jobs import corpus, extract
 from schemas.clean import REASONS as CLEAN_REASONS
 from schemas.extract import REASONS as EXTRACT_REASONS
 from schemas.records import STAGES, unbalanced
@@ -167,3 +167,17 @@ def test_row_groups_and_columns_of_the_shards(root: Path) -> None:
     file = next((root / "sample" / "data" / "eng_Latn").glob("train-*.parquet"))
     assert pq.ParquetFile(file).schema_arrow.names[:4] == ["text", "id", "dump", "url"]
     assert set(pq.read_table(file)["language"].to_pylist()) == {"eng"}
+
+
+def test_every_odd_archive_ends_in_rows_or_reasons(spark: object, tmp_path: Path) -> None:
+    cases = REPOSITORY / ".." / "shared" / "data" / "warc-cases"
+    if not cases.is_dir():
+        pytest.skip("odd archives of other projects are not beside this checkout")
+    assert extract.main(["--input", str(cases), "--root", str(tmp_path), "--engine", "resiliparse"]) == 0
+    inputs = rows(tmp_path, "extract/inputs")
+    assert {row["file_path"] for row in inputs} == {
+        f"warc-cases/{file.relative_to(cases)}" for file in cases.rglob("*") if file.is_file()
+    }
+    for row in inputs:
+        assert row["records"] > 0 and sum(entry["count"] for entry in row["counts"]) == row["records"]
+        assert (row["status"] == "ok") == (row["detail"] is None)
