@@ -4,7 +4,6 @@ spark-submit jobs/clean.py --root ROOT [--languages eng,zho] [--min-words 50] [-
 spark-submit jobs/clean.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
 """
 
-import sys
 import time
 
 from pyspark.sql import SparkSession
@@ -37,7 +36,7 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
         documents = tables.written(spark, path)
         counts = tables.count_reasons(documents)
         ledger = tables.ledger("clean", given.count(), counts, {"documents": documents.count()})
-        runs.publish(folder, record, ledger, tables.examples(documents, documents, tables.totals(counts)))
+        runs.publish(folder, record, ledger, tables.examples(documents, tables.totals(counts)))
     command.say_done("clean", ledger["rows_in"], ledger["rows_out"], began)
     return record
 
@@ -52,4 +51,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.program(main)

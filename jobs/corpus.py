@@ -3,7 +3,6 @@
 spark-submit jobs/corpus.py --input ARCHIVES --root ROOT [--config corpus.toml] [--dedup.ngram-size 5]
 """
 
-import sys
 from collections.abc import Sequence
 
 from jobs import clean, dedup, extract, sample, vocab
@@ -39,4 +38,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.program(main)

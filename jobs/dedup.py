@@ -4,7 +4,6 @@ spark-submit jobs/dedup.py --root ROOT [--ngram-size 5] [--config corpus.toml]
 spark-submit jobs/dedup.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
 """
 
-import sys
 import time
 
 from pyspark.sql import SparkSession
@@ -42,7 +41,7 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
             "dedup", given.count(), counts, {**written, "documents": tables.totals(counts).get(None, 0)}
         )
         marked = clustered.select("id", "drop_reason")
-        runs.publish(folder, record, ledger, tables.examples(marked, documents, tables.totals(counts)))
+        runs.publish(folder, record, ledger, tables.examples(marked, tables.totals(counts), documents))
     command.say_done("dedup", ledger["rows_in"], ledger["rows_out"], began)
     return record
 
@@ -52,4 +51,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.program(main)

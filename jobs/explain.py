@@ -3,7 +3,6 @@
 spark-submit jobs/explain.py --root ROOT --url URL
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -82,4 +81,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.program(main)

@@ -6,7 +6,6 @@ ARCHIVES: files, folders, a warc.paths[.gz] list (with --prefix), https:// or s3
 compressed.
 """
 
-import sys
 import time
 from collections.abc import Sequence
 
@@ -118,4 +117,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.program(main)

@@ -4,7 +4,6 @@ spark-submit jobs/sample.py --root ROOT [--temperature 3.33] [--max-epochs 4] [-
 spark-submit jobs/sample.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
 """
 
-import sys
 import time
 
 from pyspark.sql import SparkSession
@@ -35,7 +34,7 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
         left_out = tables.count_reasons(chosen.where(F.col("drop_reason").isNotNull()))
         counts = sample.account(mixed, left_out)
         ledger = tables.ledger("sample", documents.count(), counts, {"data": sum(one["rows"] for one in receipts)})
-        shown = tables.examples(chosen, documents, tables.totals(counts))
+        shown = tables.examples(chosen, tables.totals(counts))
         runs.publish(folder, record, ledger, shown)
     command.say_done("sample", ledger["rows_in"], ledger["rows_out"], began)
     return record
@@ -46,4 +45,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.program(main)

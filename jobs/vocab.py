@@ -5,7 +5,6 @@ spark-submit jobs/vocab.py --input TABLE --output FOLDER [--text-column body] [-
 """
 
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -95,4 +94,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.program(main)

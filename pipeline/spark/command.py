@@ -3,10 +3,11 @@
 import argparse
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -169,6 +170,14 @@ def run_body(body: Body, argv: Sequence[str] | None) -> int:
     """`pipeline.ending.ending`, which also knows what a task of the engine met."""
     logging.getLogger("py4j").setLevel(logging.ERROR)
     return ending(body, argv, _known_engine_failure)
+
+
+def program(main: Callable[[], int]) -> NoReturn:
+    """A job as a process of its own: runs it, ends its session in good order, exits with its status."""
+    status = main()
+    if running := SparkSession.getActiveSession():
+        running.stop()
+    sys.exit(status)
 
 
 def _known_engine_failure(error: Exception) -> str | None:

@@ -101,10 +101,11 @@ def totals(counts: Mapping[str, Mapping[str | None, int]]) -> dict[str | None, i
     return total
 
 
-def examples(marked: DataFrame, texts: DataFrame, counts: Mapping[str | None, int]) -> list[Example]:
+def examples(marked: DataFrame, counts: Mapping[str | None, int], texts: DataFrame | None = None) -> list[Example]:
     """A few rows for each reason (null: kept), chosen by hash of the id: never a sort, a collect or a shuffle of all.
 
-    `marked`: columns id and drop_reason. `texts`: columns id, url, language, language_script and text, one row an id.
+    `marked`: columns id and drop_reason. What is shown, url, language, language_script and text, comes from there or
+    from `texts`, one row an id.
     """
     share = F.lit(0.0)
     for name, rows in counts.items():
@@ -112,18 +113,27 @@ def examples(marked: DataFrame, texts: DataFrame, counts: Mapping[str | None, in
         share = F.when(hit, F.lit(min(1.0, 20 * EXAMPLES_A_REASON / max(1, rows)))).otherwise(share)
     order = uniform(0, "examples", F.col("id"))
     rank = F.row_number().over(Window.partitionBy("drop_reason").orderBy(order, "id"))
-    few = marked.where(order < share).select("id", "drop_reason", rank.alias("rank"))
+    few = marked.where(order < share)
+    few = (_shown(few) if texts is None else few.select("id", "drop_reason")).withColumn("rank", rank)
     picked = (
         few.where(F.col("rank") <= EXAMPLES_A_REASON).orderBy(F.col("drop_reason").asc_nulls_first(), "rank").collect()
     )
-    shown = texts.where(F.col("id").isin([row["id"] for row in picked])).select(
+    if texts is None:
+        return [_example(row, row["drop_reason"]) for row in picked]
+    found = {row["id"]: row for row in _shown(texts.where(F.col("id").isin([row["id"] for row in picked]))).collect()}
+    return [_example(found[row["id"]], row["drop_reason"]) for row in picked if row["id"] in found]
+
+
+def _shown(table: DataFrame) -> DataFrame:
+    """The columns of an example, the text cut."""
+    reason = ["drop_reason"] if "drop_reason" in table.columns else []
+    return table.select(
         "id",
         F.coalesce("url", F.lit("")).alias("url"),
         F.concat_ws("_", "language", "language_script").alias("language"),
         F.substring(F.coalesce("text", F.lit("")), 1, EXAMPLE_CHARACTERS).alias("text"),
+        *reason,
     )
-    found = {row["id"]: row for row in shown.collect()}
-    return [_example(found[row["id"]], row["drop_reason"]) for row in picked if row["id"] in found]
 
 
 def _example(row: Row, reason: str | None) -> Example:

@@ -225,4 +225,4 @@ def examples(documents: DataFrame, skipped: DataFrame, total: Totals) -> list[Ex
         reason: count for reason, count in total.reasons.items() if not reason.startswith("type")
     }
     counts[None] = total.documents
-    return tables.examples(marked, marked, counts)
+    return tables.examples(marked, counts)

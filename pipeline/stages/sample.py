@@ -92,8 +92,6 @@ def choose(documents: DataFrame, planned: Plan, config: SampleConfig) -> DataFra
 def write_shards(chosen: DataFrame, planned: Plan, config: SampleConfig, folder: str) -> list[dict[str, Any]]:
     """Writes every shard, rows in the order of their hash, and answers its receipts: path, rows, bytes of text."""
     counts = {"/".join(stratum): count for stratum, count in sorted(planned.shards.items())}
-    if not counts:
-        return []
     key = F.concat_ws("/", "language", "language_script", "split")
     count = tables.lookup(counts, "int")[key]
     position = tables.uniform(config.seed, "order", F.col("id"))
