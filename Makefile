@@ -22,8 +22,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "setup: Python environment in $(VENV) (a few minutes the first time)"
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing: install Python 3.11, or say PYTHON=..."; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip setuptools
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	@$(BIN)/python -m pip install -qq --upgrade --constraint constraints.txt pip setuptools
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[train,dev]'
 	@touch $@
 
 java: $(VENV)/.installed

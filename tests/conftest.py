@@ -2,15 +2,11 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-ARCHIVE = REPOSITORY / "tests" / "archive"
-QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # small corpora: compiling costs more than running
+from programs import ARCHIVE, DEMO, QUICK, job_environment, submit_command
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +24,16 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
 
 
 @pytest.fixture(scope="session")
+def corpus_root(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All stages over the sample archive, once for all tests; nobody writes into it."""
+    from jobs import corpus
+
+    root = tmp_path_factory.mktemp("corpus") / "root"
+    assert corpus.main(["--input", str(ARCHIVE), "--root", str(root), "--config", str(DEMO)]) == 0
+    return root
+
+
+@pytest.fixture(scope="session")
 def submit() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a job through spark-submit in a process of its own, from a foreign folder."""
 
@@ -39,17 +45,3 @@ def submit() -> Callable[..., subprocess.CompletedProcess[str]]:
         )  # fmt: skip
 
     return run
-
-
-def submit_command(job: str, *args: object, conf: dict[str, str] | None = None, master: str = "local[2]") -> list[str]:
-    settings = {"spark.ui.enabled": "false", "spark.executor.extraJavaOptions": QUICK, **(conf or {})}
-    flags = [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
-    submit = Path(sys.executable).with_name("spark-submit")
-    return [str(submit), "--master", master, "--driver-memory", "1g", "--driver-java-options", QUICK, *flags,
-            str(REPOSITORY / "jobs" / f"{job}.py"), *map(str, args)]  # fmt: skip
-
-
-def job_environment() -> dict[str, str]:
-    """The tests' own, with this Python for Spark and an honest module path."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYSPARK_SUBMIT_ARGS")}
-    return {**kept, "PYTHONSAFEPATH": "1", "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}

@@ -35,11 +35,9 @@ def shard_bytes(root: Path) -> dict[str, bytes]:
     return {str(f.relative_to(root)): f.read_bytes() for f in sorted((root / "sample").rglob("*")) if f.is_file()}
 
 
-@pytest.fixture(scope="module")
-def root(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus") / "root"
-    assert corpus.main(["--input", str(ARCHIVE), "--root", str(folder), "--config", str(CONFIG)]) == 0
-    return folder
+@pytest.fixture
+def root(corpus_root: Path) -> Path:
+    return corpus_root
 
 
 def test_every_record_becomes_what_is_written_beside_it(root: Path) -> None:

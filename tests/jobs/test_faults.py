@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import job_environment, submit_command
+from programs import job_environment, submit_command
 
 from schemas.records import STAGES
 

@@ -1,0 +1,74 @@
+"""Every command of the README runs as it stands there, in its order, on a corpus of our own."""
+
+import importlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from programs import DEMO, REPOSITORY, job_environment
+
+README = (REPOSITORY / "README.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line and line[0] != "#"]
+MADE = {"make demo", "make test"}  # the test that is running, and what it cannot start again
+
+
+def test_the_readme_holds_the_commands_that_this_test_knows() -> None:
+    programs = {shlex.split(line, comments=True)[0] for line in COMMANDS}
+    assert programs == {"make", "spark-submit", "torchrun"}
+    assert {" ".join(shlex.split(line, comments=True)) for line in COMMANDS if line.startswith("make")} == MADE
+    targets = set(re.findall(r"`make ([\w-]+)", README))
+    assert targets <= set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def demo(corpus_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder `demo/` of the README, with a corpus in it and TABLE.parquet beside it."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(corpus_root, folder / "corpus")
+    rows = {"key": ["a", "b", "c"], "body": ["the same words " * 9, "the same words " * 9, "others altogether"]}
+    pq.write_table(pa.table(rows), folder / "TABLE.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("spark-submit")])
+def test_spark_jobs(spark: object, demo: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    if "--run demo/run" in line and not (demo / "run").exists():
+        train(demo)
+    words = [_in(demo, word) for word in shlex.split(line)[1:]]
+    job = importlib.import_module(f"jobs.{Path(words[0]).stem}")
+    assert job.main(words[1:]) == 0
+
+
+def train(demo: Path) -> None:
+    (line,) = (line for line in COMMANDS if line.startswith("torchrun"))
+    words = [_in(demo, word) for word in shlex.split(line)]
+    words[0] = str(Path(sys.executable).with_name("torchrun"))
+    answer = subprocess.run(
+        [*words, "--steps", "2"], cwd=REPOSITORY, env=job_environment(), capture_output=True, text=True, timeout=200
+    )
+    assert answer.returncode == 0, answer.stderr[-3000:]
+
+
+def test_the_trained_model_opens(demo: Path) -> None:
+    from transformers import AutoModelForMaskedLM
+
+    if not (demo / "run").exists():
+        train(demo)
+    assert AutoModelForMaskedLM.from_pretrained(demo / "run" / "export").config.model_type == "modernbert"
+
+
+def test_the_demo_config_is_the_one_of_make_demo() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    assert f"--config {DEMO.relative_to(REPOSITORY)}" in makefile
+
+
+def _in(demo: Path, word: str) -> str:
+    return re.sub(r"^(demo/|(?=TABLE|DEDUPED))", f"{demo}/", word)
