@@ -4,12 +4,14 @@ Long tasks beat: they write small JSON files with their running counts, which th
 only; no count in a ledger comes from one.
 """
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
+from typing import TextIO
 
 from pyspark.sql import SparkSession
 
@@ -42,16 +44,31 @@ def beats(folder: str) -> dict[str, int]:
     return total
 
 
+def terminal() -> TextIO | None:
+    """Where a person looks on, or None. Under spark-submit Python's streams are pipes of the JVM that started it: then
+    the question is whether that JVM writes to a terminal (Linux tells).
+    """
+    if sys.stderr.isatty():
+        return sys.stderr
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        with suppress(OSError):
+            device = os.readlink(f"/proc/{os.getppid()}/fd/2")
+            if device.startswith(("/dev/pts/", "/dev/tty")):
+                return open(device, "w")
+    return None
+
+
 class Progress:
     """Shows `line()` every second on a terminal until the block ends."""
 
     def __init__(self, line: Callable[[], str]):
         self._line = line
+        self._terminal = terminal()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "Progress":
-        if sys.stderr.isatty():
+        if self._terminal:
             self._thread.start()
         return self
 
@@ -61,15 +78,19 @@ class Progress:
         self._done.set()
         if self._thread.is_alive():
             self._thread.join()
-            sys.stderr.write("\r\x1b[K")
+            self._write("")
 
     def _run(self) -> None:
         while not self._done.wait(1.0):
             try:
-                sys.stderr.write("\r\x1b[K" + self._line()[:150])
-                sys.stderr.flush()
+                self._write(self._line()[:150])
             except Exception:  # a lost beat must never stop the work
                 continue
+
+    def _write(self, line: str) -> None:
+        assert self._terminal is not None
+        self._terminal.write("\r\x1b[K" + line)  # over the line before
+        self._terminal.flush()
 
 
 def rate_and_time_left(done: float, total: float, seconds: float, unit: str) -> str:
@@ -85,10 +106,9 @@ def rate_and_time_left(done: float, total: float, seconds: float, unit: str) -> 
 def stage_progress(spark: SparkSession, stage: str) -> Iterator[None]:
     """Tasks done of those that Spark knows of, for stages whose tasks are short."""
     began = time.monotonic()
-    tracker = spark.sparkContext.statusTracker() if sys.stderr.isatty() else None
+    tracker = spark.sparkContext.statusTracker()
 
     def line() -> str:
-        assert tracker is not None
         running = [tracker.getStageInfo(one) for one in tracker.getActiveStageIds()]
         done = sum(info.numCompletedTasks for info in running if info)
         failed = sum(info.numFailedTasks for info in running if info)

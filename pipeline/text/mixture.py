@@ -20,11 +20,10 @@ def epochs(
     """
     if not sizes:
         return {}
-    weight = {language: size ** (1 / temperature) for language, size in sizes.items()}
     if total_bytes is None:
-        scale = max(size / weight[language] for language, size in sizes.items())
-        seen = {language: max(1.0, scale * weight[language] / size) for language, size in sizes.items()}  # rounding
-        return {language: min(max_epochs, amount) for language, amount in seen.items()}
+        largest = max(sizes.values())
+        return {name: min(max_epochs, (largest / size) ** (1 - 1 / temperature)) for name, size in sizes.items()}
+    weight = {language: size ** (1 / temperature) for language, size in sizes.items()}
     # Small languages meet the cap first: walk up until the scale caps nobody more.
     order = sorted(sizes, key=lambda name: (sizes[name] / weight[name], name))
     behind = list(accumulate(weight[language] for language in reversed(order)))[::-1]  # weight of it and of all larger

@@ -1,0 +1,222 @@
+"""The rules of the house, held against the source itself."""
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+from pipeline.config import MODELS, CleanConfig
+from pipeline.text.quality import SIGNALS
+from pipeline.text.rules import RULES
+from schemas import clean, dedup, extract, sample, vocab
+from schemas.records import STAGES
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+ROOTS = ("schemas", "pipeline", "jobs", "tokenizer", "train")
+
+# Longest prefix wins. Bottom 1, middle 2, top 3.
+FLOORS = {
+    "schemas": 1,
+    "tokenizer": 1,
+    "pipeline": 1,
+    "pipeline.spark": 2,
+    "pipeline.stages": 2,
+    "train.config": 1,
+    "train.model": 1,
+    "train.data": 1,
+    "train.loop": 2,
+    "train": 3,
+    "jobs": 3,
+}
+# Where a folder name stands for everything in it: (who, what it must not import).
+FORBIDDEN = [
+    ("schemas", {"pyspark", "torch", "pipeline", "jobs", "tokenizer", "train"}),
+    ("pipeline.text", {"pyspark", "torch", "transformers"}),
+    ("tokenizer", {"pyspark", "torch", "pipeline", "jobs", "train"}),
+    ("pipeline", {"torch", "train", "jobs"}),
+    ("train", {"pyspark", "pipeline", "jobs", "tokenizer"}),
+    ("jobs", {"torch", "train", "airflow"}),
+]
+
+
+def sources() -> dict[str, Path]:
+    """Module name -> file, packages by their own name."""
+    found = {}
+    for root in ROOTS:
+        for file in sorted((REPOSITORY / root).rglob("*.py")):
+            if file.is_relative_to(REPOSITORY / "jobs" / "dags"):
+                continue  # an environment of its own
+            parts = file.relative_to(REPOSITORY).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+MODULES = sources()
+TREES = {name: ast.parse(file.read_text(encoding="utf-8"), str(file)) for name, file in MODULES.items()}
+
+
+def imports(name: str) -> set[str]:
+    """Absolute names of all that a module imports, in functions too; our own as modules, not as their members."""
+    package = name if MODULES[name].name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            members = {f"{base}.{alias.name}" for alias in node.names}
+            found.update(member if member in MODULES or base == "sys" else base for member in members)
+    return found
+
+
+def ours(name: str) -> set[str]:
+    return {one for one in imports(name) if one.split(".")[0] in ROOTS}
+
+
+def floor(name: str) -> int:
+    parts = name.split(".")
+    prefixes = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+    return next(FLOORS[prefix] for prefix in prefixes if prefix in FLOORS)
+
+
+def inside(name: str, folder: str) -> bool:
+    return name == folder or name.startswith(folder + ".")
+
+
+def calls(name: str) -> list[ast.Call]:
+    return [node for node in ast.walk(TREES[name]) if isinstance(node, ast.Call)]
+
+
+def test_the_walk_sees_the_house() -> None:
+    assert {"schemas.clean", "pipeline.config", "pipeline.text.words", "pipeline.stages.dedup", "jobs.dedup"} <= set(
+        MODULES
+    )
+    assert "pipeline.spark.tables" in imports("pipeline.stages.dedup")
+    assert "pipeline.text.words" in imports("pipeline.text.minhash")
+    assert "pyspark.sql" in imports("pipeline.stages.dedup")
+    assert [floor(name) for name in ("jobs.dedup", "pipeline.stages.dedup", "pipeline.archives")] == [3, 2, 1]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_import_of_ours_exists_and_none_runs_upward(name: str) -> None:
+    for imported in ours(name):
+        assert imported in MODULES, f"{name} imports {imported}, which is no module"
+        assert floor(imported) <= floor(name), f"{name} imports {imported} from a floor above"
+
+
+def test_no_circle() -> None:
+    graph = nx.DiGraph((name, imported) for name in MODULES for imported in ours(name) if imported != name)
+    assert list(nx.simple_cycles(graph)) == []
+
+
+@pytest.mark.parametrize(("folder", "banned"), FORBIDDEN)
+def test_no_forbidden_import(folder: str, banned: set[str]) -> None:
+    for name in MODULES:
+        if inside(name, folder):
+            found = {imported for imported in imports(name) if imported.split(".")[0] in banned}
+            assert not found, f"{name} imports {sorted(found)}"
+
+
+def test_pyspark_only_at_the_engine_s_edge() -> None:
+    allowed = ("pipeline.spark", "pipeline.stages", "jobs")
+    users = {name for name in MODULES if any(imported.split(".")[0] == "pyspark" for imported in imports(name))}
+    assert users
+    assert not [name for name in users if not any(inside(name, folder) for folder in allowed)]
+
+
+def test_every_package_is_listed_and_every_folder_is_a_package() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = {name for name, file in MODULES.items() if file.name == "__init__.py"}
+    assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(packages)
+    bare = {name for name in MODULES if "." in name and name.rpartition(".")[0] not in packages}
+    assert not bare, "folders without __init__.py"
+
+
+def test_no_name_shadows_another() -> None:
+    """spark-submit and torchrun put a program's own folder first on the module path."""
+    theirs = importlib.metadata.packages_distributions()
+    installed = {name for name, owners in theirs.items() if set(owners) != {"wanyu"}}
+    taken = set(sys.stdlib_module_names) | installed
+    beside_programs = {file.stem for root in ("jobs", "train") for file in (REPOSITORY / root).glob("*.py")} - {
+        "__init__"
+    }
+    folders = {path.name for root in ("jobs", "train") for path in (REPOSITORY / root).iterdir() if path.is_dir()}
+    assert not (beside_programs | set(ROOTS)) & taken
+    assert not (folders - {"__pycache__"}) & taken
+
+
+def _is_sys_path(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "path" and ast.unparse(node.value) == "sys"
+
+
+def test_no_path_hacks() -> None:
+    """Nothing changes the module path. One module reads it, to hand it to a process of its own."""
+    uses: list[str] = []
+    reads: list[str] = []
+    for name, tree in TREES.items():
+        loops = [node.iter for node in ast.walk(tree) if isinstance(node, ast.comprehension)]
+        uses += [name for node in ast.walk(tree) if _is_sys_path(node)]
+        reads += [name for node in loops if _is_sys_path(node)]
+        assert not {"site", "sys.path", "importlib.machinery"} & imports(name), name
+        text = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        assert not any("sys.path" in one for one in text), name
+    assert uses == reads == ["pipeline.text.isolation"]
+
+
+def test_no_choice_by_chance_or_position() -> None:
+    """Python's hash is salted, Spark's row numbers and rand depend on partitions, accumulators count retries twice."""
+    chance = {"monotonically_increasing_id", "rand", "randn", "uuid", "shuffle", "spark_partition_id", "accumulator"}
+    for name in MODULES:
+        if name.split(".")[0] not in ("pipeline", "jobs"):
+            continue
+        for call in calls(name):
+            where = f"{name}:{call.lineno}"
+            if isinstance(call.func, ast.Name):
+                assert call.func.id not in {"hash", *chance}, where
+            elif isinstance(call.func, ast.Attribute):
+                assert call.func.attr not in chance, where
+        assert not {one for one in imports(name) if one.split(".")[0] in ("random", "secrets")}, name
+
+
+def test_no_rdd_and_no_pandas_udf() -> None:
+    for name in MODULES:
+        if name.split(".")[0] in ("pipeline", "jobs"):
+            attributes = {node.attr for node in ast.walk(TREES[name]) if isinstance(node, ast.Attribute)}
+            used = attributes | {imported.rpartition(".")[2] for imported in imports(name)}
+            assert not used & {"rdd", "parallelize", "toPandas", "pandas_udf", "mapInPandas", "applyInPandas"}, name
+
+
+def test_rules_are_the_contract_s_reasons_in_order() -> None:
+    reasons = [rule.reason for rule in RULES]
+    ruled = [reason for reason in clean.REASONS if reason.split(":")[0] not in ("empty", "language")]
+    assert reasons == ruled
+    assert len(set(reasons)) == len(reasons)
+
+
+def test_every_threshold_is_a_setting_and_every_signal_a_column() -> None:
+    columns = {name for name, _, _ in SIGNALS}
+    assert {rule.threshold for rule in RULES} | {"min_language_score"} == set(CleanConfig.thresholds())
+    assert {rule.signal for rule in RULES} <= columns
+    families = CleanConfig.model_fields["rules"].default
+    assert list(dict.fromkeys(rule.family for rule in RULES)) == list(families)
+
+
+def test_stages_have_one_word_everywhere() -> None:
+    assert tuple(MODELS) == STAGES
+    assert [module.STAGE for module in (extract, clean, dedup, sample, vocab)] == list(STAGES)
+    for stage in STAGES:
+        assert {f"schemas.{stage}", f"pipeline.stages.{stage}", f"jobs.{stage}"} <= set(MODULES)
+
+
+def test_reasons_are_words() -> None:
+    """They are keys of ledgers and columns of reports; a colon divides rule and detail."""
+    for module in (extract, clean, dedup, sample, vocab):
+        for reason, meaning in module.REASONS.items():
+            assert re.fullmatch(r"[a-z0-9_]+(:[a-z0-9_]+)?", reason)
+            assert meaning

@@ -1,0 +1,221 @@
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import (
+    BY_LANGUAGE,
+    MODELS,
+    CleanConfig,
+    Config,
+    DedupConfig,
+    Parser,
+    SampleConfig,
+    add_stage_flags,
+    load,
+    parse,
+)
+from schemas.records import STAGES
+
+# The command line is a promise: who renames or drops a flag breaks somebody's schedule.
+FLAGS = {
+    "extract": """engine dump prefix limit max-page-bytes max-decompression-ratio max-tree-depth page-seconds
+        page-memory-bytes retries user-agent max-failed-share""",
+    "clean": """model languages rules min-language-score min-words max-words min-mean-word-length max-mean-word-length
+        max-hash-to-word-ratio max-ellipsis-to-word-ratio max-bullet-line-share max-ellipsis-line-share
+        min-alpha-word-share min-stop-words max-dup-line-share max-dup-line-char-share max-dup-paragraph-share
+        max-dup-paragraph-char-share max-top-2gram-char-share max-top-3gram-char-share max-top-4gram-char-share
+        max-dup-5gram-char-share max-dup-6gram-char-share max-dup-7gram-char-share max-dup-8gram-char-share
+        max-dup-9gram-char-share max-dup-10gram-char-share min-line-punct-share max-char-dup-share
+        max-newline-to-word-ratio by-language""",
+    "dedup": "num-perm bands rows ngram-size min-shingles scheme seed",
+    "sample": "temperature max-epochs total-bytes validation-share shard-bytes row-group-rows seed",
+    "vocab": "vocab-size character-coverage sample-bytes temperature max-sentence-bytes num-threads seed",
+}
+
+
+def flags_of(stages: list[str]) -> Parser:
+    parser = Parser(prog="test", allow_abbrev=False)
+    add_stage_flags(parser, stages)
+    return parser
+
+
+def from_flags(stages: list[str], *argv: str, config: Path | None = None) -> Config:
+    args = vars(parse(flags_of(stages), argv))
+    return load(str(config) if config else None, {name: value for name, value in args.items() if "." in name})
+
+
+def toml(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "corpus.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(text: str, tmp_path: Path) -> str:
+    with pytest.raises(ValueError) as caught:
+        load(str(toml(tmp_path, text)), {})
+    assert type(caught.value) is ValueError  # a subclass would end in a stack trace
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 300
+    return message
+
+
+def flag_refusal(stages: list[str], *argv: str) -> str:
+    with pytest.raises(ValueError) as caught:
+        from_flags(stages, *argv)
+    assert type(caught.value) is ValueError
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def dashed(parser: argparse.ArgumentParser) -> list[str]:
+    known = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
+    return [flag for flag in known if "_" not in flag and flag != "--help"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_flags_of_a_stage_s_job(stage: str) -> None:
+    assert dashed(flags_of([stage])) == [f"--{name}" for name in FLAGS[stage].split()]
+
+
+def test_the_flags_of_the_whole_corpus() -> None:
+    names = {stage: FLAGS[stage].split() for stage in STAGES}
+    everything = [name for stage in STAGES for name in names[stage]]
+    expected = [f"--{stage}.{name}" for stage in STAGES for name in names[stage]]
+    expected += [f"--{name}" for name in everything if everything.count(name) == 1]
+    assert sorted(dashed(flags_of(list(STAGES)))) == sorted(expected)
+    assert {name for name in everything if everything.count(name) > 1} == {"seed", "temperature"}
+
+
+def test_help_shows_default_and_meaning() -> None:
+    text = flags_of(["dedup"]).format_help()
+    assert "permutations; bands x rows (FineWeb: 112) [112]" in " ".join(text.split())
+
+
+def test_flags_over_toml_over_defaults(tmp_path: Path) -> None:
+    path = toml(tmp_path, "[sample]\nseed = 5\ntemperature = 2.0\n[dedup]\nngram_size = 13\n[pretrain]\nsteps = 3\n")
+    config = from_flags(["sample"], "--seed", "7", config=path)
+    assert (config.sample.seed, config.sample.temperature, config.dedup.ngram_size) == (7, 2.0, 13)
+    assert config.sample.max_epochs == SampleConfig().max_epochs
+    assert from_flags(["sample"]) == Config()
+
+
+def test_dashes_underscores_and_sections() -> None:
+    every = list(STAGES)
+    spellings = (["--ngram-size", "7"], ["--ngram_size", "7"], ["--ngram_size=7"], ["--dedup.ngram-size", "7"],
+                 ["--dedup.ngram_size=7"])  # fmt: skip
+    assert [from_flags(every, *argv).dedup.ngram_size for argv in spellings] == [7] * 5
+    config = from_flags(every, "--dedup.seed", "3", "--vocab.seed", "4")
+    assert (config.dedup.seed, config.sample.seed, config.vocab.seed) == (3, 0, 4)
+    assert "--seed" in flag_refusal(every, "--seed", "3")  # whose?
+
+
+def test_values_of_every_kind() -> None:
+    config = from_flags(["clean"], "--languages", "eng, tha,cmn", "--rules", "fineweb", "--min-words", "5")
+    assert config.clean.languages == ("eng", "tha", "cmn")
+    assert config.clean.rules == ("fineweb",)
+    assert config.clean.min_words == 5
+    assert from_flags(["clean"], "--rules", "").clean.rules == ()
+    assert from_flags(["clean"], "--by-language", '{"srp_Cyrl": {"min_words": 9}}').clean.by_language == {
+        "srp_Cyrl": {"min_words": 9}
+    }
+    assert from_flags(["sample"], "--total-bytes", "100").sample.total_bytes == 100
+    assert from_flags(["sample"], "--total-bytes", "none").sample.total_bytes is None
+    assert from_flags(["extract"], "--dump", "none").extract.dump == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[dedupe]\n", ["[dedupe]", "did you mean dedup?", "corpus.toml"]),
+        ("dedup = 3\n", ["dedup must be a section", "[dedup]"]),
+        ("[dedup]\nngram = 5\n", ["unknown key dedup.ngram", "did you mean ngram_size?"]),
+        ("[clean]\nmin_word = 5\n", ["unknown key clean.min_word", "did you mean min_words?"]),
+        ("[clean]\nmin_language_score = 1.5\n", ["clean.min_language_score = 1.5", "less than or equal to 1"]),
+        ("[clean]\nmin_words = -1\n", ["clean.min_words = -1", "greater than or equal to 0"]),
+        ('[clean]\nmin_words = "many"\n', ['clean.min_words = "many"', "integer"]),
+        ('[clean]\nlanguages = ["en"]\n', ["clean.languages", "no language 'en'", "such as eng"]),
+        ('[clean]\nlanguages = ["zho"]\n', ["no language 'zho'", "such as cmn"]),
+        ('[clean]\nrules = ["gopher"]\n', ['clean.rules.0 = "gopher"', "'gopher_quality'", "'fineweb'"]),
+        ("[clean.by_language.tha]\nmin_wrods = 5\n", ["by_language.tha.min_wrods", "did you mean min_words?"]),
+        ("[clean.by_language.tha]\nlanguages = 5\n", ["by_language.tha.languages is no threshold"]),
+        ("[clean.by_language.tha]\nmin_alpha_word_share = 7\n", ["min_alpha_word_share = 7", "equal to 1"]),
+        ("[clean.by_language.tha]\nmin_words = 5.5\n", ["by_language.tha.min_words = 5.5", "integer"]),
+        ('[clean.by_language.tha]\nmin_words = "x"\n', ['clean.by_language.tha.min_words = "x"', "number"]),
+        ("[clean.by_language.thai]\nmin_words = 5\n", ["no language 'thai'", "tha"]),
+        ("[clean.by_language.Thia]\nmin_words = 5\n", ["by_language.Thia", "script 'Thia'", "did you mean Thai?"]),
+        ("[clean.by_language.srp_Cyril]\nmin_words = 5\n", ["script 'Cyril'", "did you mean Cyrl?"]),
+        ("[clean.by_language.Hans]\nmin_words = 5\n", ["script 'Hans'", "did you mean Hani?"]),
+        ("[dedup]\nbands = 9\n", ["dedup: num_perm = 112 is not bands x rows = 9 x 8"]),
+        ('[dedup]\nscheme = "md5"\n', ['dedup.scheme = "md5"', "'affine32' or 'affine64'"]),
+        ("[sample]\ntemperature = 0.5\n", ["sample.temperature = 0.5", "greater than or equal to 1"]),
+        ("[sample]\ntemperature = nan\n", ["sample.temperature = NaN"]),
+        ("[dedup\n", ["corpus.toml", "not readable as TOML", "line 1"]),
+    ],
+)  # fmt: skip
+def test_one_line_names_key_and_way_out(text: str, named: list[str], tmp_path: Path) -> None:
+    message = refusal(text, tmp_path)
+    assert [part for part in named if part not in message] == [], message
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"absent\.toml: no such file"):
+        load(str(tmp_path / "absent.toml"), {})
+    with pytest.raises(ValueError, match="not readable as TOML"):
+        load(str(tmp_path), {})
+    (tmp_path / "latin.toml").write_bytes("# Größe\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="not readable as TOML") as caught:
+        load(str(tmp_path / "latin.toml"), {})
+    assert type(caught.value) is ValueError
+
+
+@pytest.mark.parametrize(
+    ("stages", "argv", "named"),
+    [
+        (["dedup"], ["--ngram-sise", "5"], ["unknown flag", "--ngram-sise", "did you mean --ngram-size?"]),
+        (["dedup"], ["--ngram-sise=5"], ["--ngram-sise", "did you mean --ngram-size?"]),
+        (["dedup"], ["--ngram", "5"], ["--ngram", "--ngram-size"]),  # no abbreviations
+        (["dedup", "vocab"], ["--dedupe.bands", "5"], ["did you mean --dedup.bands?"]),
+        (["dedup"], ["extra"], ["unknown flag or argument extra", "--help"]),
+        (["dedup"], ["--bands"], ["--bands", "expected one argument"]),
+        (["dedup"], ["--bands", "many"], ['dedup.bands = "many"', "integer"]),
+        (["clean"], ["--min-words", "-5"], ['clean.min_words = "-5"', "greater than or equal to 0"]),
+        (["clean"], ["--languages", "eng,xx"], ["no language 'xx'"]),
+        (["clean"], ["--by-language", "{"], ["--by-language: not JSON"]),
+        (["clean"], ["--by-language", "[1]"], ["clean.by_language", "dict"]),
+        (["vocab"], ["--vocab-size", "none"], ['vocab.vocab_size = "none"']),
+    ],
+)
+def test_flags_are_refused_in_one_line(stages: list[str], argv: list[str], named: list[str]) -> None:
+    message = flag_refusal(stages, *argv)
+    assert [part for part in named if part not in message] == [], message
+
+
+def test_bands_times_rows_from_flags() -> None:
+    assert "make it so" in flag_refusal(["dedup"], "--bands", "20")
+    config = from_flags(["dedup"], "--bands", "20", "--rows", "5", "--num-perm", "100").dedup
+    assert (config.bands, config.rows, config.num_perm) == (20, 5, 100)
+
+
+def test_the_curve_in_the_docstring() -> None:
+    config = DedupConfig()
+    stated = {0.5: 0.05, 0.7: 0.56, 0.8: 0.92, 0.9: 1.00}
+    assert {s: round(1 - (1 - s**config.rows) ** config.bands, 2) for s in stated} == stated
+    text = " ".join((DedupConfig.__doc__ or "").split())
+    assert "14 x 8 (FineWeb): 0.05 at s = 0.5, 0.56 at 0.7, 0.92 at 0.8, 1.00 at 0.9." in text
+
+
+def test_settings_do_not_change_and_survive_json() -> None:
+    config = Config()
+    with pytest.raises(ValueError, match="frozen"):
+        config.dedup.bands = 3  # type: ignore[misc]
+    for stage, model in MODELS.items():
+        settings = getattr(config, stage)
+        assert model.model_validate(json.loads(json.dumps(settings.model_dump(mode="json")))) == settings
+
+
+def test_the_default_of_by_language_is_a_copy() -> None:
+    CleanConfig().by_language["eng"]["min_words"] = 1
+    assert CleanConfig().by_language == BY_LANGUAGE
+    assert "min_words" not in BY_LANGUAGE["eng"]
