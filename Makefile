@@ -1,4 +1,4 @@
-# make setup | demo | test | test-faults | lint | bench
+# make setup | demo | test | test-faults | lint
 #   make demo INPUT="any archive, folder, .paths list or URL"
 
 PYTHON ?= $(shell command -v python3.11 || echo python3)
@@ -13,7 +13,7 @@ export PYTHONSAFEPATH = 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SPARK_LOCAL_IP ?= 127.0.0.1
 
-.PHONY: setup java demo test test-faults lint bench clean
+.PHONY: setup java demo test test-faults lint clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed java

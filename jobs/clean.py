@@ -1,10 +1,12 @@
 """Repair, identify, measure and judge documents.
 
-spark-submit jobs/clean.py --root ROOT [--languages eng,zho] [--min-words 50] [--config corpus.toml]
+spark-submit jobs/clean.py --root ROOT [--languages eng,cmn] [--min-words 50] [--config corpus.toml]
 spark-submit jobs/clean.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
 """
 
+import hashlib
 import time
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -19,8 +21,12 @@ from schemas.records import RunRecord
 
 def run(spark: SparkSession, config: Config, source: command.Source, folder: str) -> RunRecord:
     began, settings = time.monotonic(), config.clean
-    Identifier(settings.model or None)  # a model that is none is an error here, not in a task
-    record = runs.make_record("clean", clean.VERSION, settings.model_dump(mode="json"), source.inputs)
+    inputs = dict(source.inputs)
+    if settings.model:
+        settings = settings.model_copy(update={"model": storage.absolute(settings.model)})
+        Identifier(settings.model)  # a model that is none is an error here, not in a task
+        inputs["model"] = hashlib.sha256(Path(settings.model).read_bytes()).hexdigest()
+    record = runs.make_record("clean", clean.VERSION, settings.model_dump(mode="json"), inputs)
     if command.up_to_date(record, folder):
         return record
     earlier = runs.finished(folder)
@@ -43,7 +49,7 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
 
 def _annotations(record: RunRecord) -> object:
     """What the annotated columns depend on: with equal ones, only the verdict is taken again."""
-    return record["stage_version"], record["inputs"], record["config"]["model"], record["versions"]
+    return record["stage_version"], record["inputs"], record["versions"]
 
 
 def main(argv: list[str] | None = None) -> int:

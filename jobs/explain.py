@@ -30,31 +30,40 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
     if not rows and not lost:
         raise ValueError(f"--url {url}: no record of this address in {root}/extract")
     mine = F.col("id").isin(*sorted(ids)) & (F.col("url") == url)
-    for row in _rows(spark, root, "clean", "documents", mine):
+    cleaned = _rows(spark, root, "clean", "documents", mine)
+    for row in cleaned:
         verdict = f"dropped, {row['drop_reason']}" if row["drop_reason"] else "kept"
         language = f"{row['language']}_{row['language_script']} ({row['language_score']:.2f})"
         yield f"clean: {verdict}; {language}"
         yield "  signals: " + ", ".join(f"{name} {_short(value)}" for name, value in row.items() if _is_signal(value))
-    by_id = F.col("id").isin(*sorted(ids))
-    for row in _rows(spark, root, "dedup", "clusters", by_id):
+    by_id = F.col("id").isin(*sorted(row["id"] for row in cleaned if not row["drop_reason"]))
+    copies = _rows(spark, root, "dedup", "clusters", by_id)
+    stayed = _rows(spark, root, "dedup", "documents", mine)
+    for row in copies:
         size = row["minhash_cluster_size"]
         if row["drop_reason"]:
             yield f"dedup: dropped, {row['drop_reason']}: {row['cluster_id']} is kept of {size} copies"
         else:
             yield f"dedup: kept, the best of {size} copies"
-    for row in _rows(spark, root, "dedup", "documents", mine):
-        if row["minhash_cluster_size"] == 1:
-            yield "dedup: kept, no copy found"
-    for row in _rows(spark, root, "sample", "data", by_id, F.input_file_name().alias("file")):
+    if not copies and any(not row["drop_reason"] for row in cleaned) and _finished(root, "dedup"):
+        yield "dedup: kept, no copy found" if stayed else "dedup: dropped, same_id: another row carries the same id"
+    shards = _rows(spark, root, "sample", "data", by_id, F.input_file_name().alias("file"))
+    for row in shards:
         yield f"sample: in {row['file'].split('/sample/')[-1]}"
+    if stayed and not shards and _finished(root, "sample"):
+        yield "sample: dropped, not_sampled: past the language's share of the mixture"
 
 
 def _rows(spark: SparkSession, root: str, stage: str, table: str, condition: Any, *more: Any) -> list[dict[str, Any]]:
     folder = storage.join(root, stage)
-    if runs.finished(folder) is None:
+    if not _finished(root, stage):
         return []
     found: DataFrame = tables.read(spark, storage.join(folder, table), ["id"])
     return [row.asDict() for row in found.where(condition).select("*", *more).limit(20).collect()]
+
+
+def _finished(root: str, stage: str) -> bool:
+    return runs.finished(storage.join(root, stage)) is not None
 
 
 def _is_signal(value: object) -> bool:

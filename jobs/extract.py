@@ -9,7 +9,7 @@ compressed.
 import time
 from collections.abc import Sequence
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline import storage
@@ -20,7 +20,7 @@ from pipeline.spark.progress import BEATS, Progress, beats, rate_and_time_left
 from pipeline.spark.session import session
 from pipeline.stages import extract
 from schemas.extract import FAILED
-from schemas.records import LEDGER, Ledger, RunRecord
+from schemas.records import Ledger, RunRecord
 
 RETRY = "unreadable"
 NEUTRAL = {"prefix", "limit", "retries", "user_agent", "max_failed_share"}  # change no row of an archive
@@ -32,12 +32,11 @@ def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], f
     listed = runs.fingerprint([[archive.file_path, archive.size] for archive in archives])
     identity = {name: value for name, value in config.items() if name not in NEUTRAL}
     record = runs.make_record("extract", extract.VERSION, identity, {"archives": listed})
-    ledger = storage.read_json(storage.join(folder, LEDGER)) or {"dropped": {}}
-    if RETRY not in ledger["dropped"] and command.up_to_date(record, folder):
+    if command.up_to_date(record, folder):
         return record
     with runs.building(folder, record, resume=True) as building:
-        _keep_finished(folder, building, record, archives)
-        done = _done(spark, building)
+        _keep_finished(folder, building, record)
+        done = _done(spark, building, archives)
         left = [archive for archive in archives if extract.file_name(archive) not in done]
         if done:
             command.say(f"extract  {len(done):,} of {len(archives):,} archives are done already")
@@ -58,6 +57,8 @@ def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], f
         if total.failed > settings.max_failed_share * total.archives:
             worst = inputs.where(inputs["status"].isin(*FAILED)).orderBy("file_path").first()
             assert worst is not None
+            if total.failed == total.archives:
+                runs.abandon(folder)
             raise ValueError(
                 f"{total.failed} of {total.archives} archives gave nothing, such as {worst['file_path']} "
                 f"({worst['status']}: {worst['detail']}): check --input, or raise max_failed_share"
@@ -74,31 +75,38 @@ def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], f
             by_language={},
             tables=written,
         )
+        if refused := _refused(inputs):  # a record of its own, so that the next run tries these again
+            record["fingerprint"] = runs.fingerprint([record["fingerprint"], sorted(refused)])
         runs.publish(folder, record, ledger, extract.examples(documents, skipped, total))
     command.say_done("extract", total.records, total.documents, began)
     return record
 
 
-def _done(spark: SparkSession, building: str) -> set[str]:
-    """File names of the archives that an interrupted run finished; what a store refused is tried again."""
+def _refused(inputs: DataFrame) -> set[str]:
+    """File names of the archives that a store refused after all retries."""
+    rows = inputs.where(F.col("status") == RETRY).collect()
+    return {extract.file_name(Archive(row["file_path"], "", row["size"])) for row in rows}
+
+
+def _done(spark: SparkSession, building: str, archives: list[Archive]) -> set[str]:
+    """File names of the archives that need not be read again. Files of archives that are not asked for are removed."""
     receipts = storage.join(building, "inputs")
     names = set(storage.listing(receipts))
-    if not names:
-        return names
-    again = tables.written(spark, receipts).where(F.col("status") == RETRY)
-    return names - {extract.file_name(Archive(row["file_path"], "", row["size"])) for row in again.collect()}
+    for name in names - {extract.file_name(archive) for archive in archives}:
+        for table in ("inputs", "documents", "skipped"):
+            storage.remove(storage.join(building, table, name))
+        names.discard(name)
+    return names - _refused(tables.written(spark, receipts)) if names else names
 
 
-def _keep_finished(folder: str, building: str, record: RunRecord, archives: list[Archive]) -> None:
-    """Takes over from a finished run with the same settings the archives that both runs have."""
+def _keep_finished(folder: str, building: str, record: RunRecord) -> None:
+    """Takes over the archives of a finished run with the same settings."""
     earlier = runs.finished(folder)
     if not earlier or (earlier["config"], earlier["stage_version"]) != (record["config"], record["stage_version"]):
         return
-    receipts = storage.listing(storage.join(folder, "inputs"))
-    for name in (extract.file_name(archive) for archive in archives):
-        if name in receipts:
-            for table in extract.TABLES:  # the receipt comes last
-                storage.copy(storage.join(folder, table, name), storage.join(building, table, name))
+    for name in storage.listing(storage.join(folder, "inputs")):
+        for table in extract.TABLES:  # the receipt comes last
+            storage.copy(storage.join(folder, table, name), storage.join(building, table, name))
 
 
 def main(argv: list[str] | None = None) -> int:

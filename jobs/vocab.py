@@ -39,7 +39,7 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
         with stage_progress(spark, "vocab"):
             documents = source.open(spark, vocab.REQUIRED)
             if source.stage:
-                documents = documents.where(F.input_file_name().contains("/train-"))
+                documents = documents.where(F.input_file_name().rlike(r"/train-\d+-of-\d+\.parquet$"))
             found = vocab.sentences(documents)
             chosen = vocab.choose(found, vocab.shares(vocab.sizes(found), settings), settings)
             tables.write(vocab.in_order(chosen, settings), scratch)

@@ -4,6 +4,7 @@
 the line of a path list, the URL. `location` is where this run opens it.
 """
 
+import errno
 import gzip
 import hashlib
 import os
@@ -126,6 +127,8 @@ def fetch(
         except FileNotFoundError:
             raise FetchError("missing", f"{location}: no such object") from None
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise  # this machine's disk, not the store
             status = getattr(error, "status", None)
             if attempt == retries or (status is not None and status not in RETRY_STATUS):
                 detail = f"{type(error).__name__}: {error}".splitlines()[0]

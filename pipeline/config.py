@@ -12,7 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.text.language import is_language, nearest_languages
 from pipeline.text.scripts import SCRIPTS as LETTER_SCRIPTS
@@ -88,13 +97,21 @@ class CleanConfig(StageConfig):
     max_newline_to_word_ratio: float = Field(0.3, ge=0, description="FineWeb")
     by_language: dict[str, dict[str, float]] = Field(
         default_factory=lambda: {k: dict(v) for k, v in BY_LANGUAGE.items()},
-        description="thresholds for a language (eng), a language_Script (srp_Cyrl) or a script (Thai), as JSON",
+        description="over the defaults: thresholds of a language (eng), language_Script (srp_Cyrl) or script (Thai)",
     )
+
+    @field_validator("by_language", mode="before")
+    @classmethod
+    def _over_the_defaults(cls, given: Any) -> Any:
+        """A threshold that is given replaces that one default, not its neighbours."""
+        if not isinstance(given, dict) or not all(isinstance(values, dict) for values in given.values()):
+            return given
+        return {key: {**BY_LANGUAGE.get(key, {}), **given.get(key, {})} for key in [*BY_LANGUAGE, *given]}
 
     @field_validator("languages")
     @classmethod
-    def _languages_exist(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
-        for code in codes:
+    def _languages_exist(cls, codes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for code in () if info.data.get("model") else codes:  # another model knows other languages
             _require_language(code)
         return codes
 
@@ -103,7 +120,7 @@ class CleanConfig(StageConfig):
         known = self.thresholds()
         for key, values in self.by_language.items():
             language, _, script = ("", "", key) if len(key) == 4 and key.istitle() else key.partition("_")
-            if language or not script:
+            if (language or not script) and not self.model:
                 _require_language(language)
             if script and script not in SCRIPTS:
                 nearest = _nearest(OTHER_SCRIPTS.get(script, script), SCRIPTS)
@@ -123,10 +140,6 @@ class CleanConfig(StageConfig):
     def thresholds(cls) -> list[str]:
         """Names of the fields that a language may override."""
         return [name for name in cls.model_fields if name.startswith(("min_", "max_"))]
-
-    def annotation(self) -> dict[str, Any]:
-        """The part of the config that the annotations depend on; all else only decides."""
-        return {"model": self.model}
 
 
 _DUP_NGRAMS = [f"max_dup_{n}gram_char_share" for n in range(5, 11)]

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
+NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)  # a file where a folder should be
 Body = Callable[[Sequence[str] | None], None]
 
 
@@ -21,7 +22,7 @@ def ending(body: Body, argv: Sequence[str] | None, known: Callable[[Exception], 
             raise
         return _refuse(str(error))
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, *NO_FOLDER):
             return _refuse(f"{error.filename or 'disk'}: {error.strerror}: {_way_out(error.errno)}")
         raise
     except Exception as error:

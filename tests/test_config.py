@@ -117,9 +117,9 @@ def test_values_of_every_kind() -> None:
     assert config.clean.rules == ("fineweb",)
     assert config.clean.min_words == 5
     assert from_flags(["clean"], "--rules", "").clean.rules == ()
-    assert from_flags(["clean"], "--by-language", '{"srp_Cyrl": {"min_words": 9}}').clean.by_language == {
-        "srp_Cyrl": {"min_words": 9}
-    }
+    given = from_flags(["clean"], "--by-language", '{"srp_Cyrl": {"min_words": 9}, "eng": {"min_stop_words": 1}}')
+    eng = {**BY_LANGUAGE["eng"], "min_stop_words": 1}  # its neighbours stay
+    assert given.clean.by_language == {**BY_LANGUAGE, "eng": eng, "srp_Cyrl": {"min_words": 9}}
     assert from_flags(["sample"], "--total-bytes", "100").sample.total_bytes == 100
     assert from_flags(["sample"], "--total-bytes", "none").sample.total_bytes is None
     assert from_flags(["extract"], "--dump", "none").extract.dump == "none"

@@ -54,8 +54,14 @@ class Source:
         renamed = {self.id_column: "id", self.text_column: "text"}
         foreign = {new: old for old, new in renamed.items()}
         needs = [foreign.get(name, name) for name in required if self.stage or name in foreign]
-        table = tables.read(spark, self.path, needs).withColumnsRenamed(renamed)
+        table = tables.read(spark, self.path, needs)
+        for old, new in renamed.items():
+            if old != new and new in table.columns:
+                raise ValueError(f"{self.path} has both {old!r} and {new!r}: drop or rename {new!r}")
+        table = table.withColumnsRenamed(renamed)
         table = table.withColumn("id", F.col("id").cast("string")).withColumn("text", F.col("text").cast("string"))
+        if self.stage is None and not table.where(F.col("id").isNull()).isEmpty():
+            raise ValueError(f"{self.path} has rows without {self.id_column!r}: fill them or name another --id-column")
         for name, value in DEFAULTS.items():
             if name not in table.columns:
                 self.added.append(name)
@@ -114,8 +120,6 @@ def stage_job(stage: str, run: Run, argv: Sequence[str] | None) -> int:
         elif args.input and args.output and not args.root:
             source = foreign_source(args.input, args.text_column, args.id_column)
             folder = storage.absolute(args.output)
-            if storage.exists(folder) and not runs.finished(folder):
-                raise ValueError(f"--output {args.output} exists and is no output of this job: name a new folder")
         else:
             raise ValueError("give --root ROOT, or --input TABLE with --output FOLDER")
         run(session(f"wanyu {stage}", args.partitions), config, source, folder)
@@ -182,6 +186,8 @@ def program(main: Callable[[], int]) -> NoReturn:
 
 def _known_engine_failure(error: Exception) -> str | None:
     """What a task met and the user can mend, found in the engine's own long message."""
+    if type(error).__module__.startswith(("botocore", "aiobotocore")):
+        return f"{type(error).__name__}: {error}: check address and credentials"
     if not (isinstance(error, PySparkException) or type(error).__module__.startswith("py4j")):
         return None
     text = str(error)

@@ -30,7 +30,8 @@ class Beat:
 
     def __call__(self, **counts: int) -> None:
         if time.monotonic() >= self._due:
-            storage.write_json(self._path, counts)
+            with suppress(Exception):  # a lost beat must never stop the work
+                storage.write_json(self._path, counts)
             self._due = time.monotonic() + SECONDS
 
 
@@ -84,7 +85,7 @@ class Progress:
         while not self._done.wait(1.0):
             try:
                 self._write(self._line()[:150])
-            except Exception:  # a lost beat must never stop the work
+            except Exception:  # nor a line that could not be shown
                 continue
 
     def _write(self, line: str) -> None:

@@ -43,7 +43,7 @@ def fingerprint(value: Any) -> str:
 
 
 def make_record(stage: str, stage_version: int, config: Mapping[str, Any], inputs: Mapping[str, str]) -> RunRecord:
-    """The record of work to be done: equal fingerprints mean equal tables."""
+    """The record of work to be done: equal fingerprints mean equal tables. `config`: what the tables depend on."""
     core = {"stage": stage, "stage_version": stage_version, "config": dict(config), "inputs": dict(inputs)}
     versions = {name: _version(name) for name in LIBRARIES}
     return RunRecord(
@@ -67,21 +67,30 @@ def finished(folder: str) -> RunRecord | None:
 
 @contextmanager
 def building(folder: str, record: RunRecord, resume: bool = False) -> Iterator[str]:
-    """A folder to build in, which `publish` moves into place. What a failed stage built is removed; with `resume` it is
-    kept for the next run of the same work, unless the error is the user's to mend.
+    """A folder to build in, which `publish` moves into place. ValueError where a folder of somebody else stands there.
+
+    What a failed stage built is removed. With `resume` it is kept, for the next run with the same settings to go on.
     """
+    before = storage.read_json(storage.join(folder, RUN))
+    if storage.exists(folder) and (before or {}).get("stage") != record["stage"]:
+        raise ValueError(f"{folder} exists and was not written by {record['stage']}: name a new folder")
     place = _beside(folder, "building")
-    plan = {"fingerprint": record["fingerprint"]}
+    plan = {"stage_version": record["stage_version"], "config": record["config"]} if resume else {}
     if not (resume and storage.read_json(storage.join(place, PLAN)) == plan):
         storage.remove(place)
         storage.write_json(storage.join(place, PLAN), plan)
     try:
         yield place
-    except BaseException as error:
+    except BaseException:
         recorded = storage.exists(storage.join(place, RUN))  # whole already: `finished` moves it into place
-        if not recorded and (not resume or type(error) is ValueError):  # a subclass is some library's
+        if not recorded and not resume:
             storage.remove(place)
         raise
+
+
+def abandon(folder: str) -> None:
+    """Removes what was built, where there is nothing to go on from."""
+    storage.remove(_beside(folder, "building"))
 
 
 def publish(folder: str, record: RunRecord, ledger: Ledger, examples: list[Example]) -> None:
@@ -94,8 +103,8 @@ def publish(folder: str, record: RunRecord, ledger: Ledger, examples: list[Examp
     place = _beside(folder, "building")
     storage.write_json(storage.join(place, LEDGER), ledger)
     storage.write_json(storage.join(place, EXAMPLES), examples)
+    storage.write_json(storage.join(place, RUN), record)  # from here on the folder is whole
     storage.remove(storage.join(place, PLAN))
-    storage.write_json(storage.join(place, RUN), record)
     _move_into_place(folder)
 
 

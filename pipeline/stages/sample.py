@@ -62,6 +62,10 @@ def sizes(documents: DataFrame) -> dict[Stratum, int]:
     """UTF-8 bytes of text by language and split."""
     amount = F.coalesce(F.sum(F.octet_length("text")), F.lit(0)).alias("bytes")
     rows = documents.groupBy("language", "language_script", "split").agg(amount).collect()
+    for row in rows:
+        if not (row["language"].isalnum() and row["language_script"].isalnum()):
+            label = f"{row['language']}_{row['language_script']}"
+            raise ValueError(f"{label!r} cannot name a folder of shards: use ISO 639-3 and ISO 15924 codes")
     return {Stratum(row["language"], row["language_script"], row["split"]): int(row["bytes"]) for row in rows}
 
 
@@ -101,7 +105,7 @@ def write_shards(chosen: DataFrame, planned: Plan, config: SampleConfig, folder:
         position.alias("_order"),
     )
     total = sum(counts.values())
-    ordered = placed.repartition(min(total, 4096), "_shard").sortWithinPartitions("_shard", "_order", "id")
+    ordered = placed.repartition(min(total, 4096), "_shard").sortWithinPartitions("_shard", "_order", "id", "text")
     rows_a_group = config.row_group_rows
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -73,5 +73,5 @@ def some_of_each(documents: DataFrame, count: int) -> DataFrame:
     """Columns label and text: at most `count` documents a language, the first by hash of their id."""
     rank = F.row_number().over(Window.partitionBy("label").orderBy(uniform(0, "report", F.col("id")), "id"))
     few = documents.select("id", label(documents).alias("label")).withColumn("rank", rank).where(F.col("rank") <= count)
-    texts = documents.select("id", "text")
+    texts = documents.select("id", "text").where(F.col("text").isNotNull())
     return texts.join(F.broadcast(few), "id").orderBy("label", "rank").select("label", "text")
