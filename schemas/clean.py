@@ -34,6 +34,7 @@ REASONS = {
     "fineweb:newlines": "too many line breaks a word",
 }
 
+# The table has these columns, those of pipeline.text.quality.SIGNALS, and drop_reason (null: kept).
 IDENTITY = [
     ("id", pa.string()),
     ("text", pa.string()),  # repaired, NFC, e-mail and public IP addresses masked
@@ -48,4 +49,3 @@ IDENTITY = [
     ("n_emails", pa.int32()),  # masked
     ("n_ips", pa.int32()),  # masked
 ]
-VERDICT = [("drop_reason", pa.string())]  # null: kept

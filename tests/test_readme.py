@@ -72,3 +72,14 @@ def test_the_demo_config_is_the_one_of_make_demo() -> None:
 
 def _in(demo: Path, word: str) -> str:
     return re.sub(r"^(demo/|(?=TABLE|DEDUPED))", f"{demo}/", word)
+
+
+def test_the_toml_of_the_readme_is_read(tmp_path: Path) -> None:
+    from pipeline.config import load
+
+    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "corpus.toml").write_text(block)
+    clean = load(str(tmp_path / "corpus.toml"), {}).clean
+    assert clean.languages == ("eng", "tha", "amh")
+    assert clean.by_language["tha"] == {"max_dup_5gram_char_share": 0.4}
+    assert clean.by_language["eng"]["min_stop_words"] == 2  # the defaults of others stay
