@@ -22,12 +22,14 @@ from pydantic import (
 
 from pipeline.text.expressions import nearest
 from pipeline.text.labels import LANGUAGES, nearest_languages, scripts_of_label
+from pipeline.text.minhash import optimal_bands
 from pipeline.text.profiles import STOP_WORDS, Profiles, crossed, folded
 from pipeline.text.rules import Rule, Thresholds, chosen
 from pipeline.text.scripts import SCRIPTS as LETTER_SCRIPTS
 
 SCRIPTS = sorted({*LETTER_SCRIPTS, "Jpan"} - {"Hira", "Kana"})  # what a document's script can be
 UNKNOWN = "und"
+MAX_PERM = 4096
 
 
 def _no_truth(value: Any) -> Any:
@@ -253,24 +255,60 @@ def _check_of_language(where: str, name: str, value: Any, known: list[str]) -> N
 
 
 class DedupConfig(StageConfig):
-    """Exact and MinHash near-duplicates. P(candidate | Jaccard s) = 1 - (1 - s^rows)^bands.
+    """Exact copies, then MinHash-LSH candidates, then their true similarity.
 
-    With 14 x 8 (FineWeb): 0.05 at s = 0.5, 0.56 at 0.7, 0.92 at 0.8, 1.00 at 0.9.
+    P(candidate | Jaccard s) = 1 - (1 - s^rows)^bands. With 20 x 6: 0.01 at s = 0.3, 0.27 at 0.5, 0.92 at 0.7, 0.998 at
+    0.8, 1.000 at 0.9. A false candidate costs one comparison of shingles, a missed one is a duplicate that stays, so
+    the curve is set to miss little.
     """
 
-    num_perm: int = Field(112, ge=1, le=4096, description="permutations; bands x rows (FineWeb: 112)")
-    bands: int = Field(14, ge=1, description="LSH bands (FineWeb: 14)")
-    rows: int = Field(8, ge=1, description="hashes a band (FineWeb: 8)")
+    threshold: float = Field(0.8, gt=0, le=1, description="similarity from which a text is a near-duplicate")
+    verify: Literal["jaccard", "containment", "none"] = Field(
+        "jaccard",
+        description="what candidates are compared by: shared shingles of all, of the shorter text's, not at all",
+    )
+    num_perm: int = Field(120, ge=1, le=MAX_PERM, description="permutations, at most")
+    bands: int | None = Field(None, ge=1, description="LSH bands; unset: datasketch's optimum for threshold, num_perm")
+    rows: int | None = Field(None, ge=1, description="hashes a band, set together with bands (FineWeb: 14 x 8)")
+    false_negative_weight: float = Field(
+        0.998, gt=0, lt=1, description="of datasketch's optimum: what a missed pair weighs beside a false candidate"
+    )
     ngram_size: int = Field(5, ge=1, le=50, description="words a shingle, characters in unspaced scripts (FineWeb: 5)")
     min_shingles: int = Field(10, ge=1, description="texts with fewer distinct shingles are compared exactly only")
-    scheme: Literal["affine32", "affine64"] = Field("affine64", description="datasketch's permutation scheme")
+    scheme: Literal["affine32", "affine64"] = Field("affine32", description="datasketch's permutation scheme")
     seed: int = Field(1, ge=0, lt=1 << 32, description="of the permutations (datasketch: 1)")
+    max_bucket: int = Field(
+        24, ge=2, le=1000, description="texts in a bucket that are all compared; a larger one is compared along chains"
+    )
+    against: tuple[str, ...] = Field((), description="roots of earlier crawls: their copies stay, new ones go")
+    quality_column: str = Field(
+        "", description="a number for each text: of copies the one with the highest stays first"
+    )
+    scope: Literal["document", "line"] = Field(
+        "document", description="line: first cut lines that repeat on many pages of a host"
+    )
+    min_line_pages: int = Field(10, ge=2, description="scope line: on so many pages of the host with different texts")
+    min_line_share: float = Field(0.01, ge=0, le=1, description="scope line: and on this share of them")
 
     @model_validator(mode="after")
     def _bands_times_rows(self) -> "DedupConfig":
-        if self.bands * self.rows != self.num_perm:
+        if (self.bands is None) != (self.rows is None):
+            raise ValueError("bands and rows belong together: give both or neither")
+        if self.bands and self.rows and "num_perm" in self.model_fields_set and self.bands * self.rows != self.num_perm:
             raise ValueError(f"num_perm = {self.num_perm} is not bands x rows = {self.bands} x {self.rows}; make it so")
+        if self.bands and self.rows and self.bands * self.rows > MAX_PERM:
+            raise ValueError(
+                f"bands x rows = {self.bands} x {self.rows} are more than {MAX_PERM} permutations; take fewer"
+            )
         return self
+
+    def shape(self) -> tuple[int, int]:
+        """Bands and rows as given, or datasketch's optimum."""
+        if self.bands and self.rows:
+            return self.bands, self.rows
+        if (self.threshold, self.num_perm, self.false_negative_weight) == (0.8, 120, 0.998):
+            return 20, 6  # without the import
+        return optimal_bands(self.threshold, self.num_perm, self.false_negative_weight)
 
 
 class SampleConfig(StageConfig):

@@ -36,6 +36,10 @@ def fields_of(model: type[StageConfig]) -> Iterator[tuple[str, FieldInfo]]:
             yield from ((f"{name}.{below}", one) for below, one in fields_of(inner))
 
 
+def _is_list(field: FieldInfo) -> bool:
+    return typing.get_origin(field.annotation) is tuple
+
+
 def _section(field: FieldInfo) -> type[StageConfig] | None:
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, StageConfig) else None
@@ -53,7 +57,8 @@ def add_stage_flags(parser: argparse.ArgumentParser, stages: Sequence[str]) -> N
             both = [spelling for flag in flags for spelling in dict.fromkeys((flag.replace("_", "-"), flag))]
             default = "" if field.default_factory else f" [{shown(field.default)}]"
             help_text = f"{field.description}{default}".replace("%", "%%")
-            group.add_argument(*both, dest=f"{stage}.{name}", metavar="VALUE", default=None, help=help_text)
+            several: dict[str, Any] = {"action": "extend", "nargs": "+"} if _is_list(field) else {}
+            group.add_argument(*both, dest=f"{stage}.{name}", metavar="VALUE", help=help_text, **several)
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
@@ -66,7 +71,7 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpar
     return args
 
 
-def load(path: str | None, flags: Mapping[str, str | None]) -> Config:
+def load(path: str | None, flags: Mapping[str, str | list[str] | None]) -> Config:
     """The resolved config: defaults, then the TOML file, then flags named `stage.field`."""
     sections: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES}
     if path:
@@ -126,12 +131,13 @@ def _read_toml(path: str) -> dict[str, Any]:
         raise ValueError(f"--config {path}: not readable as TOML: {error}") from None
 
 
-def _from_text(field: FieldInfo, name: str, text: str) -> Any:
-    """A flag's text as the value that TOML would hold; pydantic turns '5' into 5 itself."""
+def _from_text(field: FieldInfo, name: str, text: str | list[str]) -> Any:
+    """A flag's text as the value that TOML would hold; pydantic turns '5' into 5 itself. A list: of a flag that takes
+    several values, which commas part as well."""
     annotation = field.annotation
     origin = typing.get_origin(annotation)
-    if origin is tuple:
-        return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(text, list):
+        return [part.strip() for one in text for part in one.split(",") if part.strip()]
     if origin is dict:
         try:
             return json.loads(text)

@@ -8,8 +8,11 @@ CLUSTERS = pa.schema(
     [  # a row a document that has a copy, the kept one included (`same_id` rows are not listed)
         ("id", pa.string()),
         ("cluster_id", pa.string()),  # id of the kept copy
-        ("minhash_cluster_size", pa.int64()),  # documents in the cluster, exact copies counted
+        ("minhash_cluster_size", pa.int64()),  # documents in the cluster, exact copies and earlier crawls' counted
         ("drop_reason", pa.string()),  # null: kept; `exact` or `minhash`
+        ("similarity", pa.float64()),  # to the kept copy; 1 for the same text; null when nothing was verified
+        ("crawl", pa.string()),  # null: this one; else the fingerprint of the earlier dedup run whose document it is
+        ("cluster_crawl", pa.string()),  # the same of the kept copy
         ("language", pa.string()),
         ("language_script", pa.string()),
     ]
@@ -18,12 +21,13 @@ CLUSTERS = pa.schema(
 SIGNATURES = pa.schema(
     [
         ("id", pa.string()),
-        ("text_hash", pa.binary()),  # 16 bytes: XXH3-128 of the normalised text
+        ("text_hash", pa.binary()),  # 16 bytes, of the normalised text
         ("n_shingles", pa.int32()),  # distinct shingles
         ("bands", pa.list_(pa.int64())),  # a hash a band, empty below min_shingles
+        ("shingles", pa.binary()),  # ascending uint32, little-endian: what candidates are verified by
         ("signature_version", pa.string()),  # everything that makes two signatures comparable
-        ("n_chars", pa.int64()),  # this and the next two decide which copy stays
-        ("language_score", pa.float64()),  # 0 when unknown
+        ("quality", pa.float64()),  # this and the next two decide which copy stays; -inf when unknown
+        ("n_chars", pa.int64()),
         ("date", pa.string()),  # empty when unknown
         ("language", pa.string()),
         ("language_script", pa.string()),
@@ -32,6 +36,7 @@ SIGNATURES = pa.schema(
 
 REASONS = {
     "same_id": "another row carries the same id",
+    "template": "every line of it repeats on many pages of its host",
     "exact": "the normalised text equals that of the kept copy",
     "minhash": "near-duplicate of the kept copy",
 }

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasketch import MinHashLSH
 
 from pipeline.config import MODELS, CleanConfig, Config, DecontaminateConfig, DedupConfig, SampleConfig
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.text.labels import LANGUAGES
+from pipeline.text.minhash import candidate_probability, optimal_bands
 from pipeline.text.profiles import Profiles
 from schemas.records import STAGES
 
@@ -26,7 +28,9 @@ FLAGS = {
         max-newline-to-word-ratio max-symbol-char-share min-stop-word-share max-words-a-sentence max-space-to-word-ratio
         max-c4-policy-line-share max-c4-javascript-line-share min-c4-sentences max-bad-words
         by-language""",
-    "dedup": "num-perm bands rows ngram-size min-shingles scheme seed",
+    "dedup": """
+        threshold verify num-perm bands rows false-negative-weight ngram-size min-shingles scheme seed max-bucket
+        against quality-column scope min-line-pages min-line-share""",
     "sample": "temperature max-epochs total-bytes validation-share shard-bytes row-group-rows seed",
     "vocab": "vocab-size character-coverage sample-bytes temperature max-sentence-bytes num-threads seed",
 }
@@ -87,7 +91,7 @@ def test_the_flags_of_the_whole_corpus() -> None:
 
 def test_help_shows_default_and_meaning() -> None:
     text = flags_of(["dedup"]).format_help()
-    assert "permutations; bands x rows (FineWeb: 112) [112]" in " ".join(text.split())
+    assert "permutations, at most [120]" in " ".join(text.split())
 
 
 def test_flags_over_toml_over_defaults(tmp_path: Path) -> None:
@@ -239,7 +243,12 @@ def test_languages_that_the_model_knows() -> None:
         ("[clean.by_language.Thia]\nmin_words = 5\n", ["by_language.Thia", "script 'Thia'", "did you mean Thai?"]),
         ("[clean.by_language.srp_Cyril]\nmin_words = 5\n", ["script 'Cyril'", "did you mean Cyrl?"]),
         ("[clean.by_language.Hans]\nmin_words = 5\n", ["script 'Hans'", "did you mean Hani?"]),
-        ("[dedup]\nbands = 9\n", ["dedup: num_perm = 112 is not bands x rows = 9 x 8"]),
+        ("[dedup]\nbands = 9\n", ["dedup: bands and rows belong together"]),
+        ("[dedup]\nbands = 9\nrows = 8\nnum_perm = 112\n", ["num_perm = 112 is not bands x rows = 9 x 8"]),
+        ("[dedup]\nbands = 900\nrows = 8\n", ["bands x rows = 900 x 8 are more than 4096"]),
+        ("[dedup]\nthreshold = 0\n", ["dedup.threshold = 0", "greater than 0"]),
+        ("[dedup]\nthreshold = 1.01\n", ["dedup.threshold = 1.01", "less than or equal to 1"]),
+        ('[dedup]\nverify = "cosine"\n', ['dedup.verify = "cosine"', "containment"]),
         ('[dedup]\nscheme = "md5"\n', ['dedup.scheme = "md5"', "'affine32' or 'affine64'"]),
         ("[sample]\ntemperature = 0.5\n", ["sample.temperature = 0.5", "greater than or equal to 1"]),
         ("[sample]\ntemperature = nan\n", ["sample.temperature = NaN"]),
@@ -287,18 +296,31 @@ def test_flags_are_refused_in_one_line(stages: list[str], argv: list[str], named
     assert [part for part in named if part not in message] == [], message
 
 
-def test_bands_times_rows_from_flags() -> None:
-    assert "make it so" in flag_refusal(["dedup"], "--bands", "20")
-    config = from_flags(["dedup"], "--bands", "20", "--rows", "5", "--num-perm", "100").dedup
-    assert (config.bands, config.rows, config.num_perm) == (20, 5, 100)
+def test_bands_and_rows() -> None:
+    """As given, or datasketch's optimum; the default is the optimum too, without its import."""
+    assert "give both or neither" in flag_refusal(["dedup"], "--bands", "20")
+    assert "make it so" in flag_refusal(["dedup"], "--bands", "20", "--rows", "5", "--num-perm", "99")
+    assert from_flags(["dedup"], "--bands", "20", "--rows", "5", "--num-perm", "100").dedup.shape() == (20, 5)
+    assert from_flags(["dedup"], "--bands", "14", "--rows", "8").dedup.shape() == (14, 8)
+    weights = ["--false-negative-weight", "0.5"]
+    lsh = MinHashLSH(threshold=0.7, num_perm=128)
+    assert from_flags(["dedup"], "--threshold", "0.7", "--num-perm", "128", *weights).dedup.shape() == (lsh.b, lsh.r)
+    assert DedupConfig().shape() == optimal_bands(0.8, 120, 0.998) == (20, 6)
+    assert DedupConfig(threshold=1).shape() == (1, 120)
+
+
+def test_several_values_of_a_flag() -> None:
+    for argv in (["--against", "a,b"], ["--against", "a", "b"], ["--against", "a", "--against", "b"]):
+        assert from_flags(["dedup"], *argv).dedup.against == ("a", "b")
 
 
 def test_the_curve_in_the_docstring() -> None:
-    config = DedupConfig()
-    stated = {0.5: 0.05, 0.7: 0.56, 0.8: 0.92, 0.9: 1.00}
-    assert {s: round(1 - (1 - s**config.rows) ** config.bands, 2) for s in stated} == stated
+    bands, rows = DedupConfig().shape()
+    stated = {0.3: 0.01, 0.5: 0.27, 0.7: 0.92}
+    assert {s: round(candidate_probability(s, bands, rows), 2) for s in stated} == stated
+    assert round(candidate_probability(0.8, bands, rows), 3) == 0.998
     text = " ".join((DedupConfig.__doc__ or "").split())
-    assert "14 x 8 (FineWeb): 0.05 at s = 0.5, 0.56 at 0.7, 0.92 at 0.8, 1.00 at 0.9." in text
+    assert "With 20 x 6: 0.01 at s = 0.3, 0.27 at 0.5, 0.92 at 0.7, 0.998 at 0.8, 1.000 at 0.9." in text
 
 
 def test_settings_do_not_change_and_survive_json() -> None:

@@ -8,7 +8,8 @@ from pyspark.sql import SparkSession
 
 DEFAULTS = {
     "spark.sql.execution.arrow.pyspark.validateSchema.enabled": "true",  # a wrong batch is named, not crashed on
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",  # pages are large
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "4000",
+    "spark.sql.execution.arrow.maxBytesPerBatch": "32m",  # pages are large
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.session.timeZone": "UTC",

@@ -17,6 +17,7 @@ Counts = dict[str, dict[str | None, int]]  # `eng_Latn` -> reason, None for kept
 ROW_GROUP_ROWS = 1024
 EXAMPLES_A_REASON = 6
 EXAMPLE_CHARACTERS = 700
+BROADCAST_ROWS = 1_000_000  # of two or three narrow columns: under 100 MB in every process
 
 
 def spark_schema(schema: pa.Schema) -> StructType:
@@ -138,3 +139,9 @@ def _shown(table: DataFrame) -> DataFrame:
 
 def _example(row: Row, reason: str | None) -> Example:
     return Example(id=row["id"], url=row["url"], language=row["language"], reason=reason, text=row["text"])
+
+
+def small(table: DataFrame, rows: int) -> DataFrame:
+    """For joins with large tables: told to every task when it has few enough (narrow) rows, so that nothing of the
+    large table is shuffled."""
+    return F.broadcast(table) if rows <= BROADCAST_ROWS else table

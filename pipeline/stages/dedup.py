@@ -1,53 +1,55 @@
-"""dedup: exact copies by hash of the normalised text, then MinHash-LSH near-duplicates; one copy of each cluster stays.
+"""dedup: exact copies by hash of the normalised text, then MinHash-LSH candidates, verified by their true similarity;
+one copy of each cluster stays.
 
-Which copy stays is stated and does not depend on partitions: the longest text, then the higher language score, then the
-earlier date, then the smaller id.
+Which copy stays is stated and does not depend on partitions: that of an earlier crawl, then the highest quality, the
+longest text, the earlier date (unknown last), the smaller id.
+
+Texts are read twice, to sign and to write the survivors. All between goes by `node`, a 64-bit hash of crawl and id,
+whose uniqueness is checked.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from pipeline import storage
 from pipeline.config import DedupConfig
 from pipeline.spark import tables
 from pipeline.spark.components import components
+from pipeline.stages import earlier as earlier_crawls
+from pipeline.stages.candidates import candidates, similarities
 from pipeline.text.minhash import MinHasher
 from pipeline.text.minhash import signatures as signatures_of
 from schemas.dedup import SIGNATURES
 
-VERSION = 2
+VERSION = 3
 REQUIRED = ("id", "text")
+BATCH_BYTES = 1 << 28  # of shingles in a batch: Arrow's binary column ends at 2 GB
+
+
+def hasher_of(config: DedupConfig) -> MinHasher:
+    bands, rows = config.shape()
+    return MinHasher(bands, rows, config.ngram_size, config.scheme, config.seed)
 
 
 def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
     """A row a document, without its text: the signature and what decides which copy stays."""
-    hasher = MinHasher(config.bands, config.rows, config.ngram_size, config.scheme, config.seed)
-    min_shingles = config.min_shingles
+    hasher, min_shingles = hasher_of(config), config.min_shingles
 
     def sign(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            texts = batch.column("text")
-            signed = signatures_of(texts, hasher, min_shingles)
-            yield pa.RecordBatch.from_arrays(
-                [
-                    batch.column("id"),
-                    pa.array([s.text_hash for s in signed], pa.binary()),
-                    pa.array([s.n_shingles for s in signed], pa.int32()),
-                    pa.array([s.bands.tolist() for s in signed], pa.list_(pa.int64())),
-                    pa.array([hasher.version] * len(texts), pa.string()),
-                    pc.fill_null(pc.utf8_length(texts), 0).cast(pa.int64()),
-                    *(batch.column(name) for name in ("language_score", "date", "language", "language_script")),
-                ],
-                schema=SIGNATURES,
-            )
+            yield from _signed(batch, hasher, min_shingles)
 
+    quality = F.col(config.quality_column).cast("double") if config.quality_column else F.lit(0.0)
     rows = documents.select(
-        F.col("id").cast("string").alias("id"),
-        F.col("text").cast("string").alias("text"),
-        F.coalesce(F.col("language_score").cast("double"), F.lit(0.0)).alias("language_score"),
+        "id",
+        "text",
+        F.coalesce(F.nanvl(quality, F.lit(None)), F.lit(float("-inf"))).alias("quality"),
         F.coalesce(F.col("date").cast("string"), F.lit("")).alias("date"),
         "language",
         "language_script",
@@ -55,73 +57,198 @@ def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
     return rows.mapInArrow(sign, tables.spark_schema(SIGNATURES))
 
 
+def _signed(batch: pa.RecordBatch, hasher: MinHasher, min_shingles: int) -> Iterator[pa.RecordBatch]:
+    texts = batch.column("text")
+    if len(batch) > 1 and texts.nbytes > BATCH_BYTES:
+        half = len(batch) // 2
+        yield from _signed(batch.slice(0, half), hasher, min_shingles)
+        yield from _signed(batch.slice(half), hasher, min_shingles)
+        return
+    signed = signatures_of(texts, hasher, min_shingles)
+    count = len(batch)
+    columns = {
+        "id": batch.column("id"),
+        "text_hash": _binary(signed.text_hashes, np.arange(count + 1) * 16),
+        "n_shingles": pa.array(signed.n_shingles),
+        "bands": pa.ListArray.from_arrays(pa.array(signed.band_places.astype(np.int32)), pa.array(signed.bands)),
+        "shingles": _binary(signed.shingles, signed.shingle_places * 4),
+        "signature_version": pa.array([hasher.version]).take(pa.array(np.zeros(count, np.int32))),
+        "quality": batch.column("quality"),
+        "n_chars": pc.fill_null(pc.utf8_length(texts), 0).cast(pa.int64()),
+        **{name: batch.column(name) for name in ("date", "language", "language_script")},
+    }
+    yield pa.RecordBatch.from_arrays([columns[name] for name in SIGNATURES.names], schema=SIGNATURES)
+
+
+def _binary(values: np.ndarray, places: np.ndarray) -> pa.Array:
+    """Binary cells of the little-endian bytes of `values`; `places`: bytes."""
+    data = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return pa.Array.from_buffers(
+        pa.binary(), len(places) - 1, [None, pa.py_buffer(places.astype(np.int32)), pa.py_buffer(data)]
+    )
+
+
+def unite(spark: SparkSession, signed: DataFrame, earlier: Sequence[earlier_crawls.Earlier], salt: int) -> DataFrame:
+    """New and earlier signatures in one table.
+
+    Added: `age` (0: the first of the earlier crawls; the new one comes last), `node`, `anchor` (node of the copy that
+    its own crawl kept; its own for new ones), `weight` (documents that it stands for).
+    """
+    new = with_node(signed, len(earlier), salt).withColumns({"anchor": F.col("node"), "weight": F.lit(1).cast("long")})
+    if not earlier:
+        return new
+    ages = tables.lookup({one.crawl: age for age, one in enumerate(earlier)}, "int")
+    copies = earlier_crawls.kept_copies(spark, earlier)
+    copies = copies.select(
+        _node(ages[F.col("crawl")], F.col("id"), salt).alias("node"),
+        _node(ages[F.col("cluster_crawl")], F.col("cluster_id"), salt).alias("anchor"),
+        F.col("size").alias("weight"),
+    )
+    stored = [with_node(earlier_crawls.signatures(spark, one), age, salt) for age, one in enumerate(earlier)]
+    old = reduce(DataFrame.unionByName, stored).join(copies, "node", "left")
+    old = old.withColumns(
+        {"anchor": F.coalesce("anchor", "node"), "weight": F.coalesce("weight", F.lit(1).cast("long"))}
+    )
+    return new.unionByName(old)
+
+
+def with_node(signed: DataFrame, age: int, salt: int) -> DataFrame:
+    return signed.withColumns({"age": F.lit(age), "node": _node(F.lit(age), F.col("id"), salt)})
+
+
+def _node(age: Column, id_: Column, salt: int) -> Column:
+    return F.xxhash64(F.lit(salt), age, id_)
+
+
 def preference() -> Column:
     """Smaller is better: the order in which a cluster's copies are preferred."""
-    return F.struct(-F.col("n_chars"), -F.col("language_score"), F.col("date"), F.col("id"))
+    unknown = F.col("date") == ""
+    return F.struct("age", -F.col("quality"), -F.col("n_chars"), unknown.alias("unknown"), "date", "id")
 
 
-def candidates(signed: DataFrame) -> DataFrame:
-    """Edges `a`, `b` from each document to its bucket's smallest id: linear in the bucket's size, never its square."""
-    banded = signed.select("id", F.posexplode("bands").alias("band", "hash"))
-    hubs = (
-        banded.groupBy("band", "hash")
-        .agg(F.min("id").alias("hub"), F.count("*").alias("n"))
-        .where(F.col("n") > 1)
-        .drop("n")
+def fold(united: DataFrame, new_age: int) -> DataFrame:
+    """Identical texts fold to one, their `rep`, so that near-duplicate search never sees the others; only it keeps its
+    bands. `group`: the anchor of the rep. Of earlier crawls just what later steps need stays."""
+    best_first = Window.partitionBy("text_hash").orderBy(preference())
+    folded = united.select(
+        *("age", "node", "id", "anchor", "weight", "n_shingles", "quality", "n_chars", "date"),
+        *("language", "language_script", "bands"),
+        F.first("node").over(best_first).alias("rep"),
+        F.first("anchor").over(best_first).alias("group"),
     )
-    edges = banded.join(hubs, ["band", "hash"]).where(F.col("id") != F.col("hub"))
-    return edges.select(F.col("id").alias("a"), F.col("hub").alias("b")).distinct()
+    is_rep = F.col("node") == F.col("rep")
+    needed = folded.where((F.col("age") == new_age) | is_rep | (F.col("node") == F.col("anchor")))
+    return needed.withColumn("bands", F.when(is_rep & (F.size("bands") > 0), F.col("bands")))
 
 
-def clusters(spark: SparkSession, signed: DataFrame, scratch: str) -> DataFrame:
-    """Rows of schemas.dedup.CLUSTERS for every document that has a copy. `signed`: read from files, one row an id.
+def clusters(
+    spark: SparkSession, united: DataFrame, config: DedupConfig, crawls: Sequence[str], scratch: str
+) -> DataFrame:
+    """Rows of schemas.dedup.CLUSTERS for every document that has a copy.
 
-    Identical texts fold to one before LSH, so that near-duplicate search never sees them.
+    `united`: from `unite`, read from files. `crawls`: fingerprints of the earlier ones, in order.
     """
-    best = F.min(preference())["id"]
-    exact = signed.groupBy("text_hash").agg(best.alias("rep"))
-    folded = signed.join(exact, "text_hash").drop("bands")
-    representatives = signed.join(exact, F.col("id") == F.col("rep"), "left_semi")
-    linked = components(spark, candidates(representatives), scratch)
-    component = F.coalesce("component", "rep").alias("component")
-    grouped = folded.join(linked, F.col("rep") == F.col("node"), "left").select(*folded.columns, component)
-    copies = Window.partitionBy("component")
-    best_first = copies.orderBy(preference())
-    found = grouped.select(
-        "id",
-        F.first("id").over(best_first).alias("cluster_id"),
-        F.count("*").over(copies).alias("minhash_cluster_size"),
-        (F.col("text_hash") == F.first("text_hash").over(best_first)).alias("exact"),
-        "language",
-        "language_script",
-    )
-    reason = F.when(F.col("exact"), "exact").otherwise("minhash")
-    return found.where(F.col("minhash_cluster_size") > 1).select(
+    new_age = len(crawls)
+
+    def settled(table: DataFrame, name: str) -> DataFrame:
+        path = storage.join(scratch, name)
+        tables.write(table, path)
+        return tables.written(spark, path)
+
+    folded = settled(fold(united, new_age), "folded")
+    banded = folded.where(F.col("bands").isNotNull()).withColumn("earlier", F.col("age") < new_age)
+    least = config.threshold if config.verify == "jaccard" else 0.0
+    pairs = settled(candidates(banded, config.max_bucket, least), "pairs")
+    shingles = _of_pairs(united.select("node", "shingles"), pairs)
+    if config.verify == "none":
+        edges = pairs.withColumn("similarity", F.lit(None).cast("double"))
+    else:
+        compared = similarities(pairs, shingles, config.verify)
+        edges = settled(compared.where(F.col("similarity") >= config.threshold), "edges")
+    linked = edges
+    if crawls:
+        moved = folded.where(F.col("node") != F.col("anchor")).select("node", "anchor")
+        for end in ("a", "b"):
+            ends = moved.select(F.col("node").alias(end), F.col("anchor").alias(f"_{end}"))
+            linked = linked.join(ends, end, "left").withColumn(end, F.coalesce(f"_{end}", end)).drop(f"_{end}")
+    component = components(spark, linked.select("a", "b"), storage.join(scratch, "components"))
+    members = settled(_members(folded, component, new_age), "members")
+    if config.verify != "none":
+        edges = edges.unionByName(similarities(_unmeasured(members, edges), shingles, config.verify))
+    names = F.array(*(F.lit(one) for one in crawls), F.lit(None).cast("string"))
+    measured = members.join(edges, _pair_of("rep", "kept_rep") == F.struct("a", "b"), "left")
+    exact = F.col("rep") == F.col("kept_rep")
+    dropped = (F.col("age") == new_age) & (F.col("node") != F.col("kept_node"))
+    return measured.select(
         "id",
         "cluster_id",
         "minhash_cluster_size",
-        F.when(F.col("id") != F.col("cluster_id"), reason).alias("drop_reason"),
+        F.when(dropped, F.when(exact, "exact").otherwise("minhash")).alias("drop_reason"),
+        F.when(exact, F.lit(1.0)).otherwise(F.col("similarity")).alias("similarity"),
+        F.get(names, F.col("age")).alias("crawl"),
+        F.get(names, F.col("kept_age")).alias("cluster_crawl"),
         "language",
         "language_script",
     )
+
+
+def _of_pairs(shingles: DataFrame, pairs: DataFrame) -> DataFrame:
+    """Only the shingles that some pair needs, where what is needed is small enough to be told to every task."""
+    nodes = pairs.select(F.col("a").alias("node")).unionAll(pairs.select(F.col("b").alias("node"))).distinct()
+    return shingles.join(tables.small(nodes, 2 * pairs.count()), "node", "left_semi")
+
+
+def _members(folded: DataFrame, component: DataFrame, new_age: int) -> DataFrame:
+    """Documents of clusters with a new document, each with the copy that is kept."""
+    grouped = folded.join(component.withColumnRenamed("node", "group"), "group", "left")
+    grouped = grouped.where((F.col("age") == new_age) | (F.col("node") == F.col("anchor"))).withColumn(
+        "component", F.coalesce("component", "group")
+    )
+    copies = Window.partitionBy("component")
+    best_first = copies.orderBy(preference())
+    found = grouped.select(
+        *("age", "node", "rep", "id", "language", "language_script"),
+        F.first("id").over(best_first).alias("cluster_id"),
+        F.first("node").over(best_first).alias("kept_node"),
+        F.first("rep").over(best_first).alias("kept_rep"),
+        F.first("age").over(best_first).alias("kept_age"),
+        F.sum("weight").over(copies).alias("minhash_cluster_size"),
+        F.max("age").over(copies).alias("latest"),
+    )
+    return found.where((F.col("minhash_cluster_size") > 1) & (F.col("latest") == new_age)).drop("latest")
+
+
+def _pair_of(one: str, other: str) -> Column:
+    return F.struct(F.least(one, other), F.greatest(one, other))
+
+
+def _unmeasured(members: DataFrame, edges: DataFrame) -> DataFrame:
+    """Pairs of a member and its kept copy that were no candidates."""
+    pairs = members.where(F.col("rep") != F.col("kept_rep")).select(
+        F.least("rep", "kept_rep").alias("a"), F.greatest("rep", "kept_rep").alias("b")
+    )
+    return pairs.distinct().join(edges.select("a", "b"), ["a", "b"], "left_anti")
 
 
 def one_row_an_id(documents: DataFrame) -> DataFrame:
     """The documents, where of several with one id the longest stays (ties by a hash of the whole row)."""
-    if documents.groupBy("id").count().where(F.col("count") > 1).isEmpty():
-        return documents
-    order = (-F.coalesce(F.length("text"), F.lit(0)), F.xxhash64(*documents.columns))
+    comparable = [name for name, kind in documents.dtypes if "map<" not in kind]
+    order = (-F.coalesce(F.length("text"), F.lit(0)), F.xxhash64(*comparable))
     rank = F.row_number().over(Window.partitionBy("id").orderBy(*order))
     return documents.withColumn("_rank", rank).where(F.col("_rank") == 1).drop("_rank")
 
 
 def survivors(documents: DataFrame, clustered: DataFrame) -> DataFrame:
     """The kept documents with all their columns, `cluster_id` and `minhash_cluster_size`."""
-    found = clustered.select("id", "cluster_id", "minhash_cluster_size", F.col("drop_reason").alias("_dropped"))
-    joined = documents.drop("cluster_id", "minhash_cluster_size").join(found, "id", "left")
+    found = clustered.where(F.col("crawl").isNull()).select(
+        "id", "minhash_cluster_size", F.col("drop_reason").alias("_dropped")
+    )
+    joined = documents.drop("cluster_id", "minhash_cluster_size").join(
+        tables.small(found, clustered.count()), "id", "left"
+    )
     return (
         joined.where(F.col("_dropped").isNull())
-        .withColumn("cluster_id", F.coalesce("cluster_id", "id"))
+        .withColumn("cluster_id", F.col("id"))
         .withColumn("minhash_cluster_size", F.coalesce("minhash_cluster_size", F.lit(1)).cast("long"))
         .drop("_dropped")
     )

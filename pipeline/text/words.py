@@ -68,6 +68,11 @@ def _find_words(
     offsets, folded = np.zeros(n_texts + 1, np.int64), np.zeros(n_texts, np.int64)
     starts, ends = np.empty(room, np.int64), np.empty(room, np.int64)
     hashes, lengths, flags = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.uint8)
+    quick, lower = np.empty(128, np.uint8), np.empty(128, np.uint64)  # of ASCII, which has no marks
+    for point in range(128):
+        kind = tables.kinds[tables.pages[0], point]
+        quick[point] = tables.flags[kind] & (3 | LETTER)
+        lower[point] = np.uint64(point + tables.shift[kind])
     count = 0
     for text in range(n_texts):
         begin, end = places[text], places[text + 1]
@@ -76,7 +81,30 @@ def _find_words(
         start, state_hash, length, flag = begin, SEED, 0, 0
         while at < end:
             here = at
-            point, at = decode(data, at, end)
+            if data[at] < 128:
+                found = quick[data[at]]
+                if state != OTHER and (found == OTHER or state != RUN):
+                    starts[count], ends[count] = start - begin, at - begin
+                    hashes[count], lengths[count], flags[count] = mix(state_hash), length, flag
+                    count += 1
+                    state = OTHER
+                if found == OTHER:
+                    at += 1
+                    seen += 1
+                    continue
+                if state == OTHER:
+                    state, start, state_hash, length, flag = RUN, here, SEED, 0, 0
+                while found != OTHER:
+                    state_hash = (state_hash ^ lower[data[at]]) * FIRST
+                    state_hash ^= state_hash >> np.uint64(32)
+                    if found & LETTER:
+                        flag |= HAS_LETTER
+                    at += 1
+                    found = quick[data[at]] if at < end and data[at] < 128 else OTHER
+                length += at - here
+                seen += at - here
+                continue
+            point, at = decode(data, at, end)  # type: ignore[assignment]
             kind = tables.kinds[tables.pages[point >> 8], point & 255]
             row = tables.folds[kind]
             parts = 1 if row < 0 else tables.longer[row, 0]

@@ -49,7 +49,7 @@ def table(tmp_path: Path) -> Path:
             ["--input", "{archive}", "--min-language-score", "1.5"],
             ["clean.min_language_score", "less than or equal to 1"],
         ),
-        (["--input", "{archive}", "--dedup.bands", "13"], ["num_perm = 112", "13 x 8"]),
+        (["--input", "{archive}", "--dedup.bands", "13"], ["dedup: bands and rows", "give both"]),
         (["--input", "{archive}", "--temperature", "2"], ["--temperature", "did you mean --"]),
         (["--input", "{archive}", "--partitions", "0"], ["--partitions", "1 or more"]),
         (["--input", "{archive}", "--config", "{key}"], ["min_wrods", "did you mean min_words?"]),
