@@ -12,58 +12,117 @@ from pyspark.sql import functions as F
 
 from pipeline import storage
 from pipeline.config import Config, DedupConfig
+from pipeline.local import dedup as local
 from pipeline.spark import command, runs, tables
-from pipeline.spark.progress import stage_progress
-from pipeline.stages import dedup, earlier
+from pipeline.spark.progress import local_progress, stage_progress
+from pipeline.stages import dedup, earlier, one_task, repeated_lines
 from pipeline.text.minhash import candidate_probability
-from schemas.records import RunRecord
+from schemas.records import Ledger, RunRecord
+
+PARTS = ("lines", "signatures", "clusters", "documents", "_cut")
 
 
-def run(spark: SparkSession, config: Config, source: command.Source, folder: str) -> RunRecord:
+def run(engine: SparkSession | command.Later, config: Config, source: command.Source, folder: str) -> RunRecord:
+    """With `engine` a session that is to be started when it is needed, a small table is done without one."""
     began = time.monotonic()
     settings = config.dedup.model_copy(update={"against": tuple(map(storage.absolute, config.dedup.against))})
     crawls = earlier.find(settings.against)
     inputs = {**source.inputs, **{f"against {one.path}": one.crawl for one in crawls}}
     bands, rows = settings.shape()
-    record = runs.make_record(
-        "dedup", dedup.VERSION, {**settings.model_dump(mode="json"), "bands": bands, "rows": rows}, inputs
-    )
+    resolved = {**settings.model_dump(mode="json", exclude={"one_task_documents"}), "bands": bands, "rows": rows}
+    record = runs.make_record("dedup", dedup.VERSION, resolved, inputs)
     if command.up_to_date(record, folder):
         return record
+    command.say(f"dedup    {_curve(settings)}")
+    ledger = _without_engine(engine, settings, source, folder, record) if isinstance(engine, command.Later) else None
+    if ledger is None:
+        spark = engine.session() if isinstance(engine, command.Later) else engine
+        ledger = _with_engine(spark, settings, source, folder, record, crawls)
+    command.say_done("dedup", ledger["rows_in"], ledger["rows_out"], began)
+    return record
+
+
+def _without_engine(
+    engine: command.Later, settings: DedupConfig, source: command.Source, folder: str, record: RunRecord
+) -> Ledger | None:
+    """None where the table asks for an engine."""
+    workers = engine.local_cores()
+    columns = source.id_column, source.text_column
+    table = local.given(source.path, *columns, source.stage is not None, settings) if workers else None
+    if table is None or not workers:
+        return None
+    with runs.building(folder, record) as building, local_progress("dedup") as progress:
+        outcome = local.dedup(
+            table, settings, {name: storage.join(building, name) for name in PARTS}, workers, progress
+        )
+        if outcome is None:
+            runs.abandon(folder)
+            return None
+        ledger = tables.ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
+        runs.publish(folder, record, ledger, outcome.examples)
+    return ledger
+
+
+def _with_engine(
+    spark: SparkSession,
+    settings: DedupConfig,
+    source: command.Source,
+    folder: str,
+    record: RunRecord,
+    crawls: Sequence[earlier.Earlier],
+) -> Ledger:
     for one in crawls:
         if one.folder == folder:
             raise ValueError(f"--against {one.path}: that is the folder to be written; name an earlier one")
-        earlier.check_version(spark, one, dedup.hasher_of(settings).version)
-    command.say(f"dedup    {_curve(settings)}")
+        earlier.check_version(spark, one, settings.hasher().version)
     with runs.building(folder, record) as building:
-        path = {name: storage.join(building, name) for name in ("signatures", "clusters", "documents", "_scratch")}
+        path = {name: storage.join(building, name) for name in PARTS}
+        scratch = storage.join(building, "_scratch")
         with stage_progress(spark, "dedup"):
             given = source.open(spark, dedup.REQUIRED)
             if source.stage:
                 given = given.where(F.col("drop_reason").isNull()).drop("drop_reason")
             if settings.quality_column and settings.quality_column not in given.columns:
-                raise ValueError(f"--quality-column {settings.quality_column}: {source.path} has {given.columns}")
-            documents, united = _signed(spark, given, settings, crawls, path["signatures"])
-            names = [one.crawl for one in crawls]
-            tables.write(dedup.clusters(spark, united, settings, names, path["_scratch"]), path["clusters"])
-            storage.remove(path["_scratch"])
+                columns = ", ".join(given.columns)
+                raise ValueError(f"--quality-column {settings.quality_column}: {source.path} has {columns}")
+            if settings.scope == "line":
+                lines = repeated_lines.repeated(given, settings.min_line_pages, settings.min_line_share, scratch)
+                tables.write(lines, path["lines"])
+                found = tables.written(spark, path["lines"])
+                tables.write(repeated_lines.cut(given, found, found.count()), path["_cut"])
+                given = tables.written(spark, path["_cut"])
+            pages, templates = dedup.without_templates(given)
+            documents, rows, salt = _sign(spark, pages, settings, crawls, path["signatures"])
+            if rows <= settings.one_task_documents and not crawls:
+                clusters = one_task.clusters(spark, path["signatures"], settings, salt)
+            else:
+                united = dedup.unite(spark, tables.written(spark, path["signatures"]), crawls, salt)
+                clusters = dedup.clusters(spark, united, settings, [one.crawl for one in crawls], scratch)
+            tables.write(clusters, path["clusters"])
+            storage.remove(scratch)
             clustered = tables.written(spark, path["clusters"])
             tables.write(source.as_given(dedup.survivors(documents, clustered)), path["documents"])
-        counts = dedup.account(given, documents, clustered, tables.written(spark, path["documents"]))
-        written = {"signatures": tables.written(spark, path["signatures"]).count(), "clusters": clustered.count()}
-        ledger = tables.ledger(
-            "dedup", given.count(), counts, {**written, "documents": tables.totals(counts).get(None, 0)}
-        )
+        counts = dedup.account(pages, documents, clustered, tables.written(spark, path["documents"]))
+        written = {"clusters": clustered.count(), "documents": tables.totals(counts).get(None, 0)}
+        written["signatures"] = tables.written(spark, path["signatures"]).count()
         marked = clustered.where(F.col("crawl").isNull()).select("id", "drop_reason")
-        runs.publish(folder, record, ledger, tables.examples(marked, tables.totals(counts), documents))
-    command.say_done("dedup", ledger["rows_in"], ledger["rows_out"], began)
-    return record
+        if templates is not None:
+            for label, reasons in tables.count_reasons(templates).items():
+                counts.setdefault(label, {}).update(reasons)
+            marked = marked.unionByName(templates.select("id", "drop_reason"))
+            written["lines"] = tables.written(spark, path["lines"]).count()
+        ledger = tables.ledger("dedup", given.count(), counts, written)
+        examples = tables.examples(marked, tables.totals(counts), given if documents is pages else documents)
+        storage.remove(path["_cut"])
+        runs.publish(folder, record, ledger, examples)
+    return ledger
 
 
-def _signed(
+def _sign(
     spark: SparkSession, given: DataFrame, settings: DedupConfig, crawls: Sequence[earlier.Earlier], path: str
-) -> tuple[DataFrame, DataFrame]:
-    """The documents, one row an id, and all signatures, those of earlier crawls included, one row a node."""
+) -> tuple[DataFrame, int, int]:
+    """Writes the signatures. The documents, one row an id; signatures in all, those of earlier crawls included; the
+    salt under which each has a node of its own."""
     documents = given
     tables.write(dedup.signatures(documents, settings), path)
     for salt in range(8):
@@ -71,7 +130,7 @@ def _signed(
         united = dedup.unite(spark, signed, crawls, salt)
         rows, nodes = united.agg(F.count("*"), F.countDistinct("node")).first() or (0, 0)
         if rows == nodes:
-            return documents, united
+            return documents, rows, salt
         ids = signed.agg(F.countDistinct("id")).first()
         if documents is given and ids and ids[0] < signed.count():
             documents = dedup.one_row_an_id(given)
@@ -90,7 +149,7 @@ def _curve(settings: DedupConfig) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return command.stage_job("dedup", run, argv)
+    return command.stage_job("dedup", run, argv, later=True)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pydantic import (
 
 from pipeline.text.expressions import nearest
 from pipeline.text.labels import LANGUAGES, nearest_languages, scripts_of_label
-from pipeline.text.minhash import optimal_bands
+from pipeline.text.minhash import MinHasher, optimal_bands
 from pipeline.text.profiles import STOP_WORDS, Profiles, crossed, folded
 from pipeline.text.rules import Rule, Thresholds, chosen
 from pipeline.text.scripts import SCRIPTS as LETTER_SCRIPTS
@@ -280,6 +280,11 @@ class DedupConfig(StageConfig):
     max_bucket: int = Field(
         24, ge=2, le=1000, description="texts in a bucket that are all compared; a larger one is compared along chains"
     )
+    one_task_documents: int = Field(
+        1_000_000,
+        ge=0,
+        description="so many are clustered in one task, in 1 GB a million; more in as many as there are",
+    )
     against: tuple[str, ...] = Field((), description="roots of earlier crawls: their copies stay, new ones go")
     quality_column: str = Field(
         "", description="a number for each text: of copies the one with the highest stays first"
@@ -309,6 +314,9 @@ class DedupConfig(StageConfig):
         if (self.threshold, self.num_perm, self.false_negative_weight) == (0.8, 120, 0.998):
             return 20, 6  # without the import
         return optimal_bands(self.threshold, self.num_perm, self.false_negative_weight)
+
+    def hasher(self) -> MinHasher:
+        return MinHasher(*self.shape(), self.ngram_size, self.scheme, self.seed)
 
 
 class SampleConfig(StageConfig):

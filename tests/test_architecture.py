@@ -39,6 +39,7 @@ FLOORS = {
 FORBIDDEN = [
     ("schemas", {"pyspark", "torch", "pipeline", "jobs", "tokenizer", "train"}),
     ("pipeline.text", {"pyspark", "torch", "transformers"}),
+    ("pipeline.local", {"pyspark", "torch", "transformers"}),
     ("tokenizer", {"pyspark", "torch", "pipeline", "jobs", "train"}),
     ("pipeline", {"torch", "train", "jobs"}),
     ("train", {"pyspark", "pipeline", "jobs", "tokenizer"}),

@@ -30,7 +30,7 @@ FLAGS = {
         by-language""",
     "dedup": """
         threshold verify num-perm bands rows false-negative-weight ngram-size min-shingles scheme seed max-bucket
-        against quality-column scope min-line-pages min-line-share""",
+        one-task-documents against quality-column scope min-line-pages min-line-share""",
     "sample": "temperature max-epochs total-bytes validation-share shard-bytes row-group-rows seed",
     "vocab": "vocab-size character-coverage sample-bytes temperature max-sentence-bytes num-threads seed",
 }

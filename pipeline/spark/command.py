@@ -14,11 +14,10 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline import storage
-from pipeline.config import Config
 from pipeline.ending import Body, ending
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark import runs, tables
-from pipeline.spark.session import session
+from pipeline.spark.session import local_cores, session
 from schemas.records import STAGES, RunRecord
 
 TABLE_OF = {"extract": "documents", "clean": "documents", "dedup": "documents", "sample": "data"}
@@ -78,7 +77,25 @@ class Source:
         return table.drop(*(name for name in self.added if name not in DEDUP_COLUMNS)).withColumnsRenamed(named)
 
 
-Run = Callable[[SparkSession, Config, Source, str], RunRecord]
+@dataclass(frozen=True)
+class Later:
+    """A session that is started when somebody needs it."""
+
+    app_name: str
+    partitions: int | None
+
+    def session(self) -> SparkSession:
+        return session(self.app_name, self.partitions)
+
+    def local_cores(self) -> int | None:
+        """Cores of the local master that the session would have; None on a cluster, or when a session is there or
+        its partitions are set, which asks for it."""
+        if self.partitions or SparkSession.getActiveSession():
+            return None
+        return local_cores()
+
+
+Run = Callable[..., RunRecord]  # of a session (or Later), a Config, a Source and the folder to write
 
 
 def stage_source(root: str, stage: str) -> Source:
@@ -100,8 +117,8 @@ def foreign_source(path: str, text_column: str, id_column: str) -> Source:
     return Source(path, {"input": known}, text_column=text_column, id_column=id_column)
 
 
-def stage_job(stage: str, run: Run, argv: Sequence[str] | None) -> int:
-    """The whole of `jobs/<stage>.py` for a stage that reads a table."""
+def stage_job(stage: str, run: Run, argv: Sequence[str] | None, later: bool = False) -> int:
+    """The whole of `jobs/<stage>.py` for a stage that reads a table; `later`: it starts its session itself."""
 
     def body(argv: Sequence[str] | None) -> None:
         parser = Parser(prog=f"jobs/{stage}.py", allow_abbrev=False)
@@ -123,7 +140,8 @@ def stage_job(stage: str, run: Run, argv: Sequence[str] | None) -> int:
             folder = storage.absolute(args.output)
         else:
             raise ValueError("give --root ROOT, or --input TABLE with --output FOLDER")
-        run(session(f"wanyu {stage}", args.partitions), config, source, folder)
+        engine = Later(f"wanyu {stage}", args.partitions)
+        run(engine if later else engine.session(), config, source, folder)
 
     return run_body(body, argv)
 

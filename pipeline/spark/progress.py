@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import TextIO
 
@@ -119,3 +119,23 @@ def stage_progress(spark: SparkSession, stage: str) -> Iterator[None]:
 
     with Progress(line):
         yield
+
+
+@contextmanager
+def local_progress(stage: str) -> Iterator[Callable[[str, int, int], None]]:
+    """For work without an engine: call with the step, the documents done and all documents. Its thread begins with the
+    first call, so that processes can be forked before it."""
+    step, done, total, began = "", 0, 0, time.monotonic()
+
+    def tell(now: str, so_far: int, of: int) -> None:
+        nonlocal step, done, total, began
+        if not step:
+            shown.enter_context(Progress(line))
+        began = began if now == step else time.monotonic()
+        step, done, total = now, so_far, of
+
+    def line() -> str:
+        return f"{stage} {step}: {rate_and_time_left(done, total, time.monotonic() - began, 'documents')}"
+
+    with ExitStack() as shown:
+        yield tell

@@ -35,6 +35,15 @@ def session(app_name: str, partitions: int | None = None) -> SparkSession:
     return builder.getOrCreate()
 
 
+def local_cores() -> int | None:
+    """Of the master that a session would have, without starting one; None where that is no local one."""
+    master = _given().get("spark.master", "local[*]") if "PYSPARK_GATEWAY_PORT" in os.environ else "local[*]"
+    if not _is_local({"spark.master": master}):
+        return None
+    number = master.removeprefix("local").strip("[]").split(",")[0]
+    return len(os.sched_getaffinity(0)) if number == "*" else int(number or 1)
+
+
 def _given() -> dict[str, str]:
     """Settings from spark-submit and spark-defaults, which live in the driver's JVM before there is a session."""
     SparkContext._ensure_initialized()

@@ -11,9 +11,7 @@ whose uniqueness is checked.
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
@@ -23,27 +21,20 @@ from pipeline.spark import tables
 from pipeline.spark.components import components
 from pipeline.stages import earlier as earlier_crawls
 from pipeline.stages.candidates import candidates, similarities
-from pipeline.text.minhash import MinHasher
-from pipeline.text.minhash import signatures as signatures_of
+from pipeline.text.signature_table import signature_rows
 from schemas.dedup import SIGNATURES
 
 VERSION = 3
 REQUIRED = ("id", "text")
-BATCH_BYTES = 1 << 28  # of shingles in a batch: Arrow's binary column ends at 2 GB
-
-
-def hasher_of(config: DedupConfig) -> MinHasher:
-    bands, rows = config.shape()
-    return MinHasher(bands, rows, config.ngram_size, config.scheme, config.seed)
 
 
 def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
     """A row a document, without its text: the signature and what decides which copy stays."""
-    hasher, min_shingles = hasher_of(config), config.min_shingles
+    hasher, min_shingles = config.hasher(), config.min_shingles
 
     def sign(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield from _signed(batch, hasher, min_shingles)
+            yield from signature_rows(batch, hasher, min_shingles)
 
     quality = F.col(config.quality_column).cast("double") if config.quality_column else F.lit(0.0)
     rows = documents.select(
@@ -55,37 +46,6 @@ def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
         "language_script",
     )
     return rows.mapInArrow(sign, tables.spark_schema(SIGNATURES))
-
-
-def _signed(batch: pa.RecordBatch, hasher: MinHasher, min_shingles: int) -> Iterator[pa.RecordBatch]:
-    texts = batch.column("text")
-    if len(batch) > 1 and texts.nbytes > BATCH_BYTES:
-        half = len(batch) // 2
-        yield from _signed(batch.slice(0, half), hasher, min_shingles)
-        yield from _signed(batch.slice(half), hasher, min_shingles)
-        return
-    signed = signatures_of(texts, hasher, min_shingles)
-    count = len(batch)
-    columns = {
-        "id": batch.column("id"),
-        "text_hash": _binary(signed.text_hashes, np.arange(count + 1) * 16),
-        "n_shingles": pa.array(signed.n_shingles),
-        "bands": pa.ListArray.from_arrays(pa.array(signed.band_places.astype(np.int32)), pa.array(signed.bands)),
-        "shingles": _binary(signed.shingles, signed.shingle_places * 4),
-        "signature_version": pa.array([hasher.version]).take(pa.array(np.zeros(count, np.int32))),
-        "quality": batch.column("quality"),
-        "n_chars": pc.fill_null(pc.utf8_length(texts), 0).cast(pa.int64()),
-        **{name: batch.column(name) for name in ("date", "language", "language_script")},
-    }
-    yield pa.RecordBatch.from_arrays([columns[name] for name in SIGNATURES.names], schema=SIGNATURES)
-
-
-def _binary(values: np.ndarray, places: np.ndarray) -> pa.Array:
-    """Binary cells of the little-endian bytes of `values`; `places`: bytes."""
-    data = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    return pa.Array.from_buffers(
-        pa.binary(), len(places) - 1, [None, pa.py_buffer(places.astype(np.int32)), pa.py_buffer(data)]
-    )
 
 
 def unite(spark: SparkSession, signed: DataFrame, earlier: Sequence[earlier_crawls.Earlier], salt: int) -> DataFrame:
@@ -230,6 +190,14 @@ def _unmeasured(members: DataFrame, edges: DataFrame) -> DataFrame:
     return pairs.distinct().join(edges.select("a", "b"), ["a", "b"], "left_anti")
 
 
+def without_templates(pages: DataFrame) -> tuple[DataFrame, DataFrame | None]:
+    """The pages, and apart those of which cutting repeated lines left nothing; None where no lines were cut."""
+    if "cut_lines" not in pages.columns:
+        return pages, None
+    emptied = (F.col("cut_lines") > 0) & (F.trim(F.coalesce("text", F.lit(""))) == "")
+    return pages.where(~emptied), pages.where(emptied).withColumn("drop_reason", F.lit("template"))
+
+
 def one_row_an_id(documents: DataFrame) -> DataFrame:
     """The documents, where of several with one id the longest stays (ties by a hash of the whole row)."""
     comparable = [name for name, kind in documents.dtypes if "map<" not in kind]
@@ -243,15 +211,10 @@ def survivors(documents: DataFrame, clustered: DataFrame) -> DataFrame:
     found = clustered.where(F.col("crawl").isNull()).select(
         "id", "minhash_cluster_size", F.col("drop_reason").alias("_dropped")
     )
-    joined = documents.drop("cluster_id", "minhash_cluster_size").join(
-        tables.small(found, clustered.count()), "id", "left"
-    )
-    return (
-        joined.where(F.col("_dropped").isNull())
-        .withColumn("cluster_id", F.col("id"))
-        .withColumn("minhash_cluster_size", F.coalesce("minhash_cluster_size", F.lit(1)).cast("long"))
-        .drop("_dropped")
-    )
+    own = documents.drop("cluster_id", "minhash_cluster_size")
+    joined = own.join(tables.small(found, clustered.count()), "id", "left").where(F.col("_dropped").isNull())
+    size = F.coalesce("minhash_cluster_size", F.lit(1)).cast("long")
+    return joined.select(*own.columns, F.col("id").alias("cluster_id"), size.alias("minhash_cluster_size"))
 
 
 def account(given: DataFrame, documents: DataFrame, clustered: DataFrame, kept: DataFrame) -> tables.Counts:

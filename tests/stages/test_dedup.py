@@ -20,7 +20,7 @@ from schemas.dedup import CLUSTERS, REASONS, SIGNATURES
 from schemas.records import unbalanced
 
 CONFIG = DedupConfig(quality_column="quality")
-HASHER = dedup.hasher_of(CONFIG)
+HASHER = CONFIG.hasher()
 
 
 class Signature(NamedTuple):

@@ -1,0 +1,1 @@
+"""Small tables without an engine: processes of this machine that read and write Parquet themselves."""

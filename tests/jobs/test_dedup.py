@@ -1,0 +1,313 @@
+"""jobs/dedup.py as its users run it: on any table, against earlier crawls, with what a table may have wrong."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs import dedup
+from pipeline.spark.command import Later
+from schemas.records import unbalanced
+
+Row = dict[str, Any]
+Dedup = Callable[..., Path]
+
+VOCABULARY = [f"{a}{b}" for a in "bdfgklmnprst" for b in ("alo", "eni", "ira", "omu", "ust", "yk")]
+
+
+def family(name: str, changes: Iterable[int], seed: int, length: int = 200) -> list[Row]:
+    """Copies of one text with so many of its words changed."""
+    rng = np.random.default_rng(seed)
+    first = rng.choice(VOCABULARY, length).tolist()
+    rows = []
+    for number, changed in enumerate(changes):
+        text = list(first)
+        for at in rng.choice(length, changed, replace=False).tolist():
+            text[at] = VOCABULARY[int(rng.integers(len(VOCABULARY)))]
+        rows.append({"id": f"{name}-{number}", "text": " ".join(text)})
+    return rows
+
+
+@pytest.fixture
+def run(spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dedup:
+    """Runs the job on rows, or a table, and answers its folder; a small table without an engine unless `engine`."""
+
+    def go(name: str, rows: list[Row] | pa.Table, *flags: object, status: int = 0, engine: bool = False) -> Path:
+        monkeypatch.setattr(Later, "local_cores", lambda _: None if engine else 2)
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows)
+        pq.write_table(table, tmp_path / f"{name}.parquet", row_group_size=50)
+        output = tmp_path / name
+        argv = ["--input", tmp_path / f"{name}.parquet", "--output", output, *flags]
+        assert dedup.main([str(word) for word in argv]) == status
+        if status == 0:
+            assert unbalanced(json.loads((output / "_ledger.json").read_text())) == 0
+            assert {path.name for path in output.iterdir()} - {"lines"} == {
+                "_examples.json", "_ledger.json", "_run.json", "clusters", "documents", "signatures",
+            }  # fmt: skip
+        return output
+
+    return go
+
+
+def rows_of(folder: Path, name: str = "documents") -> list[Row]:
+    return sorted(pq.read_table(folder / name).to_pylist(), key=lambda row: str(row["id"]))
+
+
+def kept(folder: Path) -> set[str]:
+    return {row["id"] for row in rows_of(folder)}
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def mixed_table() -> list[Row]:
+    """What every way of running the job must answer alike: copies of all kinds in three scripts, a bucket of a
+    template's pages, equal texts to be told apart by quality, length, date and id, texts without words."""
+    rng = np.random.default_rng(11)
+    rows = [row for n in range(10) for row in family(f"f{n}", [0, 0, 1, 3, 6, 11][: 2 + n % 5], n)]
+    for script, alphabet in (("Hani", "河石光风家园冬银晨信桥答医生村音乐纸的了"), ("Thai", "กขคงจชซญดตถทนบปผฝพฟ")):
+        for n in range(4):
+            first = rng.choice(list(alphabet), 250).tolist()
+            for copy in range(4):
+                text = list(first)
+                for at in rng.choice(250, 3 * copy, replace=False).tolist():
+                    text[at] = alphabet[int(rng.integers(len(alphabet)))]
+                rows.append({"id": f"{script}{n}-{copy}", "text": "".join(text), "language_script": script})
+    template = rng.choice(VOCABULARY, 300).tolist()
+    for n in range(150):
+        own = rng.choice(VOCABULARY, 12 + n % 40).tolist()
+        rows.append({"id": f"page-{n}", "text": " ".join([*template, *own])})
+    rows += [{"id": f"blank-{n}", "text": text} for n, text in enumerate(["", None, " \n", "...", "?!", "two words"])]
+    for n in range(6):
+        rows.append({"id": f"equal-{n}", "text": "equal words, " * (20 + n % 2), "quality": [None, 0.5, 0.5][n % 3],
+                     "date": [None, "2024-01-01", "2023-01-01"][n // 2]})  # fmt: skip
+    return [{"quality": 0.1, "date": None, "language_script": "Latn", "url": f"http://x/{n}", **row}
+            for n, row in enumerate(rows)]  # fmt: skip
+
+
+def test_every_way_of_running_it_answers_alike(run: Dedup) -> None:
+    """Processes without an engine, one task of the engine, many of them, more partitions than rows in some."""
+    flags = ["--quality-column", "quality", "--max-bucket", "8", "--text-column", "text"]
+    rows = mixed_table()
+    ways = {
+        "local": run("local", rows, *flags),
+        "task": run("task", rows, *flags, engine=True),
+        "tasks": run("tasks", rows, *flags, "--one-task-documents", "0", engine=True),
+        "reversed": run("reversed", rows[::-1], *flags, "--one-task-documents", "0", "--partitions", "7", engine=True),
+    }
+    first = ways.pop("local")
+    ledger = json.loads((first / "_ledger.json").read_text())
+    assert ledger["dropped"]["minhash"] > 100 and ledger["dropped"]["exact"] > 8
+    for name, other in ways.items():
+        for table in ("documents", "clusters", "signatures"):
+            assert rows_of(other, table) == rows_of(first, table), (name, table)
+            assert (
+                pq.read_schema(next((other / table).glob("*.parquet")))
+                .remove_metadata()
+                .equals(pq.read_schema(next((first / table).glob("*.parquet"))).remove_metadata())
+            )
+        assert json.loads((other / "_ledger.json").read_text()) == ledger, name
+        assert json.loads((other / "_examples.json").read_text()) == json.loads((first / "_examples.json").read_text())
+
+
+def test_a_stage_of_a_corpus_without_an_engine(
+    corpus_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Later, "local_cores", lambda _: 2)
+    root = tmp_path / "root"
+    shutil.copytree(corpus_root, root)
+    shutil.rmtree(root / "dedup")
+    assert dedup.main(["--root", str(root)]) == 0
+    for table in ("documents", "clusters", "signatures"):
+        assert rows_of(root / "dedup", table) == rows_of(corpus_root / "dedup", table)
+    for name in ("_ledger.json", "_examples.json"):
+        assert (root / "dedup" / name).read_bytes() == (corpus_root / "dedup" / name).read_bytes()
+    record = json.loads((root / "dedup" / "_run.json").read_text())
+    assert record["fingerprint"] == json.loads((corpus_root / "dedup" / "_run.json").read_text())["fingerprint"]
+
+
+# Three crawls: copies inside and across them, exact and near, and texts that are in one only.
+FAMILIES = [
+    *(family(f"near{n}", [0, 2, 5, 1, 3, 7], n) for n in range(6)),
+    *(family(f"same{n}", [0, 0, 0, 4, 0, 0], 100 + n) for n in range(4)),
+    *(family(f"pair{n}", [0, 6], 200 + n) for n in range(8)),
+    *(family(f"alone{n}", [0], 300 + n) for n in range(10)),
+]
+
+
+def crawls() -> list[list[Row]]:
+    parts: list[list[Row]] = [[], [], []]
+    rng = np.random.default_rng(5)
+    for members in FAMILIES:
+        start = int(rng.integers(3))
+        for number, row in enumerate(members):
+            parts[(start + number) % 3].append({**row, "age": (start + number) % 3})
+    return parts
+
+
+def test_an_earlier_crawl_is_as_if_both_were_one(run: Dedup, tmp_path: Path) -> None:
+    first, second, third = crawls()
+    one = run("one", first)
+    before = tree(one)
+    two = run("two", second, "--against", one)
+    three = run("three", third, "--against", one, two)
+    assert tree(one) == before  # untouched
+    both = run("both", [{**row, "quality": -row["age"]} for row in first + second], "--quality-column", "quality")
+    everything = [{**row, "quality": -row["age"]} for row in first + second + third]
+    union = run("union", everything, "--quality-column", "quality")
+    ids = [{row["id"] for row in part} for part in (first, second, third)]
+    assert kept(two) == kept(both) & ids[1]
+    assert kept(three) == kept(union) & ids[2]
+    assert kept(one) >= kept(union) & ids[0]
+    assert kept(one) | kept(two) == kept(both)  # no new page joins two old clusters here
+    size = {row["id"]: row["minhash_cluster_size"] for row in rows_of(union)}
+    found = {row["id"]: row for row in rows_of(three, "clusters")}
+    assert {row["cluster_id"] for row in found.values()} & ids[0]  # some went to the first crawl's copies
+    for row in found.values():
+        assert row["minhash_cluster_size"] == size[row["cluster_id"]], row
+        assert row["similarity"] == 1.0 if row["drop_reason"] == "exact" else 0.5 < row["similarity"] <= 1
+    fingerprints = [json.loads((folder / "_run.json").read_text())["fingerprint"] for folder in (one, two)]
+    for name, row in found.items():
+        where = [fingerprints[age] if age < 2 else None for age in range(3) if name in ids[age]]
+        assert [row["crawl"]] == where
+        assert (row["drop_reason"] is None) == (row["id"] == row["cluster_id"] or row["crawl"] is not None)
+
+
+def test_a_root_that_was_compared_needs_its_own_earlier_one(run: Dedup, capfd: pytest.CaptureFixture[str]) -> None:
+    first, second, third = crawls()
+    one = run("one", first)
+    two = run("two", second, "--against", one)
+    run("three", third, "--against", two, status=2)
+    assert "was compared with an earlier crawl in its turn" in capfd.readouterr().err
+
+
+def test_against_what_is_no_crawl(run: Dedup, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = crawls()[0]
+    one, other = run("one", rows), run("other", rows, "--ngram-size", "4")
+    assert json.loads((one / "_run.json").read_text())["config"]["bands"] == 20
+    bare = tmp_path / "bare"
+    shutil.copytree(one, bare)
+    shutil.rmtree(bare / "signatures")
+    (tmp_path / "empty").mkdir()
+    for against, says in [
+        ([tmp_path / "nowhere"], "no finished dedup there"),
+        ([tmp_path / "empty"], "no finished dedup there"),
+        ([bare], "it has no signatures"),
+        ([other], "its signatures are words2-signature2-affine32-seed1-n4-20x6"),
+        ([one, one], "given twice"),
+    ]:
+        run("two", rows, "--against", *against, status=2)
+        errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1 and says in errors[0]
+        assert not (tmp_path / "two").exists()
+
+
+def test_odd_rows(run: Dedup) -> None:
+    """Null, blank and huge texts, ids of another type that occur twice, columns of any kind."""
+    long = " ".join(f"word{i}" for i in range(900_000))  # about 10 MB
+    texts = [
+        long,
+        None,
+        "",
+        " \n",
+        long.upper(),
+        long + " and more",
+        "short text",
+        "Short, text!",
+        None,
+        "x" * 3_000_000,
+    ]
+    table = pa.table(
+        {
+            "key": pa.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 9], pa.int64()),
+            "body": pa.array(texts),
+            "tags": pa.array([{"a": [i]} for i in range(10)]),
+            "pairs": pa.array([[("k", i)] for i in range(10)], pa.map_(pa.string(), pa.int64())),
+        }
+    )
+    folder = run("odd", table, "--text-column", "body", "--id-column", "key")
+    rows = {row["key"]: row for row in pq.read_table(folder / "documents").to_pylist()}
+    assert set(rows) == {"4", "6", "8", "9"}  # the longest of their likes
+    assert rows["6"]["minhash_cluster_size"] == 3
+    assert rows["9"]["body"].startswith("xxx") and rows["9"]["tags"] == {"a": [9]}
+    ledger = json.loads((folder / "_ledger.json").read_text())
+    assert ledger["dropped"] == {"exact": 3, "minhash": 2, "same_id": 1}
+
+
+def test_no_rows(run: Dedup) -> None:
+    nothing = pa.table({"id": pa.array([], pa.string()), "text": pa.array([], pa.string())})
+    folder = run("nothing", nothing)
+    assert rows_of(folder) == rows_of(folder, "clusters") == rows_of(folder, "signatures") == []
+    other = run("something", family("a", [0, 1], 1), "--against", folder)
+    assert len(rows_of(other)) == 1
+
+
+def test_the_threshold_is_the_similarity(run: Dedup) -> None:
+    """One: only the same shingles. The lower it is, the more go."""
+    rows = [row for n in range(12) for row in family(f"f{n}", [0, n], n)]
+    sizes = {}
+    for threshold in ("1", "0.9", "0.8", "0.5"):
+        folder = run(f"t{threshold}", rows, "--threshold", threshold)
+        sizes[threshold] = len(rows_of(folder))
+        for row in rows_of(folder, "clusters"):
+            assert row["similarity"] >= float(threshold)
+    assert 23 == sizes["1"] > sizes["0.9"] > sizes["0.8"] > sizes["0.5"] >= 12
+
+
+def test_containment(run: Dedup) -> None:
+    """A text within a longer one: a quarter of its shingles by Jaccard, all by containment."""
+    whole = family("whole", [0], 1, length=400)[0]
+    part = {"id": "part", "text": " ".join(whole["text"].split()[100:300])}
+    flags = ["--threshold", "0.9", "--bands", "60", "--rows", "2"]
+    assert kept(run("jaccard", [whole, part], *flags)) == {"whole-0", "part"}
+    folder = run("containment", [whole, part], *flags, "--verify", "containment")
+    assert kept(folder) == {"whole-0"}
+    assert [row["similarity"] for row in rows_of(folder, "clusters")] == [1.0, 1.0]
+
+
+def test_without_verification_chains_collapse_templates(run: Dedup) -> None:
+    """Pages of a template that share two thirds of it are no copies; unverified buckets say that they are."""
+    rng = np.random.default_rng(3)
+    template = rng.choice(VOCABULARY, 400).tolist()
+    rows = []
+    for number in range(60):
+        own = rng.choice(VOCABULARY, 60).tolist()
+        rows.append({"id": f"page-{number:02d}", "text": " ".join([*template, *own])})
+    assert len(kept(run("verified", rows, "--threshold", "0.9"))) == 60
+    unverified = run("unverified", rows, "--threshold", "0.9", "--verify", "none", "--bands", "20", "--rows", "6")
+    assert len(kept(unverified)) == 1
+    assert {row["similarity"] for row in rows_of(unverified, "clusters")} == {1.0, None}
+
+
+def test_lines_that_a_host_repeats_are_cut_first(run: Dedup) -> None:
+    """Under one long menu all pages of a host look alike; without it they do not. A page of nothing else goes."""
+    menu = "\n".join(" ".join(words) for words in np.random.default_rng(1).choice(VOCABULARY, (40, 12)))
+    rows = [
+        {"id": f"p{n:02d}", "url": f"https://www.shop.example/{n}", "text": f"{menu}\n{row['text']}\n{menu}"}
+        for n, row in enumerate(row for n in range(12) for row in family(f"f{n}", [0], n, length=30))
+    ]
+    rows.append({"id": "menu", "url": "https://shop.example/menu", "text": menu})
+    rows.append({"id": "elsewhere", "url": "https://other.example/", "text": menu})
+    assert len(kept(run("whole", rows))) < 5
+    folder = run("cut", rows, "--scope", "line")
+    assert kept(folder) == {row["id"] for row in rows} - {"menu"}
+    for row in rows_of(folder):
+        assert (menu in row["text"]) == (row["id"] == "elsewhere")
+        assert row["cut_lines"] == (0 if row["id"] == "elsewhere" else 80)
+    ledger = json.loads((folder / "_ledger.json").read_text())
+    assert ledger["dropped"] == {"template": 1} and ledger["tables"]["lines"] == 40
+    assert len(pq.read_table(folder / "lines")) == 40
+
+
+@pytest.mark.parametrize("flags", [["--threshold", "0"], ["--threshold", "1.5"], ["--quality-column", "nope"]])
+def test_what_no_table_can_mend(run: Dedup, capfd: pytest.CaptureFixture[str], flags: list[str]) -> None:
+    run("wrong", family("a", [0], 1), *flags, status=2)
+    errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and flags[0].lstrip("-").replace("-", "_") in errors[0].replace("-", "_")
