@@ -37,16 +37,19 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
         yield f"clean: {verdict}; {language}"
         yield "  signals: " + ", ".join(f"{name} {_short(value)}" for name, value in row.items() if _is_signal(value))
     by_id = F.col("id").isin(*sorted(row["id"] for row in cleaned if not row["drop_reason"]))
-    copies = _rows(spark, root, "dedup", "clusters", by_id)
+    copies = _rows(spark, root, "dedup", "clusters", by_id & F.col("crawl").isNull())
     stayed = _rows(spark, root, "dedup", "documents", mine)
     for row in copies:
         size = row["minhash_cluster_size"]
         if row["drop_reason"]:
-            yield f"dedup: dropped, {row['drop_reason']}: {row['cluster_id']} is kept of {size} copies"
+            alike = f", similarity {_short(row['similarity'])}" if row["similarity"] is not None else ""
+            where = f" by the earlier crawl {row['cluster_crawl']}" if row["cluster_crawl"] else ""
+            yield f"dedup: dropped, {row['drop_reason']}: {row['cluster_id']} is kept{where} of {size} copies{alike}"
         else:
             yield f"dedup: kept, the best of {size} copies"
     if not copies and any(not row["drop_reason"] for row in cleaned) and _finished(root, "dedup"):
-        yield "dedup: kept, no copy found" if stayed else "dedup: dropped, same_id: another row carries the same id"
+        gone = "dedup: dropped, same_id or template: another row carries its id, or its host repeats every line of it"
+        yield "dedup: kept, no copy found" if stayed else gone
     shards = _rows(spark, root, "sample", "data", by_id, F.input_file_name().alias("file"))
     for row in shards:
         yield f"sample: in {row['file'].split('/sample/')[-1]}"

@@ -15,8 +15,10 @@ import pyarrow.dataset as ds
 from pipeline import storage
 from schemas.extract import FAILED, INPUTS
 from schemas.records import EXAMPLES, LEDGER, RUN, STAGES, Example, Ledger, RunRecord
+from schemas.repeated_lines import LINES
 
 WORST_ARCHIVES = 50
+COMMONEST_LINES = 30
 RECENT_LINES = 20  # of metrics.jsonl, over which a language's training loss is averaged
 
 
@@ -38,6 +40,14 @@ class Archives:
     size: int
     broken: int
     worst: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class RepeatedLines:
+    """count: lines that a host repeats, all cut. commonest: rows of LINES on the most pages."""
+
+    count: int
+    commonest: list[dict[str, Any]]
 
 
 @dataclass
@@ -62,6 +72,7 @@ class Corpus:
 
     stages: dict[str, Stage | None]
     archives: Archives | None
+    lines: RepeatedLines | None
     mixture: dict[str, Any] | None
     vocabulary: dict[str, Any] | None
     training: Training | None
@@ -77,6 +88,7 @@ def gather(root: str, run: str | None) -> Corpus:
     return Corpus(
         stages,
         archives(storage.join(root, "extract", "inputs")) if stages["extract"] else None,
+        repeated_lines(storage.join(root, "dedup", "lines")) if stages["dedup"] else None,
         storage.read_json(storage.join(root, "sample", "mixture.json")) if stages["sample"] else None,
         storage.read_json(storage.join(root, "vocab", "report.json")) if stages["vocab"] else None,
         training(run) if run else None,
@@ -111,6 +123,20 @@ def archives(folder: str) -> Archives | None:
                 worst.append((_health(row), row))
         worst = heapq.nsmallest(WORST_ARCHIVES, worst, key=lambda entry: entry[0])
     return Archives(count, size, broken, [row for _, row in worst])
+
+
+def repeated_lines(folder: str) -> RepeatedLines | None:
+    """None where dedup has cut no lines."""
+    if not storage.listing(folder):
+        return None
+    fs, inside = storage.filesystem(folder)
+    count, commonest = 0, list[dict[str, Any]]()
+    for batch in ds.dataset(inside, schema=LINES, filesystem=fs, format="parquet").to_batches():
+        count += len(batch)
+        rows = commonest + batch.to_pylist()
+        order = [(-row["pages"], row["host"], row["line_hash"]) for row in rows]
+        commonest = [rows[i] for i in heapq.nsmallest(COMMONEST_LINES, range(len(rows)), key=order.__getitem__)]
+    return RepeatedLines(count, commonest)
 
 
 def _health(row: dict[str, Any]) -> tuple[bool, int, int, str]:

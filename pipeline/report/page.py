@@ -54,6 +54,7 @@ def render(corpus: Corpus) -> str:
         mixture=corpus.mixture,
         vocabulary=corpus.vocabulary,
         archives=corpus.archives,
+        lines=corpus.lines,
         training=corpus.training,
         curves=_curves(corpus.training) if corpus.training else [],
         losses=tables.losses(corpus.training) if corpus.training else [],

@@ -1,6 +1,6 @@
 """Clusters of a table of signatures in a single task, where they are few enough: no shuffle, no stage after stage.
 
-The task reads the files of the table itself, columns and row groups that it needs, and holds about a gigabyte for a
+The task reads the files of the table itself, columns and row groups that it needs, and holds up to two gigabytes for a
 million documents.
 """
 

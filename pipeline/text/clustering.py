@@ -1,7 +1,7 @@
 """Clusters of one crawl's signatures in the memory of one process: the same answer as `pipeline.stages.dedup.clusters`
 gives in as many tasks as there are, without a shuffle.
 
-About 600 bytes a document and the shingles of those that have a candidate.
+About a kilobyte a document, and the shingles of those that have a candidate.
 """
 
 from collections.abc import Callable

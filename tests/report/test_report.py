@@ -16,7 +16,7 @@ from lxml.html import HtmlElement
 
 from jobs import report
 from pipeline.report import words
-from pipeline.report.gather import WORST_ARCHIVES, archives, training
+from pipeline.report.gather import COMMONEST_LINES, WORST_ARCHIVES, archives, training
 from pipeline.report.page import write_report
 from schemas.extract import REASONS as EXTRACT_REASONS
 from schemas.records import STAGES
@@ -201,6 +201,28 @@ def test_only_the_worst_archives(tmp_path: Path) -> None:
     found = archives(str(tmp_path / "inputs"))
     assert found and (found.count, found.broken, found.size) == (71, 70, 7_000)
     assert [row["breaks"] for row in found.worst] == list(range(69, 69 - WORST_ARCHIVES, -1))
+
+
+def test_lines_that_hosts_repeat(corpus: Path, page: Page) -> None:
+    from pyarrow import Table, parquet
+
+    from schemas.repeated_lines import LINES
+
+    assert "Lines that hosts repeat" not in page()
+    rows = [
+        {"host": f"h{n % 3}.example", "line_hash": n, "pages": 10 + n, "lines": 11 + n, "host_pages": 900,
+         "text": "<b>تابعنا</b>" if n == 79 else f"Menu {n}"}
+        for n in range(80)
+    ]  # fmt: skip
+    (corpus / "dedup" / "lines").mkdir()
+    for at in (0, 40):
+        parquet.write_table(Table.from_pylist(rows[at : at + 40], LINES), corpus / "dedup" / "lines" / f"{at}.parquet")
+    whole = page()
+    shown = table(tree(whole), "Lines that hosts repeat")
+    cells = [[text(cell) for cell in row] for row in shown.xpath("./tbody/tr")]
+    assert cells[0] == ["<b>تابعنا</b>", "h1.example", "89", "900"]
+    assert [row[2] for row in cells] == [str(10 + n) for n in range(79, 79 - COMMONEST_LINES, -1)]
+    assert "80 lines of menus" in " ".join(whole.split())
 
 
 def test_training_log(tmp_path: Path) -> None:
