@@ -9,6 +9,8 @@ RUN = "_run.json"
 LEDGER = "_ledger.json"
 EXAMPLES = "_examples.json"
 
+REMOVED = "removed"  # reason of rows that jobs/remove.py has taken down, in any stage
+
 STAGES = ("extract", "clean", "dedup", "sample", "vocab")
 
 

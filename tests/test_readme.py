@@ -34,6 +34,8 @@ def demo(corpus_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(corpus_root, folder / "corpus")
     rows = {"key": ["a", "b", "c"], "body": ["the same words " * 9, "the same words " * 9, "others altogether"]}
     pq.write_table(pa.table(rows), folder / "TABLE.parquet")
+    (folder / "pages.txt").write_text("https://eng-news.example.com/1\n")
+    (folder / "hosts.txt").write_text("example.net\n")
     pq.write_table(pa.table({"id": ["d"], "text": ["the same words " * 9]}), folder / "NEW.parquet")
     return folder
 
@@ -72,7 +74,7 @@ def test_the_demo_config_is_the_one_of_make_demo() -> None:
 
 
 def _in(demo: Path, word: str) -> str:
-    return re.sub(r"^(demo/|(?=TABLE|DEDUPED|NEW))", f"{demo}/", word)
+    return re.sub(r"^(demo/|(?=TABLE|DEDUPED|NEW|pages|hosts))", f"{demo}/", word)
 
 
 def test_the_toml_of_the_readme_is_read(tmp_path: Path) -> None:

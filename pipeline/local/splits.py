@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from pipeline import storage
 
 SPLIT_BYTES = 16 << 20  # uncompressed; smaller pieces keep all processes busy to the end
-BATCH_ROWS = 1024
+BATCH_ROWS = 1024  # at most; of large texts fewer
+BATCH_BYTES = 32 << 20
 ROW_GROUP_ROWS = 1024
 
 
@@ -74,8 +75,10 @@ def batches(folder: str, split: Split, columns: Sequence[str] | None = None) -> 
     fs, _ = storage.filesystem(folder)
     with fs.open(split.path, "rb") as file:
         parquet = pq.ParquetFile(file)
-        if split.groups:
-            yield from parquet.iter_batches(BATCH_ROWS, row_groups=list(split.groups), columns=columns)
+        for number in split.groups:
+            group = parquet.metadata.row_group(number)
+            rows = BATCH_BYTES * group.num_rows // max(1, group.total_byte_size)
+            yield from parquet.iter_batches(min(BATCH_ROWS, max(1, rows)), row_groups=[number], columns=columns)
 
 
 def write(path: str, schema: pa.Schema, rows: Iterable[pa.RecordBatch], plain: Sequence[str]) -> int:

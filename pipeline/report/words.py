@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.text.labels import ISO_639_3
 from pipeline.text.privacy import mask
 from schemas import clean, dedup, extract, sample, vocab
+from schemas.records import REMOVED
 
 MEANINGS: dict[str, dict[str, str]] = {one.STAGE: one.REASONS for one in (extract, clean, dedup, sample, vocab)}
 TEXT_CHARACTERS = 600
@@ -84,7 +85,7 @@ def printable(page: str) -> str:
 
 def meaning(stage: str, reason: str) -> str:
     """From the schemas; of `rule:detail` without an entry of its own, that of `rule`."""
-    known = MEANINGS.get(stage, {})
+    known = MEANINGS.get(stage, {}) | {REMOVED: "taken down: see the folder removed/"}
     return known.get(reason) or known.get(reason.split(":")[0], "")
 
 

@@ -29,13 +29,13 @@ MAX_HOST = 253
 
 _UT1 = re.compile(r"(?:(.*)/)?(domains|urls)(?:\.gz)?")
 _PLAIN = re.compile(r"[^/]+\.(?:txt|lst|list)(?:\.gz)?", re.I)
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
 _AUTHORITY_END = re.compile(r"[/?#]")
 _IPV4 = re.compile(rb"\d{1,3}(?:\.\d{1,3}){3}")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]*:[0-9a-f:]*:[0-9a-f]*", re.I)
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _LABEL = r"[^\s.:\"'<>|^*()\[\],;@!$%&=+~`{}/?#\\]{1,63}"
-_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}|\[[0-9a-f:.]+\]")
+HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}|\[[0-9a-f:.]+\]")
 # hosts that are written as they are compared
 _SIMPLE = re.compile(rb"(?:[a-z0-9_-]{1,63}+\.)*+[a-z0-9_-]{1,63}+")
 _SIMPLE_LINES = re.compile(rb"(?:(?:[a-z0-9_-]{1,63}+\.)*+[a-z0-9_-]{1,63}+\n)++")
@@ -106,13 +106,13 @@ class UrlLists:
         for row, url in enumerate(urls.cast(pa.large_binary()).to_pylist()):
             if url is None:
                 continue
-            host, rest = _split(url.decode("utf-8", "replace"))
+            host, rest = split(url.decode("utf-8", "replace"))
             before = len(host_hashes)
             host_hashes.extend(map(xxh3_64_intdigest, _domains(host)))
             host_rows.extend([row] * (len(host_hashes) - before))
             if self._longest_url:
                 before = len(url_hashes)
-                url_hashes.extend(map(xxh3_64_intdigest, _prefixes(_bare(host), rest, self._longest_url)))
+                url_hashes.extend(map(xxh3_64_intdigest, _prefixes(bare(host), rest, self._longest_url)))
                 url_rows.extend([row] * (len(url_hashes) - before))
         for kind, table, lists, rows, hashes in (
             ("url", self._urls, self._url_lists, url_rows, url_hashes),
@@ -163,13 +163,13 @@ class _Entries:
             return ()
         if (parts := line.split()) and len(parts) == 2 and _ADDRESS.fullmatch(parts[0]):
             line = parts[1]
-        host, rest = _split(line)
+        host, rest = split(line)
         host = host.removeprefix(b"*.").lstrip(b".")
-        if len(line.split()) > 1 or not _HOST.fullmatch(host.decode("utf-8", "replace")):
+        if len(line.split()) > 1 or not HOST.fullmatch(host.decode("utf-8", "replace")):
             self.ignored += 1
             self.first_ignored = self.first_ignored or f" (line {number}: {line[:40]!r})"
             return ()
-        prefixes = list(_prefixes(_bare(host), rest, 4 * MAX_HOST + 4 * len(line)))
+        prefixes = list(_prefixes(bare(host), rest, 4 * MAX_HOST + 4 * len(line)))
         if not prefixes:
             return (host,)
         self.urls.append(xxh3_64_intdigest(prefixes[-1]))
@@ -200,9 +200,9 @@ def _members(source: str) -> Iterator[tuple[str, list[str]]]:
     yield from categories.items()
 
 
-def _split(url: str) -> tuple[bytes, str]:
+def split(url: str) -> tuple[bytes, str]:
     """Host as it is compared (UTF-8 of lower-case letters, punycode), and what follows it."""
-    begin = match.end() if (match := _SCHEME.match(url)) else 2 if url.startswith("//") else 0
+    begin = match.end() if (match := SCHEME.match(url)) else 2 if url.startswith("//") else 0
     if "\\" in url:  # as browsers read it
         url = url.replace("\\", "/")
     end = match.start() if (match := _AUTHORITY_END.search(url, begin)) else len(url)
@@ -234,7 +234,7 @@ def _label(label: str) -> str:
         return label
 
 
-def _bare(host: bytes) -> bytes:
+def bare(host: bytes) -> bytes:
     return host[4:] if host.startswith(b"www.") and b"." in host[4:] else host
 
 
@@ -256,16 +256,16 @@ def _prefixes(host: bytes, rest: str, longest: int) -> Iterator[bytes]:
     path, mark, query = rest.partition("?")
     path, query = path[: 3 * longest + 3], query[: 3 * longest + 3]  # of %C3 and the like, still too long
     start = len(host)
-    plain = host + _plain(path).rstrip(b"/")
-    at = plain.find(b"/", start + 1)
+    front = host + plain(path).rstrip(b"/")
+    at = front.find(b"/", start + 1)
     while 0 < at <= longest:
-        yield plain[:at]
-        at = plain.find(b"/", at + 1)
-    if start < len(plain) <= longest:
-        yield plain
-    if mark and len(plain) < longest and (asked := _plain(query).rstrip(b"&")):
-        whole = plain + b"?" + asked
-        at = whole.find(b"&", len(plain) + 1)
+        yield front[:at]
+        at = front.find(b"/", at + 1)
+    if start < len(front) <= longest:
+        yield front
+    if mark and len(front) < longest and (asked := plain(query).rstrip(b"&")):
+        whole = front + b"?" + asked
+        at = whole.find(b"&", len(front) + 1)
         while 0 < at <= longest:
             yield whole[:at]
             at = whole.find(b"&", at + 1)
@@ -273,7 +273,7 @@ def _prefixes(host: bytes, rest: str, longest: int) -> Iterator[bytes]:
             yield whole
 
 
-def _plain(part: str) -> bytes:
+def plain(part: str) -> bytes:
     """Percent-encoding undone, in small letters, as UTF-8."""
     data = part.lower().encode("utf-8", "surrogatepass")
     return unquote_to_bytes(data).lower() if b"%" in data else data

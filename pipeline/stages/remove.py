@@ -1,0 +1,284 @@
+"""remove: documents taken out of every table of a root, and out of what the stages say of their tables.
+
+What is listed is found by its url (or host) wherever a table has one; its ids go from all other tables. Ids are joined
+by the engine, so neither the driver nor a task holds more of them than one file has. Only files that hold a removed row
+are written again, one task a file; the others are linked.
+
+A removed row counts as `removed` in each stage whose tables had it: it moves there from the rows out, or from the
+reason for which it had been dropped. `rows_in` is what the stage once read and stays.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pipeline import storage
+from pipeline.config import SampleConfig
+from pipeline.sift import RECEIPT, keys, listed_rows, sift
+from pipeline.spark import tables
+from pipeline.stages import extract, sample
+from pipeline.text.takedown import Takedown
+from schemas.extract import INPUTS
+from schemas.records import REMOVED, Account, Example, Ledger, RunRecord
+from schemas.sample import SPLITS
+
+MOST_TASKS = 4096
+
+# Stage and table whose rows are its account: the column with the reason; null or no column: a row out. Clusters tell
+# of the dropped rows only, for kept ones are in documents.
+COUNTED = {
+    ("extract", "documents"): None,
+    ("extract", "skipped"): "reason",
+    ("clean", "documents"): "drop_reason",
+    ("dedup", "documents"): None,
+    ("dedup", "clusters"): "drop_reason",
+    ("sample", "data"): None,
+}
+
+Receipt = dict[str, Any]  # a row of RECEIPT
+Moves = Counter[tuple[str, str | None]]  # (`eng_Latn`, reason; None: it was kept) -> rows
+
+
+class Found(NamedTuple):
+    """documents: ids that go. copies: documents that are listed nowhere and had been found to be copies of these.
+    files: paths below the root that hold a row of theirs or name them as a cluster.
+    """
+
+    documents: int
+    copies: int
+    files: list[str]
+
+
+def parquet_files(root: str) -> list[str]:
+    """Paths below the root, in order; none of an unfinished stage."""
+    return [name for name in storage.listing(root) if name.endswith(".parquet") and "/" in name]
+
+
+def find(spark: SparkSession, root: str, files: Sequence[str], listed: Takedown, scratch: str) -> Found:
+    """Looks through all tables and writes to the folder `scratch` which ids each file holds."""
+
+    def by_url(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for path in _paths(batches):
+            for piece in keys(storage.join(root, path), ("id", "url", "host")):
+                yield _held(path, piece.filter(pa.array(listed_rows(piece, listed))), "id", with_nulls=True)
+
+    def by_id(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for path in _paths(batches):
+            for piece in keys(storage.join(root, path), ("id", "cluster_id")):
+                for name in piece.column_names:
+                    yield _held(path, piece, name)
+
+    def written(table: DataFrame, name: str) -> DataFrame:
+        tables.write(table, storage.join(scratch, name))
+        return tables.written(spark, storage.join(scratch, name))
+
+    held = "path string, id string"
+    matched = written(_spread(spark, files).mapInArrow(by_url, held), "matched")
+    ids = written(matched.where(F.col("id").isNotNull()).select("id").distinct(), "ids")
+    others = _spread(spark, files).mapInArrow(by_id, held).join(ids, "id", "left_semi").select("path", "id")
+    hits = written(matched.unionByName(others).groupBy("path").agg(F.collect_set("id").alias("ids")), "hits")
+    pages = matched.where(~F.col("path").startswith("extract/skipped/")).where(F.col("id").isNotNull())
+    touched = sorted(row["path"] for row in hits.select("path").collect())
+    return Found(pages.select("id").distinct().count(), _copies(spark, root, files, ids), touched)
+
+
+def _copies(spark: SparkSession, root: str, files: Sequence[str], ids: DataFrame) -> int:
+    """Documents that stay and are in one cluster with one that goes."""
+    if not any(path.startswith("dedup/clusters/") for path in files):
+        return 0
+    clustered = tables.read(spark, storage.join(root, "dedup", "clusters"), ["id", "cluster_id"])
+    theirs = clustered.join(ids, "id", "left_semi").select("cluster_id").distinct()
+    return clustered.join(theirs, "cluster_id", "left_semi").join(ids, "id", "left_anti").count()
+
+
+def sifted(
+    spark: SparkSession,
+    root: str,
+    places: Mapping[str, str | None],
+    stages: Mapping[str, str],
+    listed: Takedown,
+    scratch: str,
+) -> list[Receipt]:
+    """Writes files without the rows that `find` found in them, links those that hold none; answers a row of RECEIPT
+    for each that holds one, `path` below the root.
+
+    places: path below the root -> where the new file is to be, None: count only. stages: folder of the root -> stage.
+    """
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            held = batch.column("ids")
+            for place, (path, target) in enumerate(
+                zip(batch.column("path").to_pylist(), batch.column("target").to_pylist(), strict=True)
+            ):
+                source = storage.join(root, path)
+                if held[place].is_valid:
+                    folder, table = table_of(path)
+                    reason = COUNTED.get((stages.get(folder, ""), table))
+                    ids = held[place].values.cast(pa.string())
+                    receipt = sift(source, target, listed, ids, reason)
+                    yield pa.RecordBatch.from_pylist([{**receipt, "path": path}], schema=RECEIPT)
+                elif target:
+                    storage.copy(source, target)
+
+    hits = tables.written(spark, storage.join(scratch, "hits"))
+    asked = spark.createDataFrame(sorted(places.items()), "path string, target string").join(hits, "path", "left")
+    spread = asked.repartition(min(len(places), MOST_TASKS), "path")
+    rows = spread.mapInArrow(run, tables.spark_schema(RECEIPT)).collect()
+    return sorted((row.asDict(recursive=True) for row in rows), key=lambda receipt: receipt["path"])
+
+
+def table_of(path: str) -> tuple[str, str]:
+    """Folder of the root and table in it: `sample/data/eng_Latn/...` is of sample's `data`."""
+    folder, _, rest = path.partition("/")
+    return folder, rest.partition("/")[0] if "/" in rest else ""
+
+
+def rows_by_table(receipts: Iterable[Receipt]) -> dict[str, int]:
+    """`clean/documents` -> rows removed; a table that only lost the name of a cluster is not there."""
+    counts: Counter[str] = Counter()
+    for one in receipts:
+        counts["/".join(filter(None, table_of(one["path"])))] += one["removed"]
+    return {name: rows for name, rows in sorted(counts.items()) if rows}
+
+
+def moves(stage: str, receipts: Iterable[Receipt]) -> Moves:
+    """What of a stage's account the removed rows were; label empty in extract, which knows no languages.
+
+    receipts: of the stage's folder.
+    """
+    found: Moves = Counter()
+    for one in receipts:
+        table = table_of(one["path"])[1]
+        if (stage, table) in COUNTED:
+            for lost in one["lost"]:
+                if table != "clusters" or lost["reason"] is not None:
+                    label = f"{lost['language'] or 'und'}_{lost['language_script'] or 'Zyyy'}"
+                    found["" if stage == "extract" else label, lost["reason"]] += lost["rows"]
+    return found
+
+
+def ledger(old: Ledger, moved: Moves, removed: Mapping[str, int]) -> Ledger:
+    """The account after rows were removed. removed: table -> rows."""
+    by_language = {name: _less(account, name, moved) for name, account in old["by_language"].items()}
+    written = {name: rows - removed.get(name, 0) for name, rows in old["tables"].items()}
+    total = _less(old, None, moved)
+    return Ledger(stage=old["stage"], by_language=by_language, tables=written, **total)
+
+
+def _less(account: Account, label: str | None, moved: Moves) -> Account:
+    """`label` None: of all languages."""
+    dropped, rows_out, total = Counter(account["dropped"]), account["rows_out"], 0
+    for (where, reason), rows in moved.items():
+        if label in (None, where):
+            total += rows
+            if reason is None:
+                rows_out -= rows
+            else:
+                dropped[reason] -= rows
+    dropped[REMOVED] += total
+    return Account(
+        rows_in=account["rows_in"],
+        rows_out=rows_out,
+        dropped={reason: rows for reason, rows in sorted(dropped.items()) if rows},
+    )
+
+
+def examples(spark: SparkSession, old: list[Example], listed: Takedown, scratch: str) -> list[Example]:
+    """Those that stay."""
+    if not old:
+        return []
+    ids = tables.written(spark, storage.join(scratch, "ids"))
+    gone = {row["id"] for row in ids.where(F.col("id").isin([one["id"] for one in old])).collect()}
+    hits = listed.match(pa.array([one["url"] for one in old], pa.string()))
+    return [one for one, hit in zip(old, hits, strict=True) if not hit and one["id"] not in gone]
+
+
+def mixture(old: dict[str, Any], record: RunRecord, receipts: Iterable[Receipt]) -> dict[str, Any]:
+    """`mixture.json` without the removed rows; how often a language is seen stays as it was planned."""
+    left: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for label, entry in old["languages"].items():
+        for split, prefix in zip(SPLITS, ("", "validation_"), strict=True):
+            left[label, split].update(rows=entry[f"{prefix}documents"], bytes=entry[f"{prefix}bytes"])
+    for one in receipts:
+        _, _, label, name = one["path"].split("/")
+        left[label, name.split("-")[0]].subtract({"rows": one["removed"], "bytes": one["bytes"]})
+    shards = [{"path": f"data/{label}/{split}-0", **counts} for (label, split), counts in left.items()]
+    planned = sample.Plan({label: entry["epochs"] for label, entry in old["languages"].items()}, {})
+    return sample.mixture(planned, shards, SampleConfig.model_validate(record["config"]))
+
+
+def count_in_archives(spark: SparkSession, source: str, target: str, receipts: Iterable[Receipt]) -> None:
+    """Writes extract's table `inputs` from one stage folder to the other, in step with its other two: an archive's
+    receipt has the name of its rows' files. A later run of extract adds these receipts up.
+    """
+    moved: dict[str, Counter[str | None]] = defaultdict(Counter)
+    for one in receipts:
+        for lost in one["lost"]:
+            moved[one["path"].rsplit("/", 1)[-1]][lost["reason"]] += lost["rows"]
+    changes = [(name, json.dumps(list(counts.items()))) for name, counts in sorted(moved.items())]
+    if not changes:
+        return
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for row in batch.to_pylist():
+                old, new = (storage.join(folder, "inputs", row["name"]) for folder in (source, target))
+                _count_in_archive(old, new, dict(json.loads(row["moved"])))
+        yield from ()
+
+    given = spark.createDataFrame(changes, "name string, moved string")
+    spread = given.repartition(min(len(changes), MOST_TASKS), "name")
+    spread.mapInArrow(run, "name string").write.format("noop").mode("overwrite").save()
+
+
+def _count_in_archive(old: str, new: str, moved: Mapping[str | None, int]) -> None:
+    fs, inside = storage.filesystem(old)
+    with fs.open(inside, "rb") as file:
+        rows = pq.read_table(file).to_pylist()
+    with extract.Table(new, INPUTS) as out:
+        for row in rows:
+            counts = recounted(row["counts"], moved)
+            documents = sum(entry["count"] for entry in counts if entry["reason"] is None)
+            out.add({**row, "counts": counts, "documents": documents})
+
+
+def recounted(counts: list[dict[str, Any]], moved: Mapping[str | None, int]) -> list[dict[str, Any]]:
+    """An archive's counts with so many of each reason moved to `removed`. Where a reason has several types of record,
+    the commonest gives first: a document does not say what type it came from.
+    """
+    left = Counter({(entry["record_type"], entry["reason"]): entry["count"] for entry in counts})
+    for reason, rows in moved.items():
+        for kind, why in sorted(left, key=lambda entry: (-left[entry], str(entry))):
+            if why == reason and why != REMOVED:
+                taken = min(rows, left[kind, why])
+                left[kind, why] -= taken
+                left[kind, REMOVED] += taken
+                rows -= taken
+    ordered = sorted(left.items(), key=lambda entry: (entry[0][0], entry[0][1] or ""))
+    return [{"record_type": kind, "reason": why, "count": n} for (kind, why), n in ordered if n]
+
+
+def _spread(spark: SparkSession, files: Sequence[str]) -> DataFrame:
+    """A row a file, in tasks of their own."""
+    given = spark.createDataFrame([(path,) for path in files], "path string")
+    return given.repartition(min(len(files), MOST_TASKS), "path")
+
+
+def _paths(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
+    for batch in batches:
+        yield from batch.column("path").to_pylist()
+
+
+def _held(path: str, piece: pa.Table, name: str, with_nulls: bool = False) -> pa.RecordBatch:
+    """Rows of path and id."""
+    rows = len(piece)
+    ids = piece[name].combine_chunks() if name in piece.column_names else pa.nulls(rows, pa.string())
+    found = pa.RecordBatch.from_arrays([pa.array([path] * rows, pa.string()), ids], names=["path", "id"])
+    return found if with_nulls else found.filter(ids.is_valid())
