@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline import sift
@@ -68,7 +68,9 @@ def test_an_address_is_no_other_page(tmp_path: Path, entry: str, url: str) -> No
 
 @given(st.lists(st.sampled_from([one for pair in (*SAME, *OTHER) for one in pair]), min_size=2, max_size=2))
 def test_addresses_are_compared_as_block_lists_do(tmp_path_factory: pytest.TempPathFactory, urls: list[str]) -> None:
-    """Two URLs are one page just where each, as an entry of a block list, blocks the other."""
+    """Two URLs are one page just where each, as an entry of a block list, blocks the other. Not so two front pages:
+    there an entry is a host, for which a leading www. counts."""
+    assume(any(b"/" in address(url) or b"?" in address(url) for url in urls))
     folder = tmp_path_factory.mktemp("lists")
     blocks = []
     for number, url in enumerate(urls):
