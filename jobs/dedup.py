@@ -27,9 +27,10 @@ def run(engine: SparkSession | command.Later, config: Config, source: command.So
     began = time.monotonic()
     settings = config.dedup.model_copy(update={"against": tuple(map(storage.absolute, config.dedup.against))})
     crawls = earlier.find(settings.against)
-    inputs = {**source.inputs, **{f"against {one.path}": one.crawl for one in crawls}}
+    inputs = {**source.inputs, **{f"against {number}": one.crawl for number, one in enumerate(crawls, 1)}}
     bands, rows = settings.shape()
-    resolved = {**settings.model_dump(mode="json", exclude={"one_task_documents"}), "bands": bands, "rows": rows}
+    unrecorded = {"one_task_documents", "against"}  # no row depends on them, but for what `inputs` has
+    resolved = {**settings.model_dump(mode="json", exclude=unrecorded), "bands": bands, "rows": rows}
     record = runs.make_record("dedup", dedup.VERSION, resolved, inputs)
     if command.up_to_date(record, folder):
         return record
@@ -72,7 +73,7 @@ def _with_engine(
     crawls: Sequence[earlier.Earlier],
 ) -> Ledger:
     for one in crawls:
-        if one.folder == folder:
+        if one.folder.rstrip("/") == folder.rstrip("/"):
             raise ValueError(f"--against {one.path}: that is the folder to be written; name an earlier one")
         earlier.check_version(spark, one, settings.hasher().version)
     with runs.building(folder, record) as building:
@@ -82,22 +83,22 @@ def _with_engine(
             given = source.open(spark, dedup.REQUIRED)
             if source.stage:
                 given = given.where(F.col("drop_reason").isNull()).drop("drop_reason")
-            if settings.quality_column and settings.quality_column not in given.columns:
-                columns = ", ".join(given.columns)
-                raise ValueError(f"--quality-column {settings.quality_column}: {source.path} has {columns}")
+            _check_quality(settings.quality_column, given, source)
+            rows_in, templates, pages = given.count(), None, given
             if settings.scope == "line":
                 lines = repeated_lines.repeated(given, settings.min_line_pages, settings.min_line_share, scratch)
                 tables.write(lines, path["lines"])
                 found = tables.written(spark, path["lines"])
                 tables.write(repeated_lines.cut(given, found, found.count()), path["_cut"])
                 given = tables.written(spark, path["_cut"])
-            pages, templates = dedup.without_templates(given)
+                pages, templates = dedup.without_templates(given)
             documents, rows, salt = _sign(spark, pages, settings, crawls, path["signatures"])
             if rows <= settings.one_task_documents and not crawls:
                 clusters = one_task.clusters(spark, path["signatures"], settings, salt)
             else:
                 united = dedup.unite(spark, tables.written(spark, path["signatures"]), crawls, salt)
-                clusters = dedup.clusters(spark, united, settings, [one.crawl for one in crawls], scratch)
+                known = dedup.known_copies(spark, crawls, salt)
+                clusters = dedup.clusters(spark, united, settings, [one.crawl for one in crawls], scratch, known)
             tables.write(clusters, path["clusters"])
             storage.remove(scratch)
             clustered = tables.written(spark, path["clusters"])
@@ -111,11 +112,19 @@ def _with_engine(
                 counts.setdefault(label, {}).update(reasons)
             marked = marked.unionByName(templates.select("id", "drop_reason"))
             written["lines"] = tables.written(spark, path["lines"]).count()
-        ledger = tables.ledger("dedup", given.count(), counts, written)
+        ledger = tables.ledger("dedup", rows_in, counts, written)
         examples = tables.examples(marked, tables.totals(counts), given if documents is pages else documents)
         storage.remove(path["_cut"])
         runs.publish(folder, record, ledger, examples)
     return ledger
+
+
+def _check_quality(name: str, given: DataFrame, source: command.Source) -> None:
+    kinds = {column: kind for column, kind in given.dtypes if column not in source.added}
+    if name and name not in kinds:
+        raise ValueError(f"--quality-column {name}: {source.path} has no such column; it has {', '.join(kinds)}")
+    if name and not kinds[name].startswith(("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")):
+        raise ValueError(f"--quality-column {name}: it is {kinds[name]}; name a column of numbers")
 
 
 def _sign(

@@ -316,7 +316,10 @@ class DedupConfig(StageConfig):
         return optimal_bands(self.threshold, self.num_perm, self.false_negative_weight)
 
     def hasher(self) -> MinHasher:
-        return MinHasher(*self.shape(), self.ngram_size, self.scheme, self.seed)
+        beside = f"-min{self.min_shingles}"
+        if self.scope == "line":
+            beside += f"-lines{self.min_line_pages}-{self.min_line_share:g}"
+        return MinHasher(*self.shape(), self.ngram_size, self.scheme, self.seed, beside)
 
 
 class SampleConfig(StageConfig):

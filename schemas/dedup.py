@@ -9,7 +9,7 @@ CLUSTERS = pa.schema(
         ("id", pa.string()),
         ("cluster_id", pa.string()),  # id of the kept copy
         ("minhash_cluster_size", pa.int64()),  # documents in the cluster, exact copies and earlier crawls' counted
-        ("drop_reason", pa.string()),  # null: kept; `exact` or `minhash`
+        ("drop_reason", pa.string()),  # null: kept; `exact` or `minhash`, beside the kept copy
         ("similarity", pa.float64()),  # to the kept copy; 1 for the same text; null when nothing was verified
         ("crawl", pa.string()),  # null: this one; else the fingerprint of the earlier dedup run whose document it is
         ("cluster_crawl", pa.string()),  # the same of the kept copy

@@ -3,10 +3,13 @@
 The tables, their rows and the counts are those of `pipeline.stages.dedup`; a test holds one against the other.
 """
 
+import ctypes
 import multiprocessing
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
@@ -33,6 +36,7 @@ EXAMPLE_CHARACTERS = 700
 ADDED = ("cluster_id", "minhash_cluster_size")
 LANGUAGES = {"language": "und", "language_script": "Zyyy"}
 BATCH = 10_000
+PR_SET_PDEATHSIG = 1
 
 
 class Given(NamedTuple):
@@ -64,7 +68,9 @@ def given(path: str, id_column: str, text_column: str, kept_only: bool, config: 
         return None
     if {"id", "text"} & (types.keys() - {id_column, text_column}):
         return None
-    strings = [text_column, *(name for name in ("date", *LANGUAGES) if name in types)]
+    if any("view" in str(kind) for kind in types.values()):  # which pyarrow cannot filter
+        return None
+    strings = [text_column, *(name for name in ("url", "date", *LANGUAGES) if name in types)]
     quality = types.get(config.quality_column, pa.float64()) if config.quality_column else pa.float64()
     fit = all(pa.types.is_string(types[name]) or pa.types.is_large_string(types[name]) for name in strings)
     fit = fit and (pa.types.is_string(types[id_column]) or pa.types.is_integer(types[id_column]))
@@ -81,7 +87,7 @@ def dedup(
     engine's to solve. ValueError for a row without an id."""
     work = table.table.splits
     # Forked before any thread is started here; the kernels are loaded once a process, side by side.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("fork"))
+    pool = ProcessPoolExecutor(min(workers, len(work)), multiprocessing.get_context("fork"), _die_with_the_job)
     try:
         signing = {pool.submit(_sign, table, one, config, _part(paths["signatures"], one)): one for one in work}
         rows = _done(signing, "signatures", progress)
@@ -111,6 +117,12 @@ def dedup(
         pool.shutdown(cancel_futures=True)
     examples = [Example(**shown[name], reason=reason) for name, reason in chosen.items()]  # type: ignore[typeddict-item]
     return Outcome(rows, counts, {"signatures": rows, "clusters": len(found), "documents": kept}, examples)
+
+
+def _die_with_the_job() -> None:
+    """A worker holds both ends of its queue and would wait for ever for a job that was killed (Linux)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _part(folder: str, split: splits.Split) -> str:
@@ -161,7 +173,7 @@ def _to_sign(batch: pa.RecordBatch, table: Given, quality_column: str) -> pa.Rec
         return batch.column(name).cast(pa.string()) if name in names else pa.array([missing] * len(batch))
 
     if quality_column:
-        given_quality = batch.column(quality_column).cast(pa.float64())
+        given_quality = batch.column(quality_column).cast(pa.float64(), safe=False)
         unknown = pc.or_kleene(pc.is_null(given_quality), pc.is_nan(given_quality))
         quality = pc.if_else(pc.fill_null(unknown, True), float("-inf"), given_quality)
     else:

@@ -43,7 +43,7 @@ def table(folder: str) -> Table | None:
             with fs.open(path, "rb") as file:
                 parquet = pq.ParquetFile(file)
                 own, footer = parquet.schema_arrow.remove_metadata(), parquet.metadata
-        except pa.ArrowInvalid:
+        except (pa.ArrowInvalid, OSError):  # the engine names the broken file
             return None
         if schema is not None and not own.equals(schema):
             return None
@@ -92,7 +92,7 @@ def write(path: str, schema: pa.Schema, rows: Iterable[pa.RecordBatch], plain: S
             for batch in rows:
                 count += len(batch)
                 waiting.append(batch)
-                if sum(map(len, waiting)) >= ROW_GROUP_ROWS:
+                if sum(map(len, waiting)) >= ROW_GROUP_ROWS or sum(one.nbytes for one in waiting) >= BATCH_BYTES:
                     writer.write_table(pa.Table.from_batches(waiting, schema), row_group_size=ROW_GROUP_ROWS)
                     waiting = []
             if waiting:

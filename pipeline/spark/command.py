@@ -18,7 +18,7 @@ from pipeline.ending import Body, ending
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark import runs, tables
 from pipeline.spark.session import local_cores, session
-from schemas.records import STAGES, RunRecord
+from schemas.records import RUN, STAGES, RunRecord
 
 TABLE_OF = {"extract": "documents", "clean": "documents", "dedup": "documents", "sample": "data"}
 
@@ -113,6 +113,15 @@ def foreign_source(path: str, text_column: str, id_column: str) -> Source:
     path = storage.absolute(path)
     if not storage.exists(path):
         raise ValueError(f"--input {path}: no such table")
+    if storage.exists(storage.join(path, RUN)):
+        raise ValueError(
+            f"--input {path}: the folder of a stage, not a table; name one of its tables, as {path}/documents"
+        )
+    if text_column == id_column:
+        raise ValueError(f"--id-column {id_column} is the text column as well; name two columns")
+    for flag, name in (("--text-column", text_column), ("--id-column", id_column)):
+        if name in (*DEDUP_COLUMNS, "drop_reason"):
+            raise ValueError(f"{flag} {name}: a column that the stages make themselves; rename it")
     known = runs.fingerprint([storage.listing(path), text_column, id_column])
     return Source(path, {"input": known}, text_column=text_column, id_column=id_column)
 
@@ -214,6 +223,8 @@ def _known_engine_failure(error: Exception) -> str | None:
         return "No space left on device: free space or choose another --root (and spark.local.dir)"
     if "Permission denied" in text:
         return "Permission denied: choose another --root that the executors may write to"
+    if match := re.search(r"Illegal Parquet type: (.{3,60}?\))\.", text):
+        return f"Spark cannot read a column of type {match.group(1)}: write the table with another type for it"
     if match := re.search(r"CANNOT_READ_FILE_FOOTER\]\D*?(\S+://?\S+|/\S+?)\.? ", text):
         return f"{match.group(1)} is not readable as Parquet: remove it or name another --input"
     return None

@@ -52,6 +52,15 @@ def written(spark: SparkSession, path: str) -> DataFrame:
     return spark.read.parquet(engine_path(path))
 
 
+def column(name: str) -> Column:
+    """A column by its very name, dots and all."""
+    return F.col("`" + name.replace("`", "``") + "`")
+
+
+def columns(table: DataFrame) -> list[Column]:
+    return [column(name) for name in table.columns]
+
+
 def label(table: DataFrame) -> Column:
     """`eng_Latn`; `und_Zyyy` where a table does not say."""
     known = {"language": "und", "language_script": "Zyyy"}
@@ -130,7 +139,7 @@ def _shown(table: DataFrame) -> DataFrame:
     reason = ["drop_reason"] if "drop_reason" in table.columns else []
     return table.select(
         "id",
-        F.coalesce("url", F.lit("")).alias("url"),
+        F.coalesce(F.col("url").cast("string"), F.lit("")).alias("url"),
         F.concat_ws("_", "language", "language_script").alias("language"),
         F.substring(F.coalesce("text", F.lit("")), 1, EXAMPLE_CHARACTERS).alias("text"),
         *reason,

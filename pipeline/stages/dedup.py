@@ -36,7 +36,7 @@ def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
         for batch in batches:
             yield from signature_rows(batch, hasher, min_shingles)
 
-    quality = F.col(config.quality_column).cast("double") if config.quality_column else F.lit(0.0)
+    quality = tables.column(config.quality_column).cast("double") if config.quality_column else F.lit(0.0)
     rows = documents.select(
         "id",
         "text",
@@ -51,25 +51,29 @@ def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
 def unite(spark: SparkSession, signed: DataFrame, earlier: Sequence[earlier_crawls.Earlier], salt: int) -> DataFrame:
     """New and earlier signatures in one table.
 
-    Added: `age` (0: the first of the earlier crawls; the new one comes last), `node`, `anchor` (node of the copy that
-    its own crawl kept; its own for new ones), `weight` (documents that it stands for).
+    Added: `age` (0: the first of the earlier crawls; the new one comes last), `node`, and `kept`: false for what its
+    own crawl has dropped.
     """
-    new = with_node(signed, len(earlier), salt).withColumns({"anchor": F.col("node"), "weight": F.lit(1).cast("long")})
+    united = with_node(signed, len(earlier), salt).withColumn("kept", F.lit(True))
+    for age, one in enumerate(earlier):
+        rows = earlier_crawls.copies(spark, one).where("dropped")
+        dropped = rows.select(_node(F.lit(age), F.col("id"), salt).alias("node"), F.lit(False).alias("kept"))
+        stored = with_node(earlier_crawls.signatures(spark, one), age, salt)
+        stored = stored.join(dropped, "node", "left").withColumn("kept", F.coalesce("kept", F.lit(True)))
+        united = united.unionByName(stored.select(united.columns))
+    return united
+
+
+def known_copies(spark: SparkSession, earlier: Sequence[earlier_crawls.Earlier], salt: int) -> DataFrame | None:
+    """Edges `a`, `b` between the documents that earlier crawls have found to be copies; None without any crawl."""
     if not earlier:
-        return new
+        return None
     ages = tables.lookup({one.crawl: age for age, one in enumerate(earlier)}, "int")
-    copies = earlier_crawls.kept_copies(spark, earlier)
-    copies = copies.select(
-        _node(ages[F.col("crawl")], F.col("id"), salt).alias("node"),
-        _node(ages[F.col("cluster_crawl")], F.col("cluster_id"), salt).alias("anchor"),
-        F.col("size").alias("weight"),
+    rows = reduce(DataFrame.unionByName, [earlier_crawls.copies(spark, one) for one in earlier])
+    return rows.select(
+        _node(ages[F.col("crawl")], F.col("id"), salt).alias("a"),
+        _node(ages[F.col("cluster_crawl")], F.col("cluster_id"), salt).alias("b"),
     )
-    stored = [with_node(earlier_crawls.signatures(spark, one), age, salt) for age, one in enumerate(earlier)]
-    old = reduce(DataFrame.unionByName, stored).join(copies, "node", "left")
-    old = old.withColumns(
-        {"anchor": F.coalesce("anchor", "node"), "weight": F.coalesce("weight", F.lit(1).cast("long"))}
-    )
-    return new.unionByName(old)
 
 
 def with_node(signed: DataFrame, age: int, salt: int) -> DataFrame:
@@ -82,31 +86,35 @@ def _node(age: Column, id_: Column, salt: int) -> Column:
 
 def preference() -> Column:
     """Smaller is better: the order in which a cluster's copies are preferred."""
-    unknown = F.col("date") == ""
-    return F.struct("age", -F.col("quality"), -F.col("n_chars"), unknown.alias("unknown"), "date", "id")
+    unknown = (F.col("date") == "").alias("unknown")
+    return F.struct("age", ~F.col("kept"), -F.col("quality"), -F.col("n_chars"), unknown, "date", "id")
 
 
-def fold(united: DataFrame, new_age: int) -> DataFrame:
+def fold(united: DataFrame) -> DataFrame:
     """Identical texts fold to one, their `rep`, so that near-duplicate search never sees the others; only it keeps its
-    bands. `group`: the anchor of the rep. Of earlier crawls just what later steps need stays."""
-    best_first = Window.partitionBy("text_hash").orderBy(preference())
+    bands."""
     folded = united.select(
-        *("age", "node", "id", "anchor", "weight", "n_shingles", "quality", "n_chars", "date"),
-        *("language", "language_script", "bands"),
-        F.first("node").over(best_first).alias("rep"),
-        F.first("anchor").over(best_first).alias("group"),
+        *("age", "node", "id", "kept", "n_shingles", "quality", "n_chars", "date", "language", "language_script"),
+        "bands",
+        F.first("node").over(Window.partitionBy("text_hash").orderBy(preference())).alias("rep"),
     )
     is_rep = F.col("node") == F.col("rep")
-    needed = folded.where((F.col("age") == new_age) | is_rep | (F.col("node") == F.col("anchor")))
-    return needed.withColumn("bands", F.when(is_rep & (F.size("bands") > 0), F.col("bands")))
+    return folded.withColumn("bands", F.when(is_rep & (F.size("bands") > 0), F.col("bands")))
 
 
 def clusters(
-    spark: SparkSession, united: DataFrame, config: DedupConfig, crawls: Sequence[str], scratch: str
+    spark: SparkSession,
+    united: DataFrame,
+    config: DedupConfig,
+    crawls: Sequence[str],
+    scratch: str,
+    known: DataFrame | None = None,
 ) -> DataFrame:
     """Rows of schemas.dedup.CLUSTERS for every document that has a copy.
 
-    `united`: from `unite`, read from files. `crawls`: fingerprints of the earlier ones, in order.
+    `united`: from `unite`, read from files. `crawls`: fingerprints of the earlier ones, in order; `known`: from
+    `known_copies`. A document is known by its `node`, those of its text by their `rep`; a component holds the nodes
+    that copies lead to, and each has one kept node.
     """
     new_age = len(crawls)
 
@@ -115,26 +123,25 @@ def clusters(
         tables.write(table, path)
         return tables.written(spark, path)
 
-    folded = settled(fold(united, new_age), "folded")
+    folded = settled(fold(united), "folded")
     banded = folded.where(F.col("bands").isNotNull()).withColumn("earlier", F.col("age") < new_age)
     least = config.threshold if config.verify == "jaccard" else 0.0
     pairs = settled(candidates(banded, config.max_bucket, least), "pairs")
-    shingles = _of_pairs(united.select("node", "shingles"), pairs)
+    shingles = united.select("node", "shingles")
     if config.verify == "none":
         edges = pairs.withColumn("similarity", F.lit(None).cast("double"))
     else:
-        compared = similarities(pairs, shingles, config.verify)
+        compared = similarities(pairs, _of_pairs(shingles, pairs), config.verify)
         edges = settled(compared.where(F.col("similarity") >= config.threshold), "edges")
-    linked = edges
-    if crawls:
-        moved = folded.where(F.col("node") != F.col("anchor")).select("node", "anchor")
-        for end in ("a", "b"):
-            ends = moved.select(F.col("node").alias(end), F.col("anchor").alias(f"_{end}"))
-            linked = linked.join(ends, end, "left").withColumn(end, F.coalesce(f"_{end}", end)).drop(f"_{end}")
-    component = components(spark, linked.select("a", "b"), storage.join(scratch, "components"))
+    folds = folded.where(F.col("node") != F.col("rep")).select(F.col("node").alias("a"), F.col("rep").alias("b"))
+    linked = edges.select("a", "b").unionByName(folds)
+    component = components(
+        spark, linked if known is None else linked.unionByName(known), storage.join(scratch, "components")
+    )
     members = settled(_members(folded, component, new_age), "members")
     if config.verify != "none":
-        edges = edges.unionByName(similarities(_unmeasured(members, edges), shingles, config.verify))
+        missing = settled(_unmeasured(members, edges), "unmeasured")
+        edges = edges.unionByName(similarities(missing, _of_pairs(shingles, missing), config.verify))
     names = F.array(*(F.lit(one) for one in crawls), F.lit(None).cast("string"))
     measured = members.join(edges, _pair_of("rep", "kept_rep") == F.struct("a", "b"), "left")
     exact = F.col("rep") == F.col("kept_rep")
@@ -159,23 +166,22 @@ def _of_pairs(shingles: DataFrame, pairs: DataFrame) -> DataFrame:
 
 
 def _members(folded: DataFrame, component: DataFrame, new_age: int) -> DataFrame:
-    """Documents of clusters with a new document, each with the copy that is kept."""
-    grouped = folded.join(component.withColumnRenamed("node", "group"), "group", "left")
-    grouped = grouped.where((F.col("age") == new_age) | (F.col("node") == F.col("anchor"))).withColumn(
-        "component", F.coalesce("component", "group")
-    )
+    """Documents of clusters with a new document, each with the copy that is kept: new ones, and what earlier crawls
+    have kept."""
+    grouped = folded.join(component, "node", "left").withColumn("component", F.coalesce("component", "node"))
     copies = Window.partitionBy("component")
     best_first = copies.orderBy(preference())
     found = grouped.select(
-        *("age", "node", "rep", "id", "language", "language_script"),
+        *("age", "node", "rep", "id", "kept", "language", "language_script"),
         F.first("id").over(best_first).alias("cluster_id"),
         F.first("node").over(best_first).alias("kept_node"),
         F.first("rep").over(best_first).alias("kept_rep"),
         F.first("age").over(best_first).alias("kept_age"),
-        F.sum("weight").over(copies).alias("minhash_cluster_size"),
+        F.count("*").over(copies).alias("minhash_cluster_size"),
         F.max("age").over(copies).alias("latest"),
     )
-    return found.where((F.col("minhash_cluster_size") > 1) & (F.col("latest") == new_age)).drop("latest")
+    there = F.col("kept") & (F.col("minhash_cluster_size") > 1) & (F.col("latest") == new_age)
+    return found.where(there).drop("latest", "kept")
 
 
 def _pair_of(one: str, other: str) -> Column:
@@ -190,18 +196,16 @@ def _unmeasured(members: DataFrame, edges: DataFrame) -> DataFrame:
     return pairs.distinct().join(edges.select("a", "b"), ["a", "b"], "left_anti")
 
 
-def without_templates(pages: DataFrame) -> tuple[DataFrame, DataFrame | None]:
-    """The pages, and apart those of which cutting repeated lines left nothing; None where no lines were cut."""
-    if "cut_lines" not in pages.columns:
-        return pages, None
+def without_templates(pages: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """The pages, and apart those of which cutting repeated lines left nothing."""
     emptied = (F.col("cut_lines") > 0) & (F.trim(F.coalesce("text", F.lit(""))) == "")
     return pages.where(~emptied), pages.where(emptied).withColumn("drop_reason", F.lit("template"))
 
 
 def one_row_an_id(documents: DataFrame) -> DataFrame:
     """The documents, where of several with one id the longest stays (ties by a hash of the whole row)."""
-    comparable = [name for name, kind in documents.dtypes if "map<" not in kind]
-    order = (-F.coalesce(F.length("text"), F.lit(0)), F.xxhash64(*comparable))
+    whole = F.to_json(F.struct(*tables.columns(documents)))  # a hash of the columns would take null for nothing
+    order = (-F.coalesce(F.length("text"), F.lit(0)), F.xxhash64(whole), whole)
     rank = F.row_number().over(Window.partitionBy("id").orderBy(*order))
     return documents.withColumn("_rank", rank).where(F.col("_rank") == 1).drop("_rank")
 
@@ -214,7 +218,7 @@ def survivors(documents: DataFrame, clustered: DataFrame) -> DataFrame:
     own = documents.drop("cluster_id", "minhash_cluster_size")
     joined = own.join(tables.small(found, clustered.count()), "id", "left").where(F.col("_dropped").isNull())
     size = F.coalesce("minhash_cluster_size", F.lit(1)).cast("long")
-    return joined.select(*own.columns, F.col("id").alias("cluster_id"), size.alias("minhash_cluster_size"))
+    return joined.select(*tables.columns(own), F.col("id").alias("cluster_id"), size.alias("minhash_cluster_size"))
 
 
 def account(given: DataFrame, documents: DataFrame, clustered: DataFrame, kept: DataFrame) -> tables.Counts:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline import storage
-from pipeline.spark import runs, tables
+from pipeline.spark import tables
 from schemas.dedup import CLUSTERS, SIGNATURES
+from schemas.records import RUN
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,14 @@ def find(roots: Sequence[str]) -> list[Earlier]:
         path = storage.absolute(root)
         inside = storage.join(path, "dedup")
         folder = inside if storage.exists(inside) else path
-        record = runs.finished(folder) if storage.exists(folder) else None
+        record = storage.read_json(storage.join(folder, RUN))  # and nothing else: what lies there is not ours to mend
         if record is None or record["stage"] != "dedup":
             raise ValueError(
                 f"--against {root}: no finished dedup there; give a corpus root or a folder of jobs/dedup.py"
             )
-        if not storage.listing(storage.join(folder, "signatures")):
-            raise ValueError(f"--against {root}: it has no signatures; run jobs/dedup.py on it again")
+        for table in ("signatures", "clusters"):
+            if not storage.listing(storage.join(folder, table)):
+                raise ValueError(f"--against {root}: it has no {table}; run jobs/dedup.py on it again")
         known = tuple(value for name, value in record["inputs"].items() if name.startswith("against "))
         if record["fingerprint"] in (one.crawl for one in found):
             raise ValueError(f"--against {root}: given twice; leave one out")
@@ -56,6 +57,9 @@ def check_version(spark: SparkSession, one: Earlier, version: str) -> None:
     """ValueError where the stored signatures are not comparable with new ones."""
     stored = tables.read(spark, storage.join(one.folder, "signatures"), [])
     lacking = [name for name in SIGNATURES.names if name not in stored.columns]
+    told = tables.read(spark, storage.join(one.folder, "clusters"), []).columns
+    if not lacking and [name for name in CLUSTERS.names if name not in told]:
+        raise ValueError(f"--against {one.path}: its clusters are of an earlier version; run jobs/dedup.py on it again")
     if lacking:
         raise ValueError(f"--against {one.path}: its signatures have no {lacking[0]}; run jobs/dedup.py on it again")
     other = stored.where(F.col("signature_version") != version).select("signature_version").first()
@@ -71,32 +75,15 @@ def signatures(spark: SparkSession, one: Earlier) -> DataFrame:
     return tables.written(spark, storage.join(one.folder, "signatures"))
 
 
-def kept_copies(spark: SparkSession, earlier: Sequence[Earlier]) -> DataFrame:
-    """Rows of the clusters of all: `crawl` and `id` of a document, `cluster_crawl`, `cluster_id` of its kept copy, and
-    `size`, the largest cluster that any of them knows under that copy."""
-    parts = []
-    for one in earlier:
-        rows = tables.written(spark, storage.join(one.folder, "clusters"))
-        assert rows.columns == CLUSTERS.names
-        here = F.lit(one.crawl)
-        parts.append(
-            rows.select(
-                F.coalesce("crawl", here).alias("crawl"),
-                "id",
-                F.coalesce("cluster_crawl", here).alias("cluster_crawl"),
-                "cluster_id",
-                F.col("minhash_cluster_size").alias("size"),
-            )
-        )
-    rows = reduce(DataFrame.unionByName, parts)
-    # A later crawl repeats the kept copies of earlier ones, with their new sizes.
-    return (
-        rows.groupBy("crawl", "id")
-        .agg(
-            F.max_by(F.struct("cluster_crawl", "cluster_id"), F.struct("size", "cluster_crawl", "cluster_id")).alias(
-                "kept"
-            ),
-            F.max("size").alias("size"),
-        )
-        .select("crawl", "id", "kept.cluster_crawl", "kept.cluster_id", "size")
+def copies(spark: SparkSession, one: Earlier) -> DataFrame:
+    """Rows of its clusters: `crawl` and `id` of a document, `cluster_crawl` and `cluster_id` of its kept copy, and
+    whether it was `dropped`. Documents of crawls before it are among them where this one added to their clusters."""
+    rows = tables.written(spark, storage.join(one.folder, "clusters"))
+    here = F.lit(one.crawl)
+    return rows.select(
+        F.coalesce("crawl", here).alias("crawl"),
+        "id",
+        F.coalesce("cluster_crawl", here).alias("cluster_crawl"),
+        "cluster_id",
+        F.col("drop_reason").isNotNull().alias("dropped"),
     )

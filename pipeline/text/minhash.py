@@ -30,6 +30,7 @@ class MinHasher:
     ngram_size: int
     scheme: str
     seed: int
+    beside: str = ""  # what else decides which texts have which signature, for the version
 
     @property
     def num_perm(self) -> int:
@@ -40,7 +41,7 @@ class MinHasher:
         """Signatures of different versions must never meet."""
         return (
             f"words{WORDS_VERSION}-signature{SIGNATURE_VERSION}-{self.scheme}-seed{self.seed}-n{self.ngram_size}-"
-            f"{self.bands}x{self.rows}"
+            f"{self.bands}x{self.rows}{self.beside}"
         )
 
 

@@ -139,6 +139,49 @@ def test_an_earlier_crawl_is_as_if_both_were_one(run: Dedup, tmp_path: Path) -> 
         assert (row["drop_reason"] is None) == (row["id"] == row["cluster_id"] or row["crawl"] is not None)
 
 
+def changed(row: Row, name: str, *places: int) -> Row:
+    """A copy with other words in some places."""
+    words = row["text"].split()
+    for place in places:
+        words[place] = f"other{place}"
+    return {"id": name, "text": " ".join(words)}
+
+
+def test_a_copy_of_a_dropped_copy_goes_whatever_the_earlier_crawls_knew(run: Dedup) -> None:
+    """The second crawl never saw the first: its kept page has the text of the first one's, and its dropped page is what
+    the new crawl brings again."""
+    page = family("p", [0], 1)[0]
+    one = run("one", [page])
+    near = changed(page, "qx", 20)
+    near["text"] = near["text"].rsplit(" ", 1)[0]
+    two = run("two", [{**page, "id": "q"}, near])
+    assert kept(two) == {"q"}
+    three = run("three", [{**near, "id": "n"}], "--against", one, two)
+    assert kept(three) == set()
+    (row,) = (row for row in rows_of(three, "clusters") if row["id"] == "n")
+    assert (row["cluster_id"], row["minhash_cluster_size"], row["drop_reason"]) == ("p-0", 4, "minhash")
+    assert 0.8 < row["similarity"] < 1
+
+
+def test_a_page_that_joins_two_old_clusters(run: Dedup) -> None:
+    """It goes, both old pages stay where they are, and what comes later finds all of them to be one cluster."""
+    base = family("b", [0], 2)[0]
+    first = [changed(base, "a1", 20, 60, 100), changed(base, "a3", 40, 80, 120), changed(base, "a3x", 40, 80, 120)]
+    first[2]["text"] = first[2]["text"].rsplit(" ", 1)[0]  # the shorter one goes
+    one = run("one", first)
+    assert kept(one) == {"a1", "a3"}
+    two = run("two", [base], "--against", one)
+    assert kept(two) == set()
+    rows = {row["id"]: row for row in rows_of(two, "clusters")}
+    assert {name: row["drop_reason"] for name, row in rows.items()} == {"a1": None, "a3": None, "b-0": "minhash"}
+    assert {(row["cluster_id"], row["minhash_cluster_size"]) for row in rows.values()} == {
+        ("a3", 4)
+    }  # the longer of the two
+    three = run("three", [{**first[2], "id": "c"}, changed(first[2], "c2", 180)], "--against", one, two)
+    assert kept(three) == set()
+    assert {(row["cluster_id"], row["minhash_cluster_size"]) for row in rows_of(three, "clusters")} == {("a3", 6)}
+
+
 def test_a_root_that_was_compared_needs_its_own_earlier_one(run: Dedup, capfd: pytest.CaptureFixture[str]) -> None:
     first, second, third = crawls()
     one = run("one", first)
@@ -265,7 +308,33 @@ def test_lines_that_a_host_repeats_are_cut_first(run: Dedup) -> None:
     assert len(pq.read_table(folder / "lines")) == 40
 
 
-@pytest.mark.parametrize("flags", [["--threshold", "0"], ["--threshold", "1.5"], ["--quality-column", "nope"]])
+def test_names_with_dots_and_columns_of_our_own(run: Dedup) -> None:
+    """The table of an earlier run, lines cut, is a table like any other."""
+    rows = [{**row, "meta.src": "s", "cut_lines": 0, "cluster_id": "old", "minhash_cluster_size": 9}
+            for row in family("f", [0, 1], 1)]  # fmt: skip
+    for engine in (False, True):
+        folder = run(f"dots{engine}", [*rows, rows[0]], engine=engine)
+        (row,) = rows_of(folder)
+        assert (row["meta.src"], row["cluster_id"], row["minhash_cluster_size"]) == ("s", row["id"], 2)
+
+
+def test_of_rows_with_one_id_the_same_stays_in_any_order(run: Dedup) -> None:
+    rows = [{"id": "z", "text": "t", "A": "v", "B": None}, {"id": "z", "text": "t", "A": None, "B": "v"}]
+    assert rows_of(run("one", rows)) == rows_of(run("other", rows[::-1]))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--threshold", "0"],
+        ["--threshold", "1.5"],
+        ["--quality-column", "nope"],
+        ["--quality-column", "text"],
+        ["--quality-column", "language_score"],
+        ["--id-column", "text"],
+        ["--id-column", "cluster_id"],
+    ],
+)
 def test_what_no_table_can_mend(run: Dedup, capfd: pytest.CaptureFixture[str], flags: list[str]) -> None:
     run("wrong", family("a", [0], 1), *flags, status=2)
     errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
