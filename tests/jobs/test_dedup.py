@@ -51,6 +51,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+@pytest.mark.faults
 def test_every_way_of_running_it_answers_alike(run: Dedup) -> None:
     """Processes without an engine, one task of the engine, many of them, more partitions than rows in some."""
     flags = ["--quality-column", "quality", "--max-bucket", "8", "--text-column", "text"]

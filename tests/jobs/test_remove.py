@@ -208,6 +208,7 @@ def test_the_record(removed: Path, wanted: Wanted, corpus_root: Path) -> None:
     assert not any(secret in text for secret in (*wanted.ids, *wanted.urls, *wanted.texts))
 
 
+@pytest.mark.faults
 def test_later_runs_of_stages_go_on(removed: Path, wanted: Wanted, corpus_root: Path, tmp_path: Path) -> None:
     """New thresholds decide over rewritten files, a new archive joins, a later crawl is compared with what is left."""
     root = tmp_path / "root"
@@ -240,6 +241,7 @@ def state(root: Path) -> dict[str, Any]:
     return {**files, **{str(file.relative_to(root)): file.read_text() for file in told}, "record": record}
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("published", [0, 2])
 def test_interrupted_and_run_again(
     removed: Path, corpus_root: Path, wanted: Wanted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: int
