@@ -9,6 +9,12 @@ RUN = "_run.json"
 LEDGER = "_ledger.json"
 EXAMPLES = "_examples.json"
 
+Counts = dict[str, dict[str | None, int]]  # `eng_Latn` -> reason, None for kept -> rows
+UNLABELLED = {"language": "und", "language_script": "Zyyy"}  # the label where a table does not say
+EXAMPLES_A_REASON = 6
+EXAMPLE_CHARACTERS = 700
+ROW_GROUP_ROWS = 1024  # of a Parquet file: small enough to be read and split by many
+
 REMOVED = "removed"  # reason of rows that jobs/remove.py has taken down, in any stage
 
 STAGES = ("extract", "clean", "dedup", "sample", "vocab")

@@ -26,15 +26,11 @@ from pipeline.local.signatures import StoredSignatures
 from pipeline.text import clustering
 from pipeline.text.signature_table import signature_rows
 from schemas.dedup import CLUSTERS, SIGNATURES
-from schemas.records import Example
+from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON, UNLABELLED, Counts, Example
 
-Counts = dict[str, dict[str | None, int]]  # as in pipeline.spark.tables
 Progress = Callable[[str, int, int], None]  # of which step, how many documents of how many are done
 
-EXAMPLES_A_REASON = 6
-EXAMPLE_CHARACTERS = 700
 ADDED = ("cluster_id", "minhash_cluster_size")
-LANGUAGES = {"language": "und", "language_script": "Zyyy"}
 BATCH = 10_000
 PR_SET_PDEATHSIG = 1
 
@@ -70,7 +66,7 @@ def given(path: str, id_column: str, text_column: str, kept_only: bool, config: 
         return None
     if any("view" in str(kind) for kind in types.values()):  # which pyarrow cannot filter
         return None
-    strings = [text_column, *(name for name in ("url", "date", *LANGUAGES) if name in types)]
+    strings = [text_column, *(name for name in ("url", "date", *UNLABELLED) if name in types)]
     quality = types.get(config.quality_column, pa.float64()) if config.quality_column else pa.float64()
     fit = all(pa.types.is_string(types[name]) or pa.types.is_large_string(types[name]) for name in strings)
     fit = fit and (pa.types.is_string(types[id_column]) or pa.types.is_integer(types[id_column]))
@@ -140,9 +136,9 @@ def _done(work: Mapping["Future[int]", splits.Split], step: str, progress: Progr
     return rows
 
 
-def _rows(table: Given, split: splits.Split, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+def _rows(table: Given, split: splits.Split, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The rows that count, id and text as strings, columns under the table's own names."""
-    names = [*columns, *(["drop_reason"] if table.kept_only else [])] if columns else None
+    names = [*columns, "drop_reason"] if table.kept_only else columns
     for batch in splits.batches(table.path, split, names):
         if table.kept_only:
             batch = batch.filter(pc.is_null(batch.column("drop_reason"))).drop_columns(["drop_reason"])
@@ -157,7 +153,7 @@ def _rows(table: Given, split: splits.Split, columns: Sequence[str] | None) -> I
 
 def _sign(table: Given, split: splits.Split, config: DedupConfig, path: str) -> int:
     hasher, names = config.hasher(), set(table.table.schema.names)
-    optional = [name for name in (config.quality_column, "date", *LANGUAGES) if name in names]
+    optional = [name for name in (config.quality_column, "date", *UNLABELLED) if name in names]
 
     def signed() -> Iterator[pa.RecordBatch]:
         for batch in _rows(table, split, list(dict.fromkeys([table.id_column, table.text_column, *optional]))):
@@ -183,7 +179,7 @@ def _to_sign(batch: pa.RecordBatch, table: Given, quality_column: str) -> pa.Rec
         "text": pc.fill_null(batch.column(table.text_column), ""),
         "quality": quality,
         "date": pc.fill_null(text_of("date", ""), ""),
-        **{name: text_of(name, missing) for name, missing in LANGUAGES.items()},
+        **{name: text_of(name, missing) for name, missing in UNLABELLED.items()},
     }
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
@@ -236,19 +232,19 @@ def _kept_schema(table: Given) -> pa.Schema:
 def _counts(paths: Mapping[str, str], table: Given) -> Counts:
     """Rows by language and reason, kept ones as written."""
     counts: Counts = {}
-    names = [name for name in LANGUAGES if name in table.table.schema.names]
-    for folder, columns in ((paths["documents"], names), (paths["clusters"], [*LANGUAGES, "drop_reason"])):
+    names = [name for name in UNLABELLED if name in table.table.schema.names]
+    for folder, columns in ((paths["documents"], names), (paths["clusters"], [*UNLABELLED, "drop_reason"])):
         fs, inside = storage.filesystem(folder)
         for name in storage.listing(folder):
             with fs.open(f"{inside}/{name}", "rb") as file:
                 parquet = pq.ParquetFile(file)
                 if not columns:
-                    label = "_".join(LANGUAGES.values())
+                    label = "_".join(UNLABELLED.values())
                     counts.setdefault(label, {})
                     counts[label][None] = counts[label].get(None, 0) + parquet.metadata.num_rows
                     continue
                 rows = parquet.read(columns)
-            labels = zip(*(_filled(rows, name, missing) for name, missing in LANGUAGES.items()), strict=True)
+            labels = zip(*(_filled(rows, name, missing) for name, missing in UNLABELLED.items()), strict=True)
             reasons = rows["drop_reason"].to_pylist() if "drop_reason" in columns else [None] * len(rows)
             for (label, reason), n in Counter(zip(map("_".join, labels), reasons, strict=True)).items():
                 if reason is not None or folder == paths["documents"]:
@@ -285,10 +281,10 @@ def _show(table: Given, split: splits.Split, wanted: list[str]) -> list[dict[str
     here = (batch.column(0) for batch in _rows(table, split, [table.id_column]))
     if not any(pc.any(pc.is_in(ids, value_set=pa.array(wanted))).as_py() for ids in here):
         return []
-    columns = [name for name in ("url", *LANGUAGES) if name in names]
+    columns = [name for name in ("url", *UNLABELLED) if name in names]
     for batch in _rows(table, split, list(dict.fromkeys([table.id_column, table.text_column, *columns]))):
         for row in batch.filter(pc.is_in(batch.column(table.id_column), value_set=pa.array(wanted))).to_pylist():
-            label = [row.get(name, missing) for name, missing in LANGUAGES.items()]
+            label = [row.get(name, missing) for name, missing in UNLABELLED.items()]
             text = (row[table.text_column] or "")[:EXAMPLE_CHARACTERS]
             found.append(
                 {

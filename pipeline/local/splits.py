@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from schemas.records import ROW_GROUP_ROWS
 
 SPLIT_BYTES = 16 << 20  # uncompressed; smaller pieces keep all processes busy to the end
 BATCH_ROWS = 1024  # at most; of large texts fewer
 BATCH_BYTES = 32 << 20
-ROW_GROUP_ROWS = 1024
 
 
 class Split(NamedTuple):
@@ -70,7 +70,7 @@ def _pieces(footer: pq.FileMetaData) -> Iterator[tuple[tuple[int, ...], int]]:
         yield tuple(groups), rows
 
 
-def batches(folder: str, split: Split, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+def batches(folder: str, split: Split, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Rows of the split, in order. `folder`: of its table, to know the store by."""
     fs, _ = storage.filesystem(folder)
     with fs.open(split.path, "rb") as file:

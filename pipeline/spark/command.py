@@ -18,7 +18,7 @@ from pipeline.ending import Body, ending
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark import runs, tables
 from pipeline.spark.session import local_cores, session
-from schemas.records import RUN, STAGES, RunRecord
+from schemas.records import RUN, STAGES, UNLABELLED, RunRecord
 
 TABLE_OF = {"extract": "documents", "clean": "documents", "dedup": "documents", "sample": "data"}
 
@@ -28,8 +28,7 @@ DEFAULTS: dict[str, Column | Any] = {
     "date": "",
     "dump": "",
     "file_path": "",
-    "language": "und",
-    "language_script": "Zyyy",
+    **UNLABELLED,
     "language_score": 0.0,
     "top_langs": "{}",
     "minhash_cluster_size": 1,

@@ -10,13 +10,17 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from pipeline import storage
-from schemas.records import Account, Example, Ledger
+from schemas.records import (
+    EXAMPLE_CHARACTERS,
+    EXAMPLES_A_REASON,
+    ROW_GROUP_ROWS,
+    UNLABELLED,
+    Account,
+    Counts,
+    Example,
+    Ledger,
+)
 
-Counts = dict[str, dict[str | None, int]]  # `eng_Latn` -> reason, None for kept -> rows
-
-ROW_GROUP_ROWS = 1024
-EXAMPLES_A_REASON = 6
-EXAMPLE_CHARACTERS = 700
 BROADCAST_ROWS = 1_000_000  # of two or three narrow columns: under 100 MB in every process
 
 
@@ -63,8 +67,7 @@ def columns(table: DataFrame) -> list[Column]:
 
 def label(table: DataFrame) -> Column:
     """`eng_Latn`; `und_Zyyy` where a table does not say."""
-    known = {"language": "und", "language_script": "Zyyy"}
-    parts = [F.coalesce(name, F.lit(d)) if name in table.columns else F.lit(d) for name, d in known.items()]
+    parts = [F.coalesce(name, F.lit(d)) if name in table.columns else F.lit(d) for name, d in UNLABELLED.items()]
     return F.concat_ws("_", *parts)
 
 

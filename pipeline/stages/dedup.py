@@ -49,23 +49,15 @@ def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
 
 
 def unite(spark: SparkSession, signed: DataFrame, earlier: Sequence[earlier_crawls.Earlier], salt: int) -> DataFrame:
-    """New and earlier signatures in one table.
-
-    Added: `age` (0: the first of the earlier crawls; the new one comes last), `node`, and `kept`: false for what its
-    own crawl has dropped.
-    """
-    united = with_node(signed, len(earlier), salt).withColumn("kept", F.lit(True))
-    for age, one in enumerate(earlier):
-        rows = earlier_crawls.copies(spark, one).where("dropped")
-        dropped = rows.select(_node(F.lit(age), F.col("id"), salt).alias("node"), F.lit(False).alias("kept"))
-        stored = with_node(earlier_crawls.signatures(spark, one), age, salt)
-        stored = stored.join(dropped, "node", "left").withColumn("kept", F.coalesce("kept", F.lit(True)))
-        united = united.unionByName(stored.select(united.columns))
-    return united
+    """New and earlier signatures in one table, with `age` (0: the first of the earlier crawls; the new one comes last)
+    and `node`."""
+    stored = [_with_node(earlier_crawls.signatures(spark, one), age, salt) for age, one in enumerate(earlier)]
+    return reduce(DataFrame.unionByName, stored, _with_node(signed, len(earlier), salt))
 
 
 def known_copies(spark: SparkSession, earlier: Sequence[earlier_crawls.Earlier], salt: int) -> DataFrame | None:
-    """Edges `a`, `b` between the documents that earlier crawls have found to be copies; None without any crawl."""
+    """Edges `a`, `b` from documents of earlier crawls to the copies kept of them, and whether `a` was `dropped` by its
+    own crawl; None without any crawl."""
     if not earlier:
         return None
     ages = tables.lookup({one.crawl: age for age, one in enumerate(earlier)}, "int")
@@ -73,10 +65,11 @@ def known_copies(spark: SparkSession, earlier: Sequence[earlier_crawls.Earlier],
     return rows.select(
         _node(ages[F.col("crawl")], F.col("id"), salt).alias("a"),
         _node(ages[F.col("cluster_crawl")], F.col("cluster_id"), salt).alias("b"),
+        "dropped",
     )
 
 
-def with_node(signed: DataFrame, age: int, salt: int) -> DataFrame:
+def _with_node(signed: DataFrame, age: int, salt: int) -> DataFrame:
     return signed.withColumns({"age": F.lit(age), "node": _node(F.lit(age), F.col("id"), salt)})
 
 
@@ -90,10 +83,16 @@ def preference() -> Column:
     return F.struct("age", ~F.col("kept"), -F.col("quality"), -F.col("n_chars"), unknown, "date", "id")
 
 
-def fold(united: DataFrame) -> DataFrame:
+def fold(united: DataFrame, known: DataFrame | None) -> DataFrame:
     """Identical texts fold to one, their `rep`, so that near-duplicate search never sees the others; only it keeps its
-    bands."""
-    folded = united.select(
+    bands. `kept`: not dropped by its own crawl."""
+    if known is None:
+        marked = united.withColumn("kept", F.lit(True))
+    else:
+        dropped = known.where("dropped").select(F.col("a").alias("node"), F.lit(False).alias("kept"))
+        narrow = united.drop("shingles").join(dropped, "node", "left")
+        marked = narrow.withColumn("kept", F.coalesce("kept", F.lit(True)))
+    folded = marked.select(
         *("age", "node", "id", "kept", "n_shingles", "quality", "n_chars", "date", "language", "language_script"),
         "bands",
         F.first("node").over(Window.partitionBy("text_hash").orderBy(preference())).alias("rep"),
@@ -123,7 +122,7 @@ def clusters(
         tables.write(table, path)
         return tables.written(spark, path)
 
-    folded = settled(fold(united), "folded")
+    folded = settled(fold(united, known), "folded")
     banded = folded.where(F.col("bands").isNotNull()).withColumn("earlier", F.col("age") < new_age)
     least = config.threshold if config.verify == "jaccard" else 0.0
     pairs = settled(candidates(banded, config.max_bucket, least), "pairs")
@@ -134,10 +133,8 @@ def clusters(
         compared = similarities(pairs, _of_pairs(shingles, pairs), config.verify)
         edges = settled(compared.where(F.col("similarity") >= config.threshold), "edges")
     folds = folded.where(F.col("node") != F.col("rep")).select(F.col("node").alias("a"), F.col("rep").alias("b"))
-    linked = edges.select("a", "b").unionByName(folds)
-    component = components(
-        spark, linked if known is None else linked.unionByName(known), storage.join(scratch, "components")
-    )
+    linked = [edges.select("a", "b"), folds, *([] if known is None else [known.select("a", "b")])]
+    component = components(spark, reduce(DataFrame.unionByName, linked), storage.join(scratch, "components"))
     members = settled(_members(folded, component, new_age), "members")
     if config.verify != "none":
         missing = settled(_unmeasured(members, edges), "unmeasured")

@@ -259,14 +259,6 @@ def _sign(
     )
 
 
-def minhash(hashes: np.ndarray, hasher: MinHasher) -> np.ndarray:
-    """Minima over the permutations, shape (num_perm,), uint64 or uint32 by scheme, of the shingles' uint64 hashes."""
-    a, b = permutations(hasher.num_perm, hasher.seed, hasher.scheme)
-    minima = np.empty(hasher.num_perm, a.dtype)
-    (minima64 if hasher.scheme == "affine64" else minima32)(hashes, a, b, minima)
-    return minima
-
-
 def signatures(texts: pa.Array, hasher: MinHasher, min_shingles: int) -> Signatures:
     """The signatures of a string or large_string array; null is empty.
 

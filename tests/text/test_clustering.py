@@ -58,7 +58,7 @@ def merged() -> dict[str, dict[str, float]]:
     """By language: the share of planted pairs that share a cluster, by what was done to the second of a pair. All
     languages have the same sentences, the same replaced."""
     if not PARALLEL.exists():
-        pytest.skip("the parallel sentences are absent")
+        pytest.skip(f"no {PARALLEL}")
     shares: dict[str, dict[str, float]] = {}
     for language in SCRIPTS:
         lines = gzip.decompress((PARALLEL / f"{language}.txt.gz").read_bytes()).decode().splitlines()

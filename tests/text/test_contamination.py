@@ -290,7 +290,7 @@ def test_hostile_texts(tmp_path):
 
 # Real evaluation sets.
 
-shared = pytest.mark.skipif(not (DATA / "sib200").exists(), reason="needs shared data")
+shared = pytest.mark.skipif(not (DATA / "sib200").exists(), reason="no ../shared/data/sib200")
 
 
 @pytest.fixture(scope="module")

@@ -359,7 +359,7 @@ def test_topic_texts(identifier: Identifier) -> None:
     """Ninety-nine sentences a language."""
     folder = SHARED / "data/sib200"
     if not folder.exists():
-        pytest.skip("sib200 is absent")
+        pytest.skip("no ../shared/data/sib200")
     for name in ("zho_Hans", "jpn_Jpan", "kor_Hang", "tha_Thai", "khm_Khmr", "arb_Arab", "heb_Hebr", "hin_Deva",
                  "tam_Taml", "amh_Ethi", "kat_Geor", "rus_Cyrl", "tur_Latn", "eng_Latn", "swh_Latn"):  # fmt: skip
         with open(folder / name / "dev.tsv", encoding="utf-8", newline="") as file:
@@ -372,7 +372,7 @@ def test_web_pages_in_known_languages(identifier: Identifier) -> None:
     """Of main texts whose language is known, over 200 characters, fewer than 2 % are `und`."""
     file = SHARED / "data/web/gold.jsonl.gz"
     if not file.exists():
-        pytest.skip(f"{file.name} is absent")
+        pytest.skip(f"no {file}")
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         pages = [page for page in map(json.loads, lines) if page.get("lang_if_known") and page.get("gold_text")]
     pages = [page for page in pages if len(page["gold_text"]) > 200]

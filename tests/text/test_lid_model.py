@@ -68,7 +68,7 @@ def test_the_embedded_model(embedded: tuple[Any, lid_model.FastText], text: str)
 def test_the_embedded_model_on_37_languages(embedded: tuple[Any, lid_model.FastText]) -> None:
     folder = SHARED / "data/sib200"
     if not folder.exists():
-        pytest.skip("sib200 is absent")
+        pytest.skip("no ../shared/data/sib200")
     for language in sorted(folder.iterdir()):
         with open(language / "dev.tsv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from pipeline.text import minhash as module
 from pipeline.text.arrow_text import from_strings
-from pipeline.text.minhash import MinHasher, candidate_probability, minhash, optimal_bands, signatures, sort_distinct
+from pipeline.text.minhash import (
+    MinHasher,
+    candidate_probability,
+    minima32,
+    minima64,
+    optimal_bands,
+    permutations,
+    signatures,
+    sort_distinct,
+)
 from pipeline.text.words import ngram_hashes, word_hashes, words
 
 MASK = (1 << 64) - 1
@@ -59,6 +68,13 @@ def signature(text: str, hasher: MinHasher, min_shingles: int) -> Signature:
 
 def shingle_hashes(hashes: np.ndarray, n: int) -> np.ndarray:
     return np.unique(ngram_hashes(hashes, n))
+
+
+def minhash(hashes: np.ndarray, hasher: MinHasher) -> np.ndarray:
+    a, b = permutations(hasher.num_perm, hasher.seed, hasher.scheme)
+    minima = np.empty(hasher.num_perm, a.dtype)
+    (minima64 if hasher.scheme == "affine64" else minima32)(hashes, a, b, minima)
+    return minima
 
 
 def mixed(x: int) -> int:
@@ -281,7 +297,7 @@ def test_candidates_follow_the_s_curve(jaccard_wanted: float, changed: int) -> N
 def test_real_text_estimates_jaccard(language: str) -> None:
     file = Path(__file__).resolve().parents[2] / f"../shared/data/parallel/{language}.txt.gz"
     if not file.exists():
-        pytest.skip(f"{file.name} is absent")
+        pytest.skip(f"no {file}")
     lines = gzip.decompress(file.read_bytes()).decode().splitlines()[:40]
     one, other = "\n".join(lines), "\n".join(lines[4:])
     true = jaccard(one, other, 5)

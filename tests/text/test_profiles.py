@@ -104,7 +104,7 @@ def test_fineweb_2_s_files_as_they_are(tmp_path: Path) -> None:
 
 def test_all_of_fineweb_2(tmp_path: Path) -> None:
     if not FINEWEB2.exists():
-        pytest.skip("FineWeb-2's configs are not beside this checkout")
+        pytest.skip("no ../shared/data/lists/fineweb2_language_configs.json.gz")
     with gzip.open(FINEWEB2) as file:
         everything = json.load(file)
     chosen = dict(sorted(everything.items())[::20])

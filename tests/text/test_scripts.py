@@ -95,7 +95,7 @@ def test_shares_sum_to_one(text: str) -> None:
 def test_topic_texts_of_37_languages() -> None:
     folder = SHARED / "data/sib200"
     if not folder.exists():
-        pytest.skip("sib200 is absent")
+        pytest.skip("no ../shared/data/sib200")
     for language in sorted(folder.iterdir()):
         with open(language / "dev.tsv", encoding="utf-8", newline="") as file:
             texts = [row["text"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]

@@ -138,7 +138,7 @@ def test_broken_utf8_is_no_error(data: bytes) -> None:
 def test_the_tables_are_those_of_the_installed_unicode_data() -> None:
     """Under the Python that made the file; another folds the letters of another Unicode version."""
     if unicodedata.unidata_version != "14.0.0":
-        pytest.skip("Python's Unicode data are not those of the file")
+        pytest.skip("no Python with the Unicode data of the tables' file")
     stored, built = characters(), build()
     for name in stored._fields:
         assert np.array_equal(getattr(stored, name), getattr(built, name)), (
@@ -155,6 +155,6 @@ def test_unspaced_scripts() -> None:
 def test_real_text(language: str) -> None:
     file = SHARED / f"data/parallel/{language}.txt.gz"
     if not file.exists():
-        pytest.skip(f"{file.name} is absent")
+        pytest.skip(f"no {file}")
     text = gzip.decompress(file.read_bytes()).decode()[:50_000]
     assert words(text) == PATTERN.findall(text.casefold())
