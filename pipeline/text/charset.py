@@ -8,13 +8,17 @@ import codecs
 import re
 from typing import NamedTuple
 
+import numpy as np
 import webencodings
 from resiliparse.parse.encoding import detect_encoding
 
 PRESCAN_BYTES = 4096  # the standard's 1,024 would miss a meta behind inline scripts; Chromium reads to the head's end
-DETECT_BYTES = 1 << 16  # of text without tags, for the detector
+DETECT_BYTES = 1 << 18  # where bytes outside ASCII are looked for
+SAMPLE_BYTES = 1 << 13  # of them and their surroundings, for the detector
+REACH = 100  # bytes of surroundings on each side
 MAX_DAMAGE = 0.01  # share of characters that a declared encoding may fail on before the detector is asked
 PROOF_CHARS = 4  # characters outside ASCII that prove UTF-8
+MAX_BAD_UTF8 = 0.25  # share of characters outside ASCII that may be no UTF-8 in what is else UTF-8
 MAX_GARBAGE = 0.1  # share of U+FFFD and control characters above which bytes are no text
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16be"), (b"\xff\xfe", "utf-16le"))
@@ -28,12 +32,25 @@ _MARKUP = re.compile(  # what is never closed reaches to the end, which keeps th
     rb"<(?:script|style)\b(?:.*?</(?:script|style)|.*)|<!--(?:.*?-->|.*)|<[^<>]*>", re.I | re.S
 )
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
-_DETECTOR_NAMES = {"euc_jp": "euc-jp", "cp949": "euc-kr", "mac-cyrillic": "x-mac-cyrillic"}
-_PYTHON_CODECS = {"gbk": "gb18030"}  # the standard's decoder for both; the rest as `webencodings` has it
+# The detector's answers that count. In the others (ISO-8859-3, -10, -14, DOS code pages of Latin) hardly a page is
+# written, yet it finds them in short texts. Its ISO-8859-16 is Romanian, which the web wrote in windows-1250
+# and ISO-8859-2.
+_ANSWERS = {
+    "big5": "big5", "shift_jis": "shift_jis", "cp949": "euc-kr", "euc_jp": "euc-jp", "gb18030": "gb18030",
+    "cp855": "ibm855", "cp866": "ibm866", "koi8-r": "koi8-r", "koi8-u": "koi8-u", "mac-cyrillic": "x-mac-cyrillic",
+    "iso8859-1": "windows-1252", "iso8859-9": "windows-1254", "tis-620": "windows-874", "iso8859-16": "windows-1250",
+    **{f"cp{page}": f"windows-{page}" for page in range(1250, 1259)},
+    **{f"iso8859-{part}": f"iso-8859-{part}" for part in (2, 4, 5, 6, 7, 8, 13, 15)},
+}  # fmt: skip
+_UKRAINIAN = re.compile(rb"[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd]")  # letters of KOI8-U, which are drawn lines in KOI8-R
+_PYTHON_CODECS = {  # the standard has one decoder for both; the rest as `webencodings` has it
+    "gbk": codecs.lookup("gb18030"),
+    "ibm855": codecs.lookup("cp855"),
+}
 
 
 class Decoded(NamedTuple):
-    """encoding: WHATWG name.  source: bom, http, meta, detector or fallback.  n_replacement: U+FFFD put in."""
+    """encoding: WHATWG name, or ibm855.  source: bom, http, meta, detector, fallback.  n_replacement: U+FFFD put in."""
 
     text: str
     encoding: str
@@ -83,6 +100,8 @@ def prescan(body: bytes) -> str | None:
         return "utf-16be"
     if (declaration := _XML_DECLARATION.match(head.lstrip())) and (name := _meta_name(declaration.group(1))):
         return name
+    if b"charset" not in head.lower():
+        return None
     for token in _TOKEN.finditer(head):
         if (token.group(1) or b"").lower() == b"meta" and (name := _meta_encoding(token.group(2))):
             return name
@@ -111,27 +130,51 @@ def _meta_name(label: bytes) -> str | None:
 
 
 def _detected(body: bytes) -> Decoded | None:
-    """UTF-16 by its NULs, UTF-8 by validity, ISO-2022-JP by its escapes, the rest by resiliparse's detector.
+    """UTF-16 by its NULs, ISO-2022 by its escapes, UTF-8 by validity, the rest by a detector on the text without tags.
 
-    None: the detector names an encoding outside the standard.
+    None: ISO-2022-KR, which the standard refuses.
     """
     head = body[:1024]
     even, odd = head[::2].count(0), head[1::2].count(0)
     if max(even, odd) > 0.3 * len(head[1::2]) and min(even, odd) < 0.05 * len(head):
         return _decode(body, "utf-16le" if odd > even else "utf-16be", "detector")
-    if b"\x1b$" in body and body.isascii():
-        return _decode(body, "iso-2022-jp", "detector")
-    if _is_utf8(body):
-        return _decode(body, "utf-8", "detector")
-    words = _MARKUP.sub(b" ", body[: 4 * DETECT_BYTES])[:DETECT_BYTES]
-    label = detect_encoding(body if words.isascii() else words, html5_compatible=False) or "ascii"
-    name = encoding_of_label(_DETECTOR_NAMES.get(label, label))
-    if name is None or name == "replacement":
-        return None
+    if body.isascii() and b"\x1b" in body and b"\x1b$" in body:
+        return None if b"\x1b$)C" in body else _decode(body, "iso-2022-jp", "detector")
+    if (decoded := _decode(body, "utf-8", "detector")).n_replacement == 0 or _is_damaged_utf8(decoded, body):
+        return decoded
+    head = body[:DETECT_BYTES]
+    sample = _foreign_parts(_MARKUP.sub(b" ", head)) or _foreign_parts(head) or _foreign_parts(body)
+    name = _guessed(sample)
+    fallback = _decode(body, "windows-1252", "fallback")
+    if name is None:
+        return fallback
     detected = _decode(body, name, "detector")
     if detected.n_replacement > MAX_DAMAGE * len(detected.text):
-        return min(_decode(body, "windows-1252", "fallback"), detected, key=lambda decoded: _damage(decoded, body))
-    return detected
+        return min(fallback, detected, key=lambda decoded: _damage(decoded, body))
+    return fallback._replace(source="detector") if detected.text == fallback.text else detected
+
+
+def _guessed(sample: bytes) -> str | None:
+    """WHATWG name, or ibm855: DOS Cyrillic, which browsers do not know and show wrong, but Python reads."""
+    name = _ANSWERS.get(detect_encoding(sample, html5_compatible=False) or "")
+    return "koi8-u" if name == "koi8-r" and _UKRAINIAN.search(sample) else name
+
+
+def _foreign_parts(data: bytes) -> bytes:
+    """The bytes outside ASCII and REACH before and after: much English around would drown them in the detector."""
+    at = np.flatnonzero(np.frombuffer(data, np.uint8) >= 128)
+    if not len(at):
+        return b""
+    gaps = np.flatnonzero(np.diff(at) > 2 * REACH)
+    starts, ends = at[np.r_[0, gaps + 1]] - REACH, at[np.r_[gaps, -1]] + REACH
+    parts = (data[max(start, 0) : end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True))
+    return b"\n".join(parts)[:SAMPLE_BYTES]
+
+
+def _is_damaged_utf8(decoded: Decoded, body: bytes) -> bool:
+    """A last character that is cut off, or a few bad bytes among good characters: other encodings break nearly all."""
+    cut_off = decoded.n_replacement == 1 and _is_utf8(body)
+    return cut_off or decoded.n_replacement <= MAX_BAD_UTF8 * _foreign(decoded.text)
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -151,12 +194,13 @@ def _proven_utf8(body: bytes) -> Decoded | None:
 
 
 def _decode(body: bytes, name: str, source: str) -> Decoded:
-    codec = _PYTHON_CODECS.get(name)
-    text = body.decode(codec, "replace") if codec else webencodings.lookup(name).codec_info.decode(body, "replace")[0]
-    count = text.count("\ufffd")
-    if count and name == "utf-8":
-        count -= body.count(b"\xef\xbf\xbd")  # the page's own
-    return Decoded(text.removeprefix("\ufeff"), name, source, max(count, 0))
+    codec = _PYTHON_CODECS.get(name) or webencodings.lookup(name).codec_info
+    try:
+        text, count = codec.decode(body, "strict")[0], 0
+    except UnicodeDecodeError:
+        text = codec.decode(body, "replace")[0]
+        count = text.count("\ufffd") - codec.decode(body, "ignore")[0].count("\ufffd")  # less the page's own
+    return Decoded(text.removeprefix("\ufeff"), name, source, count)
 
 
 def _foreign(text: str) -> int:
@@ -172,4 +216,9 @@ def _damage(decoded: Decoded, body: bytes) -> float:
 
 
 def _checked(decoded: Decoded | None, body: bytes) -> Decoded | None:
-    return None if decoded is None or _damage(decoded, body) > MAX_GARBAGE else decoded
+    if decoded is None:
+        return None
+    below_space = np.count_nonzero(np.frombuffer(body, np.uint8) < 32)  # a bound that few pages exceed, far cheaper
+    if decoded.n_replacement + below_space <= MAX_GARBAGE * len(decoded.text):
+        return decoded
+    return None if _damage(decoded, body) > MAX_GARBAGE else decoded
