@@ -24,7 +24,7 @@ def body(argv: Sequence[str] | None) -> None:
     add_stage_flags(parser, STAGES)
     args = parse(parser, argv)
     config = load(args.config, command.stage_flags(args))
-    archives = manifest(args.input, config.extract.prefix, config.extract.limit)
+    archives = manifest(args.input, config.extract.prefix, config.extract.limit, config.extract.sample)
     root = storage.absolute(args.root)
     spark = session("wanyu corpus", args.partitions)
     extract.run(spark, config.extract, archives, storage.join(root, "extract"))

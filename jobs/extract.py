@@ -3,7 +3,7 @@
 spark-submit jobs/extract.py --input ARCHIVES --root ROOT [--engine trafilatura|resiliparse] [--config corpus.toml]
 
 ARCHIVES: files, folders, a warc.paths[.gz] list (with --prefix), https:// or s3:// addresses; .warc .arc .wet, plain or
-compressed.
+compressed. Of many, `--sample 0.01` takes a share by hash, `--limit N` the first N.
 """
 
 import time
@@ -24,7 +24,9 @@ from schemas.extract import FAILED
 from schemas.records import Ledger, RunRecord
 
 RETRY = "unreadable"
-NEUTRAL = {"prefix", "limit", "retries", "user_agent", "max_failed_share"}  # change no row of an archive
+NEUTRAL = {  # change no row of an archive
+    "prefix", "sample", "limit", "split_bytes", "max_connections", "retries", "user_agent", "max_failed_share",
+}  # fmt: skip
 
 
 def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], folder: str) -> RunRecord:
@@ -32,6 +34,7 @@ def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], f
     config = settings.model_dump(mode="json")
     listed = runs.fingerprint([[archive.file_path, archive.size] for archive in archives])
     identity = {name: value for name, value in config.items() if name not in NEUTRAL}
+    identity |= extract.lists(settings)
     record = runs.make_record("extract", extract.VERSION, identity, {"archives": listed})
     if command.up_to_date(record, folder):
         return record
@@ -41,6 +44,10 @@ def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], f
         left = [archive for archive in archives if extract.file_name(archive) not in done]
         if done:
             command.say(f"extract  {len(done):,} of {len(archives):,} archives are done already")
+        most = settings.max_connections
+        stores = sum(not storage.is_local(archive.location) for archive in left)
+        if stores > most and spark.sparkContext.defaultParallelism > most:
+            command.say(f"extract  archives of stores are read by {most} of the cluster's cores (max_connections)")
 
         def line() -> str:
             there, seen = storage.listing(storage.join(building, "inputs")), beats(building)
@@ -64,7 +71,8 @@ def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], f
                 f"{total.failed} of {total.archives} archives gave nothing, such as {worst['file_path']} "
                 f"({worst['status']}: {worst['detail']}): check --input, or raise max_failed_share"
             )
-        storage.remove(storage.join(building, BEATS))
+        for scratch in (BEATS, extract.PARTS):
+            storage.remove(storage.join(building, scratch))
         documents = tables.written(spark, storage.join(building, "documents"))
         skipped = tables.written(spark, storage.join(building, "skipped"))
         written = {"documents": documents.count(), "inputs": total.archives, "skipped": skipped.count()}
@@ -90,14 +98,18 @@ def _refused(inputs: DataFrame) -> set[str]:
 
 
 def _done(spark: SparkSession, building: str, archives: list[Archive]) -> set[str]:
-    """File names of the archives that need not be read again. Files of archives that are not asked for are removed."""
+    """File names of the archives that need not be read again. Files of archives that are not asked for are removed, and
+    receipts of those that were refused."""
     receipts = storage.join(building, "inputs")
     names = set(storage.listing(receipts))
     for name in names - {extract.file_name(archive) for archive in archives}:
         for table in ("inputs", "documents", "skipped"):
             storage.remove(storage.join(building, table, name))
         names.discard(name)
-    return names - _refused(tables.written(spark, receipts)) if names else names
+    refused = _refused(tables.written(spark, receipts)) if names else set()
+    for name in refused:
+        storage.remove(storage.join(receipts, name))
+    return names - refused
 
 
 def _keep_finished(folder: str, building: str, record: RunRecord) -> None:
@@ -118,7 +130,7 @@ def main(argv: list[str] | None = None) -> int:
         add_stage_flags(parser, ["extract"])
         args = parse(parser, argv)
         settings = load(args.config, command.stage_flags(args)).extract
-        archives = manifest(args.input, settings.prefix, settings.limit)
+        archives = manifest(args.input, settings.prefix, settings.limit, settings.sample)
         root = storage.absolute(args.root)
         run(session("wanyu extract", args.partitions), settings, archives, storage.join(root, "extract"))
 

@@ -50,20 +50,46 @@ class StageConfig(BaseModel):
 class ExtractConfig(StageConfig):
     """Archives to main text."""
 
-    engine: Literal["trafilatura", "resiliparse"] = Field("trafilatura", description="engine that finds the main text")
+    engine: Literal["blocks", "trafilatura", "resiliparse"] = Field(
+        "blocks", description="engine that finds the main text"
+    )
     dump: str = Field("", description="crawl name for the column `dump`; read from the path when empty")
     prefix: str = Field("", description="put before each line of a path list, such as s3://commoncrawl/")
-    limit: int | None = Field(None, ge=1, description="take only the first N archives")
+    sample: float = Field(1.0, gt=0, le=1, description="take this share of the archives, chosen by a hash of the name")
+    limit: int | None = Field(None, ge=1, description="take only the first N archives, of the sample")
+    block_lists: tuple[str, ...] = Field(
+        (), description="files of hosts and URLs, or folders in UT1's layout: their pages are not read"
+    )
+    languages: tuple[str, ...] = Field(
+        (),
+        description="ISO 639-3 codes: pages that a quick guess finds in no such language are not read; "
+        "[clean] languages decides finely; empty: all",
+    )
     max_page_bytes: int = Field(
         8 << 20, ge=1024, description="larger payloads are skipped (Common Crawl cuts at 5 MiB)"
     )
     max_decompression_ratio: float = Field(200, gt=1, description="payloads that grow more are skipped")
-    max_tree_depth: int = Field(500, ge=10, description="pages with deeper element trees are skipped")
+    max_tree_depth: int = Field(500, ge=10, description="deeper pages are skipped by trafilatura and resiliparse")
     page_seconds: float = Field(10, gt=0, description="CPU seconds a page may cost")
     page_memory_bytes: int = Field(1 << 30, ge=1 << 28, description="memory that extraction of a page may use")
+    split_bytes: int = Field(
+        256 << 20, ge=1 << 16, description="larger uncompressed local archives are read by several tasks"
+    )
+    max_connections: int = Field(
+        16, ge=1, description="archives of stores (https://, s3://) read at the same time, over all machines"
+    )
     retries: int = Field(5, ge=0, le=20, description="tries after the first when a store fails")
     user_agent: str = Field("wanyu/0.1 (web archive reader)", min_length=1, description="User-Agent for https://")
     max_failed_share: float = Field(0.5, gt=0, le=1, description="the job stops when more archives give nothing at all")
+
+    @field_validator("languages")
+    @classmethod
+    def _languages_can_be_guessed(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        for code in codes:
+            if code == UNKNOWN:
+                raise ValueError("und cannot be guessed: leave it empty here, [clean] languages may have und")
+            _require_language(code, LANGUAGES)
+        return codes
 
 
 class DecontaminateConfig(StageConfig):

@@ -67,6 +67,8 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpar
     if unknown:
         flags = [flag for action in parser._actions for flag in action.option_strings if "_" not in flag]
         first = unknown[0].split("=")[0]
+        if shared := [flag for flag in flags if flag.endswith("." + first.lstrip("-").replace("_", "-"))]:
+            raise ValueError(f"{first} is a setting of several stages: say {' or '.join(shared)}")
         raise ValueError(f"unknown flag or argument {first}{nearest(first.replace('_', '-'), flags)}; see --help")
     return args
 

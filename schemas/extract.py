@@ -24,13 +24,16 @@ DOCUMENTS = pa.schema(
         ("file_path", pa.string()),  # archive, as named by the input
         ("offset", pa.int64()),  # byte of the record in the archive as stored
         ("title", pa.string()),
-        ("html_lang", pa.string()),  # the page's own lang attribute, unverified
+        ("html_lang", pa.string()),  # the page's own lang attribute, else its content-language, unverified
         ("encoding", pa.string()),  # WHATWG name
         ("encoding_source", pa.string()),  # bom, http, meta, detector or fallback
         ("n_replacement", pa.int32()),  # U+FFFD put in while decoding
         ("truncated", pa.string()),  # WARC-Truncated, null when whole
         ("payload_digest", pa.string()),
         ("opt_out", pa.string()),  # what the page says of OPT_OUT, sorted, comma-joined; empty: nothing
+        ("canonical", pa.string()),  # address that the page names as its own, http or https, without fragment
+        ("licence", pa.string()),  # that the page names: https://creativecommons.org/licenses/by-sa/4.0/ and the like
+        ("published", pa.string()),  # date that the page gives itself, YYYY-MM-DD
     ]
 )
 
@@ -75,7 +78,9 @@ RECORD_REASONS = {
     "content_encoding": "Content-Encoding that cannot be decoded",
 }
 PAGE_REASONS = {
+    "blocked_host": "the host or the address is on a list of block_lists",
     "charset": "bytes that are no text in any encoding",
+    "language": "by a quick guess surely in none of `languages`",
     "too_deep": "element tree deeper than max_tree_depth",
     "timeout": "extraction took more than page_seconds",
     "memory": "extraction took more than page_memory_bytes",

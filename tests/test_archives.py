@@ -3,63 +3,19 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.utils import formatdate
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from servers import BODY, Answer, Handler, Server, object_store, web_server
 
-from pipeline.archives import Archive, FetchError, fetch, manifest
-
-BODY = bytes(range(256)) * 1000
-
-
-class Answer(NamedTuple):
-    """What the server says: `send` bytes of `body` under a Content-Length of the whole."""
-
-    status: int = 200
-    body: bytes = BODY
-    send: int = 1 << 30
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-class Server(ThreadingHTTPServer):
-    """Answers each request with the next of `answers`, the last of them for ever, and remembers the request heads."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: list[Answer] = []
-        self.seen: list[dict[str, str]] = []
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{path}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.seen.append({name.lower(): value for name, value in self.headers.items()})
-        answers = self.server.answers
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        self.send_response(answer.status)
-        for name, value in (("Content-Length", str(len(answer.body))), *answer.headers):
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(answer.body[: answer.send])
-
-    def log_message(self, *_: object) -> None:
-        pass
+from pipeline.archives import Archive, FetchError, fetch, lot, manifest
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with web_server() as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -161,6 +117,33 @@ def test_inputs_together(tmp_path: Path) -> None:
     assert [one.file_path for one in found] == ["b.warc.gz", "two/a.warc.gz"]  # by name, and once
 
 
+def test_a_sample_by_hash(tmp_path: Path) -> None:
+    names = [f"CC-MAIN/{n:05}.warc.gz" for n in range(1000)]
+    (tmp_path / "warc.paths").write_text("\n".join(names))
+    listed = [str(tmp_path / "warc.paths")]
+
+    def taken(share: float, limit: int | None = None) -> list[str]:
+        return [one.file_path for one in manifest(listed, "s3://c/", limit, share)]
+
+    assert taken(1.0) == names
+    shares = [taken(share) for share in (0.01, 0.1, 0.5, 0.9)]
+    for share, fewer, more in zip((0.01, 0.1, 0.5), shares, shares[1:], strict=False):
+        assert set(fewer) < set(more)
+        assert abs(len(fewer) - 1000 * share) < 4 * (1000 * share) ** 0.5
+    assert taken(0.1, 5) == shares[1][:5]
+    (tmp_path / "warc.paths").write_text("\n".join(reversed(names[300:])))
+    assert taken(0.1) == [name for name in shares[1] if name >= names[300]]  # whatever else the list has
+    with pytest.raises(ValueError, match=r"--sample 1e-06 takes none of 700 archives") as caught:
+        taken(1e-6)
+    assert "\n" not in str(caught.value)
+
+
+def test_lots_are_what_the_function_says() -> None:
+    """Worked out with the xxhash program: XXH3_64 of nothing is 2d06800538d394c2."""
+    assert lot("") == (0x2D06800538D394C2 >> 11) / 2**53
+    assert 0 <= lot("語/\udcff.warc") < 1
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     make(tmp_path, "one/crawl/a.warc.gz", "two/crawl/a.warc.gz", "none/notes.txt")
     message = refused(tmp_path / "one/crawl", tmp_path / "two/crawl")
@@ -234,6 +217,24 @@ def test_waits_double_up_to_a_minute_and_differ_by_archive(server: Server, waits
     assert other[0] != share
 
 
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_store_says_when_to_come_back(server: Server, waits: list[float], status: int) -> None:
+    date = formatdate(time.time() + 40, usegmt=True)
+    said = ["7", date, "999999", "9" * 400, "0", formatdate(0, usegmt=True), "soon", "-3", "Mon, 99 Foo 0000 x"]
+    busy = [Answer(status, b"", headers=(("Retry-After", one),)) for one in said]
+    server.answers = [*busy, Answer()]
+    with fetch(server.url("a.warc.gz"), retries=9, sleep=waits.append) as file:
+        assert file.read() == BODY
+    unsaid: list[float] = []
+    server.answers = [Answer(status, b"")]
+    with pytest.raises(FetchError):
+        fetch(server.url("a.warc.gz"), retries=9, sleep=unsaid.append)
+    assert 7 <= waits[0] < 8
+    assert 37 < waits[1] <= 41  # dates are whole seconds
+    assert 300 <= waits[2] == waits[3] < 301
+    assert waits[4:] == unsaid[4:]
+
+
 def test_a_transfer_that_ends_early_begins_anew(server: Server, waits: list[float]) -> None:
     server.answers = [Answer(send=1000), Answer(send=len(BODY) - 1), Answer()]
     with fetch(server.url("a.warc.gz"), sleep=waits.append) as file:
@@ -247,6 +248,67 @@ def test_a_transfer_that_always_ends_early_fails(server: Server, waits: list[flo
         fetch(server.url("a.warc.gz"), retries=2, sleep=waits.append)
     assert caught.value.reason == "unreadable"
     assert len(server.seen) == 3
+
+
+BROKEN_OFF = [
+    Answer(length=len(BODY) + 1000),
+    Answer(send=70_000, reset=True),
+    Answer(length="many"),
+    Answer(body=b"5\r\nhello\r\n", length="", headers=(("Transfer-Encoding", "chunked"),)),
+    Answer(status=206, body=BODY[:1000], headers=(("Content-Range", f"bytes 0-999/{len(BODY)}"),)),
+    Answer(status=206, body=BODY[1000:], headers=(("Content-Range", f"bytes 1000-{len(BODY) - 1}/{len(BODY)}"),)),
+    Answer(status=206, body=BODY),
+    Answer(status=204, body=b""),
+    Answer(status=304, body=b""),
+]
+
+
+@pytest.mark.parametrize("bad", BROKEN_OFF)
+def test_what_is_not_the_whole_is_fetched_again(server: Server, waits: list[float], bad: Answer) -> None:
+    server.answers = [bad, Answer()]
+    with fetch(server.url("a.warc.gz"), sleep=waits.append) as file:
+        assert file.read() == BODY
+    assert len(waits) == 1
+    server.answers = [bad]
+    with pytest.raises(FetchError, match="after 2 tries") as caught:
+        fetch(server.url("a.warc.gz"), retries=1, sleep=waits.append)
+    assert caught.value.reason == "unreadable" and "\n" not in str(caught.value)
+
+
+def test_answers_that_are_whole(server: Server) -> None:
+    span = f"bytes 0-{len(BODY) - 1}/{len(BODY)}"
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (BODY[:999], BODY[999:], b""))
+    for answer in (
+        Answer(status=206, headers=(("Content-Range", span),)),
+        Answer(length=""),
+        Answer(body=chunks, length="", headers=(("Transfer-Encoding", "chunked"),)),
+        Answer(status=203),
+    ):
+        server.answers = [answer]
+        with fetch(server.url("a.warc.gz"), retries=0) as file:
+            assert file.read() == BODY
+
+
+def test_more_bytes_than_announced(server: Server) -> None:
+    """Seen where they come with the rest; else the archive ends too early, which its reader tells."""
+    server.answers = [Answer(length=1000)]
+    try:
+        with fetch(server.url("a.warc.gz"), retries=1, sleep=lambda seconds: None) as file:
+            assert file.read() == BODY[:1000]
+    except FetchError as error:
+        assert error.reason == "unreadable" and len(str(error)) < 700
+
+
+def test_redirects_are_followed_and_end(server: Server, waits: list[float]) -> None:
+    moved = [Answer(status, b"moved", headers=(("Location", "/elsewhere"),)) for status in (301, 302, 307, 308)]
+    server.answers = [*moved, Answer()]
+    with fetch(server.url("a.warc.gz"), retries=0, user_agent="me/1") as file:
+        assert file.read() == BODY
+    assert {one["user-agent"] for one in server.seen} == {"me/1"} and len(server.seen) == 5
+    server.answers = [moved[1]]
+    with pytest.raises(FetchError, match="after 1 tries"):
+        fetch(server.url("a.warc.gz"), retries=3, sleep=waits.append)
+    assert waits == []
 
 
 @pytest.mark.parametrize(("status", "reason"), [(404, "missing"), (401, "unreadable"), (410, "unreadable")])
@@ -282,29 +344,9 @@ def test_a_silent_server_is_left(server: Server, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An object store in this process, known by the environment as a real one would be."""
-    boto3 = pytest.importorskip("boto3")
-    moto = pytest.importorskip("moto.server")
-    store = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    store.start()
-    host, port = store.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": "/nonexistent",
-        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
-    }.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="crawl")
-    client.put_object(Bucket="crawl", Key="seg/a.warc.gz", Body=BODY)
-    client.put_object(Bucket="crawl", Key="seg/notes.txt", Body=b"x")
-    client.put_object(Bucket="crawl", Key="warc.paths", Body=b"seg/a.warc.gz\n")
-    yield "s3://crawl"
-    store.stop()
+def bucket() -> Iterator[str]:
+    with object_store({"seg/a.warc.gz": BODY, "seg/notes.txt": b"x", "warc.paths": b"seg/a.warc.gz\n"}) as address:
+        yield address
 
 
 def test_an_object_store(bucket: str, waits: list[float]) -> None:

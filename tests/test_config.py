@@ -15,8 +15,9 @@ from schemas.records import STAGES
 
 # The command line is a promise: who renames or drops a flag breaks somebody's schedule.
 FLAGS = {
-    "extract": """engine dump prefix limit max-page-bytes max-decompression-ratio max-tree-depth page-seconds
-        page-memory-bytes retries user-agent max-failed-share""",
+    "extract": """engine dump prefix sample limit block-lists languages max-page-bytes max-decompression-ratio
+        max-tree-depth page-seconds page-memory-bytes split-bytes max-connections retries user-agent
+        max-failed-share""",
     "clean": """model languages undetermined presets rules thresholds mask decontaminate.sources
         decontaminate.ngram-size opt-out block-lists bad-words min-language-score min-language-share min-words max-words
         min-mean-word-length max-mean-word-length
@@ -86,7 +87,12 @@ def test_the_flags_of_the_whole_corpus() -> None:
     expected = [f"--{stage}.{name}" for stage in STAGES for name in names[stage]]
     expected += [f"--{name}" for name in everything if everything.count(name) == 1]
     assert sorted(dashed(flags_of(list(STAGES)))) == sorted(expected)
-    assert {name for name in everything if everything.count(name) > 1} == {"seed", "temperature"}
+    assert {name for name in everything if everything.count(name) > 1} == {
+        "block-lists",
+        "languages",
+        "seed",
+        "temperature",
+    }
 
 
 def test_help_shows_default_and_meaning() -> None:

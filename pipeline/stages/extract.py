@@ -1,5 +1,5 @@
-"""extract: one task an archive. Each archive's rows are files of their own that appear whole, its receipt last, so a
-killed job goes on where it was, archive by archive.
+"""extract: each archive's rows are files of their own that appear whole, its receipt last, so a killed job goes on
+where it was, archive by archive.
 """
 
 import functools
@@ -19,16 +19,21 @@ from pipeline.archives import Archive, FetchError, fetch
 from pipeline.config import ExtractConfig
 from pipeline.spark import tables
 from pipeline.spark.progress import Beat
+from pipeline.stages.extract_tasks import Part, parts_of, tasks, united
+from pipeline.text import list_files
 from pipeline.text.archive import Broken, Page, Skipped, read_archive
 from pipeline.text.content import Engine
 from pipeline.text.isolation import PageWorker
 from pipeline.text.limits import ArchiveLimits
-from pipeline.text.pages import Document, extract_page
+from pipeline.text.pages import Document, Known, extract_page
+from pipeline.text.quick_language import QuickLanguage
+from pipeline.text.url_lists import UrlLists
 from schemas.extract import DOCUMENTS, INPUTS, SKIPPED
 from schemas.records import Example
 
-VERSION = 2
+VERSION = 3
 TABLES = {"documents": DOCUMENTS, "skipped": SKIPPED, "inputs": INPUTS}
+PARTS = "_parts"  # folder of what is read of large archives, until they are whole
 BATCH_ROWS = 256
 _DUMP = re.compile(r"CC-MAIN-\d{4}-\d{2}")
 
@@ -41,31 +46,64 @@ def file_name(archive: Archive) -> str:
 
 
 def extract(spark: SparkSession, archives: list[Archive], config: ExtractConfig, folder: str) -> DataFrame:
-    """Reads every archive into `folder`; answers the receipts, rows of schemas.extract.INPUTS."""
+    """Reads every archive that has no receipt in `folder` into it; answers the receipts, rows of INPUTS."""
+    storage.remove(storage.join(folder, PARTS))  # of a run that was killed
+    blocked = UrlLists(config.block_lists) if config.block_lists else None
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for row in batch.to_pylist():
-                yield _read_one(Archive(row["file_path"], row["location"], row["size"]), config, folder)
+            for part in parts_of(batch):
+                yield from _read_one(part, config, blocked, folder)
 
-    # A join with a broadcast table leaves the range's partitions as they are: exactly one archive a task.
-    places = spark.range(0, len(archives), 1, len(archives))
-    rows = [(position, *archive) for position, archive in enumerate(archives)]
-    listed = spark.createDataFrame(rows, "id long, file_path string, location string, size long")
-    return places.join(F.broadcast(listed), "id").mapInArrow(run, tables.spark_schema(INPUTS))
+    planned = tasks(spark, archives, config.split_bytes, config.max_connections)
+    return planned.mapInArrow(run, tables.spark_schema(INPUTS))
 
 
-def _read_one(archive: Archive, config: ExtractConfig, folder: str) -> pa.RecordBatch:
-    name = file_name(archive)
+def _read_one(part: Part, config: ExtractConfig, blocked: UrlLists | None, folder: str) -> Iterator[pa.RecordBatch]:
+    """Writes and answers the archive's receipt, unless there is one (a task that is tried again has several to read) or
+    other parts of the archive are still being read."""
+    name = file_name(part.archive)
+    if storage.exists(storage.join(folder, "inputs", name)):
+        return
+    place, own = folder, name
+    if part.parts > 1:
+        place, own = storage.join(folder, PARTS, name), f"{part.start:016}.parquet"
     account = Account()
-    documents = storage.join(folder, "documents", name)
-    skipped = storage.join(folder, "skipped", name)
+    documents = storage.join(place, "documents", own)
+    skipped = storage.join(place, "skipped", own)
     with Table(documents, DOCUMENTS) as kept, Table(skipped, SKIPPED) as lost:
-        _read_into(archive, config, account, kept, lost, Beat(folder, name))
-    receipt = account.receipt(archive)
+        _read_into(part, config, blocked, account, kept, lost, Beat(folder, f"{name}.{part.start}"))
+    receipt = account.receipt(part.archive)
+    with Table(storage.join(place, "inputs", own), INPUTS) as inputs:
+        inputs.add(receipt)
+    if part.parts > 1:
+        if len(storage.listing(storage.join(place, "inputs"))) < part.parts:
+            return
+        receipt = _unite(place, folder, name)
+    yield pa.RecordBatch.from_pylist([receipt], schema=INPUTS)
+
+
+def _unite(place: str, folder: str, name: str) -> dict[str, Any]:
+    """The archive's files from those of its parts, as if one task had read it; answers the receipt.
+
+    Two tasks that end at the same time may both do it: both write the same files whole.
+    """
+    for table in ("documents", "skipped"):
+        with Table(storage.join(folder, table, name), TABLES[table]) as out:
+            for row in _rows_of_parts(storage.join(place, table)):
+                out.add(row)
+    receipt = united(list(_rows_of_parts(storage.join(place, "inputs"))))
     with Table(storage.join(folder, "inputs", name), INPUTS) as inputs:
         inputs.add(receipt)
-    return pa.RecordBatch.from_pylist([receipt], schema=INPUTS)
+    return receipt
+
+
+def _rows_of_parts(place: str) -> Iterator[dict[str, Any]]:
+    for own in sorted(storage.listing(place)):
+        fs, inside = storage.filesystem(storage.join(place, own))
+        with fs.open(inside, "rb") as file:
+            for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
+                yield from batch.to_pylist()
 
 
 @functools.cache
@@ -74,9 +112,27 @@ def _worker(engine: Engine, limits: ArchiveLimits) -> PageWorker:
     return PageWorker(engine, limits)
 
 
+@functools.cache
+def _guess(languages: tuple[str, ...]) -> QuickLanguage | None:
+    return QuickLanguage(languages) if languages else None
+
+
+def lists(config: ExtractConfig) -> dict[str, dict[str, str]]:
+    """What the run's identity says of the block lists: SHA-256 by path. ValueError where one is not there."""
+    found: dict[str, str] = {}
+    for one in map(list_files.absolute, config.block_lists):
+        path = list_files.named(one)[1]
+        if not storage.exists(path):
+            raise ValueError(f"[extract] block_lists: {path}: no such file or folder")
+        found[one] = storage.digest(path)
+    return {"block_lists": found}
+
+
 def _read_into(
-    archive: Archive, config: ExtractConfig, account: "Account", kept: "Table", lost: "Table", beat: Beat
-) -> None:
+    part: Part, config: ExtractConfig, blocked: UrlLists | None,
+    account: "Account", kept: "Table", lost: "Table", beat: Beat,
+) -> None:  # fmt: skip
+    archive = part.archive
     limits = ArchiveLimits(
         max_page_bytes=config.max_page_bytes,
         max_decompression_ratio=config.max_decompression_ratio,
@@ -92,11 +148,17 @@ def _read_into(
         account.broken(error.reason, None, str(error))
         lost.add({"record_type": "archive", "reason": error.reason, "detail": str(error), **place})
         return
-    worker = _worker(config.engine, limits)
+    worker, guess, known = _worker(config.engine, limits), _guess(config.languages), Known()
     with stream:
-        for item in read_archive(stream, name=archive.file_path, limits=limits):
+        if part.start:
+            stream.seek(part.start)
+        for item in read_archive(stream, name=archive.file_path, limits=limits, start=part.start, end=part.end):
             if isinstance(item, Page):
-                outcome: Document | Skipped = extract_page(item, worker)
+                outcome: Document | Skipped
+                if blocked is not None and (hit := blocked.match(pa.array([item.url]))[0]):
+                    outcome = Skipped(item.record_type, "blocked_host", item.url, item.record_id, item.offset, hit)
+                else:
+                    outcome = extract_page(item, worker, guess, known)
                 record_type = item.record_type
             elif isinstance(item, Broken):
                 account.broken(item.reason, item.offset, item.detail)

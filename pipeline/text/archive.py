@@ -75,16 +75,22 @@ class Broken:
     detail: str
 
 
-def read_archive(stream: BinaryIO, *, name: str, limits: ArchiveLimits) -> Iterator[Page | Skipped | Broken]:
+def read_archive(
+    stream: BinaryIO, *, name: str, limits: ArchiveLimits, start: int = 0, end: int | None = None
+) -> Iterator[Page | Skipped | Broken]:
     """Items in the order of the archive. `stream` needs only `read`; its exceptions become one `unreadable`.
 
     name: what the ids of records without WARC-Record-ID are hashed from, with their offset.
+    start, end: a part of a plain archive as `archive_parts.part_starts` cuts it: the stream stands at byte `start`, and
+    only items before the record at `end` come.
     """
     shared_offset, ordinal = -1, 0
-    for block in read_blocks(Window(stream), limits.max_page_bytes):
+    for block in read_blocks(Window(stream, start), limits.max_page_bytes):
         if isinstance(block, Gap):
             yield Broken(block.reason, block.offset, _line(block.detail))
             continue
+        if end is not None and block.offset >= end:
+            return
         ordinal = ordinal + 1 if block.offset == shared_offset else 0
         shared_offset = block.offset
         yield _item(block, f"{name}:{block.offset}" + (f":{ordinal}" if ordinal else ""), limits)

@@ -1,17 +1,17 @@
-"""HTML to main text, by trafilatura or Resiliparse. Stateless: a page's text depends on nothing but the page.
+"""HTML to main text, by one of three engines. Stateless: a page's text depends on nothing but the page.
 
 The engines are imported where they run: the parent of an isolated extractor needs only the names.
 """
 
-import html as entities
 import re
 from collections.abc import Iterator
 from itertools import accumulate
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
-Engine = Literal["trafilatura", "resiliparse"]
-EXACT_DEPTH = 100  # below it an upper bound will do
+Engine = Literal["blocks", "trafilatura", "resiliparse"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
+RECURSIVE: tuple[Engine, ...] = ("trafilatura", "resiliparse")  # whose trees must not be too deep
+EXACT_DEPTH = 100  # below it an upper bound will do
 
 _FLAT = frozenset({  # elements that add no lasting depth
     # void
@@ -25,41 +25,34 @@ _FLAT = frozenset({  # elements that add no lasting depth
 _TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9-]{0,30})")
 # what is never closed reaches to the end, which keeps this linear
 _HIDDEN = re.compile(r"<!--(?:.*?-->|.*)|<(script|style|textarea)\b(?:.*?</\1|.*)", re.I | re.S)
-_TITLE = re.compile(r"<title\b[^>]*>(.*?)</title", re.I | re.S)
-_HTML_TAG = re.compile(r"<html\b([^>]*)>", re.I)
-_LANG = re.compile(r"""(?:^|\s)(?:xml:)?lang\s*=\s*["']?([^\s"'>]+)""", re.I)
 
 
-class Content(NamedTuple):
-    """text: empty where the engine found none.  html_lang: the page's own claim, unverified."""
-
-    text: str
-    title: str | None
-    html_lang: str | None
-
-
-def extract_text(html: str, *, engine: Engine) -> Content:
-    """Main text, title and language attribute of a page.
+def extract_text(html: bytes, *, engine: Engine) -> str:
+    """Main text of a page in UTF-8; empty where the engine finds none.
 
     trafilatura runs with its own defaults but without comments. Its `deduplicate` stays off: it remembers other pages.
     Raises what the engines raise; `isolation` is for pages from the web.
     """
-    html = html.replace("\0", "")
+    if engine == "blocks":
+        from pipeline.text.main_text import main_text
+
+        return main_text(html)
+    text = html.decode("utf-8", "replace").replace("\0", "")
     if engine == "trafilatura":
         import trafilatura
 
-        text = trafilatura.extract(html, include_comments=False, deduplicate=False) or ""
+        found = trafilatura.extract(text, include_comments=False, deduplicate=False) or ""
     elif engine == "resiliparse":
         from resiliparse.extract.html2text import extract_plain_text
 
-        text = extract_plain_text(html, main_content=True, alt_texts=False, comments=False, post_meta=False)
+        found = extract_plain_text(text, main_content=True, alt_texts=False, comments=False, post_meta=False)
     else:
         raise ValueError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    return Content(_encodable(text.strip()), _title(html), _lang(html))
+    return _encodable(found.strip())
 
 
 def forget() -> None:
-    """Empty the engines' caches. They change no text, but grow."""
+    """Empty trafilatura's caches. They change no text, but grow."""
     from trafilatura.meta import reset_caches
 
     reset_caches()
@@ -91,14 +84,3 @@ def _step(tag: str) -> int:
 def _encodable(text: str) -> str:
     """Without lone surrogates, which character references can make and no file can hold."""
     return text.encode("utf-8", "ignore").decode("utf-8")
-
-
-def _title(html: str) -> str | None:
-    match = _TITLE.search(html)
-    return _encodable(" ".join(entities.unescape(match.group(1)).split())[:1000]) or None if match else None
-
-
-def _lang(html: str) -> str | None:
-    tag = _HTML_TAG.search(html)
-    value = _LANG.search(tag.group(1)) if tag else None
-    return value.group(1)[:100] if value else None

@@ -24,7 +24,7 @@ _NEXT_ANY = re.compile(b"|".join([_MAGIC["gzip"].pattern, _NEXT_WARC.pattern]))
 
 def read_blocks(window: Window, max_page_bytes: int) -> Iterator[Block | Gap]:
     """All blocks of an archive, and a gap for each stretch that holds none. Ends at an error of the stream."""
-    form = _form(window.peek(PROBE))
+    form = form_of(window.peek(PROBE))
     # fresh: a block came since the last gap, so another gap is news; floor: no search begins before it, so they end
     fresh, floor = True, 0
     if form is None:
@@ -78,7 +78,7 @@ def _codec(head: bytes) -> str:
     return next((codec for codec, magic in _MAGIC.items() if magic.match(head)), "plain")
 
 
-def _form(head: bytes) -> Form | None:
+def form_of(head: bytes) -> Form | None:
     """What the first bytes of an archive, or of what is left of it, are."""
     codec = _codec(head)
     begin = _inflated_begin(codec, head)
@@ -111,7 +111,7 @@ def _resume(window: Window, form: Form | None, start: int) -> Form | None:
     found: list[Form] = []
 
     def accept(data: bytes) -> bool:
-        seen = _form(data)
+        seen = form_of(data)
         if seen is None or (form is not None and (seen.codec, seen.kind) != (form.codec, form.kind)):
             return False
         found.append(seen)

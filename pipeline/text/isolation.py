@@ -16,7 +16,7 @@ import weakref
 from time import monotonic
 from typing import NamedTuple
 
-from pipeline.text.content import ENGINES, Content, Engine, extract_text, forget, html_depth
+from pipeline.text.content import ENGINES, RECURSIVE, Engine, extract_text, forget, html_depth
 from pipeline.text.limits import ArchiveLimits
 
 RECYCLE_PAGES = 2000  # a start costs half a second, so a quarter of a millisecond a page
@@ -25,7 +25,7 @@ MAX_ANSWER = 64 << 20  # bytes
 START_SECONDS = 120.0  # wall clock for a child to start on a loaded machine
 WALL_FACTOR = 10.0  # wall clock for each CPU second: only for children that neither work nor answer
 _QUESTION = struct.Struct("<I")  # bytes
-_ANSWER = struct.Struct("<cI")  # C content, or F failure; bytes
+_ANSWER = struct.Struct("<cI")  # T text, or F failure; bytes
 
 
 class Failure(NamedTuple):
@@ -47,30 +47,28 @@ class PageWorker:
         self._finalizer: weakref.finalize | None = None
         self._pages = 0
 
-    def extract(self, html: str) -> Content | Failure:
-        """Text of a page, or why there is none. Never raises for what a page contains."""
+    def extract(self, html: bytes) -> str | Failure:
+        """Main text of a page in UTF-8, or why there is none. Never raises for what a page contains."""
         if self._pages >= RECYCLE_PAGES:
             self.close()
-        data = html.encode("utf-8", "replace")
         process = self._running()
         self._pages += 1
         deadline = monotonic() + self._limits.page_seconds * WALL_FACTOR
         try:
-            _send(process, _QUESTION.pack(len(data)) + data, deadline)
+            _send(process, _QUESTION.pack(len(html)) + html, deadline)
             kind, size = _ANSWER.unpack(_receive(process, _ANSWER.size, deadline))
             if size > MAX_ANSWER:
                 self.close()
                 return Failure("parser_crash", f"an answer of {size} bytes")
-            answer = json.loads(_receive(process, size, deadline))
+            answer = _receive(process, size, deadline)
         except TimeoutError:
             self.close()
             return Failure("timeout", f"no answer after {self._limits.page_seconds * WALL_FACTOR:g} s")
         except (OSError, EOFError, ValueError) as error:
             return self._post_mortem(process, error)
-        if kind == b"C":
-            content = Content(*answer)
-            return content if content.text else Failure("no_main_text")
-        failure = Failure(*answer)
+        if kind == b"T":
+            return answer.decode() or Failure("no_main_text")
+        failure = Failure(*json.loads(answer))
         if failure.reason == "memory":  # what is left of a process that ran out of memory is not to be trusted
             self.close()
         return failure
@@ -171,7 +169,7 @@ def serve(engine: Engine, max_tree_depth: int, page_seconds: float, page_memory_
     os.dup2(null, 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process even inside native code
-    extract_text("<html><body><article><p>warm</p></article></body></html>", engine=engine)
+    extract_text(b"<html><body><article><p>warm</p></article></body></html>", engine=engine)
     _limit_memory(page_memory_bytes)
     answers.write(b"R")
     answers.flush()
@@ -184,18 +182,15 @@ def serve(engine: Engine, max_tree_depth: int, page_seconds: float, page_memory_
         answers.write(_ANSWER.pack(kind, len(answer)) + answer)
         answers.flush()
         pages += 1
-        if pages % FORGET_PAGES == 0:
+        if engine == "trafilatura" and pages % FORGET_PAGES == 0:
             forget()
 
 
 def _answer(data: bytes, engine: Engine, max_tree_depth: int) -> tuple[bytes, bytes]:
     try:
-        html = data.decode("utf-8")
-        depth = html_depth(html)
-        if depth > max_tree_depth:
+        if engine in RECURSIVE and (depth := html_depth(data.decode("utf-8", "replace"))) > max_tree_depth:
             return b"F", json.dumps(["too_deep", f"{depth} levels"]).encode()
-        content = extract_text(html, engine=engine)
-        return b"C", json.dumps(content).encode()
+        return b"T", extract_text(data, engine=engine).encode()
     except MemoryError:
         return b"F", b'["memory", ""]'
     except Exception as error:  # an engine's own bug is the page's failure

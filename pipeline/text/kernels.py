@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,3 +64,9 @@ def kernel(function: F) -> F:
     """Compiled at its first call, without the interpreter's lock."""
     compiled: F = numba.njit(cache=_FOLDER is not None, nogil=True)(function)  # type: ignore[assignment]
     return compiled
+
+
+@kernel
+def whole(value: Any) -> int:
+    """A number as int64: in a kernel, uint64 and int64 together would be float64."""
+    return np.int64(value)  # type: ignore[return-value]

@@ -12,15 +12,16 @@ PROBE = 1 << 17  # bytes shown to `accept`: one zstd block
 class Window:
     """Reads `stream` forward with `tell`, short steps back, and no seek of the stream itself.
 
+    start: the offset at which the stream stands, where it does not begin at the archive's first byte.
     An exception of the stream ends it like an end of file and is kept in `error`, because the readers above
     are native code that must not meet Python's exceptions.
     """
 
-    def __init__(self, stream: BinaryIO):
+    def __init__(self, stream: BinaryIO, start: int = 0):
         self._stream = stream
         self._buffer = bytearray()
-        self._start = 0  # offset of the buffer's first byte
-        self._position = 0
+        self._start = start  # offset of the buffer's first byte
+        self._position = start
         self._ended = False
         self.error: Exception | None = None
 

@@ -3,16 +3,23 @@
 import json
 import shutil
 import threading
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from programs import ARCHIVE
+from pyspark.sql import SparkSession
+from warcs import HTML, http, plain_record
 
 from jobs import extract
 from pipeline import archives
+from pipeline.config import ExtractConfig
 from pipeline.stages import extract as stage
+from pipeline.stages.extract_tasks import parts_of, tasks
+from pipeline.text.archive_parts import part_starts
 
 SMALL = ("sample-truncated.warc.gz", "sample.warc.wet.gz")
 
@@ -80,6 +87,60 @@ def test_what_a_store_refused_is_tried_again(spark: object, folder: Path, tmp_pa
     assert extract.main(flags) == 0  # up to date: nothing is fetched
     assert receipts(root)[url] == "ok"
     server.shutdown()
+
+
+def tables_of(root: Path) -> dict[str, bytes]:
+    return {
+        f"{table}/{file.name}": file.read_bytes()
+        for table in stage.TABLES
+        for file in (root / "extract" / table).iterdir()
+    }
+
+
+def test_a_large_archive_in_parts_gives_the_same_files(spark: object, tmp_path: Path) -> None:
+    """Byte by byte: a page that holds copies of a record, damage, and an archive that is cut off."""
+    words = "".join(f"<p>{n} മലയാളം ኣማርኛ ไทย a paragraph that is long enough to be the main text.</p>" for n in range(9))
+    pages = [plain_record(http(HTML + words.encode() * (n % 30)), url=f"http://example.org/{n}") for n in range(60)]
+    inside = plain_record(http(HTML + b"\n" + pages[1] * 400), url="http://example.org/copies")
+    small, large, broken = (tmp_path / "crawl" / name for name in ("a.warc", "b.warc", "c.warc"))
+    small.parent.mkdir()
+    small.write_bytes(b"".join(pages[:3]))
+    large.write_bytes(b"".join([*pages[:20], inside, *pages[20:]]))
+    broken.write_bytes(b"".join([*pages[:30], b"?" * 700, *pages[30:]])[:-20])
+    assert [len(part_starts(str(path), 65536)) for path in (small, large, broken)] == [1, 14, 13]
+    roots = [tmp_path / "whole", tmp_path / "parts"]
+    for root, flags in zip(roots, ([], ["--split-bytes", "65536"]), strict=True):
+        assert extract.main(["--input", str(small.parent), "--root", str(root), "--engine", "resiliparse", *flags]) == 0
+    whole, parts = map(tables_of, roots)
+    assert len(whole) == 9 and whole == parts
+    assert receipts(roots[1]) == {"crawl/a.warc": "ok", "crawl/b.warc": "ok", "crawl/c.warc": "corrupt"}
+    assert not list(roots[1].rglob("_parts"))
+    assert extract.main(["--input", str(small.parent), "--root", str(roots[1]), "--engine", "resiliparse"]) == 0
+    assert tables_of(roots[1]) == parts  # split_bytes is no reason to read again
+
+
+def test_a_task_tried_again_reads_what_is_left(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
+    found = archives.manifest([str(folder)])
+    building = str(tmp_path / "building")
+    assert stage.extract(spark, found[:1], ExtractConfig(), building).count() == 1
+    assert stage.extract(spark, found, ExtractConfig(), building).count() == 1
+    assert len(list((tmp_path / "building" / "inputs").iterdir())) == 2
+
+
+def test_archives_of_a_store_share_few_tasks(spark: SparkSession, tmp_path: Path) -> None:
+    found = [archives.Archive(f"{n}.warc", f"https://example.org/{n}.warc", None) for n in range(7)]
+    found += [archives.Archive(f"here{n}.warc", str(tmp_path / f"{n}.warc"), 5) for n in range(2)]
+    for most, expected in ((3, [[0, 3, 6], [1, 4], [2, 5], [7], [8]]), (50, [[n] for n in range(9)])):
+        planned = tasks(spark, found, 100, most)
+
+        def number(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            """A row a partition: the places in `found` of what it reads."""
+            order = [found.index(part.archive) for batch in batches for part in parts_of(batch)]
+            yield pa.RecordBatch.from_pylist([{"order": order}], schema=pa.schema([("order", pa.list_(pa.int64()))]))
+
+        partitions = [row["order"] for row in planned.mapInArrow(number, "order array<long>").collect()]
+        assert sorted(one for one in partitions if one) == sorted(expected)
+        assert len(partitions) == len(expected)
 
 
 def test_file_names_are_seen_by_spark() -> None:

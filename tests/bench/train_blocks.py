@@ -1,0 +1,315 @@
+"""Trains the model of the engine `blocks` and says how well it does on hosts that it has not seen.
+
+python tests/bench/train_blocks.py WEB [--cache FOLDER] [--folds 5] [--out pipeline/text/block_model.npz]
+
+WEB: a folder of archives with gold.jsonl.gz beside them: a line a page with `url`, `source` and `gold_text`, or
+`gold_segments` ({"with": [...], "without": [...]}), or neither. Needs lightgbm, which nothing else needs.
+
+Labels, from the surest down: gold texts; segments that must or must not be there; what trafilatura finds where it keeps
+all segments, or where Resiliparse finds nearly the same. Pages of one host share a weight and a fold. Same inputs and
+versions give the same file.
+"""
+
+import argparse
+import gzip
+import json
+import sys
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from bench.block_labels import by_segments, by_text, host, page_f1, texts, words
+
+from pipeline.config import ExtractConfig
+from pipeline.text import block_model
+from pipeline.text.archive import ArchiveLimits, Page, read_archive
+from pipeline.text.block_features import features
+from pipeline.text.charset import decode
+from pipeline.text.content import Engine, extract_text
+from pipeline.text.markup import read_markup
+
+TEACHERS: tuple[Engine, ...] = ("trafilatura", "resiliparse")
+AGREEMENT = 0.9  # F1 of the teachers' texts that makes them a label
+TEACHER_WEIGHT, SEGMENT_WEIGHT = 0.4, 1.0
+HOST_EXPONENT = 0.35  # a host's many pages count less than those of many hosts
+THINNED = 3  # of the blocks that are no text, one in so many is learnt from, so many times as heavy
+MIN_GOLD = 100  # characters, as the scorer
+ROUNDS = (350, 200)
+PARAMETERS = {
+    "objective": "cross_entropy", "learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 40,
+    "feature_fraction": 0.4, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 2.0,
+    "min_sum_hessian_in_leaf": 0.5, "max_bin": 127, "seed": 1, "deterministic": True, "force_row_wise": True,
+    "num_threads": 1, "verbose": -1,
+}  # fmt: skip
+
+
+@dataclass
+class Sample:
+    """A labelled page: `labels` (NaN: unknown) and `counts` of words by block."""
+
+    url: str
+    source: str
+    language: str | None
+    host: str
+    html: bytes
+    gold: str | None
+    blocks: list[str]
+    rows: np.ndarray
+    labels: np.ndarray
+    counts: np.ndarray
+    weight: float = 1.0
+
+
+def pages(folder: Path) -> Iterator[tuple[str, bytes]]:
+    config = ExtractConfig()
+    limits = ArchiveLimits(
+        max_page_bytes=config.max_page_bytes, max_decompression_ratio=config.max_decompression_ratio,
+        max_tree_depth=config.max_tree_depth, page_seconds=config.page_seconds,
+        page_memory_bytes=config.page_memory_bytes,
+    )  # fmt: skip
+    for archive in sorted(folder.glob("*.warc.gz")):
+        with archive.open("rb") as stream:
+            for item in read_archive(stream, name=archive.name, limits=limits):
+                if isinstance(item, Page) and (decoded := decode(item.body, item.http_charset)) is not None:
+                    yield item.url, decoded.text.encode("utf-8", "replace")
+
+
+def teach(html: bytes) -> list[str]:
+    """What the other engines find."""
+    found = []
+    for engine in TEACHERS:
+        try:
+            found.append(extract_text(html, engine=engine))
+        except Exception:
+            found.append("")
+    return found
+
+
+def taught(folder: Path, cache: Path | None) -> dict[str, list[str]]:
+    """The teachers' texts by address; a cache spares minutes when only the features change."""
+    if cache and cache.exists():
+        with gzip.open(cache, "rt") as file:
+            return dict(map(json.loads, file))
+    urls, bodies = zip(*pages(folder), strict=True)
+    with ProcessPoolExecutor(2) as pool:
+        found = dict(zip(urls, pool.map(teach, bodies, chunksize=16), strict=True))
+    if cache:
+        with gzip.open(cache, "wt") as file:
+            file.writelines(json.dumps(pair) + "\n" for pair in found.items())
+    return found
+
+
+def sample(html: bytes, gold: dict, teachers: list[str]) -> Sample | None:
+    """A page with whatever labels can be had, None without any."""
+    markup = read_markup(html)
+    blocks = texts(markup)
+    if not blocks:
+        return None
+    counts = np.array([len(words(block)) for block in blocks], np.float64)
+    weight, labels = 1.0, np.full(len(blocks), np.nan)
+    text = gold.get("gold_text") or ""
+    segments = gold.get("gold_segments")
+    if len(text) >= MIN_GOLD:
+        labels, counts = by_text(blocks, text)
+    else:
+        trusted = ""
+        if segments:
+            folded = " ".join(words(teachers[0]))
+            wanted, unwanted = ([" ".join(words(s)) for s in segments.get(k) or []] for k in ("with", "without"))
+            if wanted and all(s in folded for s in wanted) and not any(s and s in folded for s in unwanted):
+                trusted = teachers[0]
+        elif min(map(len, teachers)) >= 5 * MIN_GOLD and page_f1(*teachers) >= AGREEMENT:
+            trusted = teachers[0]
+        if trusted:
+            labels, weight = by_text(blocks, trusted)[0], TEACHER_WEIGHT
+        if segments:
+            said = by_segments(blocks, segments.get("with") or [], segments.get("without") or [])
+            labels = np.where(np.isnan(said), labels, said)
+        if np.isnan(labels).all():
+            return None
+        text = ""
+    return Sample(
+        gold["url"], gold["source"], gold.get("lang_if_known"), host(gold["url"], gold["source"]), html,
+        text or None, blocks, features(html, markup), labels, counts, weight,
+    )  # fmt: skip
+
+
+def samples(folder: Path, cache: Path | None) -> list[Sample]:
+    known = taught(folder, cache)
+    bodies = dict(pages(folder))
+    with gzip.open(folder / "gold.jsonl.gz", "rt") as file:
+        rows = [row for row in map(json.loads, file) if row["url"] in bodies]
+    found = [sample(bodies[row["url"]], row, known[row["url"]]) for row in rows]
+    usable = [page for page in found if page is not None]
+    for name, count in Counter(page.host for page in usable if page.gold).items():
+        for page in usable:
+            if page.host == name:
+                page.weight /= count**HOST_EXPONENT
+    return usable
+
+
+def row_weights(page: Sample) -> np.ndarray:
+    """An error costs about its share of the page's F1: its words over the words of text and choice."""
+    known = ~np.isnan(page.labels)
+    right = float(np.nansum(page.labels * page.counts))
+    if not known.all():
+        return np.where(known, (np.minimum(page.counts, 60) + 2) / 300 * SEGMENT_WEIGHT, 0.0)
+    if right < 10:
+        return np.zeros(len(known))
+    thin = np.where(page.labels > 0.02, 1, np.where(np.arange(len(known)) % THINNED == 0, THINNED, 0))
+    return thin * (page.counts + 2) / (right + 50) * page.weight
+
+
+def fit(rows: np.ndarray, labels: np.ndarray, weight: np.ndarray, rounds: int):  # type: ignore[no-untyped-def]
+    import lightgbm
+
+    used = weight > 0
+    scaled = weight[used] * used.sum() / weight[used].sum()
+    data = lightgbm.Dataset(rows[used], labels[used], weight=scaled)
+    return lightgbm.train(PARAMETERS, data, rounds)
+
+
+def trees(booster) -> block_model.Trees:  # type: ignore[no-untyped-def]
+    """LightGBM's trees as ours: a node's left child lies behind it."""
+    root: list[int] = []
+    feature: list[int] = []
+    threshold: list[float] = []
+    right: list[int] = []
+
+    def add(node: dict) -> None:
+        place = len(feature)
+        feature.append(node.get("split_feature", -1))
+        right.append(0)
+        if "leaf_value" in node:
+            threshold.append(node["leaf_value"])
+            return
+        # rounded down, so that no float32 changes sides
+        value = np.float32(node["threshold"])
+        if float(value) > node["threshold"]:
+            value = np.nextafter(value, np.float32(-np.inf))
+        threshold.append(float(value))
+        add(node["left_child"])
+        right[place] = len(feature)
+        add(node["right_child"])
+
+    for tree in booster.dump_model()["tree_info"]:
+        root.append(len(feature))
+        add(tree["tree_structure"])
+    return block_model.Trees(
+        np.array(root, np.int32), np.array(feature, np.int16), np.array(threshold, np.float32),
+        np.array(right, np.int32),
+    )  # fmt: skip
+
+
+class Set:
+    """All pages' rows in one matrix."""
+
+    def __init__(self, pages: list[Sample], folds: int):
+        self.pages = pages
+        self.rows = np.concatenate([page.rows for page in pages])
+        self.labels = np.nan_to_num(np.concatenate([page.labels for page in pages]))
+        self.weight = np.concatenate([row_weights(page) for page in pages])
+        ends = np.cumsum([len(page.blocks) for page in pages])
+        self.places = [slice(end - len(page.blocks), end) for end, page in zip(ends, pages, strict=True)]
+        fold = [zlib.crc32(page.host.encode()) % folds for page in pages]
+        self.fold = np.repeat(fold, [len(page.blocks) for page in pages])
+
+    def cross(self, rows: np.ndarray, rounds: int, folds: int) -> np.ndarray:
+        """Scores by models that have not seen the host."""
+        scores = np.zeros(len(rows), np.float32)
+        _FORKED[:] = [self, rows]
+        with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+            jobs = [pool.submit(_held_out, rounds, number) for number in range(folds)]
+            for number, job in enumerate(jobs):
+                scores[self.fold == number] = job.result()
+                print(f"  fold {number + 1} of {folds}", file=sys.stderr, flush=True)
+        return scores
+
+    def with_scores(self, scores: np.ndarray) -> np.ndarray:
+        """The rows of the second round."""
+        more = [
+            block_model.score_features(page.html, scores[place])
+            for page, place in zip(self.pages, self.places, strict=True)
+        ]
+        return np.concatenate([self.rows, np.concatenate(more)], axis=1)
+
+    def found(self, scores: np.ndarray) -> Iterator[tuple[Sample, str, float]]:
+        """(page, chosen text, F1 expected of the choice) of the pages with a gold text."""
+        for page, place in zip(self.pages, self.places, strict=True):
+            if page.gold is not None:
+                weight = page.counts + block_model.WORDLESS
+                chosen = block_model.choose(scores[place], weight)
+                text = "\n".join(block for block, kept in zip(page.blocks, chosen, strict=True) if kept)
+                yield page, text, block_model.expected_f1(scores[place], weight)
+
+    def write(self, path: Path, scores: np.ndarray) -> None:
+        with path.open("w") as file:
+            for page, text, expected in self.found(scores):
+                row = {"url": page.url, "source": page.source, "f1": page_f1(text, page.gold or ""), "text": text}
+                file.write(json.dumps(row | {"expected_f1": expected}, ensure_ascii=False) + "\n")
+
+    def report(self, scores: np.ndarray) -> dict[str, list[float]]:
+        """F1 of the pages with a gold text, by source and language."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for page, text, _ in self.found(scores):
+            value = page_f1(text, page.gold or "")
+            for key in ("all", page.source, f"{page.source}:{page.language}" if page.language else ""):
+                if key:
+                    found[key].append(value)
+        return found
+
+
+_FORKED: list = []  # what the processes of a pool share without a copy
+
+
+def _held_out(rounds: int, number: int) -> np.ndarray:
+    data, rows = _FORKED
+    out = data.fold == number
+    return fit(rows[~out], data.labels[~out], data.weight[~out], rounds).predict(rows[out], num_threads=1)
+
+
+def show(title: str, found: dict[str, list[float]]) -> None:
+    print(title)
+    for key, values in sorted(found.items()):
+        print(f"  {key:32s} pages={len(values):5d} f1={np.mean(values):.4f}")
+    sources = [np.mean(values) for key, values in found.items() if key != "all" and ":" not in key]
+    print(f"  mean of sources f1={np.mean(sources):.4f}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("web", type=Path)
+    parser.add_argument("--cache", type=Path, help="file that keeps the teachers' texts")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=block_model.MODEL)
+    parser.add_argument("--only-cross-validate", action="store_true")
+    parser.add_argument("--pages", type=Path, help="JSONL file for the texts found on unseen hosts, and their F1")
+    args = parser.parse_args()
+    data = Set(samples(args.web, args.cache), args.folds)
+    print(f"{len(data.pages)} pages, {len(data.rows)} blocks, {len({page.host for page in data.pages})} hosts")
+    first = data.cross(data.rows, ROUNDS[0], args.folds)
+    show("first round, unseen hosts", data.report(first))
+    rows = data.with_scores(first)
+    second = data.cross(rows, ROUNDS[1], args.folds)
+    show("both rounds, unseen hosts", data.report(second))
+    if args.pages:
+        data.write(args.pages, second)
+    if not args.only_cross_validate:
+        whole = partial(fit, labels=data.labels, weight=data.weight)
+        trained = block_model.Model(trees(whole(data.rows, rounds=ROUNDS[0])), trees(whole(rows, rounds=ROUNDS[1])))
+        block_model.save(args.out, trained)
+        print(f"{args.out}: {args.out.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
