@@ -14,6 +14,8 @@ from pipeline.flags import Parser, parse
 from pipeline.spark import command, runs, tables
 from pipeline.spark.session import session
 
+SAID = ("title", "html_lang", "canonical", "licence", "published", "opt_out", "encoding", "truncated")  # of a document
+
 
 def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
     """A line or more a finished stage. ValueError when no record of the root has the address."""
@@ -23,6 +25,9 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
     for row in rows:
         size = len(row["text"])
         yield f"extract: document {row['id']}, {size} characters, from {row['file_path']} at {row['offset']}"
+        said = {name: row[name] for name in SAID if row.get(name)}
+        if said:
+            yield "  the page says: " + ", ".join(f"{name} {value}" for name, value in said.items())
     lost = _rows(spark, root, "extract", "skipped", F.col("url") == url)
     for row in lost:
         why = f"{row['reason']} ({row['detail'] or 'no detail'})"

@@ -1,6 +1,6 @@
 """Read archives and find the main text of every page.
 
-spark-submit jobs/extract.py --input ARCHIVES --root ROOT [--engine trafilatura|resiliparse] [--config corpus.toml]
+spark-submit jobs/extract.py --input ARCHIVES --root ROOT [--engine ENGINE] [--config corpus.toml]
 
 ARCHIVES: files, folders, a warc.paths[.gz] list (with --prefix), https:// or s3:// addresses; .warc .arc .wet, plain or
 compressed. Of many, `--sample 0.01` takes a share by hash, `--limit N` the first N.

@@ -25,7 +25,7 @@ DOCUMENTS = pa.schema(
         ("offset", pa.int64()),  # byte of the record in the archive as stored
         ("title", pa.string()),
         ("html_lang", pa.string()),  # the page's own lang attribute, else its content-language, unverified
-        ("encoding", pa.string()),  # WHATWG name
+        ("encoding", pa.string()),  # WHATWG name, or ibm855
         ("encoding_source", pa.string()),  # bom, http, meta, detector or fallback
         ("n_replacement", pa.int32()),  # U+FFFD put in while decoding
         ("truncated", pa.string()),  # WARC-Truncated, null when whole
@@ -81,7 +81,7 @@ PAGE_REASONS = {
     "blocked_host": "the host or the address is on a list of block_lists",
     "charset": "bytes that are no text in any encoding",
     "language": "by a quick guess surely in none of `languages`",
-    "too_deep": "element tree deeper than max_tree_depth",
+    "too_deep": "element tree deeper than max_tree_depth (trafilatura, resiliparse)",
     "timeout": "extraction took more than page_seconds",
     "memory": "extraction took more than page_memory_bytes",
     "parser_crash": "the parser's process died",

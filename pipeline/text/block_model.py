@@ -20,6 +20,9 @@ SCORES_AROUND = 4
 SCORE_WINDOWS = ((-3, 4), (-10, 11), (-10, 0), (1, 11))
 SCORE_LEVELS = 5
 SURE = 0.7
+# feature -1: a leaf, whose value is the threshold.  right: how many nodes further on the right child is.
+NODE = np.dtype([("threshold", np.float32), ("feature", np.int16), ("right", np.uint16)])
+ROWS = 16  # blocks that are scored at once: their features stay in the nearest cache while the trees pass
 WORDLESS = 0.3  # words that a block without any counts
 MIN_SCORE = 0.1
 
@@ -34,13 +37,10 @@ N_FIRST, N_SECOND = len(NAMES), len(SCORE_NAMES)
 
 
 class Trees(NamedTuple):
-    """Trees one behind the other. `root` int32 (trees,). A node goes to `left` (int32) where the feature is at most
-    the threshold, else to the node behind it; a leaf has feature -1 and its value as threshold."""
+    """Trees one behind the other; a node's left child, for features at most its threshold, is the node behind it."""
 
-    root: np.ndarray
-    feature: np.ndarray  # int16
-    threshold: np.ndarray  # float32
-    right: np.ndarray  # int32
+    roots: np.ndarray  # int32
+    nodes: np.ndarray  # NODE
 
 
 class Model(NamedTuple):
@@ -69,15 +69,19 @@ def save(path: Path, trained: Model) -> None:
 
 
 @kernel
-def score(trees: Trees, row: np.ndarray) -> float:
-    """Probability that the block is main text."""
-    total = 0.0
-    for tree in range(len(trees.root)):
-        node = trees.root[tree]
-        while trees.feature[node] >= 0:
-            node = node + 1 if row[trees.feature[node]] <= trees.threshold[node] else trees.right[node]
-        total += trees.threshold[node]
-    return 1.0 / (1.0 + np.exp(-total))
+def score(trees: Trees, rows: np.ndarray, scores: np.ndarray) -> None:
+    """Writes the probability that a block is main text, for each row, into `scores`."""
+    totals = np.zeros(len(rows), np.float64)
+    for root in trees.roots:
+        for row in range(len(rows)):
+            place = whole(root)
+            node = trees.nodes[place]
+            while node.feature >= 0:
+                place += 1 if rows[row, node.feature] <= node.threshold else whole(node.right)
+                node = trees.nodes[place]
+            totals[row] += node.threshold
+    for row in range(len(rows)):
+        scores[row] = 1.0 / (1.0 + np.exp(-totals[row]))
 
 
 @kernel
@@ -158,15 +162,19 @@ def score_blocks(markup: Markup, measures: Measures, first: Trees, second: Trees
     n = len(measures.words)
     marks = headings(measures)
     scores, final = np.zeros(n, np.float32), np.zeros(n, np.float32)
-    row = np.zeros(N_FIRST + N_SECOND, np.float32)
-    for block in range(n):
-        describe(block, markup, measures, marks, row)
-        scores[block] = score(first, row)
+    rows = np.zeros((ROWS, N_FIRST + N_SECOND), np.float32)
+    for begin in range(0, n, ROWS):
+        end = min(begin + ROWS, n)
+        for block in range(begin, end):
+            describe(block, markup, measures, marks, rows[block - begin])
+        score(first, rows[: end - begin], scores[begin:end])
     sums, groups, sure = sum_scores(measures, scores)
-    for block in range(n):
-        describe(block, markup, measures, marks, row)
-        describe_scores(block, markup, measures, scores, sums, groups, sure, row[N_FIRST:])
-        final[block] = score(second, row)
+    for begin in range(0, n, ROWS):
+        end = min(begin + ROWS, n)
+        for block in range(begin, end):
+            describe(block, markup, measures, marks, rows[block - begin])
+            describe_scores(block, markup, measures, scores, sums, groups, sure, rows[block - begin, N_FIRST:])
+        score(second, rows[: end - begin], final[begin:end])
     return final
 
 

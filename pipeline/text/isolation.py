@@ -1,7 +1,7 @@
 """Extraction in a process of its own, because pages from the web loop, swell and crash native parsers.
 
-One child a worker, fed over pipes, replaced when a page kills it and after `RECYCLE_PAGES` pages. No thread in the
-parent.
+One child a worker, fed over pipes, replaced when a page kills it and, because libraries leak, after some pages. No
+thread in the parent.
 """
 
 import json
@@ -20,9 +20,10 @@ from pipeline.text.content import ENGINES, RECURSIVE, Engine, extract_text, forg
 from pipeline.text.limits import ArchiveLimits
 
 RECYCLE_PAGES = 2000  # a start costs half a second, so a quarter of a millisecond a page
+RECYCLE_PAGES_BLOCKS = 50_000  # two seconds, and no library that leaks
 FORGET_PAGES = 250
 MAX_ANSWER = 64 << 20  # bytes
-START_SECONDS = 120.0  # wall clock for a child to start on a loaded machine
+START_SECONDS = 600.0  # wall clock for a child to start: the first on a machine compiles its kernels
 WALL_FACTOR = 10.0  # wall clock for each CPU second: only for children that neither work nor answer
 _QUESTION = struct.Struct("<I")  # bytes
 _ANSWER = struct.Struct("<cI")  # T text, or F failure; bytes
@@ -49,7 +50,7 @@ class PageWorker:
 
     def extract(self, html: bytes) -> str | Failure:
         """Main text of a page in UTF-8, or why there is none. Never raises for what a page contains."""
-        if self._pages >= RECYCLE_PAGES:
+        if self._pages >= (RECYCLE_PAGES_BLOCKS if self._engine == "blocks" else RECYCLE_PAGES):
             self.close()
         process = self._running()
         self._pages += 1

@@ -7,11 +7,11 @@ Time is linear in the page but for the sorting of its blocks by score; memory is
 import numpy as np
 
 from pipeline.text.block_features import KINDS, measure
-from pipeline.text.block_model import Model, choose, model, score_blocks, weights
-from pipeline.text.characters import Characters, characters
+from pipeline.text.block_model import choose, model, score_blocks, weights
+from pipeline.text.characters import characters
 from pipeline.text.html_names import LI, TABLE, TD, TH, TR
 from pipeline.text.kernels import kernel
-from pipeline.text.markup import Markup, Tables, read_page, tables
+from pipeline.text.markup import Markup, read_page, tables
 
 LINE, CELL, ITEM = np.uint8(10), np.frombuffer(b" | ", np.uint8), np.frombuffer(b"- ", np.uint8)
 
@@ -19,18 +19,12 @@ LINE, CELL, ITEM = np.uint8(10), np.frombuffer(b" | ", np.uint8), np.frombuffer(
 def main_text(page: bytes) -> str:
     """Main text of a page in UTF-8; empty where there is none. A line a block; items of lists begin with "- ", cells
     of a row are divided by " | ", preformatted text keeps its lines."""
-    text = _main_text(np.frombuffer(page, np.uint8), tables(), characters(), model())
-    return text.tobytes().decode("utf-8", "ignore")
-
-
-@kernel
-def _main_text(page: np.ndarray, lookup: Tables, chars: Characters, trained: Model) -> np.ndarray:
-    markup = read_page(page, lookup)
-    if len(markup.start) == 0:
-        return markup.text[:0]
-    measures = measure(page, markup, chars, KINDS)
+    data, chars, trained = np.frombuffer(page, np.uint8), characters(), model()
+    markup = read_page(data, tables())
+    measures = measure(data, markup, chars, KINDS)
     scores = score_blocks(markup, measures, trained.first, trained.second)
-    return assemble(markup, choose(scores, weights(measures)))
+    text: bytes = assemble(markup, choose(scores, weights(measures))).tobytes()
+    return text.decode("utf-8", "ignore")
 
 
 @kernel

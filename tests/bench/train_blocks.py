@@ -3,7 +3,7 @@
 python tests/bench/train_blocks.py WEB [--cache FOLDER] [--folds 5] [--out pipeline/text/block_model.npz]
 
 WEB: a folder of archives with gold.jsonl.gz beside them: a line a page with `url`, `source` and `gold_text`, or
-`gold_segments` ({"with": [...], "without": [...]}), or neither. Needs lightgbm, which nothing else needs.
+`gold_segments` ({"with": [...], "without": [...]}), or neither. Needs lightgbm (the extra `bench`), which nothing else needs.
 
 Labels, from the surest down: gold texts; segments that must or must not be there; what trafilatura finds where it keeps
 all segments, or where Resiliparse finds nearly the same. Pages of one host share a weight and a fold. Same inputs and
@@ -41,13 +41,13 @@ from pipeline.text.markup import read_markup
 TEACHERS: tuple[Engine, ...] = ("trafilatura", "resiliparse")
 AGREEMENT = 0.9  # F1 of the teachers' texts that makes them a label
 TEACHER_WEIGHT, SEGMENT_WEIGHT = 0.4, 1.0
-HOST_EXPONENT = 0.35  # a host's many pages count less than those of many hosts
+HOST_EXPONENT = 0.5  # a host's many pages count less than those of many hosts
 THINNED = 3  # of the blocks that are no text, one in so many is learnt from, so many times as heavy
 MIN_GOLD = 100  # characters, as the scorer
 ROUNDS = (350, 200)
 PARAMETERS = {
-    "objective": "cross_entropy", "learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 40,
-    "feature_fraction": 0.4, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 2.0,
+    "objective": "cross_entropy", "learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 100,
+    "feature_fraction": 0.2, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 10.0,
     "min_sum_hessian_in_leaf": 0.5, "max_bin": 127, "seed": 1, "deterministic": True, "force_row_wise": True,
     "num_threads": 1, "verbose": -1,
 }  # fmt: skip
@@ -180,35 +180,27 @@ def fit(rows: np.ndarray, labels: np.ndarray, weight: np.ndarray, rounds: int): 
 
 
 def trees(booster) -> block_model.Trees:  # type: ignore[no-untyped-def]
-    """LightGBM's trees as ours: a node's left child lies behind it."""
-    root: list[int] = []
-    feature: list[int] = []
-    threshold: list[float] = []
-    right: list[int] = []
+    """LightGBM's trees as ours."""
+    roots: list[int] = []
+    nodes: list[tuple[float, int, int]] = []
 
     def add(node: dict) -> None:
-        place = len(feature)
-        feature.append(node.get("split_feature", -1))
-        right.append(0)
         if "leaf_value" in node:
-            threshold.append(node["leaf_value"])
+            nodes.append((node["leaf_value"], -1, 0))
             return
-        # rounded down, so that no float32 changes sides
-        value = np.float32(node["threshold"])
-        if float(value) > node["threshold"]:
-            value = np.nextafter(value, np.float32(-np.inf))
-        threshold.append(float(value))
+        threshold = np.float32(node["threshold"])
+        if float(threshold) > node["threshold"]:  # rounded down, so that no float32 changes sides
+            threshold = np.nextafter(threshold, np.float32(-np.inf))
+        place = len(nodes)
+        nodes.append((float(threshold), node["split_feature"], 0))
         add(node["left_child"])
-        right[place] = len(feature)
+        nodes[place] = (*nodes[place][:2], len(nodes) - place)
         add(node["right_child"])
 
     for tree in booster.dump_model()["tree_info"]:
-        root.append(len(feature))
+        roots.append(len(nodes))
         add(tree["tree_structure"])
-    return block_model.Trees(
-        np.array(root, np.int32), np.array(feature, np.int16), np.array(threshold, np.float32),
-        np.array(right, np.int32),
-    )  # fmt: skip
+    return block_model.Trees(np.array(roots, np.int32), np.array(nodes, block_model.NODE))
 
 
 class Set:
