@@ -25,6 +25,7 @@ NODE = np.dtype([("threshold", np.float32), ("feature", np.int16), ("right", np.
 ROWS = 16  # blocks that are scored at once: their features stay in the nearest cache while the trees pass
 WORDLESS = 0.3  # words that a block without any counts
 MIN_SCORE = 0.1
+HOPELESS = 0.01  # blocks that the first round gives less are not looked at again: seven in ten
 
 SCORE_NAMES: tuple[str, ...] = (
     *(f"score[{offset:+}]" for offset in range(-SCORES_AROUND, SCORES_AROUND + 1)),
@@ -169,12 +170,19 @@ def score_blocks(markup: Markup, measures: Measures, first: Trees, second: Trees
             describe(block, markup, measures, marks, rows[block - begin])
         score(first, rows[: end - begin], scores[begin:end])
     sums, groups, sure = sum_scores(measures, scores)
-    for begin in range(0, n, ROWS):
-        end = min(begin + ROWS, n)
-        for block in range(begin, end):
-            describe(block, markup, measures, marks, rows[block - begin])
-            describe_scores(block, markup, measures, scores, sums, groups, sure, rows[block - begin, N_FIRST:])
-        score(second, rows[: end - begin], final[begin:end])
+    waiting, places = 0, np.zeros(ROWS, np.int64)
+    for block in range(n):
+        final[block] = scores[block]
+        if scores[block] >= HOPELESS:
+            describe(block, markup, measures, marks, rows[waiting])
+            describe_scores(block, markup, measures, scores, sums, groups, sure, rows[waiting, N_FIRST:])
+            places[waiting] = block
+            waiting += 1
+        if waiting == ROWS or block == n - 1:
+            score(second, rows[:waiting], rows[:waiting, N_FIRST])
+            for row in range(waiting):
+                final[places[row]] = rows[row, N_FIRST]
+            waiting = 0
     return final
 
 

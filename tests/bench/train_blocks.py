@@ -3,7 +3,7 @@
 python tests/bench/train_blocks.py WEB [--cache FOLDER] [--folds 5] [--out pipeline/text/block_model.npz]
 
 WEB: a folder of archives with gold.jsonl.gz beside them: a line a page with `url`, `source` and `gold_text`, or
-`gold_segments` ({"with": [...], "without": [...]}), or neither. Needs lightgbm (the extra `bench`), which nothing else needs.
+`gold_segments` ({"with": [...], "without": [...]}), or neither. Needs lightgbm, the extra `bench`.
 
 Labels, from the surest down: gold texts; segments that must or must not be there; what trafilatura finds where it keeps
 all segments, or where Resiliparse finds nearly the same. Pages of one host share a weight and a fold. Same inputs and
@@ -19,7 +19,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -44,9 +43,9 @@ TEACHER_WEIGHT, SEGMENT_WEIGHT = 0.4, 1.0
 HOST_EXPONENT = 0.5  # a host's many pages count less than those of many hosts
 THINNED = 3  # of the blocks that are no text, one in so many is learnt from, so many times as heavy
 MIN_GOLD = 100  # characters, as the scorer
-ROUNDS = (350, 200)
+ROUNDS = (260, 200)
 PARAMETERS = {
-    "objective": "cross_entropy", "learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 100,
+    "objective": "cross_entropy", "learning_rate": 0.06, "num_leaves": 31, "min_data_in_leaf": 100,
     "feature_fraction": 0.2, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 10.0,
     "min_sum_hessian_in_leaf": 0.5, "max_bin": 127, "seed": 1, "deterministic": True, "force_row_wise": True,
     "num_threads": 1, "verbose": -1,
@@ -292,14 +291,16 @@ def main() -> None:
     first = data.cross(data.rows, ROUNDS[0], args.folds)
     show("first round, unseen hosts", data.report(first))
     rows = data.with_scores(first)
-    second = data.cross(rows, ROUNDS[1], args.folds)
+    all_weight = data.weight.copy()
+    data.weight[first < block_model.HOPELESS] = 0
+    second = np.where(first < block_model.HOPELESS, first, data.cross(rows, ROUNDS[1], args.folds))
     show("both rounds, unseen hosts", data.report(second))
     if args.pages:
         data.write(args.pages, second)
     if not args.only_cross_validate:
-        whole = partial(fit, labels=data.labels, weight=data.weight)
-        trained = block_model.Model(trees(whole(data.rows, rounds=ROUNDS[0])), trees(whole(rows, rounds=ROUNDS[1])))
-        block_model.save(args.out, trained)
+        second_trees = trees(fit(rows, data.labels, data.weight, ROUNDS[1]))
+        first_trees = trees(fit(data.rows, data.labels, all_weight, ROUNDS[0]))
+        block_model.save(args.out, block_model.Model(first_trees, second_trees))
         print(f"{args.out}: {args.out.stat().st_size:,} bytes")
 
 
