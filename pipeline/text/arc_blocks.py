@@ -100,7 +100,8 @@ def arc_blocks(window: Window, form: Form, max_page_bytes: int) -> Generator[Blo
             at = lines.offset_reached()
             return Gap("corrupt", at, str(error), at + 1)
         if lacking:
-            return Gap("truncated", at, f"ends inside the record of {url[:120]}", 0)
+            resume = at + 1 if window.remembers(at) else 0  # the length may be wrong
+            return Gap("truncated", at, f"ends inside the record of {url[:120]}", resume)
         record_type = "filedesc" if record.rec_type == "arc_header" else "response"
         yield Block(record_type, None, url, header("archive-date"), at, length, header("content-type"),
                     None, None, None, data)  # fmt: skip

@@ -24,7 +24,8 @@ class Block:
 
 
 class Gap(NamedTuple):
-    """Bytes from `offset` on that are no whole record. `resume`: where the search for the next one begins."""
+    """Bytes from `offset` on that are no whole record. `resume`: where the search for the next one begins; 0 for a
+    truncated archive: there is none."""
 
     reason: str
     offset: int

@@ -49,7 +49,7 @@ def read_blocks(window: Window, max_page_bytes: int) -> Iterator[Block | Gap]:
             return
         if fresh or stop.reason == "unreadable":
             yield stop
-        if stop.reason != "corrupt":
+        if stop.reason != "corrupt" and not stop.resume:
             return
         form = _resume(window, form, max(stop.resume, floor))
         if form is None:

@@ -1,5 +1,6 @@
 """WARC records through FastWARC, with the place where an archive breaks."""
 
+import re
 import zlib
 from collections.abc import Generator, Iterator
 
@@ -9,6 +10,7 @@ from pipeline.text.blocks import HEAD_ROOM, Block, Form, Gap, raise_if_ours
 from pipeline.text.window import Window
 
 HEAD_SLACK = 256  # bytes by which folded and unusual header lines may change the size of a head
+_HEAD = re.compile(rb"\nWARC/\d\.\d+[ \t]*\r?\n")
 
 
 def warc_blocks(window: Window, form: Form, max_page_bytes: int) -> Generator[Block | Gap, None, Gap | None]:
@@ -37,19 +39,44 @@ def warc_blocks(window: Window, form: Form, max_page_bytes: int) -> Generator[Bl
             return Gap("corrupt", at, str(error), max(last + 1, at))
         if missing is not None:
             if missing > 0 or not _another(records):
-                return Gap("truncated", block.offset, f"ends inside the record of {_name(record)}", 0)
+                resume = block.offset + 1 if missing > 0 and window.remembers(block.offset) else 0  # it may be wrong
+                return Gap("truncated", block.offset, f"ends inside the record of {_name(record)}", resume)
             return Gap("corrupt", block.offset, "a record without Content-Length", block.offset + 1)
+        if form.codec == "gzip" and block.data and _HEAD.search(block.data) and _overruns(window, record):
+            return Gap("corrupt", block.offset, f"{_name(record)} is longer than its gzip member", block.offset + 1)
         if form.codec == "plain":
             if form.lenient and block.offset > expected + HEAD_SLACK:  # quirks mode searches for records by itself
                 yield Gap("corrupt", expected, f"{block.offset - expected} bytes that are no record", 0)
-            end_of_line = 1 if form.lenient else 2
-            head = sum(len(key) + len(value) + 2 + end_of_line for key, value in record.headers.items_bytes())
-            expected = block.offset + 8 + head + 4 * end_of_line + block.length
+            expected = block.offset + _size(record, form.lenient)
         last = block.offset
         yield block
     if form.codec == "gzip" and (cut := _cut_member(window, max(last, origin))) is not None:
         return Gap("truncated", cut, "the last gzip member has no end", 0)
     return None
+
+
+def _size(record: WarcRecord, lenient: bool) -> int:
+    """Bytes of head, block and the lines behind it, give or take HEAD_SLACK."""
+    end_of_line = 1 if lenient else 2
+    head = sum(len(key) + len(value) + 2 + end_of_line for key, value in record.headers.items_bytes())
+    return 8 + head + 4 * end_of_line + int(record.content_length)
+
+
+def _overruns(window: Window, record: WarcRecord) -> bool:
+    """Whether the record surely says that it is longer than the gzip member that it begins in."""
+    if not window.remembers(record.stream_pos):
+        return False
+    here, held, size = window.tell(), 0, _size(record, False) - HEAD_SLACK
+    window.seek(record.stream_pos)
+    decoder = zlib.decompressobj(31)
+    try:
+        while not decoder.eof and held < size and (data := window.read(1 << 14)):
+            held += len(decoder.decompress(data))
+    except zlib.error:
+        return False
+    finally:
+        window.seek(here)
+    return bool(decoder.eof) and held < size
 
 
 def _another(records: ArchiveIterator) -> bool:
@@ -65,9 +92,10 @@ def _is_cut_head(window: Window, offset: int) -> bool:
     """Whether the stream ends within a few bytes behind `offset` that look like the first ones of a record."""
     here = window.tell()
     window.seek(offset)
-    rest = window.peek(16).lstrip()
+    rest = window.peek(16)
     window.seek(here)
-    return 0 < len(rest) < 10 and b"WARC/1.0\r\n".startswith(rest[:5])
+    ends, rest = len(rest) < 16, rest.lstrip()
+    return ends and 0 < len(rest) < 10 and b"WARC/1.0\r\n".startswith(rest[:5])
 
 
 def _warc_block(record: WarcRecord, max_page_bytes: int) -> tuple[Block, int | None]:

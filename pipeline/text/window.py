@@ -63,6 +63,10 @@ class Window:
     def holds(self, offset: int) -> bool:
         return offset >= self._start
 
+    def remembers(self, offset: int) -> bool:
+        """Whether the bytes from `offset` on are held wherever reading began."""
+        return self._position - offset <= KEEP
+
     def find(self, pattern: re.Pattern[bytes], accept: Callable[[bytes], bool], start: int) -> int | None:
         """Offset of the first match of `pattern` at or behind `start` whose bytes `accept` likes; stands there then."""
         self.seek(start)
