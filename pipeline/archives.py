@@ -160,6 +160,8 @@ def fetch(
 def _retry_after(error: Exception) -> float:
     """Seconds that the store asks for, as a number or a date (RFC 9110, 10.2.3); 0 where it says nothing readable."""
     headers = getattr(error, "headers", None) or {}
+    if isinstance(answer := getattr(error.__cause__, "response", None), dict):  # botocore's
+        headers = {"Retry-After": answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after", "")}
     said = str(headers.get("Retry-After", "")).strip()
     try:
         seconds = float(said) if said.isdecimal() else parsedate_to_datetime(said).timestamp() - time.time()

@@ -235,6 +235,23 @@ def test_a_store_says_when_to_come_back(server: Server, waits: list[float], stat
     assert waits[4:] == unsaid[4:]
 
 
+def test_an_s3_store_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> None:
+    """As botocore and s3fs tell it: in the answer of an error that is the cause of another."""
+    from botocore.exceptions import ClientError
+    from s3fs.errors import translate_boto_error
+
+    said = {"Error": {"Code": "SlowDown", "Message": "Please reduce your request rate."},
+            "ResponseMetadata": {"HTTPStatusCode": 503, "HTTPHeaders": {"retry-after": "70"}}}  # fmt: skip
+
+    def busy(*_: object) -> None:
+        raise translate_boto_error(ClientError(said, "GetObject"))
+
+    monkeypatch.setattr("pipeline.archives._download", busy)
+    with pytest.raises(FetchError, match="reduce your request rate"):
+        fetch("s3://crawl/a.warc.gz", retries=2, sleep=waits.append)
+    assert all(70 <= wait < 71 for wait in waits) and len(waits) == 2
+
+
 def test_a_transfer_that_ends_early_begins_anew(server: Server, waits: list[float]) -> None:
     server.answers = [Answer(send=1000), Answer(send=len(BODY) - 1), Answer()]
     with fetch(server.url("a.warc.gz"), sleep=waits.append) as file:
