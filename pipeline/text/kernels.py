@@ -2,11 +2,13 @@
 
 The cache lies beside the sources, else under the user's home, else in a private folder under the temporary directory;
 where none can be written, each process compiles. numba itself takes a kernel for unchanged while its own file is,
-though kernels call those of other files: so the cache's folder is named by a digest of all files that have kernels.
+though kernels call those of other files and take constants from them: so the cache's folder is named by a digest of
+all files that have kernels and of what those import.
 """
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterable
@@ -21,13 +23,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).parent
 
 
+_IMPORT = re.compile(r"^(?:from|import) +pipeline\.text(?:\.(\w+)| +import +\(?([\w, \n]+))", re.M)
+
+
 def digest(folder: Path) -> str:
-    """16 hex digits of what the folder's modules with kernels say."""
+    """16 hex digits of what the folder's modules say that have kernels, and those of the folder that they import."""
+    modules = {module.stem: module.read_bytes() for module in folder.glob("*.py")}
+    wanted = [name for name, content in modules.items() if b"@kernel" in content]
+    reached: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        if name in modules and name not in reached:
+            reached.add(name)
+            for one, several in _IMPORT.findall(modules[name].decode()):
+                wanted += [one] if one else re.findall(r"\w+", several)
     state = hashlib.sha256()
-    for module in sorted(folder.glob("*.py")):
-        content = module.read_bytes()
-        if b"@kernel" in content:
-            state.update(f"{module.name} {len(content)}\n".encode() + content)
+    for name in sorted(reached):
+        state.update(f"{name} {len(modules[name])}\n".encode() + modules[name])
     return state.hexdigest()[:16]
 
 

@@ -31,15 +31,19 @@ def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path: Path, trap: 
     assert cache_folder([tmp_path], "digest") is None
 
 
-def test_the_digest_is_of_the_modules_with_kernels(tmp_path: Path) -> None:
+def test_the_digest_is_of_the_modules_with_kernels_and_of_what_they_import(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("A = 1\n")
     (tmp_path / "b.py").write_text("B = 1\n")
+    (tmp_path / "c.py").write_text("from pipeline.text.a import A\n")
     before = digest(tmp_path)
     assert digest(tmp_path) == before
     (tmp_path / "b.py").write_text("B = 2\n")
     assert digest(tmp_path) == before  # no kernel in it
-    (tmp_path / "a.py").write_text("@kernel\n")
-    assert digest(tmp_path) != before
+    (tmp_path / "b.py").write_text("from pipeline.text import (\n    c,\n)\n@kernel\n")
+    found = digest(tmp_path)
+    assert found != before
+    (tmp_path / "a.py").write_text("A = 2\n")  # b takes it from c
+    assert digest(tmp_path) != found
 
 
 def test_a_change_in_one_file_reaches_the_kernels_of_another(tmp_path: Path) -> None:
