@@ -53,7 +53,7 @@ ROLES = {
 }  # fmt: skip
 
 # Behaviour of tags in the tree: bits of `Tables.rules`.
-ENDS_P, BARRIER, VOID, RAW, DROPPED, CELL, ROW, ROWS, ITEM, TERM = (1 << bit for bit in range(10))
+ENDS_P, BARRIER, VOID, RAW, DROPPED, CELL, ROW, ROWS, ITEM, TERM, FOREIGN = (1 << bit for bit in range(11))
 RULES = {
     ENDS_P: "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer form "
     "header hgroup h1 h2 h3 h4 h5 h6 main menu nav ol p pre listing search section summary ul table hr li dd dt "
@@ -61,6 +61,7 @@ RULES = {
     BARRIER: "html table td th caption button object template marquee",
     RAW: "script style xmp iframe noembed noframes textarea title",
     DROPPED: "select svg datalist annotation",
+    FOREIGN: "svg annotation",  # which a slash closes in HTML too
     CELL: "td th", ROW: "tr", ROWS: "thead tbody tfoot", ITEM: "li", TERM: "dt dd",
     VOID: "br hr img input wbr meta link base source col",
 }  # fmt: skip

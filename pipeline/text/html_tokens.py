@@ -23,6 +23,17 @@ def is_letter(byte: int) -> bool:
 
 
 @kernel
+def is_xml(data: np.ndarray) -> bool:
+    """Whether the page begins with an XML declaration: then a slash closes raw text too."""
+    at, size = 0, len(data)
+    while at < size and is_space(data[at]):
+        at += 1
+    if at + 5 >= size or data[at] != 60 or data[at + 1] != 63:
+        return False
+    return data[at + 2] == 120 and data[at + 3] == 109 and data[at + 4] == 108 and is_space(data[at + 5])
+
+
+@kernel
 def find_byte(data: np.ndarray, at: int, wanted: int) -> int:
     """The next place from `at` with a byte; the page's size without one. Blocks are looked through all at once."""
     size = len(data)

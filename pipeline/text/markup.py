@@ -25,6 +25,7 @@ from pipeline.text.html_names import (
     DROPPED,
     ENDS_P,
     FLAG_TAGS,
+    FOREIGN,
     FORM,
     H1,
     H6,
@@ -57,7 +58,7 @@ from pipeline.text.html_names import (
     find_name,
     name_table,
 )  # fmt: skip
-from pipeline.text.html_tokens import behind, comment_end, is_letter, is_space, raw_end
+from pipeline.text.html_tokens import behind, comment_end, is_letter, is_space, is_xml, raw_end
 from pipeline.text.kernels import kernel, whole
 from pipeline.text.references import Names, named, reference
 
@@ -237,7 +238,7 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
     in_link, bold, ruby = False, 0, False
     links, images, breaks = 0, 0, 0
     link_bytes, bold_bytes = 0, 0
-    is_xml = size > 5 and data[0] == 60 and data[1] == 63
+    slash_closes = RAW | DROPPED if is_xml(data) else FOREIGN
 
     at = 0
     while at < size:
@@ -355,7 +356,7 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
             images += 1
             continue
         if rule & (RAW | DROPPED):
-            if closing or (said.slash and is_xml):
+            if closing or (said.slash and rule & slash_closes):
                 continue
             if not unclosed[number]:
                 end = raw_end(data, at, name_start, name_end)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.text.html_tokens import behind, comment_end, is_space, lower, raw_end
+from pipeline.text.html_tokens import behind, comment_end, is_space, is_xml, lower, raw_end
 from pipeline.text.kernels import kernel
 
 HTML, META, LINK, BASE, TITLE, ANCHOR, TIME, DATA = range(8)  # kinds of tags that `tags` gives
@@ -79,16 +79,19 @@ def _name(data, at) -> tuple:
 
 
 @kernel
-def _tag_end(data, at) -> int:
-    """The place of the > that ends a tag whose attributes begin at `at`; -1 where the page ends before it."""
-    size = len(data)
+def _tag_end(data, at) -> tuple:
+    """The place of the > that ends a tag whose attributes begin at `at`, -1 where the page ends before it, and whether
+    it is />."""
+    size, slash = len(data), False
     while at < size:
         byte = data[at]
         if byte == 62:
-            return at
+            return at, slash
         if is_space(byte) or byte == 47:
+            slash = byte == 47
             at += 1
             continue
+        slash = False
         at += 1  # an attribute's name, of which = can be the first character
         while at < size:
             byte = data[at]
@@ -113,13 +116,13 @@ def _tag_end(data, at) -> int:
         else:
             while at < size and not (is_space(data[at]) or data[at] == 62):
                 at += 1
-    return -1
+    return -1, False
 
 
 @kernel
 def _next(data, at) -> tuple:
-    """The next token that is no text: what it is, a tag's name, where it begins, its attributes' begin and end, and
-    what lies behind it."""
+    """The next token that is no text: what it is, a tag's name, where it begins, its attributes' begin and end, what
+    lies behind it, and whether it is a start tag that ends in />."""
     size = len(data)
     while at + 1 < size:
         if data[at] != 60:
@@ -130,16 +133,16 @@ def _next(data, at) -> tuple:
         letter = data[at + 2] if ending and at + 2 < size else byte
         if 97 <= lower(letter) <= 122:
             name, after = _name(data, at + 1 + ending)
-            end = _tag_end(data, after)
+            end, slash = _tag_end(data, after)
             if end < 0:
-                return _STOP, _NOTHING, begin, size, size, size
-            return (_END if ending else _START), name, begin, after, end, end + 1
+                return _STOP, _NOTHING, begin, size, size, size, False
+            return (_END if ending else _START), name, begin, after, end, end + 1, slash and not ending
         if byte == 33 and at + 3 < size and data[at + 2] == 45 and data[at + 3] == 45:
-            return _OTHER, _NOTHING, begin, begin, begin, comment_end(data, at + 4)
+            return _OTHER, _NOTHING, begin, begin, begin, comment_end(data, at + 4), False
         if byte == 33 or byte == 63 or (ending and at + 2 < size):
-            return _OTHER, _NOTHING, begin, begin, begin, behind(data, at + 2, 62)
+            return _OTHER, _NOTHING, begin, begin, begin, behind(data, at + 2, 62), False
         at += 1
-    return _STOP, _NOTHING, size, size, size, size
+    return _STOP, _NOTHING, size, size, size, size, False
 
 
 @kernel
@@ -168,23 +171,23 @@ def _tags(data) -> np.ndarray:
     """Kind, attributes' begin and end, text's begin and end of each tag, int64 of shape (n, 5)."""
     found, n = np.empty((64, 5), np.int64), 0
     counts = np.zeros(8, np.int64)
-    at, templates, drawings = 0, 0, 0
+    at, templates, drawings, xml = 0, 0, 0, is_xml(data)
     while True:
-        what, name, tag, begin, end, at = _next(data, at)
+        what, name, tag, begin, end, at, slash = _next(data, at)
         if what == _STOP:
             break
         if what == _OTHER:
             continue
         if name == _TEMPLATE:
             templates = max(0, templates + (1 if what == _START else -1))
-        elif name == _SVG and not (what == _START and end > begin and data[end - 1] == 47):
+        elif name == _SVG and not slash:
             drawings = max(0, drawings + (1 if what == _START else -1))
         if what == _END:
             continue
         if name == _PLAINTEXT:
             break
         text, text_end = at, at
-        if _is_raw(name):
+        if _is_raw(name) and not (slash and (xml or drawings)):
             text_end = raw_end(data, at, tag + 1, begin)
             at = text_end
         if templates:
@@ -221,11 +224,14 @@ def _tags(data) -> np.ndarray:
 @kernel
 def _runs(data) -> np.ndarray:
     found, n = np.empty((256, 2), np.int64), 0
-    at = 0
+    at, drawings, xml = 0, 0, is_xml(data)
     while True:
-        what, name, tag, name_end, _, after = _next(data, at)
+        what, name, tag, name_end, _, after, slash = _next(data, at)
         begin = tag
-        titled = what == _START and name == _TITLE
+        if name == _SVG and not slash:
+            drawings = max(0, drawings + (1 if what == _START else -1))
+        raw = what == _START and _is_raw(name) and not (slash and (xml or drawings))
+        titled = raw and name == _TITLE
         for part in range(2 if titled else 1):
             if part:
                 at, begin = after, raw_end(data, after, tag + 1, name_end)
@@ -245,7 +251,7 @@ def _runs(data) -> np.ndarray:
         at = after
         if what == _START and name == _PLAINTEXT:
             continue
-        if what == _START and not titled and _is_raw(name):
+        if raw and not titled:
             at = raw_end(data, after, tag + 1, name_end)
         if what == _STOP:
             break

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,11 @@ PROSE = {
     "tr": "Ağdaki her dilin kendi yazısı vardır ve bu makale onunla yazılmıştır.",
     "en": "Every language on the web has a script of its own, and this article is written in it.",
 }
+
+
+SPACES = "".join(chr(point) for point in range(0x110000) if chr(point).isspace())
+WIDE = "".join(space for space in SPACES if ord(space) > 0xA0)
+UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u202b\U000e0020\u3164\ufe0f\u034f"
 
 
 def site(body: str, menu: str = "Menu") -> bytes:
@@ -62,9 +68,91 @@ P = "".join(f"<p>{PROSE['en']} {n}</p>" for n in range(6))
 )  # fmt: skip
 def test_lines_of_what_is_chosen(part, expected):
     markup = read_markup(site(P + part + P))
-    everything = main_text.assemble(markup, np.ones(len(markup.start), bool)).tobytes().decode()
+    everything = main_text.assemble(markup, np.ones(len(markup.start), bool), characters()).tobytes().decode()
     assert expected in everything
     assert PROSE["en"] in main_text.main_text(site(P + part + P))
+
+
+def assembled(html: str) -> str:
+    """The text of all blocks."""
+    markup = read_markup(html.encode())
+    text: bytes = main_text.assemble(markup, np.ones(len(markup.start), bool), characters()).tobytes()
+    return text.decode()
+
+
+@pytest.mark.parametrize("language", PROSE)
+def test_white_space_of_every_script_is_trimmed(language):
+    prose = PROSE[language]
+    plain = "".join(f"<p>{prose} {n}</p>" for n in range(8))
+    padded = "".join(f"<p>\u3000 &#x2003;{WIDE}{prose} {n}{WIDE} &emsp;&#x2028;\x85</p><p>\u3000</p>" for n in range(8))
+    lines = main_text.main_text(site(padded)).splitlines()
+    assert [f"{prose} {n}" for n in range(8)] == [line for line in lines if prose in line]
+    assert all(line.strip() == line != "" for line in lines)
+    assert assembled(padded) == assembled(plain)
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>\u3000\u3000文 字\u3000句\u2003</p>", "文 字\u3000句"),
+        ("<p>a\u2028b</p><p>c \u2029 \x85 d</p><p>\u2028e\u2028</p>", "a b\nc d\ne"),
+        ("<pre>a\u2028  b\x85c\u2029\u2029d</pre>", "a\n  b\nc\n\nd"),
+        ("<pre>  if x:\n    y\n\tz\n</pre>", "  if x:\n    y\n\tz"),
+        ("<pre>\u3000\u3000春\n \u3000 眠\n  不\u3000覚\u3000\n\u3000</pre>", "春\n 眠\n  不\u3000覚"),
+        ("<pre>\u3000\n \u2003\n  a</pre>", "  a"),
+        ("<p>می\u200cخواهم</p><p>\u200dक्\u200d</p><p>\u200cن\u200c \u200d</p>",
+         "می\u200cخواهم\n\u200dक्\u200d\n\u200cن\u200c \u200d"),
+        ("<p>\u3000<p>\u200b\u200d<p>a<p>\u2003\ufeff\u2003<p>\u3164<p>b", "a\nb"),
+        ("<p>\u200f.<p>\u200b\u0301<p>\ue000<p>\u0601", "\u200f.\n\u200b\u0301\n\ue000\n\u0601"),
+        ("<ul><li>\u3000<p>a<p>b<li>\u200b<li>c<li>\u3000 d</ul>", "- a\nb\n- c\n- d"),
+        ("<ul><li>\u3000<ul><li>\u2003<li>x</ul>y<li>z</ul>", "- x\ny\n- z"),
+        ("<table><tr><td>\u3000<td>1<td>\u200b<td>\u30002\u3000<tr><td>3<td>\u3000</table>", "1 | 2\n3"),
+        ("<table><tr><td>\u3000<tr><td>\u3000</table><p>\u200b", ""),
+    ],
+)  # fmt: skip
+def test_white_space_and_what_is_not_seen(html, text):
+    assert assembled(html) == text
+
+
+@pytest.mark.parametrize("blank", [*WIDE, *UNSEEN, WIDE + UNSEEN, UNSEEN + WIDE, "\u3000 \u200b&nbsp;&#x2028;"])
+def test_a_page_of_nothing_that_is_seen_has_no_text(blank):
+    html = f"<article><h1>{blank}</h1><p>{blank * 40}</p><ul><li>{blank}</ul><pre>{blank}</pre>".encode()
+    assert main_text.main_text(html) == ""
+
+
+BLANK = regex.compile(r"[\s\p{Default_Ignorable_Code_Point}]*")
+PIECES = (
+    *SPACES, *UNSEEN, "字", "ا", "क", "a", "1", "<p>", "<br>", "<pre>", "</pre>", "<li>", "<td>", "<tr>", "\n", " "
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=60))
+def test_lines_are_trimmed_and_nothing_else_is_lost(pieces):
+    html = "".join(pieces)
+    text, markup = assembled(html), read_markup(html.encode())
+    data = markup.text.tobytes()
+    ranges = zip(markup.start.tolist(), markup.end.tolist(), strict=True)
+    seen = [block for start, end in ranges if not BLANK.fullmatch(block := data[start:end].decode())]
+    assert regex.sub(r"[\s|-]", "", text) == regex.sub(r"\s", "", "".join(seen))
+    if "<pre>" not in html:
+        lines = [line.removeprefix("- ") for line in regex.split(r" \| |\n", text)] if text else []
+        assert len(lines) == len(seen)
+        assert all(line.strip() == line != "" for line in lines)
+    assert not regex.search(r"(?m)[\x85\u2028\u2029]|^ *[\u2000-\u200a\u3000]", text)
+
+
+def test_what_is_not_seen_is_what_unicode_says():
+    ours = [point for first, last in main_text.UNSEEN.tolist() for point in range(first, last + 1)]
+    text = "".join(map(chr, range(0x110000)))
+    assert ours == [found.start() for found in regex.finditer(r"\p{Default_Ignorable_Code_Point}", text)]
+
+
+@given(st.binary(max_size=80).map(lambda data: data.replace(b"<", b"\xe3\x80\x80")), st.booleans())
+def test_any_bytes_are_assembled(data, in_pre):
+    page = (b"<pre>" if in_pre else b"<p>") + data
+    markup = read_markup(page)
+    out = main_text.assemble(markup, np.ones(len(markup.start), bool), characters())
+    assert len(out) <= len(markup.text)
 
 
 def forum() -> str:

@@ -14,6 +14,7 @@ from pipeline.text.charset import decode
 from pipeline.text.class_names import GROUP
 from pipeline.text.html_names import TAGS
 from pipeline.text.markup import MAX_DEPTH, read_markup
+from pipeline.text.tags import text_runs
 
 WEB = Path(__file__).resolve().parents[2] / "../shared/data/web/web-002.warc.gz"
 GONE = ("script", "style", "xmp", "iframe", "noembed", "noframes", "textarea", "title", "select", "svg", "datalist",
@@ -80,6 +81,10 @@ def test_blocks(html, expected):
         ("a<p title='x>y' id=\"<b>\" data-z=q>b", "a|b"),
         ("a<svg><text>b</text></svg>c<select><option>d</select>e", "ace"),
         ("<ruby>漢<rp>(</rp><rt>かん</rt><rp>)</rp>字<rt>じ</ruby>だ", "漢字だ"),
+        ("a<svg/>b<svg width='1' />c<SVG><path/></SVG>d", "abcd"),
+        ("a<math><annotation/>b</math>c", "abc"),
+        ("a<svg width=1/>b</svg>c<svg / >d</svg>e", "ace"),  # the slash is a value's, or not the tag's last
+        ("a<select/>b</select>c<script/>d</script>e", "ace"),
         ("a<select>b", "ab"),
         ("a<!-- b", "a"),
         ("a<p b='", "a"),
@@ -89,6 +94,40 @@ def test_blocks(html, expected):
 )
 def test_text(html, expected):
     assert "|".join(texts(html)) == expected
+
+
+@pytest.mark.parametrize(
+    ("beginning", "closed"),
+    [
+        ("<?xml version='1.0'?>", True),
+        (" \t\r\n<?xml\nversion='1.0' encoding='utf-8'?><!DOCTYPE html>", True),
+        ("<?xml:namespace prefix = o />", False),
+        ("<?php xml ?>", False),
+        ("<?xml>", False),
+        ("<!-- --><?xml version='1.0'?>", False),
+        ("<!DOCTYPE html>", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["script", "style", "textarea", "iframe", "title", "select", "xmp"])
+def test_a_slash_closes_raw_text_in_xml_only(beginning, closed, name):
+    assert "".join(texts(f"{beginning}ก<{name} class='x' />字</{name}>я")) == ("ก字я" if closed else "กя")
+
+
+BEGINNINGS = ("", "<!DOCTYPE html>", "<?php ?>", "<?xml version='1.0'?>", "\n<?xml version='1.0'?><!DOCTYPE html>")
+SLASHED = ("<script src='x'/>", "<script src=x/>", "<script>", "</script>", "<STYLE />", "</style>", "<textarea / >",
+           "<textarea/>", "</textarea>", "<iframe src='x'/>", "</iframe>", "<svg/>", "<svg width='1' />", "<br/>",
+           "<p>", "<svg><style/><path d=1 /><script/></svg>", "</p>", "<p/>", "<noframes/>", "</noframes>",
+           "<xmp/>", "</xmp>",
+           "中文", "日本", "한국", "ไทย", "ខ្មែរ", "عرب", "עבר", "हिन्दी", "தமிழ்", "አማርኛ", "ქართ", "рус", "ığ", "en",
+           "\n")  # fmt: skip
+
+
+@given(st.sampled_from(BEGINNINGS), st.lists(st.sampled_from(SLASHED), max_size=30))
+def test_blocks_and_runs_see_the_same_text(beginning, pieces):
+    html = beginning + "".join(pieces)
+    page = html.encode()
+    runs = "".join(page[begin:end].decode() for begin, end in text_runs(page))
+    assert BLANK.sub("", "".join(texts(html))) == BLANK.sub("", runs)
 
 
 @pytest.mark.parametrize(
