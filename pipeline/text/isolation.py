@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from pipeline.text.content import ENGINES, RECURSIVE, Engine, extract_text, forget, html_depth
 from pipeline.text.limits import ArchiveLimits
+from pipeline.text.metadata import Metadata, read_metadata
 
 RECYCLE_PAGES = 2000  # a start costs half a second, so a quarter of a millisecond a page
 RECYCLE_PAGES_BLOCKS = 50_000  # two seconds, and no library that leaks
@@ -26,7 +27,7 @@ MAX_ANSWER = 64 << 20  # bytes
 START_SECONDS = 600.0  # wall clock for a child to start: the first on a machine compiles its kernels
 WALL_FACTOR = 10.0  # wall clock for each CPU second: only for children that neither work nor answer
 _QUESTION = struct.Struct("<I")  # bytes
-_ANSWER = struct.Struct("<cI")  # T text, or F failure; bytes
+_ANSWER = struct.Struct("<cI")  # E extracted, or F failure; bytes of JSON
 
 
 class Failure(NamedTuple):
@@ -36,8 +37,15 @@ class Failure(NamedTuple):
     detail: str = ""
 
 
+class Extracted(NamedTuple):
+    """What HTML gives: its main text, and what it says of itself."""
+
+    text: str
+    metadata: Metadata = Metadata()
+
+
 class PageWorker:
-    """`extract_text` behind guards. A context manager; also closed when it is collected and at exit."""
+    """`extract_text` and `read_metadata` behind guards. A context manager; closed when collected and at exit, too."""
 
     def __init__(self, engine: Engine, limits: ArchiveLimits):
         if engine not in ENGINES:
@@ -48,8 +56,8 @@ class PageWorker:
         self._finalizer: weakref.finalize | None = None
         self._pages = 0
 
-    def extract(self, html: bytes) -> str | Failure:
-        """Main text of a page in UTF-8, or why there is none. Never raises for what a page contains."""
+    def extract(self, html: bytes) -> Extracted | Failure:
+        """Main text and metadata of a page in UTF-8, or why there is no text. Never raises for what a page contains."""
         if self._pages >= (RECYCLE_PAGES_BLOCKS if self._engine == "blocks" else RECYCLE_PAGES):
             self.close()
         process = self._running()
@@ -67,9 +75,11 @@ class PageWorker:
             return Failure("timeout", f"no answer after {self._limits.page_seconds * WALL_FACTOR:g} s")
         except (OSError, EOFError, ValueError) as error:
             return self._post_mortem(process, error)
-        if kind == b"T":
-            return answer.decode() or Failure("no_main_text")
-        failure = Failure(*json.loads(answer))
+        fields = json.loads(answer)
+        if kind == b"E":
+            text, *said = fields
+            return Extracted(text, Metadata.from_json(said)) if text else Failure("no_main_text")
+        failure = Failure(*fields)
         if failure.reason == "memory":  # what is left of a process that ran out of memory is not to be trusted
             self.close()
         return failure
@@ -170,7 +180,7 @@ def serve(engine: Engine, max_tree_depth: int, page_seconds: float, page_memory_
     os.dup2(null, 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process even inside native code
-    extract_text(b"<html><body><article><p>warm</p></article></body></html>", engine=engine)
+    _answer(b"<html><head><title>warm</title></head><body><article><p>up</p></article></body></html>", engine, 500)
     _limit_memory(page_memory_bytes)
     answers.write(b"R")
     answers.flush()
@@ -191,7 +201,9 @@ def _answer(data: bytes, engine: Engine, max_tree_depth: int) -> tuple[bytes, by
     try:
         if engine in RECURSIVE and (depth := html_depth(data.decode("utf-8", "replace"))) > max_tree_depth:
             return b"F", json.dumps(["too_deep", f"{depth} levels"]).encode()
-        return b"T", extract_text(data, engine=engine).encode()
+        text = extract_text(data, engine=engine)
+        said = read_metadata(data).to_json() if text else Metadata().to_json()
+        return b"E", json.dumps([text, *said], ensure_ascii=False).encode()
     except MemoryError:
         return b"F", b'["memory", ""]'
     except Exception as error:  # an engine's own bug is the page's failure

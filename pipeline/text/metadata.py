@@ -16,6 +16,7 @@ from pipeline.text.opt_out import META_NAMES, element_flags
 
 MAX_TITLE, MAX_LANG, MAX_URL = 1000, 100, 2000  # characters
 MAX_DATA = 1 << 18  # bytes of a script of JSON-LD
+MAX_TAG, MAX_VALUE = 1 << 16, 4000  # bytes of a tag and characters of a value that are looked at
 FIRST_YEAR, LAST_YEAR = 1990, 2100  # of a web page; others are years of other calendars, or of what it is about
 
 _ATTRIBUTE = re.compile(  # the same tokens as in `tags`
@@ -95,6 +96,14 @@ class Metadata(NamedTuple):
                 return found
         return None
 
+    def to_json(self) -> list[Any]:
+        return [*self[:-1], sorted(self.flags)]
+
+    @classmethod
+    def from_json(cls, fields: list[Any]) -> "Metadata":
+        title, html_lang, links, base, licence, published, flags = fields
+        return cls(title, html_lang, tuple(links), base, licence, published, frozenset(flags))
+
 
 class _Found:
     """What the tags say, before anything is weighed."""
@@ -119,9 +128,9 @@ def read_metadata(html: bytes) -> Metadata:
             found.titles.append(text.decode("utf-8", "replace"))
         elif kind == tags.DATA:
             found.data.append(text)
-        elif kind != tags.META or _may_count(attributes):
-            _READERS[kind](found, _attributes(attributes.decode("utf-8", "replace")))
-    titles = (_words(entities.unescape(title)) for title in found.titles[:1])
+        elif kind != tags.META or _may_count(attributes[:MAX_TAG]):
+            _READERS[kind](found, _attributes(attributes[:MAX_TAG].decode("utf-8", "replace")))
+    titles = (_words(_unescape(title.strip())) for title in found.titles[:1])
     return Metadata(
         next(filter(None, (*titles, _words(found.og.get("og:title", "")))), None),
         found.lang or found.content_language or None,
@@ -142,8 +151,13 @@ def _may_count(meta: bytes) -> bool:
 def _attributes(source: str) -> dict[str, str]:
     values: dict[str, str] = {}
     for key, double, single, bare in _ATTRIBUTE.findall(source):
-        values.setdefault(key.lower(), entities.unescape(double or single or bare))
+        values.setdefault(key.lower(), _unescape(double or single or bare))
     return values
+
+
+def _unescape(text: str) -> str:
+    """Python makes no number of more than 4,300 digits, so a reference must not be that long."""
+    return entities.unescape(text[:MAX_VALUE])
 
 
 def _read_html(found: _Found, values: dict[str, str]) -> None:

@@ -9,13 +9,14 @@ from xxhash import xxh3_128_digest
 
 from pipeline.text.archive import Page, Skipped
 from pipeline.text.charset import Decoded, decode
-from pipeline.text.isolation import Failure, PageWorker
-from pipeline.text.metadata import Metadata, read_metadata
+from pipeline.text.isolation import Extracted, Failure, PageWorker
+from pipeline.text.metadata import Metadata
 from pipeline.text.opt_out import opt_out
 from pipeline.text.quick_language import QuickLanguage
 
 KNOWN_BYTES = 64 << 20  # of the texts of pages that may come again
-_ENTRY_BYTES = 2000  # of all the rest that is kept of a page, and of the books about it
+_ENTRY_BYTES = 2000  # of the books about a page, and of what has a bound
+_ACCIDENTS = frozenset({"timeout", "memory", "parser_crash"})  # what another reading may not meet
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Known:
         return self._entries.get(key)
 
     def put(self, key: bytes, reading: Reading | Failure) -> None:
-        if _size(reading) > self._max_bytes:
+        if _size(reading) > self._max_bytes or (isinstance(reading, Failure) and reading.reason in _ACCIDENTS):
             return
         self._entries[key] = reading
         self._bytes += _size(reading)
@@ -79,7 +80,11 @@ class Known:
 
 
 def _size(reading: Reading | Failure) -> int:
-    return _ENTRY_BYTES + (sys.getsizeof(reading.text) if isinstance(reading, Reading) else 0)
+    if isinstance(reading, Failure):
+        return _ENTRY_BYTES + sys.getsizeof(reading.detail)
+    said = reading.metadata
+    strings = (reading.text, said.title, said.html_lang, *said.links, said.base, said.licence)
+    return _ENTRY_BYTES + sum(map(sys.getsizeof, strings))
 
 
 def extract_page(
@@ -118,17 +123,14 @@ def _read(page: Page, worker: PageWorker, guess: QuickLanguage | None) -> Readin
     data = _utf8(page.body, decoded)
     if guess is not None and (other := guess.refuses(data, is_text=page.is_text)):
         return Failure("language", other)
-    metadata = Metadata()
     if page.is_text:
         text = decoded.text.strip()
-        if not text:
-            return Failure("no_main_text")
+        found = Extracted(text) if text else Failure("no_main_text")
     else:
         found = worker.extract(data)
-        if isinstance(found, Failure):
-            return found
-        text, metadata = found, read_metadata(data)
-    return Reading(text, metadata, decoded.encoding, decoded.source, decoded.n_replacement)
+    if isinstance(found, Failure):
+        return found
+    return Reading(found.text, found.metadata, decoded.encoding, decoded.source, decoded.n_replacement)
 
 
 def _utf8(body: bytes, decoded: Decoded) -> bytes:

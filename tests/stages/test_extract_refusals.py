@@ -15,6 +15,7 @@ from pipeline.spark.command import stage_flags
 from pipeline.stages import extract as stage
 from pipeline.text.archive import Page
 from pipeline.text.charset import decode
+from pipeline.text.isolation import Extracted
 from pipeline.text.pages import Document, extract_page
 from pipeline.text.quick_language import SAMPLE_BYTES, QuickLanguage, sample
 from schemas.records import STAGES
@@ -82,9 +83,9 @@ class Reader:
     def __init__(self) -> None:
         self.calls = 0
 
-    def extract(self, html: bytes) -> str:
+    def extract(self, html: bytes) -> Extracted:
         self.calls += 1
-        return "words"
+        return Extracted("words")
 
 
 def test_a_refused_page_is_not_parsed() -> None:

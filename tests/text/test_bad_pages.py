@@ -53,6 +53,7 @@ BAD = {
     "no text at all": Bad(bytes(range(256)) * 100, reason="charset"),
     "nothing": Bad(b"", reason="no_main_text"),
     "nothing but space": Bad(b" \n ", reason="no_main_text"),
+    "nothing but wide space": Bad("<html><body><p>　　</p><p>\u2003&emsp;\u2028".encode(), reason="no_main_text"),
     "only a script": Bad(b"<script>" + b"var a = '<p>words</p>';\n" * 20_000 + b"</script>", reason="no_main_text"),
     "nothing but tags": Bad(b"<html><body>" + b"<div></div>" * 100_000, reason="no_main_text", slow=True),
     "a table of a million rows": Bad(b"<html><body><table>" + b"<tr><td>1" * 1_000_000, "1", slow=True),
@@ -62,6 +63,11 @@ BAD = {
     "50,000 nested formats": Bad(nested(b"<b>", 50_000), TEXT, deep=True),
     "50,000 nested lists": Bad(nested(b"<ul><li>", 50_000), TEXT, deep=True),
     "many entities": Bad(b"<html><body><p>" + b"&amp;&#x4e00; " * 100_000 + b"</p>", "&一 &一", slow=True),
+    "a reference of 10,000 digits": Bad(GOOD.replace(b"<title>", b"<title>&#" + b"9" * 10_000 + b";"), TEXT, lost=True),
+    "a drawing that its slash closes": Bad(GOOD.replace(b"<article>", b"<article><svg class='x'/>"), TEXT),
+    "a script that its slash closes": Bad(
+        b'<?xml version="1.0"?>' + GOOD.replace(b"<p>", b"<p><script src='x'/>"), TEXT, lost=True
+    ),
     "NULs": Bad(GOOD.replace(b"<p>", b"<p>\0\0"), TEXT),
     "lone surrogates": Bad(GOOD.replace(b"<p>", b"<p>&#xD800;&#xDFFF;"), TEXT),
 }  # fmt: skip

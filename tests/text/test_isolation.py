@@ -12,7 +12,8 @@ import pytest
 from pipeline.text import isolation
 from pipeline.text.archive import ArchiveLimits, Page, Skipped
 from pipeline.text.content import extract_text
-from pipeline.text.isolation import Failure, PageWorker
+from pipeline.text.isolation import Extracted, Failure, PageWorker
+from pipeline.text.metadata import read_metadata
 from pipeline.text.pages import Document, extract_page
 from schemas.extract import PAGE_REASONS
 
@@ -74,10 +75,16 @@ def puppet(tmp_path, monkeypatch):
         yield worker
 
 
-def test_same_text_as_in_this_process():
+def text(worker: PageWorker, html: bytes) -> str:
+    found = worker.extract(html)
+    assert isinstance(found, Extracted), found
+    return found.text
+
+
+def test_the_same_as_in_this_process():
     with PageWorker("trafilatura", ArchiveLimits()) as worker:
         for _ in range(3):
-            assert worker.extract(GOOD) == extract_text(GOOD, engine="trafilatura")
+            assert worker.extract(GOOD) == (extract_text(GOOD, engine="trafilatura"), read_metadata(GOOD))
             assert worker.extract(b"<html></html>") == Failure("no_main_text")
 
 
@@ -97,12 +104,12 @@ def test_same_text_as_in_this_process():
     ],
 )
 def test_what_a_page_can_do(puppet, order, reason):
-    assert puppet.extract(b"first") == "first"
+    assert text(puppet, b"first") == "first"
     failure = puppet.extract(f"DO:{order} ".encode())
     assert isinstance(failure, Failure)
     assert failure.reason == reason
     assert reason in PAGE_REASONS
-    assert puppet.extract(b"next") == "next"
+    assert text(puppet, b"next") == "next"
 
 
 def test_child_that_sleeps_meets_the_wall_clock(puppet, monkeypatch):
@@ -114,36 +121,36 @@ def test_child_that_sleeps_meets_the_wall_clock(puppet, monkeypatch):
 
 
 def test_output_does_not_disturb_the_protocol(puppet):
-    assert puppet.extract(b"DO:print ") == "printed"
-    assert len(puppet.extract(b"DO:large ")) == 20 << 20
-    assert puppet.extract(b"w" * (20 << 20)) == "w" * (20 << 20)
+    assert text(puppet, b"DO:print ") == "printed"
+    assert len(text(puppet, b"DO:large ")) == 20 << 20
+    assert text(puppet, b"w" * (20 << 20)) == "w" * (20 << 20)
 
 
 def test_answer_that_is_too_long(puppet, monkeypatch):
     monkeypatch.setattr(isolation, "MAX_ANSWER", 1 << 20)
     assert puppet.extract(b"DO:large ").reason == "parser_crash"
-    assert puppet.extract(b"next") == "next"
+    assert text(puppet, b"next") == "next"
 
 
 def test_child_killed_between_pages(puppet):
-    first = int(puppet.extract(b"DO:pid "))
+    first = int(text(puppet, b"DO:pid "))
     os.kill(first, signal.SIGSEGV)
     time.sleep(0.2)
-    assert int(puppet.extract(b"DO:pid ")) != first
+    assert int(text(puppet, b"DO:pid ")) != first
 
 
 def test_child_is_replaced_after_some_pages(puppet, monkeypatch):
     monkeypatch.setattr(isolation, "RECYCLE_PAGES", 3)
-    counts = [int(puppet.extract(b"DO:count ")) for _ in range(7)]
+    counts = [int(text(puppet, b"DO:count ")) for _ in range(7)]
     assert counts == [2, 3, 4, 2, 3, 4, 2]  # the first page a child sees is its own warm-up
 
 
 def test_close_ends_the_child_and_so_does_collection(puppet):
-    first = int(puppet.extract(b"DO:pid "))
+    first = int(text(puppet, b"DO:pid "))
     puppet.close()
     assert not alive(first)
     worker = PageWorker("trafilatura", LIMITS)
-    second = int(worker.extract(b"DO:pid "))
+    second = int(text(worker, b"DO:pid "))
     del worker
     gc.collect()
     assert not alive(second)
@@ -176,15 +183,15 @@ def test_parent_has_no_thread():
 def test_too_deep_before_the_parser_sees_it():
     with PageWorker("resiliparse", LIMITS) as worker:
         assert worker.extract(b"<div>" * 1000 + b"words") == Failure("too_deep", "1000 levels")
-        assert worker.extract(b"<div>" * 50 + b"<p>words") == "words"
+        assert text(worker, b"<div>" * 50 + b"<p>words") == "words"
 
 
 def test_million_rows_end_in_time():
     """A page of the kind on which trafilatura was reported to run for hours."""
     html = b"<html><body><table>" + b"<tr><td>cell</td></tr>" * 300_000
     with PageWorker("trafilatura", LIMITS) as worker:
-        assert isinstance(worker.extract(html), Failure | str)
-        assert isinstance(worker.extract(GOOD), str)
+        assert isinstance(worker.extract(html), Failure | Extracted)
+        assert text(worker, GOOD)
 
 
 def test_unknown_engine():

@@ -2,6 +2,7 @@ import gzip
 import json
 import re
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from warcs import SHARED, page_of, read, warc
 
 from pipeline.text import tags
 from pipeline.text.charset import decode
+from pipeline.text.isolation import Extracted, Failure
 from pipeline.text.limits import ArchiveLimits
 from pipeline.text.metadata import MAX_URL, Metadata, read_metadata
 from pipeline.text.pages import Known, _utf8, extract_page
@@ -41,7 +43,7 @@ def of(html: str) -> Metadata:
         ("<title></title><meta property='og:title' content='From og &lt;b&gt;'>", "From og <b>"),
         ("<meta property='og:title' content='og'><title>own</title><title>second</title>", "own"),
         ("<svg><title>Play</title></svg><title>own</title>", "own"),
-        ("<svg class=x/><title>own</title>", "own"),
+        ("<svg class='x'/><title>own</title>", "own"),
         ("<script>'<title>no</title>'</script><title>own</title>", "own"),
         ("<!-- <title>no</title> --><title>own</title>", "own"),
         ("<template><title>no</title></template><title>own</title>", "own"),
@@ -205,6 +207,37 @@ def test_text_runs():
     assert tags.text_runs(b"").shape == (0, 2)
 
 
+@pytest.mark.parametrize(
+    ("html", "runs"),
+    [
+        ("<?xml version='1.0'?><title/><script src='x'/>字<style />я", ["字", "я"]),
+        ("<script src='x'/>字<style />я", []),
+        ("<?xml version='1.0'?><script src=x/>字</script>я", ["я"]),
+        ("<?xml version='1.0'?></script/>字", ["字"]),
+        ("a<svg><title/><style/>b</svg>c<style/>d</style>e", ["a", "b", "c", "e"]),
+        ("a<svg/><style/>b</style>c", ["a", "c"]),
+    ],
+)
+def test_runs_behind_what_a_slash_closes(html, runs):
+    data = html.encode()
+    assert [data[a:b].decode() for a, b in tags.text_runs(data)] == runs
+
+
+@pytest.mark.parametrize(
+    ("html", "titles"),
+    [
+        ("<?xml version='1.0'?><script src='x'/><title>ก</title>", [b"\xe0\xb8\x81"]),
+        ("<script src='x'/><title>T</title>", []),
+        ("<svg width='1'/><title>T</title>", [b"T"]),
+        ("<svg width=1/><title>T</title>", []),  # the slash is the value's: the drawing goes on
+        ("<svg><style/><title>no</title></svg><title>T</title>", [b"T"]),
+        ("</svg/><title>T</title>", [b"T"]),
+    ],
+)
+def test_titles_behind_what_a_slash_closes(html, titles):
+    assert [tag.text for tag in tags.tags(html.encode()) if tag.kind == tags.TITLE] == titles
+
+
 PIECES = [
     "<title>", "</title>", "<meta name=date content=2016-12-23>", "<html lang=a>", "<link rel=canonical href=x>", "<a ",
     "<!--", "-->", "<script>", "<script type=application/ld+json>", "</script>", "'", '"', "=", ">", "<", "/", "&#x41;",
@@ -276,9 +309,9 @@ class Counting:
     def __init__(self) -> None:
         self.calls = 0
 
-    def extract(self, html: bytes) -> str:
+    def extract(self, html: bytes) -> Extracted:
         self.calls += 1
-        return re.sub("<[^>]*>", "", html.decode())
+        return Extracted(re.sub("<[^>]*>", "", html.decode()), read_metadata(html))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "shift_jis", "gb18030"])
@@ -329,6 +362,56 @@ def test_failures_are_known_too_and_memory_is_bounded():
     assert worker.calls == before  # the latest stay
     extract_page(page_of("Content-Type: text/html", body=b"<p>" + b"x" * 200_000), worker, known=known)
     assert len(known) <= 10  # too large to keep
+
+
+class Failing:
+    """Stands in for an extraction process that a page brings down."""
+
+    def __init__(self, reason: str) -> None:
+        self.calls, self._reason = 0, reason
+
+    def extract(self, html: bytes) -> Failure:
+        self.calls += 1
+        return Failure(self._reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "calls"), [("no_main_text", 1), ("too_deep", 1), ("timeout", 2), ("memory", 2), ("parser_crash", 2)]
+)
+def test_a_copy_of_a_page_that_failed_by_accident_is_tried_again(reason, calls):
+    page, known, worker = page_of("Content-Type: text/html", body=b"<p>words"), Known(), Failing(reason)
+    assert [extract_page(page, worker, known=known).reason for _ in range(2)] == [reason, reason]
+    assert worker.calls == calls
+
+
+def test_what_pages_say_of_themselves_counts_as_memory():
+    """Small pages with long addresses."""
+    known, worker = Known(max_bytes=1 << 20), Counting()
+    for number in range(400):
+        body = b"<base href=http://a/%d%s><link rel=canonical href=%s><p>words" % (number, b"b" * 1900, b"c" * 1900)
+        extract_page(page_of("Content-Type: text/html", body=body), worker, known=known)
+    assert 100 < len(known) < (1 << 20) // 4000
+
+
+HOSTILE = {
+    "a reference of 10,000 digits": b"<title>t</title><meta name=robots content='&#%s; noai'>" % (b"9" * 10_000),
+    "a title of 10,000 digits": b"<title>t &#%s;</title>" % (b"9" * 10_000),
+    "a meta of 8 MB": b"<title>t</title><meta name=robots content='" + b"noai, " * 1_400_000 + b"'>",
+    "a million attributes": b"<title>t</title><meta name=robots content=noai " + b"a=1 " * 1_000_000 + b">",
+    "a title of 8 MB": b"<title>t " + b"&amp; " * 1_600_000 + b"</title>",
+    "8 MB of meta elements": b"<title>t</title>" + b"<meta name=robots content=noai>" * 260_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_a_page_says_costs_little(name):
+    tracemalloc.start()
+    began = time.process_time()
+    said = read_metadata(HOSTILE[name] + b"<p>words")
+    seconds, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert said.title is not None and said.title.startswith("t") and len(said.title) <= 1000
+    assert seconds < 1 and peak < 64 << 20
 
 
 @pytest.mark.skipif(not (SHARED / "data/web").exists(), reason="real pages are not there")

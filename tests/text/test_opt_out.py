@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from warcs import HTML, http, page_of, plain_record, read, warc
 
 from pipeline.text.archive import ArchiveLimits, Page
+from pipeline.text.isolation import Extracted
 from pipeline.text.metadata import read_metadata
 from pipeline.text.opt_out import FLAGS, MODEL_CRAWLERS, header_flags, opt_out
 from pipeline.text.pages import Document, extract_page
@@ -17,8 +18,8 @@ from schemas.extract import OPT_OUT
 class Echo:
     """Stands in for the extraction process."""
 
-    def extract(self, html: bytes) -> str:
-        return "words"
+    def extract(self, html: bytes) -> Extracted:
+        return Extracted("words", read_metadata(html))
 
 
 def meta_flags(html: str) -> frozenset[str]:
