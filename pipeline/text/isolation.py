@@ -4,6 +4,7 @@ One child a worker, fed over pipes, replaced when a page kills it and, because l
 thread in the parent.
 """
 
+import fcntl
 import json
 import os
 import resource
@@ -13,6 +14,7 @@ import struct
 import subprocess
 import sys
 import weakref
+from contextlib import suppress
 from time import monotonic
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ from pipeline.text.metadata import Metadata, read_metadata
 RECYCLE_PAGES = 2000  # a start costs half a second, so a quarter of a millisecond a page
 RECYCLE_PAGES_BLOCKS = 50_000  # two seconds, and no library that leaks
 FORGET_PAGES = 250
+PIPE_BYTES = 1 << 20  # a page goes through at once, not in turns of 64 KiB
 MAX_ANSWER = 64 << 20  # bytes
 START_SECONDS = 600.0  # wall clock for a child to start: the first on a machine compiles its kernels
 WALL_FACTOR = 10.0  # wall clock for each CPU second: only for children that neither work nor answer
@@ -134,8 +137,10 @@ def _start(engine: Engine, limits: ArchiveLimits) -> subprocess.Popen[bytes]:
         bufsize=0,
     )
     assert process.stdin is not None and process.stdout is not None
-    os.set_blocking(process.stdin.fileno(), False)
-    os.set_blocking(process.stdout.fileno(), False)
+    for pipe in (process.stdin, process.stdout):
+        os.set_blocking(pipe.fileno(), False)
+        with suppress(OSError, AttributeError):  # beyond what a user may have, or not Linux
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return process
 
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.text.html_tokens import behind, comment_end, is_space, is_xml, lower, raw_end
-from pipeline.text.kernels import kernel
+from pipeline.text.html_tokens import behind, comment_end, find_byte, is_space, is_xml, lower, raw_end
+from pipeline.text.kernels import kernel, whole
 
 HTML, META, LINK, BASE, TITLE, ANCHOR, TIME, DATA = range(8)  # kinds of tags that `tags` gives
 MAX_OF_A_KIND = 1000  # tags of one kind that are given: more stand on pages that were made to hurt
@@ -108,11 +108,7 @@ def _tag_end(data, at) -> tuple:
         while at < size and is_space(data[at]):
             at += 1
         if at < size and (data[at] == 34 or data[at] == 39):
-            quote = data[at]
-            at += 1
-            while at < size and data[at] != quote:
-                at += 1
-            at += 1
+            at = behind(data, at + 1, whole(data[at]))
         else:
             while at < size and not (is_space(data[at]) or data[at] == 62):
                 at += 1
@@ -124,10 +120,10 @@ def _next(data, at) -> tuple:
     """The next token that is no text: what it is, a tag's name, where it begins, its attributes' begin and end, what
     lies behind it, and whether it is a start tag that ends in />."""
     size = len(data)
-    while at + 1 < size:
-        if data[at] != 60:
-            at += 1
-            continue
+    while True:
+        at = find_byte(data, at, 60)
+        if at + 1 >= size:
+            break
         begin, byte = at, data[at + 1]
         ending = byte == 47
         letter = data[at + 2] if ending and at + 2 < size else byte

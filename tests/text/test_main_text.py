@@ -251,6 +251,21 @@ def test_scores_of_the_shipped_model_read_recursively():
         assert scores == pytest.approx([1 / (1 + np.exp(-brute(trees, row))) for row in rows], rel=1e-5)
 
 
+def test_hopeless_blocks_get_no_more_trees():
+    links = "".join(f"<li><a href=/{n}>Section {n}</a></li>" for n in range(60))
+    words = "".join(f"<p>{'A sentence of the article, with commas and more. ' * (1 + n % 5)}</p>" for n in range(20))
+    html = f"<body><ul class=menu>{links}</ul><article>{words}</article><footer><ul>{links}</ul></footer>".encode()
+    rows, trees = features(html, read_markup(html)), model().first
+    scores = np.zeros(len(rows), np.float32)
+    score(trees, rows, scores, block_model.LOOK)
+    few = Trees(trees.roots[: block_model.LOOK], trees.nodes)
+    lost = np.array([brute(few, row) < block_model.LOST for row in rows])
+    assert 20 < lost.sum() < len(rows) - 20
+    left = [1 / (1 + np.exp(-brute(few if gone else trees, row))) for gone, row in zip(lost, rows, strict=True)]
+    assert scores == pytest.approx(left, rel=1e-5)
+    assert max(scores[lost]) < block_model.HOPELESS
+
+
 @given(st.lists(st.tuples(st.floats(0, 1, width=32), st.floats(0.1, 50)), min_size=1, max_size=8))
 def test_no_other_choice_has_a_larger_expected_f1(pairs):
     """Over all subsets; the expectation as the ratio of expected words."""
