@@ -1,4 +1,4 @@
-"""All stages in one Spark session, from archives to shards and vocabulary. Run again, it goes on where it was.
+"""All stages in one go, from archives to shards and vocabulary. Run again, it goes on where it was.
 
 spark-submit jobs/corpus.py --input ARCHIVES --root ROOT [--config corpus.toml] [--dedup.ngram-size 5]
 """
@@ -11,7 +11,6 @@ from pipeline.archives import manifest
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.report.page import write_report
 from pipeline.spark import command
-from pipeline.spark.session import session
 from schemas.records import STAGES
 
 RUNS = {"clean": clean.run, "dedup": dedup.run, "sample": sample.run, "vocab": vocab.run}
@@ -26,8 +25,9 @@ def body(argv: Sequence[str] | None) -> None:
     config = load(args.config, command.stage_flags(args))
     archives = manifest(args.input, config.extract.prefix, config.extract.limit, config.extract.sample)
     root = storage.absolute(args.root)
-    spark = session("wanyu corpus", args.partitions)
-    extract.run(spark, config.extract, archives, storage.join(root, "extract"))
+    engine = command.Later("wanyu corpus", args.partitions)
+    extract.run(engine, config.extract, archives, storage.join(root, "extract"))
+    spark = engine.session()
     for stage, run in RUNS.items():
         run(spark, config, command.stage_source(root, stage), storage.join(root, stage))
     command.say(f"report   {write_report(root)}")

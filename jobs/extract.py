@@ -9,27 +9,31 @@ compressed. Of many, `--sample 0.01` takes a share by hash, `--limit N` the firs
 import time
 from collections.abc import Sequence
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from pipeline import storage
 from pipeline.archives import Archive, manifest
+from pipeline.beats import BEATS, beats
 from pipeline.config import ExtractConfig
+from pipeline.each import Each
 from pipeline.flags import Parser, add_stage_flags, load, parse
-from pipeline.spark import command, runs, tables
-from pipeline.spark.progress import BEATS, Progress, beats, rate_and_time_left
-from pipeline.spark.session import session
-from pipeline.stages import extract
-from schemas.extract import FAILED
+from pipeline.local import processes
+from pipeline.spark import command, runs
+from pipeline.spark.each import each as engine_each
+from pipeline.spark.progress import Progress, rate_and_time_left
+from pipeline.stages import extract, extract_totals
 from schemas.records import Ledger, RunRecord
 
-RETRY = "unreadable"
 NEUTRAL = {  # change no row of an archive
     "prefix", "sample", "limit", "split_bytes", "max_connections", "retries", "user_agent", "max_failed_share",
 }  # fmt: skip
 
 
-def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], folder: str) -> RunRecord:
+def run(
+    engine: SparkSession | command.Later, settings: ExtractConfig, archives: list[Archive], folder: str
+) -> RunRecord:
+    """With `engine` a session that is to be started when it is needed, processes of this machine do on a local master
+    what its tasks would."""
     began = time.monotonic()
     config = settings.model_dump(mode="json")
     listed = runs.fingerprint([[archive.file_path, archive.size] for archive in archives])
@@ -38,16 +42,17 @@ def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], f
     record = runs.make_record("extract", extract.VERSION, identity, {"archives": listed})
     if command.up_to_date(record, folder):
         return record
+    cores, each = _workers(engine)
     with runs.building(folder, record, resume=True) as building:
         _keep_finished(folder, building, record)
-        done = _done(spark, building, archives)
+        done = _done(each, building, archives)
         left = [archive for archive in archives if extract.file_name(archive) not in done]
         if done:
             command.say(f"extract  {len(done):,} of {len(archives):,} archives are done already")
         most = settings.max_connections
-        stores = sum(not storage.is_local(archive.location) for archive in left)
-        if stores > most and spark.sparkContext.defaultParallelism > most:
-            command.say(f"extract  archives of stores are read by {most} of the cluster's cores (max_connections)")
+        if cores > most < sum(not storage.is_local(archive.location) for archive in left):
+            command.say(f"extract  archives of stores are read by {most} of the {cores} cores (max_connections)")
+        planned = extract.plan(each, left, settings)
 
         def line() -> str:
             there, seen = storage.listing(storage.join(building, "inputs")), beats(building)
@@ -55,49 +60,46 @@ def run(spark: SparkSession, settings: ExtractConfig, archives: list[Archive], f
             counts = ", ".join(f"{seen.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
             return f"extract: {rate_and_time_left(fresh, len(left), time.monotonic() - began, 'archives')}; {counts}"
 
-        if left:
-            with Progress(line):
-                extract.extract(spark, left, settings, building).write.format("noop").mode("overwrite").save()
-        inputs = tables.written(spark, storage.join(building, "inputs"))
-        total = extract.totals(inputs, FAILED)
+        with Progress(line):
+            extract.extract(each, planned, settings, building)
+        total = extract_totals.totals(each, building)
         if total.archives != len(archives):
             raise AssertionError(f"extract: {len(archives)} archives were read, {total.archives} receipts are there")
         if total.failed > settings.max_failed_share * total.archives:
-            worst = inputs.where(inputs["status"].isin(*FAILED)).orderBy("file_path").first()
-            assert worst is not None
+            assert total.worst is not None
             if total.failed == total.archives:
                 runs.abandon(folder)
             raise ValueError(
-                f"{total.failed} of {total.archives} archives gave nothing, such as {worst['file_path']} "
-                f"({worst['status']}: {worst['detail']}): check --input, or raise max_failed_share"
+                f"{total.failed} of {total.archives} archives gave nothing, such as {total.worst.file_path} "
+                f"({total.worst.status}: {total.worst.detail}): check --input, or raise max_failed_share"
             )
         for scratch in (BEATS, extract.PARTS):
             storage.remove(storage.join(building, scratch))
-        documents = tables.written(spark, storage.join(building, "documents"))
-        skipped = tables.written(spark, storage.join(building, "skipped"))
-        written = {"documents": documents.count(), "inputs": total.archives, "skipped": skipped.count()}
         ledger = Ledger(
             stage="extract",
             rows_in=total.records,
-            rows_out=written["documents"],
+            rows_out=total.rows["documents"],
             dropped=dict(sorted(total.reasons.items())),
             by_language={},
-            tables=written,
+            tables={name: total.rows[name] for name in sorted(extract.TABLES)},
         )
-        if refused := _refused(inputs):  # a record of its own, so that the next run tries these again
-            record["fingerprint"] = runs.fingerprint([record["fingerprint"], sorted(refused)])
-        runs.publish(folder, record, ledger, extract.examples(documents, skipped, total))
+        if total.refused:  # a record of its own, so that the next run tries these again
+            record["fingerprint"] = runs.fingerprint([record["fingerprint"], sorted(total.refused)])
+        runs.publish(folder, record, ledger, extract_totals.examples(total, building))
     command.say_done("extract", total.records, total.documents, began)
     return record
 
 
-def _refused(inputs: DataFrame) -> set[str]:
-    """File names of the archives that a store refused after all retries."""
-    rows = inputs.where(F.col("status") == RETRY).collect()
-    return {extract.file_name(Archive(row["file_path"], "", row["size"])) for row in rows}
+def _workers(engine: SparkSession | command.Later) -> tuple[int, Each]:
+    """How many there are, and how they are given work."""
+    if isinstance(engine, command.Later):
+        if cores := engine.local_cores():
+            return cores, processes.each(cores)
+        engine = engine.session()
+    return engine.sparkContext.defaultParallelism, engine_each(engine)
 
 
-def _done(spark: SparkSession, building: str, archives: list[Archive]) -> set[str]:
+def _done(each: Each, building: str, archives: list[Archive]) -> set[str]:
     """File names of the archives that need not be read again. Files of archives that are not asked for are removed, and
     receipts of those that were refused."""
     receipts = storage.join(building, "inputs")
@@ -106,7 +108,7 @@ def _done(spark: SparkSession, building: str, archives: list[Archive]) -> set[st
         for table in ("inputs", "documents", "skipped"):
             storage.remove(storage.join(building, table, name))
         names.discard(name)
-    refused = _refused(tables.written(spark, receipts)) if names else set()
+    refused = extract_totals.refused(each, building, names)
     for name in refused:
         storage.remove(storage.join(receipts, name))
     return names - refused
@@ -132,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
         settings = load(args.config, command.stage_flags(args)).extract
         archives = manifest(args.input, settings.prefix, settings.limit, settings.sample)
         root = storage.absolute(args.root)
-        run(session("wanyu extract", args.partitions), settings, archives, storage.join(root, "extract"))
+        run(command.Later("wanyu extract", args.partitions), settings, archives, storage.join(root, "extract"))
 
     return command.run_body(body, argv)
 

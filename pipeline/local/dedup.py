@@ -3,13 +3,9 @@
 The tables, their rows and the counts are those of `pipeline.stages.dedup`; a test holds one against the other.
 """
 
-import ctypes
-import multiprocessing
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import suppress
+from concurrent.futures import Future, as_completed
 from functools import cache
 from typing import NamedTuple
 
@@ -21,7 +17,7 @@ from xxhash import xxh64_intdigest
 
 from pipeline import storage
 from pipeline.config import DedupConfig
-from pipeline.local import splits
+from pipeline.local import processes, splits
 from pipeline.local.signatures import StoredSignatures
 from pipeline.text import clustering
 from pipeline.text.signature_table import signature_rows
@@ -32,7 +28,6 @@ Progress = Callable[[str, int, int], None]  # of which step, how many documents 
 
 ADDED = ("cluster_id", "minhash_cluster_size")
 BATCH = 10_000
-PR_SET_PDEATHSIG = 1
 
 
 class Given(NamedTuple):
@@ -83,7 +78,7 @@ def dedup(
     engine's to solve. ValueError for a row without an id."""
     work = table.table.splits
     # Forked before any thread is started here; the kernels are loaded once a process, side by side.
-    pool = ProcessPoolExecutor(min(workers, len(work)), multiprocessing.get_context("fork"), _die_with_the_job)
+    pool = processes.pool(min(workers, len(work)))
     try:
         signing = {pool.submit(_sign, table, one, config, _part(paths["signatures"], one)): one for one in work}
         rows = _done(signing, "signatures", progress)
@@ -113,12 +108,6 @@ def dedup(
         pool.shutdown(cancel_futures=True)
     examples = [Example(**shown[name], reason=reason) for name, reason in chosen.items()]  # type: ignore[typeddict-item]
     return Outcome(rows, counts, {"signatures": rows, "clusters": len(found), "documents": kept}, examples)
-
-
-def _die_with_the_job() -> None:
-    """A worker holds both ends of its queue and would wait for ever for a job that was killed (Linux)."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _part(folder: str, split: splits.Split) -> str:

@@ -6,20 +6,18 @@ import functools
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from pipeline import storage
 from pipeline.archives import Archive, FetchError, fetch
+from pipeline.beats import Beat
 from pipeline.config import ExtractConfig
-from pipeline.spark import tables
-from pipeline.spark.progress import Beat
-from pipeline.stages.extract_tasks import Part, parts_of, tasks, united
+from pipeline.each import Each
+from pipeline.stages.extract_tasks import Part, tasks, united
 from pipeline.text import list_files
 from pipeline.text.archive import Broken, Page, Skipped, read_archive
 from pipeline.text.content import Engine
@@ -29,7 +27,6 @@ from pipeline.text.pages import Document, Known, extract_page
 from pipeline.text.quick_language import QuickLanguage
 from pipeline.text.url_lists import UrlLists
 from schemas.extract import DOCUMENTS, INPUTS, SKIPPED
-from schemas.records import Example
 
 VERSION = 3
 TABLES = {"documents": DOCUMENTS, "skipped": SKIPPED, "inputs": INPUTS}
@@ -45,23 +42,26 @@ def file_name(archive: Archive) -> str:
     return f"{stem}.{hashlib.sha256(f'{archive.file_path} {archive.size}'.encode()).hexdigest()[:12]}.parquet"
 
 
-def extract(spark: SparkSession, archives: list[Archive], config: ExtractConfig, folder: str) -> DataFrame:
-    """Reads every archive that has no receipt in `folder` into it; answers the receipts, rows of INPUTS."""
+def plan(each: Each, archives: list[Archive], config: ExtractConfig) -> list[list[Part]]:
+    """What the tasks of `extract` read."""
+    return tasks(each, archives, config.split_bytes, config.max_connections)
+
+
+def extract(each: Each, planned: Sequence[Sequence[Part]], config: ExtractConfig, folder: str) -> None:
+    """Reads every planned archive that has no receipt in `folder` into it."""
     storage.remove(storage.join(folder, PARTS))  # of a run that was killed
     blocked = UrlLists(config.block_lists) if config.block_lists else None
-
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for part in parts_of(batch):
-                yield from _read_one(part, config, blocked, folder)
-
-    planned = tasks(spark, archives, config.split_bytes, config.max_connections)
-    return planned.mapInArrow(run, tables.spark_schema(INPUTS))
+    each(functools.partial(_read_all, config=config, blocked=blocked, folder=folder), planned)
 
 
-def _read_one(part: Part, config: ExtractConfig, blocked: UrlLists | None, folder: str) -> Iterator[pa.RecordBatch]:
-    """Writes and answers the archive's receipt, unless there is one (a task that is tried again has several to read) or
-    other parts of the archive are still being read."""
+def _read_all(parts: Sequence[Part], config: ExtractConfig, blocked: UrlLists | None, folder: str) -> None:
+    for part in parts:
+        read_part(part, config, blocked, folder)
+
+
+def read_part(part: Part, config: ExtractConfig, blocked: UrlLists | None, folder: str) -> None:
+    """Writes the archive's rows and its receipt, unless there is one (a task that is tried again has several to read)
+    or other parts of the archive are still being read."""
     name = file_name(part.archive)
     if storage.exists(storage.join(folder, "inputs", name)):
         return
@@ -73,18 +73,14 @@ def _read_one(part: Part, config: ExtractConfig, blocked: UrlLists | None, folde
     skipped = storage.join(place, "skipped", own)
     with Table(documents, DOCUMENTS) as kept, Table(skipped, SKIPPED) as lost:
         _read_into(part, config, blocked, account, kept, lost, Beat(folder, f"{name}.{part.start}"))
-    receipt = account.receipt(part.archive)
     with Table(storage.join(place, "inputs", own), INPUTS) as inputs:
-        inputs.add(receipt)
-    if part.parts > 1:
-        if len(storage.listing(storage.join(place, "inputs"))) < part.parts:
-            return
-        receipt = _unite(place, folder, name)
-    yield pa.RecordBatch.from_pylist([receipt], schema=INPUTS)
+        inputs.add(account.receipt(part.archive))
+    if part.parts > 1 and len(storage.listing(storage.join(place, "inputs"))) == part.parts:
+        _unite(place, folder, name)
 
 
-def _unite(place: str, folder: str, name: str) -> dict[str, Any]:
-    """The archive's files from those of its parts, as if one task had read it; answers the receipt.
+def _unite(place: str, folder: str, name: str) -> None:
+    """The archive's files from those of its parts, as if one task had read it.
 
     Two tasks that end at the same time may both do it: both write the same files whole.
     """
@@ -95,7 +91,6 @@ def _unite(place: str, folder: str, name: str) -> dict[str, Any]:
     receipt = united(list(_rows_of_parts(storage.join(place, "inputs"))))
     with Table(storage.join(folder, "inputs", name), INPUTS) as inputs:
         inputs.add(receipt)
-    return receipt
 
 
 def _rows_of_parts(place: str) -> Iterator[dict[str, Any]]:
@@ -240,51 +235,3 @@ class Table:
         if self._waiting:
             self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=self._schema))
             self._waiting.clear()
-
-
-class Totals(NamedTuple):
-    """All archives' receipts together."""
-
-    archives: int
-    failed: int  # archives that gave nothing at all
-    records: int
-    documents: int
-    reasons: dict[str, int]
-
-
-def totals(inputs: DataFrame, failed_statuses: Iterable[str]) -> Totals:
-    """Counts over the written receipts; an archive that gave nothing is failed."""
-    failed = F.col("status").isin(*failed_statuses)
-    row = inputs.agg(
-        F.count("*").alias("archives"),
-        F.coalesce(F.sum(failed.cast("long")), F.lit(0)).alias("failed"),
-        F.coalesce(F.sum("records"), F.lit(0)).alias("records"),
-        F.coalesce(F.sum("documents"), F.lit(0)).alias("documents"),
-    ).first()
-    assert row is not None
-    entries = inputs.select(F.explode("counts").alias("entry")).select("entry.*").where(F.col("reason").isNotNull())
-    reasons = {
-        f"{found['reason']}:{found['record_type']}" if found["reason"] == "type" else found["reason"]: found["n"]
-        for found in entries.groupBy(
-            "reason", F.when(F.col("reason") == "type", F.col("record_type")).alias("record_type")
-        )
-        .agg(F.sum("count").alias("n"))
-        .collect()
-    }
-    return Totals(row["archives"], row["failed"], row["records"], row["documents"], reasons)
-
-
-def examples(documents: DataFrame, skipped: DataFrame, total: Totals) -> list[Example]:
-    """Pages that became documents, and pages that did not, by reason; no language is known yet."""
-    known = ("id", "url", "language", "language_script", "text", "drop_reason")
-    nothing = F.lit(None).cast("string")
-    kept = documents.select("id", "url", F.lit("").alias("language"), nothing.alias("language_script"), "text", nothing)
-    lost = skipped.where(F.col("id").isNotNull()).select(
-        "id", "url", F.lit(""), nothing, F.coalesce("detail", F.lit("")), "reason"
-    )
-    marked = kept.toDF(*known).unionByName(lost.toDF(*known))
-    counts: dict[str | None, int] = {
-        reason: count for reason, count in total.reasons.items() if not reason.startswith("type")
-    }
-    counts[None] = total.documents
-    return tables.examples(marked, counts)

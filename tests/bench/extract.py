@@ -242,8 +242,9 @@ def memory(args: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
 def read_one(path: Path, out: Path) -> None:
     """An archive as a task of the job reads it, without an engine around."""
     part = Part(Archive(path.name, str(path), path.stat().st_size))
-    (receipt,) = extract._read_one(part, ExtractConfig(), None, str(out))
-    print(receipt.to_pylist()[0]["documents"], "documents")
+    extract.read_part(part, ExtractConfig(), None, str(out))
+    (receipt,) = pyarrow.dataset.dataset(out / "inputs", format="parquet").to_table().to_pylist()
+    print(receipt["documents"], "documents")
 
 
 def claim(work: Path) -> None:

@@ -3,23 +3,27 @@
 import json
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from programs import ARCHIVE
 from pyspark.sql import SparkSession
 from warcs import HTML, http, plain_record
+from xxhash import xxh3_64_intdigest
 
 from jobs import extract
 from pipeline import archives
 from pipeline.config import ExtractConfig
+from pipeline.each import Each
+from pipeline.local import processes
+from pipeline.spark import each as engine_each
 from pipeline.stages import extract as stage
-from pipeline.stages.extract_tasks import parts_of, tasks
+from pipeline.stages import extract_totals
+from pipeline.stages.extract_tasks import Part, tasks
 from pipeline.text.archive_parts import part_starts
+from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON
 
 SMALL = ("sample-truncated.warc.gz", "sample.warc.wet.gz")
 
@@ -119,28 +123,80 @@ def test_a_large_archive_in_parts_gives_the_same_files(spark: object, tmp_path: 
     assert tables_of(roots[1]) == parts  # split_bytes is no reason to read again
 
 
-def test_a_task_tried_again_reads_what_is_left(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
+@pytest.fixture(params=["engine", "processes"])
+def each(request: pytest.FixtureRequest, spark: SparkSession) -> Each:
+    return engine_each.each(spark) if request.param == "engine" else processes.each(2)
+
+
+def test_each_item_is_a_task_and_answers_keep_their_order(each: Each) -> None:
+    def refuse_seven(item: int) -> int:
+        if item == 7:
+            raise ValueError("seven is too many")
+        return item
+
+    assert each(lambda item: item * 2, list(range(40))) == list(range(0, 80, 2))
+    assert each(str, []) == []
+    with pytest.raises(Exception, match="seven is too many"):
+        each(refuse_seven, list(range(40)))
+
+
+def test_a_task_tried_again_reads_what_is_left(each: Each, folder: Path, tmp_path: Path) -> None:
     found = archives.manifest([str(folder)])
-    building = str(tmp_path / "building")
-    assert stage.extract(spark, found[:1], ExtractConfig(), building).count() == 1
-    assert stage.extract(spark, found, ExtractConfig(), building).count() == 1
-    assert len(list((tmp_path / "building" / "inputs").iterdir())) == 2
+    building = tmp_path / "building"
+    for archive in (found[:1], found):
+        before = {file: file.stat().st_ino for file in building.rglob("*.parquet")}
+        stage.extract(each, [[Part(one) for one in archive]], ExtractConfig(), str(building))
+        assert len(list((building / "inputs").iterdir())) == len(archive)
+        assert before.items() <= {file: file.stat().st_ino for file in building.rglob("*.parquet")}.items()
 
 
-def test_archives_of_a_store_share_few_tasks(spark: SparkSession, tmp_path: Path) -> None:
+def test_archives_of_a_store_share_few_tasks(each: Each, tmp_path: Path) -> None:
     found = [archives.Archive(f"{n}.warc", f"https://example.org/{n}.warc", None) for n in range(7)]
-    found += [archives.Archive(f"here{n}.warc", str(tmp_path / f"{n}.warc"), 5) for n in range(2)]
-    for most, expected in ((3, [[0, 3, 6], [1, 4], [2, 5], [7], [8]]), (50, [[n] for n in range(9)])):
-        planned = tasks(spark, found, 100, most)
+    found += [archives.Archive(f"here{n}.warc", str(tmp_path / f"{n}.warc"), 5 + n) for n in range(2)]
+    for most, expected in ((3, [[0, 3, 6], [1, 4], [2, 5], [8], [7]]), (50, [[n] for n in (*range(7), 8, 7)])):
+        planned = tasks(each, found, 100, most)
+        assert [[found.index(part.archive) for part in one] for one in planned] == expected
 
-        def number(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            """A row a partition: the places in `found` of what it reads."""
-            order = [found.index(part.archive) for batch in batches for part in parts_of(batch)]
-            yield pa.RecordBatch.from_pylist([{"order": order}], schema=pa.schema([("order", pa.list_(pa.int64()))]))
 
-        partitions = [row["order"] for row in planned.mapInArrow(number, "order array<long>").collect()]
-        assert sorted(one for one in partitions if one) == sorted(expected)
-        assert len(partitions) == len(expected)
+def test_totals_are_those_of_the_files(each: Each, folder: Path, tmp_path: Path) -> None:
+    """By pyarrow over whole tables; archives are added up one by one and in tasks of two."""
+    root = tmp_path / "root"
+    for number in range(5):
+        (folder / f"copy{number}.warc").write_bytes(plain_record(http(HTML + b"<p>one page"), url=f"http://a/{number}"))
+    (folder / "none.warc").write_bytes(b"no archive at all")
+    assert extract.main(["--input", str(folder), "--root", str(root), "--max-failed-share", "0.5"]) == 0
+    inputs, documents, skipped = (
+        ds.dataset(root / "extract" / table, format="parquet").to_table().to_pylist()
+        for table in ("inputs", "documents", "skipped")
+    )
+    for size in (1, 2, 50):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(extract_totals, "ARCHIVES_A_TASK", size)
+            found = extract_totals.totals(each, str(root / "extract"))
+        assert (found.archives, found.failed) == (len(inputs), 1) == (8, 1)
+        assert found.records == sum(row["records"] for row in inputs)
+        assert found.documents == found.rows["documents"] == len(documents)
+        assert (found.rows["inputs"], found.rows["skipped"]) == (8, len(skipped))
+        assert found.worst is not None and found.worst[:2] == ("crawl/none.warc", "not_an_archive")
+        assert found.reasons.total() == found.records - found.documents
+        for reason, count in found.reasons.items():
+            if not reason.startswith("type:"):
+                assert count == sum(row["reason"] == reason for row in skipped)
+        pages = {None: documents} | {
+            reason: rows
+            for reason in {row["reason"] for row in skipped}
+            if (rows := [row for row in skipped if row["reason"] == reason and row["id"]])
+        }
+        assert found.picks.keys() == pages.keys()
+        for reason, rows in pages.items():
+            lowest = sorted(rows, key=lambda row: (xxh3_64_intdigest(row["id"].encode()), row["id"]))[
+                :EXAMPLES_A_REASON
+            ]
+            assert [pick.id for pick in found.picks[reason]] == [row["id"] for row in lowest]
+    shown = json.loads((root / "extract" / "_examples.json").read_text())
+    assert shown == extract_totals.examples(found, str(root / "extract"))
+    texts = {row["id"]: row["text"] for row in documents}
+    assert all(one["text"] == texts[one["id"]][:EXAMPLE_CHARACTERS] for one in shown if one["reason"] is None)
 
 
 def test_file_names_are_seen_by_spark() -> None:

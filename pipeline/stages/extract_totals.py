@@ -1,0 +1,152 @@
+"""What extract wrote, added up from its files: the account, the rows of each table, a few pages for people to see.
+
+Each task reads the receipts of some archives and of their other files the footers and the ids.
+"""
+
+import functools
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from xxhash import xxh3_64_intdigest
+
+from pipeline import storage
+from pipeline.each import Each
+from schemas.extract import FAILED
+from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON, Example
+
+RETRY = "unreadable"
+ARCHIVES_A_TASK = 50
+
+
+class Broken(NamedTuple):
+    file_path: str
+    status: str
+    detail: str
+
+
+class Pick(NamedTuple):
+    """A page to be shown: the ones whose ids hash lowest."""
+
+    order: int
+    id: str
+    table: str
+    file: str
+
+
+class Totals(NamedTuple):
+    """refused: files of archives that a store refused after all retries.  worst: the first of those that gave nothing.
+    picks: by reason, None for documents."""
+
+    archives: int
+    failed: int  # archives that gave nothing at all
+    records: int
+    documents: int
+    rows: Counter[str]
+    reasons: Counter[str]
+    refused: frozenset[str]
+    worst: Broken | None
+    picks: dict[str | None, list[Pick]]
+
+
+def totals(each: Each, folder: str) -> Totals:
+    """Of all archives with a receipt in `folder`."""
+    names = sorted(storage.listing(storage.join(folder, "inputs")))
+    slices = [names[at : at + ARCHIVES_A_TASK] for at in range(0, len(names), ARCHIVES_A_TASK)]
+    return _added(each(functools.partial(_of_archives, folder=folder), slices))
+
+
+def refused(each: Each, folder: str, names: Iterable[str]) -> set[str]:
+    """Those files of archives whose receipt says that a store refused them."""
+    ordered = sorted(names)
+    slices = [ordered[at : at + ARCHIVES_A_TASK] for at in range(0, len(ordered), ARCHIVES_A_TASK)]
+    return {name for found in each(functools.partial(_refused, folder=folder), slices) for name in found}
+
+
+def examples(found: Totals, folder: str) -> list[Example]:
+    """The pages picked, documents first, then by reason."""
+    shown = []
+    for reason in sorted(found.picks, key=lambda one: (one is not None, one or "")):
+        for pick in found.picks[reason]:
+            url, text = _shown(pick, folder)
+            shown.append(Example(id=pick.id, url=url, language="", reason=reason, text=text[:EXAMPLE_CHARACTERS]))
+    return shown
+
+
+def _shown(pick: Pick, folder: str) -> tuple[str, str]:
+    """Address and text, or the detail of what was not read."""
+    text = "text" if pick.table == "documents" else "detail"
+    for batch in _batches(folder, pick.table, pick.file, ["id", "url", text]):
+        for row in batch.filter(pc.equal(batch.column("id"), pick.id)).to_pylist():
+            return row["url"] or "", row[text] or ""
+    raise AssertionError(f"{pick.file} of {pick.table} lost {pick.id}")
+
+
+def _batches(folder: str, table: str, name: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    fs, inside = storage.filesystem(storage.join(folder, table, name))
+    with fs.open(inside, "rb") as file:
+        yield from pq.ParquetFile(file).iter_batches(1024, columns=columns, use_threads=False)
+
+
+def _refused(names: Sequence[str], folder: str) -> list[str]:
+    return [name for name in names if _column(folder, "inputs", name, "status") == [RETRY]]
+
+
+def _column(folder: str, table: str, name: str, column: str) -> list[str | None]:
+    return [value for batch in _batches(folder, table, name, [column]) for value in batch.column(0).to_pylist()]
+
+
+def _of_archives(names: Sequence[str], folder: str) -> Totals:
+    return _added([_of_archive(name, folder) for name in names])
+
+
+def _of_archive(name: str, folder: str) -> Totals:
+    (receipt,) = (row for batch in _batches(folder, "inputs", name) for row in batch.to_pylist())
+    reasons: Counter[str] = Counter()
+    for one in receipt["counts"]:
+        if one["reason"] is not None:
+            reasons[f"type:{one['record_type']}" if one["reason"] == "type" else one["reason"]] += one["count"]
+    documents = _column(folder, "documents", name, "id")
+    lost = list(zip(_column(folder, "skipped", name, "id"), _column(folder, "skipped", name, "reason"), strict=True))
+    pages: dict[str | None, list[tuple[str, str]]] = {None: [(one, "documents") for one in documents if one]}
+    for one, reason in lost:
+        if one is not None:  # a break has no page
+            pages.setdefault(reason, []).append((one, "skipped"))
+    picks = {
+        reason: _lowest(Pick(xxh3_64_intdigest(one.encode()), one, table, name) for one, table in found)
+        for reason, found in pages.items()
+        if found
+    }
+    failed = receipt["status"] in FAILED
+    worst = Broken(receipt["file_path"], receipt["status"], receipt["detail"] or "") if failed else None
+    return Totals(
+        1, int(failed), receipt["records"], receipt["documents"],
+        Counter(inputs=1, documents=len(documents), skipped=len(lost)), reasons,
+        frozenset({name} if receipt["status"] == RETRY else ()), worst, picks,
+    )  # fmt: skip
+
+
+def _lowest(picks: Iterable[Pick]) -> list[Pick]:
+    return heapq.nsmallest(EXAMPLES_A_REASON, picks)
+
+
+def _added(parts: Sequence[Totals]) -> Totals:
+    picks: dict[str | None, list[Pick]] = {}
+    for part in parts:
+        for reason, found in part.picks.items():
+            picks[reason] = _lowest([*picks.get(reason, []), *found])
+    return Totals(
+        sum(part.archives for part in parts),
+        sum(part.failed for part in parts),
+        sum(part.records for part in parts),
+        sum(part.documents for part in parts),
+        sum((part.rows for part in parts), Counter(documents=0, inputs=0, skipped=0)),
+        sum((part.reasons for part in parts), Counter()),
+        frozenset().union(*(part.refused for part in parts)),
+        min((part.worst for part in parts if part.worst), default=None),
+        picks,
+    )
