@@ -199,6 +199,16 @@ def test_totals_are_those_of_the_files(each: Each, folder: Path, tmp_path: Path)
     assert all(one["text"] == texts[one["id"]][:EXAMPLE_CHARACTERS] for one in shown if one["reason"] is None)
 
 
+def test_engine_and_processes_write_the_same(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
+    found, written = archives.manifest([str(folder)]), []
+    for name, each in (("engine", engine_each.each(spark)), ("processes", processes.each(2))):
+        building = tmp_path / name
+        stage.extract(each, stage.plan(each, found, ExtractConfig()), ExtractConfig(), str(building))
+        files = [file for file in building.rglob("*.parquet") if "_beats" not in file.parts]
+        written.append({str(file.relative_to(building)): file.read_bytes() for file in files})
+    assert len(written[0]) == 6 and written[0] == written[1]
+
+
 def test_file_names_are_seen_by_spark() -> None:
     names = {
         stage.file_name(archives.Archive(path, "", 1)) for path in ("a/__x.warc", "b/__x.warc", ".y.warc", "語.warc")
