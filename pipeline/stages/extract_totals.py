@@ -111,7 +111,11 @@ def _of_archive(name: str, folder: str) -> Totals:
         if one["reason"] is not None:
             reasons[f"type:{one['record_type']}" if one["reason"] == "type" else one["reason"]] += one["count"]
     documents = _column(folder, "documents", name, "id")
-    lost = list(zip(_column(folder, "skipped", name, "id"), _column(folder, "skipped", name, "reason"), strict=True))
+    lost = [
+        (row["id"], row["reason"])
+        for batch in _batches(folder, "skipped", name, ["id", "reason"])
+        for row in batch.to_pylist()
+    ]
     pages: dict[str | None, list[tuple[str, str]]] = {None: [(one, "documents") for one in documents if one]}
     for one, reason in lost:
         if one is not None:  # a break has no page

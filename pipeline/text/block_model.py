@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.text.block_features import KINDS, NAMES, Measures, describe, headings, measure
+from pipeline.text.block_features import NAMES, describe, headings
+from pipeline.text.block_measures import KINDS, Measures, measure
 from pipeline.text.characters import Characters, characters
 from pipeline.text.kernels import kernel, whole
 from pipeline.text.markup import Markup, read_markup

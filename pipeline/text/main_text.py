@@ -6,7 +6,7 @@ Time is linear in the page but for the sorting of its blocks by score; memory is
 
 import numpy as np
 
-from pipeline.text.block_features import KINDS, measure
+from pipeline.text.block_measures import KINDS, measure
 from pipeline.text.block_model import choose, model, score_blocks, weights
 from pipeline.text.characters import SPACE, Characters, characters, decode
 from pipeline.text.html_names import IN_PRE, LI, TABLE, TD, TH, TR

@@ -189,7 +189,7 @@ def test_flags() -> None:
         config("--languages", "eng", stages=STAGES)
 
 
-@pytest.mark.skipif(not (SHARED / "data/text").exists(), reason="labelled texts are not there")
+@pytest.mark.skipif(not (SHARED / "data/text").exists(), reason="no ../shared/data/text")
 def test_labelled_texts() -> None:
     """A text whose language is found on the whole text is not refused where it is wanted."""
     from pipeline.text.arrow_text import from_strings

@@ -179,7 +179,7 @@ def test_the_mixture_tells_what_the_files_hold(folder: Path) -> None:
 def test_datasets_opens_the_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HF_DATASETS_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.setenv(name, "1")
-    datasets = pytest.importorskip("datasets")
+    datasets = pytest.importorskip("datasets", reason="no datasets: pip install -e .[dev]")
     options = {"cache_dir": str(tmp_path / "cache")}
     languages = mixture_of(folder)["languages"]
     assert set(datasets.get_dataset_config_names(str(folder), **options)) == {"default", *ROWS}

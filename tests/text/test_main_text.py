@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.text import block_model, main_text
-from pipeline.text.block_features import GROUP, KINDS, LEVEL, NAMES, NEIGHBOUR, OWN, features, measure
+from pipeline.text.block_features import GROUP, LEVEL, NAMES, NEIGHBOUR, features
+from pipeline.text.block_measures import KINDS, OWN, measure
 from pipeline.text.block_model import SCORE_NAMES, Trees, choose, expected_f1, load, model, save, score, score_features
 from pipeline.text.characters import characters
 from pipeline.text.markup import read_markup

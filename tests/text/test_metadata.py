@@ -414,7 +414,7 @@ def test_what_a_page_says_costs_little(name):
     assert seconds < 1 and peak < 64 << 20
 
 
-@pytest.mark.skipif(not (SHARED / "data/web").exists(), reason="real pages are not there")
+@pytest.mark.skipif(not (SHARED / "data/web").exists(), reason="no ../shared/data/web")
 def test_real_pages():
     """Nearly all have a title; what is found has its form."""
     with gzip.open(SHARED / "data/web/web-002.warc.gz") as file:
