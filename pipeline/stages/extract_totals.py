@@ -55,16 +55,13 @@ class Totals(NamedTuple):
 
 def totals(each: Each, folder: str) -> Totals:
     """Of all archives with a receipt in `folder`."""
-    names = sorted(storage.listing(storage.join(folder, "inputs")))
-    slices = [names[at : at + ARCHIVES_A_TASK] for at in range(0, len(names), ARCHIVES_A_TASK)]
-    return _added(each(functools.partial(_of_archives, folder=folder), slices))
+    names = storage.listing(storage.join(folder, "inputs"))
+    return _added(each(functools.partial(_of_archives, folder=folder), _tasks(names)))
 
 
 def refused(each: Each, folder: str, names: Iterable[str]) -> set[str]:
     """Those files of archives whose receipt says that a store refused them."""
-    ordered = sorted(names)
-    slices = [ordered[at : at + ARCHIVES_A_TASK] for at in range(0, len(ordered), ARCHIVES_A_TASK)]
-    return {name for found in each(functools.partial(_refused, folder=folder), slices) for name in found}
+    return {name for found in each(functools.partial(_refused, folder=folder), _tasks(names)) for name in found}
 
 
 def examples(found: Totals, folder: str) -> list[Example]:
@@ -75,6 +72,11 @@ def examples(found: Totals, folder: str) -> list[Example]:
             url, text = _shown(pick, folder)
             shown.append(Example(id=pick.id, url=url, language="", reason=reason, text=text[:EXAMPLE_CHARACTERS]))
     return shown
+
+
+def _tasks(names: Iterable[str]) -> list[list[str]]:
+    ordered = sorted(names)
+    return [ordered[at : at + ARCHIVES_A_TASK] for at in range(0, len(ordered), ARCHIVES_A_TASK)]
 
 
 def _shown(pick: Pick, folder: str) -> tuple[str, str]:
