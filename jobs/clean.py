@@ -12,31 +12,32 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline import storage
 from pipeline.config import CleanConfig, Config
-from pipeline.spark import command, runs, tables
+from pipeline.language.identifier import Identifier
+from pipeline.language.model_files import checksum, local_model
+from pipeline.lists import contamination, list_files
+from pipeline.quality import profiles
+from pipeline.quality.rules import Decider
+from pipeline.spark import job, tables
 from pipeline.spark.progress import stage_progress
 from pipeline.stages import clean
-from pipeline.text import contamination, list_files, profiles
-from pipeline.text.language import Identifier
-from pipeline.text.lid_files import checksum, local_model
-from pipeline.text.rules import Decider
+from pipeline.store import run_records, storage
 from schemas.records import EXAMPLES, Example, RunRecord
 
 # Of the config, what annotated columns depend on; what the files hold is in the record's inputs.
 ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words")
 
 
-def run(spark: SparkSession, config: Config, source: command.Source, folder: str) -> RunRecord:
+def run(spark: SparkSession, config: Config, source: job.Source, folder: str) -> RunRecord:
     began, settings = time.monotonic(), _absolute(config.clean)
     known = profiles.load(settings.thresholds, settings.threshold_names())
     record = record_of(settings, known, source.inputs)
-    if command.up_to_date(record, folder):
+    if job.up_to_date(record, folder):
         return record
     decide = Decider(settings.chosen_rules(), settings.limits(known))
-    earlier = runs.finished(folder)
+    earlier = run_records.finished(folder)
     again = earlier is not None and annotations(earlier) == annotations(record)
-    with runs.building(folder, record) as building:
+    with run_records.building(folder, record) as building:
         path = storage.join(building, "documents")
         with stage_progress(spark, "clean"):
             given = source.open(spark, clean.REQUIRED)
@@ -45,24 +46,24 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
             else:
                 annotate = clean.Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
                 for line in annotate.summary():
-                    command.say(f"clean    {line}")
+                    job.say(f"clean    {line}")
                 tables.write(clean.clean(given, annotate, decide), path)
         documents = tables.written(spark, path)
         counts = tables.count_reasons(documents)
         ledger = tables.ledger("clean", given.count(), counts, {"documents": documents.count()})
         total = tables.totals(counts)
         shown = _examples_again(documents, total, folder) if again else tables.examples(documents, total)
-        runs.publish(folder, record, ledger, shown)
-    command.say_done("clean", ledger["rows_in"], ledger["rows_out"], began)
+        run_records.publish(folder, record, ledger, shown)
+    job.say_done("clean", ledger["rows_in"], ledger["rows_out"], began)
     return record
 
 
 def record_of(settings: CleanConfig, known: profiles.Profiles, inputs: Mapping[str, str]) -> RunRecord:
     """The run's record: of the profiles a digest; `for_all_languages`, the thresholds that were set, not default."""
     inputs = {**inputs, **_inputs(settings), "thresholds": known.digest}
-    inputs["stop_words"] = runs.fingerprint(settings.stop_words(known))
+    inputs["stop_words"] = run_records.fingerprint(settings.stop_words(known))
     settled = settings.model_dump(mode="json") | {"for_all_languages": sorted(settings.given())}
-    return runs.make_record("clean", clean.VERSION, settled, inputs)
+    return run_records.make_record("clean", clean.VERSION, settled, inputs)
 
 
 def annotations(record: RunRecord) -> object:
@@ -110,8 +111,8 @@ def _examples_again(documents: DataFrame, total: dict[str | None, int], folder: 
 
 
 def main(argv: list[str] | None = None) -> int:
-    return command.stage_job("clean", run, argv)
+    return job.stage_job("clean", run, argv)
 
 
 if __name__ == "__main__":
-    command.program(main)
+    job.program(main)

@@ -10,19 +10,19 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline import storage
 from pipeline.config import Config, DedupConfig
-from pipeline.local import dedup as local
-from pipeline.spark import command, runs, tables
+from pipeline.duplicates import small_table as local
+from pipeline.duplicates.minhash import candidate_probability
+from pipeline.spark import job, tables
 from pipeline.spark.progress import local_progress, stage_progress
 from pipeline.stages import dedup, earlier, one_task, repeated_lines
-from pipeline.text.minhash import candidate_probability
+from pipeline.store import run_records, storage
 from schemas.records import Ledger, RunRecord
 
 PARTS = ("lines", "signatures", "clusters", "documents", "_cut")
 
 
-def run(engine: SparkSession | command.Later, config: Config, source: command.Source, folder: str) -> RunRecord:
+def run(engine: SparkSession | job.Later, config: Config, source: job.Source, folder: str) -> RunRecord:
     """With `engine` a session that is to be started when it is needed, a small table is done without one."""
     began = time.monotonic()
     settings = config.dedup.model_copy(update={"against": tuple(map(storage.absolute, config.dedup.against))})
@@ -31,20 +31,20 @@ def run(engine: SparkSession | command.Later, config: Config, source: command.So
     bands, rows = settings.shape()
     unrecorded = {"one_task_documents", "against"}  # no row depends on them, but for what `inputs` has
     resolved = {**settings.model_dump(mode="json", exclude=unrecorded), "bands": bands, "rows": rows}
-    record = runs.make_record("dedup", dedup.VERSION, resolved, inputs)
-    if command.up_to_date(record, folder):
+    record = run_records.make_record("dedup", dedup.VERSION, resolved, inputs)
+    if job.up_to_date(record, folder):
         return record
-    command.say(f"dedup    {_curve(settings)}")
-    ledger = _without_engine(engine, settings, source, folder, record) if isinstance(engine, command.Later) else None
+    job.say(f"dedup    {_curve(settings)}")
+    ledger = _without_engine(engine, settings, source, folder, record) if isinstance(engine, job.Later) else None
     if ledger is None:
-        spark = engine.session() if isinstance(engine, command.Later) else engine
+        spark = engine.session() if isinstance(engine, job.Later) else engine
         ledger = _with_engine(spark, settings, source, folder, record, crawls)
-    command.say_done("dedup", ledger["rows_in"], ledger["rows_out"], began)
+    job.say_done("dedup", ledger["rows_in"], ledger["rows_out"], began)
     return record
 
 
 def _without_engine(
-    engine: command.Later, settings: DedupConfig, source: command.Source, folder: str, record: RunRecord
+    engine: job.Later, settings: DedupConfig, source: job.Source, folder: str, record: RunRecord
 ) -> Ledger | None:
     """None where the table asks for an engine."""
     workers = engine.local_cores()
@@ -52,22 +52,22 @@ def _without_engine(
     table = local.given(source.path, *columns, source.stage is not None, settings) if workers else None
     if table is None or not workers:
         return None
-    with runs.building(folder, record) as building, local_progress("dedup") as progress:
+    with run_records.building(folder, record) as building, local_progress("dedup") as progress:
         outcome = local.dedup(
             table, settings, {name: storage.join(building, name) for name in PARTS}, workers, progress
         )
         if outcome is None:
-            runs.abandon(folder)
+            run_records.abandon(folder)
             return None
         ledger = tables.ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
-        runs.publish(folder, record, ledger, outcome.examples)
+        run_records.publish(folder, record, ledger, outcome.examples)
     return ledger
 
 
 def _with_engine(
     spark: SparkSession,
     settings: DedupConfig,
-    source: command.Source,
+    source: job.Source,
     folder: str,
     record: RunRecord,
     crawls: Sequence[earlier.Earlier],
@@ -76,7 +76,7 @@ def _with_engine(
         if one.folder.rstrip("/") == folder.rstrip("/"):
             raise ValueError(f"--against {one.path}: that is the folder to be written; name an earlier one")
         earlier.check_version(spark, one, settings.hasher().version)
-    with runs.building(folder, record) as building:
+    with run_records.building(folder, record) as building:
         path = {name: storage.join(building, name) for name in PARTS}
         scratch = storage.join(building, "_scratch")
         with stage_progress(spark, "dedup"):
@@ -115,11 +115,11 @@ def _with_engine(
         ledger = tables.ledger("dedup", rows_in, counts, written)
         examples = tables.examples(marked, tables.totals(counts), given if documents is pages else documents)
         storage.remove(path["_cut"])
-        runs.publish(folder, record, ledger, examples)
+        run_records.publish(folder, record, ledger, examples)
     return ledger
 
 
-def _check_quality(name: str, given: DataFrame, source: command.Source) -> None:
+def _check_quality(name: str, given: DataFrame, source: job.Source) -> None:
     kinds = {column: kind for column, kind in given.dtypes if column not in source.added}
     if name and name not in kinds:
         raise ValueError(f"--quality-column {name}: {source.path} has no such column; it has {', '.join(kinds)}")
@@ -158,8 +158,8 @@ def _curve(settings: DedupConfig) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return command.stage_job("dedup", run, argv, later=True)
+    return job.stage_job("dedup", run, argv, later=True)
 
 
 if __name__ == "__main__":
-    command.program(main)
+    job.program(main)

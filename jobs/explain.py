@@ -9,10 +9,10 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline import storage
 from pipeline.flags import Parser, parse
-from pipeline.spark import command, runs, tables
+from pipeline.spark import job, tables
 from pipeline.spark.session import session
+from pipeline.store import run_records, storage
 
 SAID = ("title", "html_lang", "canonical", "licence", "published", "opt_out", "encoding", "truncated")  # of a document
 
@@ -71,7 +71,7 @@ def _rows(spark: SparkSession, root: str, stage: str, table: str, condition: Any
 
 
 def _finished(root: str, stage: str) -> bool:
-    return runs.finished(storage.join(root, stage)) is not None
+    return run_records.finished(storage.join(root, stage)) is not None
 
 
 def _is_signal(value: object) -> bool:
@@ -88,14 +88,14 @@ def body(argv: Sequence[str] | None) -> None:
     parser.add_argument("--url", required=True, help="the page's address, as in the archive")
     args = parse(parser, argv)
     root = storage.absolute(args.root)
-    runs.require(storage.join(root, "extract"), "extract")
+    run_records.require(storage.join(root, "extract"), "extract")
     for line in explain(session("wanyu explain"), root, args.url):
-        command.say(line)
+        job.say(line)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return command.run_body(body, argv)
+    return job.run_body(body, argv)
 
 
 if __name__ == "__main__":
-    command.program(main)
+    job.program(main)

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 
 from pyspark.sql import SparkSession
 
-from pipeline import storage
-from pipeline.archives import Archive, manifest
-from pipeline.beats import BEATS, beats
+from pipeline.archive.manifest import Archive, manifest
 from pipeline.config import ExtractConfig
-from pipeline.each import Each
 from pipeline.flags import Parser, add_stage_flags, load, parse
-from pipeline.local import processes
-from pipeline.spark import command, runs
-from pipeline.spark.each import each as engine_each
+from pipeline.spark import job
 from pipeline.spark.progress import Progress, rate_and_time_left
+from pipeline.spark.tasks import each as engine_each
 from pipeline.stages import extract, extract_totals
+from pipeline.store import run_records, storage
+from pipeline.workers import processes
+from pipeline.workers.heartbeats import BEATS, beats
+from pipeline.workers.tasks import Each
 from schemas.records import Ledger, RunRecord
 
 NEUTRAL = {  # change no row of an archive
@@ -29,29 +29,27 @@ NEUTRAL = {  # change no row of an archive
 }  # fmt: skip
 
 
-def run(
-    engine: SparkSession | command.Later, settings: ExtractConfig, archives: list[Archive], folder: str
-) -> RunRecord:
+def run(engine: SparkSession | job.Later, settings: ExtractConfig, archives: list[Archive], folder: str) -> RunRecord:
     """With `engine` a session that is to be started when it is needed, processes of this machine do on a local master
     what its tasks would."""
     began = time.monotonic()
     config = settings.model_dump(mode="json")
-    listed = runs.fingerprint([[archive.file_path, archive.size] for archive in archives])
+    listed = run_records.fingerprint([[archive.file_path, archive.size] for archive in archives])
     identity = {name: value for name, value in config.items() if name not in NEUTRAL}
     identity |= extract.lists(settings)
-    record = runs.make_record("extract", extract.VERSION, identity, {"archives": listed})
-    if command.up_to_date(record, folder):
+    record = run_records.make_record("extract", extract.VERSION, identity, {"archives": listed})
+    if job.up_to_date(record, folder):
         return record
     cores, each = _workers(engine)
-    with runs.building(folder, record, resume=True) as building:
+    with run_records.building(folder, record, resume=True) as building:
         _keep_finished(folder, building, record)
         done = _done(each, building, archives)
         left = [archive for archive in archives if extract.file_name(archive) not in done]
         if done:
-            command.say(f"extract  {len(done):,} of {len(archives):,} archives are done already")
+            job.say(f"extract  {len(done):,} of {len(archives):,} archives are done already")
         most = settings.max_connections
         if cores > most < sum(not storage.is_local(archive.location) for archive in left):
-            command.say(f"extract  archives of stores are read by {most} of the {cores} cores (max_connections)")
+            job.say(f"extract  archives of stores are read by {most} of the {cores} cores (max_connections)")
         planned = extract.plan(each, left, settings)
 
         def line() -> str:
@@ -68,7 +66,7 @@ def run(
         if total.failed > settings.max_failed_share * total.archives:
             assert total.worst is not None
             if total.failed == total.archives:
-                runs.abandon(folder)
+                run_records.abandon(folder)
             raise ValueError(
                 f"{total.failed} of {total.archives} archives gave nothing, such as {total.worst.file_path} "
                 f"({total.worst.status}: {total.worst.detail}): check --input, or raise max_failed_share"
@@ -84,15 +82,15 @@ def run(
             tables={name: total.rows[name] for name in sorted(extract.TABLES)},
         )
         if total.refused:  # a record of its own, so that the next run tries these again
-            record["fingerprint"] = runs.fingerprint([record["fingerprint"], sorted(total.refused)])
-        runs.publish(folder, record, ledger, extract_totals.examples(total, building))
-    command.say_done("extract", total.records, total.documents, began)
+            record["fingerprint"] = run_records.fingerprint([record["fingerprint"], sorted(total.refused)])
+        run_records.publish(folder, record, ledger, extract_totals.examples(total, building))
+    job.say_done("extract", total.records, total.documents, began)
     return record
 
 
-def _workers(engine: SparkSession | command.Later) -> tuple[int, Each]:
+def _workers(engine: SparkSession | job.Later) -> tuple[int, Each]:
     """How many there are, and how they are given work."""
-    if isinstance(engine, command.Later):
+    if isinstance(engine, job.Later):
         if cores := engine.local_cores():
             return cores, processes.each(cores)
         engine = engine.session()
@@ -116,7 +114,7 @@ def _done(each: Each, building: str, archives: list[Archive]) -> set[str]:
 
 def _keep_finished(folder: str, building: str, record: RunRecord) -> None:
     """Takes over the archives of a finished run with the same settings."""
-    earlier = runs.finished(folder)
+    earlier = run_records.finished(folder)
     if not earlier or (earlier["config"], earlier["stage_version"]) != (record["config"], record["stage_version"]):
         return
     for name in storage.listing(storage.join(folder, "inputs")):
@@ -127,17 +125,17 @@ def _keep_finished(folder: str, building: str, record: RunRecord) -> None:
 def main(argv: list[str] | None = None) -> int:
     def body(argv: Sequence[str] | None) -> None:
         parser = Parser(prog="jobs/extract.py", allow_abbrev=False)
-        command.add_input_flags(parser)
-        command.add_common_flags(parser)
+        job.add_input_flags(parser)
+        job.add_common_flags(parser)
         add_stage_flags(parser, ["extract"])
         args = parse(parser, argv)
-        settings = load(args.config, command.stage_flags(args)).extract
+        settings = load(args.config, job.stage_flags(args)).extract
         archives = manifest(args.input, settings.prefix, settings.limit, settings.sample)
         root = storage.absolute(args.root)
-        run(command.Later("wanyu extract", args.partitions), settings, archives, storage.join(root, "extract"))
+        run(job.Later("wanyu extract", args.partitions), settings, archives, storage.join(root, "extract"))
 
-    return command.run_body(body, argv)
+    return job.run_body(body, argv)
 
 
 if __name__ == "__main__":
-    command.program(main)
+    job.program(main)

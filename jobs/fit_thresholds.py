@@ -5,7 +5,7 @@ spark-submit jobs/fit_thresholds.py --input TABLE --output FILE.toml [--words-fr
 python jobs/fit_thresholds.py --from-fineweb2 FOLDER --output FILE.toml
 
 A table has the columns id, text, language (ISO 639-3) and language_script (ISO 15924), and may have url (stop words
-must come from most sites) and language_score (then min_language_score is fitted). How: pipeline/text/fitting.py.
+must come from most sites) and language_score (then min_language_score is fitted). How: pipeline/quality/fitting.py.
 """
 
 import argparse
@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame, SparkSession
 
-from pipeline import storage
 from pipeline.config import CleanConfig
 from pipeline.flags import Parser, parse
-from pipeline.spark import command, runs, tables
+from pipeline.quality import fitting, profiles
+from pipeline.spark import job, tables
 from pipeline.spark.session import session
 from pipeline.stages import fit_thresholds
-from pipeline.text import fitting, profiles
+from pipeline.store import run_records, storage
 
 
 def fitted(spark: SparkSession, args: argparse.Namespace) -> str:
@@ -36,14 +36,14 @@ def fitted(spark: SparkSession, args: argparse.Namespace) -> str:
         raise ValueError(f"no language has {args.min_texts} texts; give more of them or a smaller --min-texts")
     count = sum(map(fitting.count, signals.values()))
     sections = fitting.merge(limits, {key: {profiles.STOP_WORDS: found} for key, found in words.items()})
-    command.say(f"fit      {count:,} texts in {len(signals)} languages and scripts: {len(sections)} sections")
+    job.say(f"fit      {count:,} texts in {len(signals)} languages and scripts: {len(sections)} sections")
     return fitting.to_toml(
         sections,
         [
             *args.about,
             f"Fitted from {count:,} texts in {len(signals)} languages and scripts by jobs/fit_thresholds.py:",
             f"--min-texts {args.min_texts} --most-texts {args.most_texts} --cut {args.cut:g}. "
-            "Method: pipeline/text/fitting.py.",
+            "Method: pipeline/quality/fitting.py.",
         ],
     )
 
@@ -52,14 +52,14 @@ def from_fineweb2(place: str, about: Sequence[str]) -> str:
     """FineWeb-2's YAML files as our TOML. ValueError names the file that is none."""
     found = profiles.load(storage.absolute(place), CleanConfig.threshold_names())
     sections = fitting.merge(found.thresholds, {k: {profiles.STOP_WORDS: v} for k, v in found.stop_words.items()})
-    command.say(f"fit      {len(sections)} sections from {place}")
+    job.say(f"fit      {len(sections)} sections from {place}")
     return fitting.to_toml(sections, [*about, "FineWeb-2's own values (github.com/huggingface/fineweb-2, configs)."])
 
 
 def _read(spark: SparkSession, args: argparse.Namespace) -> DataFrame:
     if args.root:
         folder = storage.join(storage.absolute(args.root), "clean")
-        runs.require(folder, "clean")
+        run_records.require(folder, "clean")
         return tables.read(spark, storage.join(folder, "documents"), fit_thresholds.REQUIRED)
     return tables.read(spark, storage.absolute(args.input), fit_thresholds.REQUIRED)
 
@@ -94,11 +94,11 @@ def body(argv: Sequence[str] | None) -> None:
     parser.add_argument("--output", required=True, metavar="FILE.toml", help="file to write, replaced as a whole")
     parser.add_argument("--trusted", default="", metavar="SQL", help="condition that good texts meet [all]")
     parser.add_argument("--words-from", metavar="TABLE", help="more texts, such as sentences, for stop words alone")
-    parser.add_argument("--min-texts", type=command.positive, default=fitting.MIN_TEXTS, help="of a language [20]")
-    parser.add_argument("--most-texts", type=command.positive, default=2000, help="sampled of a language [2000]")
+    parser.add_argument("--min-texts", type=job.positive, default=fitting.MIN_TEXTS, help="of a language [20]")
+    parser.add_argument("--most-texts", type=job.positive, default=2000, help="sampled of a language [2000]")
     parser.add_argument("--cut", type=_share, default=fitting.CUT, help="share of good texts a family may drop [0.01]")
     parser.add_argument("--about", action="append", default=[], metavar="LINE", help="what the texts are, as a comment")
-    parser.add_argument("--partitions", type=command.positive, help="shuffle partitions; results never depend on it")
+    parser.add_argument("--partitions", type=job.positive, help="shuffle partitions; results never depend on it")
     args = parse(parser, argv)
     if sum(map(bool, (args.root, args.input, args.from_fineweb2))) != 1:
         raise ValueError("give one of --root ROOT, --input TABLE and --from-fineweb2 FOLDER")
@@ -112,8 +112,8 @@ def body(argv: Sequence[str] | None) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return command.run_body(body, argv)
+    return job.run_body(body, argv)
 
 
 if __name__ == "__main__":
-    command.program(main)
+    job.program(main)

@@ -19,15 +19,15 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from pipeline import storage
 from pipeline.flags import Parser, parse
+from pipeline.lists import list_files
+from pipeline.lists.takedown import Takedown
 from pipeline.report.page import PAGE, write_report
-from pipeline.spark import command, runs
+from pipeline.spark import job
 from pipeline.spark.progress import stage_progress
 from pipeline.spark.session import session
 from pipeline.stages import remove, sample
-from pipeline.text import list_files
-from pipeline.text.takedown import Takedown
+from pipeline.store import run_records, storage
 from schemas.records import EXAMPLES, LEDGER, REMOVED, RUN, STAGES, RunRecord
 
 SCRATCH = "_removed.scratch"
@@ -48,7 +48,7 @@ def run(spark: SparkSession, root: str, listed: Takedown, lists: list[dict[str, 
         rows = remove.rows_by_table(receipts)
         _say_found(found, rows)
         if dry_run:
-            command.say("remove   dry run: nothing was changed")
+            job.say("remove   dry run: nothing was changed")
             return
         record = Record(root, lists)
         record.begin(found, rows)
@@ -59,9 +59,9 @@ def run(spark: SparkSession, root: str, listed: Takedown, lists: list[dict[str, 
             else:
                 _foreign(spark, root, [path for path in mine if path in counted], listed, scratch)
         if found.files and storage.exists(storage.join(root, PAGE)):
-            command.say(f"report   {write_report(root)} again, without a training run")
-        command.say(f"remove   record: {record.end()}")
-        command.say(
+            job.say(f"report   {write_report(root)} again, without a training run")
+        job.say(f"remove   record: {record.end()}")
+        job.say(
             "remove   a vocabulary or model that learnt from removed pages is as it was, for it cannot forget: "
             "to learn a new one, remove the old one's folder and run its job again"
         )
@@ -74,14 +74,14 @@ def _settled(root: str, dry_run: bool) -> dict[str, RunRecord]:
     unfinished extract keeps pages that its next run would publish."""
     for stage in STAGES:
         folder = storage.join(root, stage)
-        runs.finished(folder)
-        if storage.read_json(storage.join(root, f"_{stage}.building", runs.PLAN)):
+        run_records.finished(folder)
+        if storage.read_json(storage.join(root, f"_{stage}.building", run_records.PLAN)):
             raise ValueError(
                 f"--root {root}: an unfinished {stage} lies in _{stage}.building and keeps pages: finish it with "
                 f"jobs/{stage}.py, or remove that folder"
             )
         if not dry_run:
-            runs.abandon(folder)  # of a run that was killed: nobody goes on from it
+            run_records.abandon(folder)  # of a run that was killed: nobody goes on from it
     folders = sorted({path.split("/")[0] for path in storage.listing(root) if "/" in path})
     records = {folder: storage.read_json(storage.join(root, folder, RUN)) for folder in folders}
     stages = {folder: record for folder, record in records.items() if record and record.get("stage") in STAGES}
@@ -98,13 +98,13 @@ def _in_order(folders: set[str], stages: dict[str, RunRecord]) -> list[str]:
 
 def _say_found(found: remove.Found, rows: dict[str, int]) -> None:
     if not found.files:
-        command.say("remove   nothing to remove: no page of the corpus is listed")
+        job.say("remove   nothing to remove: no page of the corpus is listed")
         return
-    command.say(f"remove   {found.documents:,} documents are listed")
+    job.say(f"remove   {found.documents:,} documents are listed")
     for table, count in rows.items():
-        command.say(f"remove   {count:,} rows of {table}")
+        job.say(f"remove   {count:,} rows of {table}")
     if found.copies:
-        command.say(f"remove   {found.copies:,} copies of theirs at other addresses are not listed and stay")
+        job.say(f"remove   {found.copies:,} copies of theirs at other addresses are not listed and stay")
 
 
 def _stage(
@@ -112,7 +112,7 @@ def _stage(
 ) -> None:
     """The stage's folder built anew beside its place, and published."""
     name, old = record["stage"], storage.join(root, folder)
-    with runs.building(old, record) as building:
+    with run_records.building(old, record) as building:
         places: dict[str, str | None] = {path: storage.join(building, path.partition("/")[2]) for path in files}
         receipts = remove.sifted(spark, root, places, {folder: name}, listed, scratch)
         for other in storage.listing(old):
@@ -127,7 +127,7 @@ def _stage(
         rows = {table.partition("/")[2]: count for table, count in remove.rows_by_table(receipts).items()}
         ledger = remove.ledger(storage.read_json(storage.join(old, LEDGER)), remove.moves(name, receipts), rows)
         shown = remove.examples(spark, storage.read_json(storage.join(old, EXAMPLES)) or [], listed, scratch)
-        runs.publish(old, record, ledger, shown)
+        run_records.publish(old, record, ledger, shown)
 
 
 def _foreign(spark: SparkSession, root: str, files: list[str], listed: Takedown, scratch: str) -> None:
@@ -145,7 +145,7 @@ class Record:
     """
 
     def __init__(self, root: str, lists: list[dict[str, str]]) -> None:
-        digest = runs.fingerprint(sorted([one["flag"], one["sha256"]] for one in lists))
+        digest = run_records.fingerprint(sorted([one["flag"], one["sha256"]] for one in lists))
         self._path = storage.join(root, REMOVED, f"{digest}.json")
         self._value: dict[str, Any] = storage.read_json(self._path) or {"lists": lists, "runs": []}
 
@@ -191,17 +191,17 @@ def body(argv: Sequence[str] | None) -> None:
         lists.append({"flag": f"--{flag}", "name": name, "sha256": storage.digest(path)})
     if not storage.exists(root):
         raise ValueError(f"--root {root}: no such folder")
-    command.say(f"remove   {listed.n_urls:,} addresses, {listed.n_hosts:,} hosts are listed")
+    job.say(f"remove   {listed.n_urls:,} addresses, {listed.n_hosts:,} hosts are listed")
     if listed.n_fronts:
-        command.say(
+        job.say(
             f"remove   {listed.n_fronts:,} addresses are a host alone: its front page goes, the rest goes with --hosts"
         )
     run(session("wanyu remove"), root, listed, lists, args.dry_run)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return command.run_body(body, argv)
+    return job.run_body(body, argv)
 
 
 if __name__ == "__main__":
-    command.program(main)
+    job.program(main)

@@ -9,7 +9,7 @@ Needs no Spark session. --run is the --output of train/pretrain.py.
 import sys
 from collections.abc import Sequence
 
-from pipeline.ending import ending
+from pipeline.exit_status import ending
 from pipeline.flags import Parser, parse
 from pipeline.report.page import write_report
 

@@ -9,20 +9,20 @@ import time
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from pipeline import storage
 from pipeline.config import Config
-from pipeline.spark import command, runs, tables
+from pipeline.spark import job, tables
 from pipeline.spark.progress import stage_progress
 from pipeline.stages import sample
+from pipeline.store import run_records, storage
 from schemas.records import RunRecord
 
 
-def run(spark: SparkSession, config: Config, source: command.Source, folder: str) -> RunRecord:
+def run(spark: SparkSession, config: Config, source: job.Source, folder: str) -> RunRecord:
     began, settings = time.monotonic(), config.sample
-    record = runs.make_record("sample", sample.VERSION, settings.model_dump(mode="json"), source.inputs)
-    if command.up_to_date(record, folder):
+    record = run_records.make_record("sample", sample.VERSION, settings.model_dump(mode="json"), source.inputs)
+    if job.up_to_date(record, folder):
         return record
-    with runs.building(folder, record) as building:
+    with run_records.building(folder, record) as building:
         with stage_progress(spark, "sample"):
             documents = sample.split_of(source.open(spark, sample.REQUIRED), settings)
             planned = sample.plan(sample.sizes(documents), settings)
@@ -35,14 +35,14 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
         counts = sample.account(mixed, left_out)
         ledger = tables.ledger("sample", documents.count(), counts, {"data": sum(one["rows"] for one in receipts)})
         shown = tables.examples(chosen, tables.totals(counts))
-        runs.publish(folder, record, ledger, shown)
-    command.say_done("sample", ledger["rows_in"], ledger["rows_out"], began)
+        run_records.publish(folder, record, ledger, shown)
+    job.say_done("sample", ledger["rows_in"], ledger["rows_out"], began)
     return record
 
 
 def main(argv: list[str] | None = None) -> int:
-    return command.stage_job("sample", run, argv)
+    return job.stage_job("sample", run, argv)
 
 
 if __name__ == "__main__":
-    command.program(main)
+    job.program(main)

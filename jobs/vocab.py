@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline import storage
 from pipeline.config import Config
-from pipeline.spark import command, runs, tables
+from pipeline.spark import job, tables
 from pipeline.spark.progress import stage_progress
 from pipeline.stages import vocab
+from pipeline.store import run_records, storage
 from schemas.records import RunRecord
 from schemas.vocab import SENTENCES
 from tokenizer.export import export
@@ -29,12 +29,12 @@ from tokenizer.model import encoder, read_vocabulary
 TEXTS_A_LANGUAGE = 50  # for the report
 
 
-def run(spark: SparkSession, config: Config, source: command.Source, folder: str) -> RunRecord:
+def run(spark: SparkSession, config: Config, source: job.Source, folder: str) -> RunRecord:
     began, settings = time.monotonic(), config.vocab
-    record = runs.make_record("vocab", vocab.VERSION, settings.model_dump(mode="json"), source.inputs)
-    if command.up_to_date(record, folder):
+    record = run_records.make_record("vocab", vocab.VERSION, settings.model_dump(mode="json"), source.inputs)
+    if job.up_to_date(record, folder):
         return record
-    with runs.building(folder, record) as building:
+    with run_records.building(folder, record) as building:
         scratch = storage.join(building, "_sentences")
         with stage_progress(spark, "vocab"):
             documents = source.open(spark, vocab.REQUIRED)
@@ -53,7 +53,7 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
         )
         pieces = [piece for piece, _ in read_vocabulary(model)]
         if len(pieces) < settings.vocab_size:
-            command.say(f"vocab: the sample yields {len(pieces):,} pieces, not vocab_size = {settings.vocab_size:,}")
+            job.say(f"vocab: the sample yields {len(pieces):,} pieces, not vocab_size = {settings.vocab_size:,}")
         with tempfile.TemporaryDirectory() as made:
             export(model, Path(made))
             for file in sorted(Path(made).iterdir()):
@@ -68,8 +68,8 @@ def run(spark: SparkSession, config: Config, source: command.Source, folder: str
         storage.remove(scratch)
         if learnt["sentences"] != tables.totals(counts).get(None, 0):
             raise AssertionError(f"vocab: {learnt['sentences']} sentences were written, {counts} counted")
-        runs.publish(folder, record, tables.ledger("vocab", rows_in, counts, learnt), [])
-    command.say_done("vocab", rows_in, learnt["sentences"], began, "sentences")
+        run_records.publish(folder, record, tables.ledger("vocab", rows_in, counts, learnt), [])
+    job.say_done("vocab", rows_in, learnt["sentences"], began, "sentences")
     return record
 
 
@@ -90,8 +90,8 @@ def _texts_by_language(documents: DataFrame) -> dict[str, list[str]]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return command.stage_job("vocab", run, argv)
+    return job.stage_job("vocab", run, argv)
 
 
 if __name__ == "__main__":
-    command.program(main)
+    job.program(main)

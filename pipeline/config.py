@@ -20,12 +20,12 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.text.expressions import nearest
-from pipeline.text.labels import LANGUAGES, nearest_languages, scripts_of_label
-from pipeline.text.minhash import MinHasher, optimal_bands
-from pipeline.text.profiles import STOP_WORDS, Profiles, crossed, folded
-from pipeline.text.rules import Rule, Thresholds, chosen
-from pipeline.text.scripts import SCRIPTS as LETTER_SCRIPTS
+from pipeline.duplicates.minhash import MinHasher, optimal_bands
+from pipeline.language.labels import LANGUAGES, nearest_languages, scripts_of_label
+from pipeline.quality.expressions import nearest
+from pipeline.quality.profiles import STOP_WORDS, Profiles, crossed, folded
+from pipeline.quality.rules import Rule, Thresholds, chosen
+from pipeline.words.scripts import SCRIPTS as LETTER_SCRIPTS
 
 SCRIPTS = sorted({*LETTER_SCRIPTS, "Jpan"} - {"Hira", "Kana"})  # what a document's script can be
 UNKNOWN = "und"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline.config import MODELS, Config, StageConfig, shown
-from pipeline.text.expressions import nearest
+from pipeline.quality.expressions import nearest
 from schemas.records import STAGES
 
 FOREIGN_SECTIONS = ("pretrain",)  # read by train/, allowed in the same file

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.text.privacy import CARD_MASK, EMAIL_MASK, IBAN_MASK, IP_MASK, PHONE_MASK, Masked
+from pipeline.privacy.masks import CARD_MASK, EMAIL_MASK, IBAN_MASK, IP_MASK, PHONE_MASK, Masked
 
 MASKS = {"E": EMAIL_MASK, "4": IP_MASK, "P": PHONE_MASK, "I": IBAN_MASK, "C": CARD_MASK}
 

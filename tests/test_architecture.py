@@ -10,10 +10,11 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
+import setuptools
 
 from pipeline.config import MODELS, CleanConfig
-from pipeline.text.quality import SIGNALS
-from pipeline.text.rules import PRESETS
+from pipeline.quality.rules import PRESETS
+from pipeline.quality.signals import SIGNALS
 from schemas import clean, dedup, extract, sample, vocab
 from schemas.extract import OPT_OUT
 from schemas.records import STAGES
@@ -38,8 +39,6 @@ FLOORS = {
 # Where a folder name stands for everything in it: (who, what it must not import).
 FORBIDDEN = [
     ("schemas", {"pyspark", "torch", "pipeline", "jobs", "tokenizer", "train"}),
-    ("pipeline.text", {"pyspark", "torch", "transformers"}),
-    ("pipeline.local", {"pyspark", "torch", "transformers"}),
     ("tokenizer", {"pyspark", "torch", "pipeline", "jobs", "train"}),
     ("pipeline", {"torch", "train", "jobs"}),
     ("train", {"pyspark", "pipeline", "jobs", "tokenizer"}),
@@ -97,13 +96,13 @@ def calls(name: str) -> list[ast.Call]:
 
 
 def test_the_walk_sees_the_house() -> None:
-    assert {"schemas.clean", "pipeline.config", "pipeline.text.words", "pipeline.stages.dedup", "jobs.dedup"} <= set(
+    assert {"schemas.clean", "pipeline.config", "pipeline.words.words", "pipeline.stages.dedup", "jobs.dedup"} <= set(
         MODULES
     )
     assert "pipeline.spark.tables" in imports("pipeline.stages.dedup")
-    assert "pipeline.text.words" in imports("pipeline.text.minhash")
+    assert "pipeline.words.words" in imports("pipeline.duplicates.minhash")
     assert "pyspark.sql" in imports("pipeline.stages.dedup")
-    assert [floor(name) for name in ("jobs.dedup", "pipeline.stages.dedup", "pipeline.archives")] == [3, 2, 1]
+    assert [floor(name) for name in ("jobs.dedup", "pipeline.stages.dedup", "pipeline.archive.manifest")] == [3, 2, 1]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -133,10 +132,12 @@ def test_pyspark_only_at_the_engine_s_edge() -> None:
     assert not [name for name in users if not any(inside(name, folder) for folder in allowed)]
 
 
-def test_every_package_is_listed_and_every_folder_is_a_package() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+def test_every_folder_is_a_package_that_is_installed_with_its_data() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     packages = {name for name, file in MODULES.items() if file.name == "__init__.py"}
-    assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(packages)
+    assert set(setuptools.find_packages(str(REPOSITORY), **project["packages"]["find"])) == packages
+    data = {file.suffix for name in packages for file in MODULES[name].parent.iterdir() if file.is_file()} - {".py"}
+    assert data <= {pattern.removeprefix("*") for pattern in project["package-data"]["*"]}
     bare = {name for name in MODULES if "." in name and name.rpartition(".")[0] not in packages}
     assert not bare, "folders without __init__.py"
 
@@ -169,7 +170,7 @@ def test_no_path_hacks() -> None:
         assert not {"site", "sys.path", "importlib.machinery"} & imports(name), name
         text = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
         assert not any("sys.path" in one for one in text), name
-    assert uses == reads == ["pipeline.text.isolation"]
+    assert uses == reads == ["pipeline.page.isolation"]
 
 
 def test_no_choice_by_chance_or_position() -> None:

@@ -7,10 +7,10 @@ import pytest
 from datasketch import MinHashLSH
 
 from pipeline.config import MODELS, CleanConfig, Config, DecontaminateConfig, DedupConfig, SampleConfig
+from pipeline.duplicates.minhash import candidate_probability, optimal_bands
 from pipeline.flags import Parser, add_stage_flags, load, parse
-from pipeline.text.labels import LANGUAGES
-from pipeline.text.minhash import candidate_probability, optimal_bands
-from pipeline.text.profiles import Profiles
+from pipeline.language.labels import LANGUAGES
+from pipeline.quality.profiles import Profiles
 from schemas.records import STAGES
 
 # The command line is a promise: who renames or drops a flag breaks somebody's schedule.

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.config import CleanConfig
-from pipeline.text.quality import SIGNALS
-from pipeline.text.rules import PRESETS
+from pipeline.quality.rules import PRESETS
+from pipeline.quality.signals import SIGNALS
 from schemas.clean import ANNOTATIONS, REASONS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "signals.md"

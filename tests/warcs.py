@@ -8,7 +8,7 @@ from fastwarc.stream_io import ZstdWriter
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from pipeline.text.archive import ArchiveLimits, Broken, Page, Skipped, read_archive
+from pipeline.archive.records import ArchiveLimits, Broken, Page, Skipped, read_archive
 
 SHARED = Path(__file__).resolve().parents[1] / "../shared"
 CASES = SHARED / "data/warc-cases"

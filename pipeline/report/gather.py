@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
-from pipeline import storage
+from pipeline.store import storage
 from schemas.extract import FAILED, INPUTS
 from schemas.records import EXAMPLES, LEDGER, RUN, STAGES, Example, Ledger, RunRecord
 from schemas.repeated_lines import LINES

@@ -8,10 +8,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline import storage
 from pipeline.report import tables, words
 from pipeline.report.charts import Curve, Funnel, curve, funnel
 from pipeline.report.gather import Corpus, Stage, Training, gather
+from pipeline.store import storage
 from schemas.records import STAGES, unbalanced
 
 PAGE = "report.html"

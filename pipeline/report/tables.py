@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from pipeline.quality.rules import expression_of
 from pipeline.report.charts import Bar, Segment, stacked
 from pipeline.report.gather import Corpus, Stage, Training
 from pipeline.report.words import brief, count, meaning, nats, ratio, setting, shown, size, tag
 from pipeline.report.words import share as percent
-from pipeline.text.rules import expression_of
 from schemas.records import Example, Ledger
 
 DOCUMENT_STAGES = ("clean", "dedup", "sample")  # those that tell languages apart and count documents

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.text.labels import ISO_639_3
-from pipeline.text.privacy import mask
+from pipeline.language.labels import ISO_639_3
+from pipeline.privacy.masks import mask
 from schemas import clean, dedup, extract, sample, vocab
 from schemas.records import REMOVED
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline import storage
+from pipeline.duplicates import union_find
 from pipeline.spark import tables
-from pipeline.text import union_find
+from pipeline.store import storage
 
 log = logging.getLogger(__name__)
 MAX_ROUNDS = 60  # rounds grow with the square of the logarithm of the longest chain; this is beyond any graph

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
-from pipeline import storage
+from pipeline.store import storage
 from schemas.records import (
     EXAMPLE_CHARACTERS,
     EXAMPLES_A_REASON,

@@ -7,8 +7,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipeline.text import buckets
-from pipeline.text.similarity import similarities as similarities_of
+from pipeline.duplicates import buckets
+from pipeline.duplicates.similarity import similarities as similarities_of
 
 
 def candidates(folded: DataFrame, max_bucket: int, least: float) -> DataFrame:

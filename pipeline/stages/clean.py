@@ -1,7 +1,7 @@
 """clean: annotate every document (repair, language, signals, masks) and take a verdict over the annotations.
 
 A verdict reads signals only. With other thresholds it is taken again over the finished table, file by file: each is
-copied with a new last column, and no text is read (`pipeline.splice`).
+copied with a new last column, and no text is read (`pipeline.store.last_column`).
 """
 
 import functools
@@ -13,19 +13,19 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline import splice, storage
 from pipeline.config import CleanConfig
+from pipeline.kernels.arrow_text import from_strings
+from pipeline.language.identifier import Identifier
+from pipeline.lists.bad_words import BadWords
+from pipeline.lists.contamination import Contamination
+from pipeline.lists.url_lists import UrlLists
+from pipeline.privacy.masks import Masked, mask
+from pipeline.privacy.repair import repair
+from pipeline.quality.rules import Decider
+from pipeline.quality.signals import SIGNALS, StopWords, signal_columns
 from pipeline.spark import tables
-from pipeline.text.arrow_text import from_strings
-from pipeline.text.bad_words import BadWords
-from pipeline.text.contamination import Contamination
-from pipeline.text.language import Identifier
-from pipeline.text.privacy import Masked, mask
-from pipeline.text.quality import SIGNALS, StopWords, signal_columns
-from pipeline.text.repair import repair
-from pipeline.text.rules import Decider
-from pipeline.text.url_lists import UrlLists
-from pipeline.text.words import words_of
+from pipeline.store import last_column, storage
+from pipeline.words.words import words_of
 from schemas.clean import ANNOTATIONS, VERDICT
 
 VERSION = 2
@@ -138,7 +138,7 @@ def _decide_file(source: str, target: str, decide: Decider) -> None:
         there = [name for name in decide.columns if name in file.schema_arrow.names]
         groups = (file.read_row_group(place, there) for place in range(file.num_row_groups))
         verdicts = [decide(_batch(group)) for group in groups]
-    splice.replace_last_column(source, target, VERDICT[0], verdicts)
+    last_column.replace_last_column(source, target, VERDICT[0], verdicts)
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

@@ -15,13 +15,13 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from pipeline import storage
 from pipeline.config import DedupConfig
+from pipeline.duplicates.signature_table import signature_rows
 from pipeline.spark import tables
 from pipeline.spark.components import components
 from pipeline.stages import earlier as earlier_crawls
 from pipeline.stages.candidates import candidates, similarities
-from pipeline.text.signature_table import signature_rows
+from pipeline.store import storage
 from schemas.dedup import SIGNATURES
 
 VERSION = 3

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline import storage
 from pipeline.spark import tables
+from pipeline.store import storage
 from schemas.dedup import CLUSTERS, SIGNATURES
 from schemas.records import RUN
 

@@ -12,20 +12,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import storage
-from pipeline.archives import Archive, FetchError, fetch
-from pipeline.beats import Beat
+from pipeline.archive.limits import ArchiveLimits
+from pipeline.archive.manifest import Archive, FetchError, fetch
+from pipeline.archive.records import Broken, Page, Skipped, read_archive
 from pipeline.config import ExtractConfig
-from pipeline.each import Each
+from pipeline.language.quick_guess import QuickLanguage
+from pipeline.lists import list_files
+from pipeline.lists.url_lists import UrlLists
+from pipeline.page.documents import Document, Known, extract_page
+from pipeline.page.engines import Engine
+from pipeline.page.isolation import PageWorker
 from pipeline.stages.extract_tasks import Part, tasks, united
-from pipeline.text import list_files
-from pipeline.text.archive import Broken, Page, Skipped, read_archive
-from pipeline.text.content import Engine
-from pipeline.text.isolation import PageWorker
-from pipeline.text.limits import ArchiveLimits
-from pipeline.text.pages import Document, Known, extract_page
-from pipeline.text.quick_language import QuickLanguage
-from pipeline.text.url_lists import UrlLists
+from pipeline.store import storage
+from pipeline.workers.heartbeats import Beat
+from pipeline.workers.tasks import Each
 from schemas.extract import DOCUMENTS, INPUTS, SKIPPED
 
 VERSION = 3

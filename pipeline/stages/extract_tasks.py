@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pipeline import storage
-from pipeline.archives import Archive
-from pipeline.each import Each
-from pipeline.text.archive_parts import part_starts
+from pipeline.archive.manifest import Archive
+from pipeline.archive.parts import part_starts
+from pipeline.store import storage
+from pipeline.workers.tasks import Each
 
 
 class Part(NamedTuple):

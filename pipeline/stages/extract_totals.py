@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from xxhash import xxh3_64_intdigest
 
-from pipeline import storage
-from pipeline.each import Each
+from pipeline.store import storage
+from pipeline.workers.tasks import Each
 from schemas.extract import FAILED
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON, Example
 

@@ -1,7 +1,7 @@
 """fit_thresholds: stop words and signals of a sample of trusted texts, a row a language and script.
 
-What is done with them is `pipeline.text.fitting`. A sample is the first texts by hash of all that is read of them, so
-that neither order nor partitions matter, even where ids are not unique.
+What is done with them is `pipeline.quality.fitting`. A sample is the first texts by hash of all that is read of them,
+so that neither order nor partitions matter, even where ids are not unique.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from pipeline.quality.fitting import SIGNALS_USED, Key
+from pipeline.quality.signals import StopWords, signal_columns
+from pipeline.quality.stop_words import choose_stop_words, count_windows
 from pipeline.spark import tables
-from pipeline.text.fitting import SIGNALS_USED, Key
-from pipeline.text.quality import StopWords, signal_columns
-from pipeline.text.stop_words import choose_stop_words, count_windows
-from pipeline.text.words import words_of
+from pipeline.words.words import words_of
 
 REQUIRED = ("id", "text", "language", "language_script")
 MEASURED = pa.schema(

@@ -10,9 +10,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from pipeline.config import DedupConfig
-from pipeline.local.signatures import StoredSignatures
+from pipeline.duplicates import clustering
+from pipeline.duplicates.stored_signatures import StoredSignatures
 from pipeline.spark import tables
-from pipeline.text import clustering
 from schemas.dedup import CLUSTERS
 
 BATCH = 10_000

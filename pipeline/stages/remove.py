@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline import storage
 from pipeline.config import SampleConfig
-from pipeline.sift import RECEIPT, keys, listed_rows, sift
+from pipeline.lists.row_removal import RECEIPT, keys, listed_rows, sift
+from pipeline.lists.takedown import Takedown
 from pipeline.spark import tables
 from pipeline.stages import extract, sample
-from pipeline.text.takedown import Takedown
+from pipeline.store import storage
 from schemas.extract import INPUTS
 from schemas.records import REMOVED, Account, Example, Ledger, RunRecord
 from schemas.sample import SPLITS

@@ -13,8 +13,8 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegerType, StructField, StructType
 
+from pipeline.duplicates import page_lines
 from pipeline.spark import tables
-from pipeline.text import page_lines
 from schemas.repeated_lines import LINES
 
 VERSION = 1

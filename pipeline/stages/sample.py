@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pipeline import storage
 from pipeline.config import SampleConfig
+from pipeline.mixture.temperature import epochs
 from pipeline.spark import tables
-from pipeline.text.mixture import epochs
+from pipeline.store import storage
 from schemas.sample import SHARD, SPLITS, shard_path
 
 VERSION = 1

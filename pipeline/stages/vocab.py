@@ -6,8 +6,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from pipeline.config import VocabConfig
+from pipeline.mixture.temperature import epochs
 from pipeline.spark.tables import label, lookup, uniform
-from pipeline.text.mixture import epochs
 
 VERSION = 1
 REQUIRED = ("id", "text", "language", "language_script")

@@ -13,8 +13,8 @@ import numpy as np
 import regex
 import xxhash
 
-from pipeline.text.kernels import kernel
-from pipeline.text.markup import Markup
+from pipeline.kernels.compiling import kernel
+from pipeline.page.main_text.markup import Markup
 
 # As the scorer of extractions counts: words, or single characters in scripts without spaces.
 WORD = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]|[\p{L}\p{M}\p{N}]+")

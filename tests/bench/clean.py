@@ -21,15 +21,15 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from pipeline.config import CleanConfig
+from pipeline.kernels.arrow_text import from_strings
+from pipeline.language.identifier import Identifier
+from pipeline.privacy.masks import mask
+from pipeline.privacy.repair import repair
+from pipeline.quality import profiles
+from pipeline.quality.rules import Decider
+from pipeline.quality.signals import StopWords, signal_columns
 from pipeline.stages import clean
-from pipeline.text import profiles
-from pipeline.text.arrow_text import from_strings
-from pipeline.text.language import Identifier
-from pipeline.text.privacy import mask
-from pipeline.text.quality import StopWords, signal_columns
-from pipeline.text.repair import repair
-from pipeline.text.rules import Decider
-from pipeline.text.words import words_of
+from pipeline.words.words import words_of
 
 T = TypeVar("T")
 BATCH = 256

@@ -31,9 +31,9 @@ from bench.planted_table import Plan
 from programs import REPOSITORY, job_environment
 
 from pipeline.config import DedupConfig
-from pipeline.ending import ending
-from pipeline.text.minhash import signatures
-from pipeline.text.words import words_of
+from pipeline.duplicates.minhash import signatures
+from pipeline.exit_status import ending
+from pipeline.words.words import words_of
 
 MARK = "bench.txt"  # a folder that has it may be cleared
 PARTS = ("table", "answer", "events", "spark", "jsonl", "peer")  # of the work folder

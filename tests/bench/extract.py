@@ -35,15 +35,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as a program it 
 from bench import watched
 from programs import job_environment, submit_command
 
-from pipeline.archives import Archive
+from pipeline.archive.manifest import Archive
+from pipeline.archive.records import ArchiveLimits, Page, read_archive
 from pipeline.config import ExtractConfig
-from pipeline.ending import ending
+from pipeline.exit_status import ending
+from pipeline.page.charset import decode
+from pipeline.page.engines import ENGINES, Engine, extract_text, forget
+from pipeline.page.metadata import read_metadata
 from pipeline.stages import extract
 from pipeline.stages.extract_tasks import Part
-from pipeline.text.archive import ArchiveLimits, Page, read_archive
-from pipeline.text.charset import decode
-from pipeline.text.content import ENGINES, Engine, extract_text, forget
-from pipeline.text.metadata import read_metadata
 
 MARK = "bench.txt"  # a folder that has it may be cleared
 PARTS = ("engines", "job", "memory")

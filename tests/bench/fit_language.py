@@ -1,7 +1,7 @@
 """Fits what language identification knows beside the model: words, usual evidence and thresholds by language.
 
     python tests/bench/fit_language.py --texts TABLE --keys KEYS.jsonl.gz --sib200 DIR --tatoeba DIR \\
-        --scorer score_language.py [--web TABLE --web-keys GOLD.jsonl.gz] [--output pipeline/text/calibration.json]
+        --scorer score_language.py [--web TABLE --web-keys GOLD.jsonl.gz] [--output pipeline/language/calibration.json]
 
 TABLE: Parquet with url and text of labelled documents; KEYS: url and lang of each. First the labelled documents are
 fitted on one half and scored on the other, both ways; then all are fitted, written where --output says, and scored.
@@ -26,13 +26,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.text import language
-from pipeline.text.arrow_text import from_strings
-from pipeline.text.labels import ISO_639_3, LANGUAGES, OTHER_CODES, SCRIPTS_OF, family
-from pipeline.text.language import Identifier
-from pipeline.text.lid_evidence import Evidence, Profile, save, word_list
-from pipeline.text.scripts import main_script, scripts_of
-from pipeline.text.words import words, words_of
+from pipeline.kernels.arrow_text import from_strings
+from pipeline.language import identifier
+from pipeline.language.evidence import Evidence, Profile, save, word_list
+from pipeline.language.identifier import Identifier
+from pipeline.language.labels import ISO_639_3, LANGUAGES, OTHER_CODES, SCRIPTS_OF, family
+from pipeline.words.scripts import main_script, scripts_of
+from pipeline.words.words import words, words_of
 
 MIN_WORDS = 10  # of a text from which the usual is taken
 CHUNK = 400  # characters, where a language has few texts
@@ -134,7 +134,7 @@ def bare() -> Identifier:
 
 
 def model_scores(texts: list[str]) -> np.ndarray:
-    data = [text.encode("utf-8", "ignore")[: language.SAMPLE_BYTES] for text in texts]
+    data = [text.encode("utf-8", "ignore")[: identifier.SAMPLE_BYTES] for text in texts]
     ends = np.cumsum([len(one) for one in data])
     starts = ends - [len(one) for one in data]
     return bare()._scores(*bare()._model.sums(np.frombuffer(b"".join(data), np.uint8), starts, ends))
@@ -144,7 +144,7 @@ def min_score(code: str, texts: list[str]) -> float:
     """What the model must give the language where words say little: nearly all of its own texts get more."""
     mine = [place for place, one in enumerate(bare()._codes) if family(one) == family(code)]
     if not mine:
-        return language.MIN_SCORE_UNLISTED
+        return identifier.MIN_SCORE_UNLISTED
     own = model_scores(texts[:500])[:, mine].max(axis=1)
     return round(float(np.clip(np.quantile(own, SCORE_QUANTILE), *SCORE_BOUNDS)), 3)
 

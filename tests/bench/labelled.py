@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from fastwarc.warc import ArchiveIterator
 
-from pipeline.text.labels import OTHER_CODES
-from pipeline.text.repair import repair
+from pipeline.language.labels import OTHER_CODES
+from pipeline.privacy.repair import repair
 
 PARAGRAPH = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 CODES = OTHER_CODES | {"orm": "gaz", "sa": "san", "kau": "knc"}

@@ -24,7 +24,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 from bench import labelled
 
-from pipeline.text.words import is_spaced, words
+from pipeline.words.words import is_spaced, words
 
 LANGUAGES = (
     "eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn", "pol_Latn", "fin_Latn", "tur_Latn", "vie_Latn", "swh_Latn",

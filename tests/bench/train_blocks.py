@@ -1,6 +1,6 @@
 """Trains the model of the engine `blocks` and says how well it does on hosts that it has not seen.
 
-python tests/bench/train_blocks.py WEB [--cache FOLDER] [--folds 5] [--out pipeline/text/block_model.npz]
+python tests/bench/train_blocks.py WEB [--cache FOLDER] [--folds 5] [--out pipeline/page/main_text/block_model.npz]
 
 WEB: a folder of archives with gold.jsonl.gz beside them: a line a page with `url`, `source` and `gold_text`, or
 `gold_segments` ({"with": [...], "without": [...]}), or neither. Needs lightgbm, the extra `bench`.
@@ -29,13 +29,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bench.block_labels import by_segments, by_text, host, page_f1, texts, words
 
+from pipeline.archive.records import ArchiveLimits, Page, read_archive
 from pipeline.config import ExtractConfig
-from pipeline.text import block_model
-from pipeline.text.archive import ArchiveLimits, Page, read_archive
-from pipeline.text.block_features import features
-from pipeline.text.charset import decode
-from pipeline.text.content import Engine, extract_text
-from pipeline.text.markup import read_markup
+from pipeline.page.charset import decode
+from pipeline.page.engines import Engine, extract_text
+from pipeline.page.main_text import block_model
+from pipeline.page.main_text.block_features import features
+from pipeline.page.main_text.markup import read_markup
 
 TEACHERS: tuple[Engine, ...] = ("trafilatura", "resiliparse")
 AGREEMENT = 0.9  # F1 of the teachers' texts that makes them a label

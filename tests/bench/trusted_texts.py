@@ -24,12 +24,12 @@ import pyarrow.parquet
 from bench import labelled, planted
 
 from pipeline.config import CleanConfig
+from pipeline.privacy.repair import repair
+from pipeline.quality import fitting, profiles
+from pipeline.quality.rules import Decider
 from pipeline.stages import clean
 from pipeline.stages.fit_thresholds import of_language
-from pipeline.text import fitting, profiles
-from pipeline.text.repair import repair
-from pipeline.text.rules import Decider
-from pipeline.text.scripts import main_script
+from pipeline.words.scripts import main_script
 
 # Texts that are not what their label says: this part of the collection is Swahili.
 MISLABELLED = {("ssw", "bible_corpus_nt")}

@@ -1,6 +1,6 @@
 """Texts of made-up words in 14 languages' own letters, drawn by Zipf's law, a thousand texts and more at a time.
 
-A word is a rank in its language's vocabulary, most frequent first, and one word of `pipeline.text.words`: in scripts
+A word is a rank in its language's vocabulary, most frequent first, and one word of `pipeline.words.words`: in scripts
 without spaces a character with its marks. Texts have case, commas, sentences and paragraphs, which are drawn apart from
 the words and change none of them.
 """

@@ -13,10 +13,10 @@ from pyspark.sql import SparkSession
 
 from jobs import clean, report
 from pipeline.config import CleanConfig
+from pipeline.language.model_files import embedded_model
+from pipeline.quality import profiles
 from pipeline.spark import tables
 from pipeline.stages import clean as stage
-from pipeline.text import profiles
-from pipeline.text.lid_files import embedded_model
 from schemas.records import unbalanced
 
 STRICT = ["--max-top-2gram-char-share", "0.03", "--rules", '{"long": "n_words > 250 and known(language_score)"}']

@@ -12,7 +12,7 @@ import pytest
 from copies import VOCABULARY, Row, family, mixed_table
 
 from jobs import dedup
-from pipeline.spark.command import Later
+from pipeline.spark.job import Later
 from schemas.records import unbalanced
 
 Dedup = Callable[..., Path]

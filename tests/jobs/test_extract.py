@@ -14,15 +14,15 @@ from warcs import HTML, http, plain_record
 from xxhash import xxh3_64_intdigest
 
 from jobs import extract
-from pipeline import archives
+from pipeline.archive import manifest
+from pipeline.archive.parts import part_starts
 from pipeline.config import ExtractConfig
-from pipeline.each import Each
-from pipeline.local import processes
-from pipeline.spark import each as engine_each
+from pipeline.spark import tasks as engine_each
 from pipeline.stages import extract as stage
 from pipeline.stages import extract_totals
 from pipeline.stages.extract_tasks import Part, tasks
-from pipeline.text.archive_parts import part_starts
+from pipeline.workers import processes
+from pipeline.workers.tasks import Each
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON
 
 SMALL = ("sample-truncated.warc.gz", "sample.warc.wet.gz")
@@ -141,7 +141,7 @@ def test_each_item_is_a_task_and_answers_keep_their_order(each: Each) -> None:
 
 
 def test_a_task_tried_again_reads_what_is_left(each: Each, folder: Path, tmp_path: Path) -> None:
-    found = archives.manifest([str(folder)])
+    found = manifest.manifest([str(folder)])
     building = tmp_path / "building"
     for archive in (found[:1], found):
         before = {file: file.stat().st_ino for file in building.rglob("*.parquet")}
@@ -151,8 +151,8 @@ def test_a_task_tried_again_reads_what_is_left(each: Each, folder: Path, tmp_pat
 
 
 def test_archives_of_a_store_share_few_tasks(each: Each, tmp_path: Path) -> None:
-    found = [archives.Archive(f"{n}.warc", f"https://example.org/{n}.warc", None) for n in range(7)]
-    found += [archives.Archive(f"here{n}.warc", str(tmp_path / f"{n}.warc"), 5 + n) for n in range(2)]
+    found = [manifest.Archive(f"{n}.warc", f"https://example.org/{n}.warc", None) for n in range(7)]
+    found += [manifest.Archive(f"here{n}.warc", str(tmp_path / f"{n}.warc"), 5 + n) for n in range(2)]
     for most, expected in ((3, [[0, 3, 6], [1, 4], [2, 5], [8], [7]]), (50, [[n] for n in (*range(7), 8, 7)])):
         planned = tasks(each, found, 100, most)
         assert [[found.index(part.archive) for part in one] for one in planned] == expected
@@ -200,7 +200,7 @@ def test_totals_are_those_of_the_files(each: Each, folder: Path, tmp_path: Path)
 
 
 def test_engine_and_processes_write_the_same(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
-    found, written = archives.manifest([str(folder)]), []
+    found, written = manifest.manifest([str(folder)]), []
     for name, each in (("engine", engine_each.each(spark)), ("processes", processes.each(2))):
         building = tmp_path / name
         stage.extract(each, stage.plan(each, found, ExtractConfig()), ExtractConfig(), str(building))
@@ -211,6 +211,6 @@ def test_engine_and_processes_write_the_same(spark: SparkSession, folder: Path, 
 
 def test_file_names_are_seen_by_spark() -> None:
     names = {
-        stage.file_name(archives.Archive(path, "", 1)) for path in ("a/__x.warc", "b/__x.warc", ".y.warc", "語.warc")
+        stage.file_name(manifest.Archive(path, "", 1)) for path in ("a/__x.warc", "b/__x.warc", ".y.warc", "語.warc")
     }
     assert len(names) == 4 and not any(name.startswith(("_", ".")) for name in names)

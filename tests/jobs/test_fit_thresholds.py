@@ -10,9 +10,9 @@ from pyspark.sql import SparkSession
 
 from jobs import fit_thresholds
 from pipeline.config import CleanConfig
+from pipeline.quality import profiles
+from pipeline.quality.fitting import tau
 from pipeline.stages import fit_thresholds as stage
-from pipeline.text import profiles
-from pipeline.text.fitting import tau
 
 OFTEN = {
     "eng": "the of and to in is that it for was on as",

@@ -12,7 +12,7 @@ import pytest
 from programs import ARCHIVE, DEMO
 
 from jobs import clean, corpus, dedup, explain, extract, remove, report
-from pipeline.spark import runs
+from pipeline.store import run_records
 from schemas.records import STAGES, unbalanced
 
 LANGUAGES = ("cmn", "jpn", "kor", "tha", "khm", "arb", "heb", "hin", "tam", "amh", "kat", "rus", "tur", "eng")
@@ -249,7 +249,7 @@ def test_interrupted_and_run_again(
     """It dies when so many stages are published; then it is run again, and once more with nothing to do."""
     root = copied(corpus_root, tmp_path, wanted)
     flags = ["--root", str(root), *wanted.flags(tmp_path)]
-    publish, done = runs.publish, []
+    publish, done = run_records.publish, []
 
     def dying(folder: str, *args: Any) -> None:
         if len(done) == published:
@@ -258,7 +258,7 @@ def test_interrupted_and_run_again(
         publish(folder, *args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(runs, "publish", dying)
+        patched.setattr(run_records, "publish", dying)
         with pytest.raises(RuntimeError, match="killed"):
             remove.main(flags)
     if published == 0:

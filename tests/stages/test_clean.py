@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config import CleanConfig
+from pipeline.kernels.arrow_text import from_strings
+from pipeline.language.identifier import Identifier
+from pipeline.quality import profiles
+from pipeline.quality.rules import Decider
+from pipeline.quality.signals import SIGNALS, signals
 from pipeline.stages import clean
-from pipeline.text import profiles
-from pipeline.text.arrow_text import from_strings
-from pipeline.text.language import Identifier
-from pipeline.text.quality import SIGNALS, signals
-from pipeline.text.rules import Decider
-from pipeline.text.words import words
+from pipeline.words.words import words
 
 ARTICLES = Path(__file__).resolve().parents[1] / "archive" / "articles"
 SHIPPED = profiles.shipped()

@@ -10,12 +10,12 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from pipeline.config import DedupConfig
+from pipeline.duplicates.minhash import signatures
+from pipeline.kernels.arrow_text import from_strings
 from pipeline.spark import tables
 from pipeline.stages import dedup
 from pipeline.stages.candidates import candidates
-from pipeline.text.arrow_text import from_strings
-from pipeline.text.minhash import signatures
-from pipeline.text.words import words
+from pipeline.words.words import words
 from schemas.dedup import CLUSTERS, REASONS, SIGNATURES
 from schemas.records import unbalanced
 

@@ -9,15 +9,15 @@ import pytest
 from warcs import SHARED, http, plain_record, read, warc
 
 from jobs import extract
+from pipeline.archive.records import Page
 from pipeline.config import ExtractConfig
 from pipeline.flags import Parser, add_stage_flags, load, parse
-from pipeline.spark.command import stage_flags
+from pipeline.language.quick_guess import SAMPLE_BYTES, QuickLanguage, sample
+from pipeline.page.charset import decode
+from pipeline.page.documents import Document, extract_page
+from pipeline.page.isolation import Extracted
+from pipeline.spark.job import stage_flags
 from pipeline.stages import extract as stage
-from pipeline.text.archive import Page
-from pipeline.text.charset import decode
-from pipeline.text.isolation import Extracted
-from pipeline.text.pages import Document, extract_page
-from pipeline.text.quick_language import SAMPLE_BYTES, QuickLanguage, sample
 from schemas.records import STAGES
 
 ARTICLES = Path(__file__).resolve().parents[1] / "archive" / "articles"
@@ -192,8 +192,8 @@ def test_flags() -> None:
 @pytest.mark.skipif(not (SHARED / "data/text").exists(), reason="no ../shared/data/text")
 def test_labelled_texts() -> None:
     """A text whose language is found on the whole text is not refused where it is wanted."""
-    from pipeline.text.arrow_text import from_strings
-    from pipeline.text.language import Identifier
+    from pipeline.kernels.arrow_text import from_strings
+    from pipeline.language.identifier import Identifier
 
     data = (SHARED / "data/text/labelled.warc.gz").read_bytes()
     pages = [item for item in read(data) if isinstance(item, Page)][::4]

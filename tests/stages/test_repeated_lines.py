@@ -9,11 +9,11 @@ import xxhash
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from pipeline.duplicates.page_lines import lines_of
+from pipeline.kernels.arrow_text import from_strings
 from pipeline.spark import tables
 from pipeline.stages import repeated_lines
-from pipeline.text.arrow_text import from_strings
-from pipeline.text.page_lines import lines_of
-from pipeline.text.words import words
+from pipeline.words.words import words
 from schemas.repeated_lines import LINES
 
 COLUMNS = "id string, url string, text string"

@@ -4,8 +4,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from pipeline.config import VocabConfig
+from pipeline.mixture.temperature import epochs
 from pipeline.stages import vocab
-from pipeline.text.mixture import epochs
 
 COLUMNS = "id string, text string, language string, language_script string"
 

@@ -1,0 +1,1 @@
+"""Texts become languages: codes, fastText models, evidence of words, the identifier."""

@@ -1,0 +1,151 @@
+"""A Parquet file without some of its rows: the same schema, order, codec and rows a row group, a row group in memory.
+
+Rows go by their `url`, their `host` or their `id`. A `cluster_id` that names a document that goes is replaced by a name
+that does not tell it and still holds the cluster together.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.lists.takedown import Takedown
+from pipeline.store import storage
+
+KEYS = ("id", "url", "host", "cluster_id")
+LOST = pa.struct([("language", pa.string()), ("language_script", pa.string()), ("reason", pa.string())])
+RECEIPT = pa.schema(
+    [
+        ("path", pa.string()),
+        ("rows", pa.int64()),  # before
+        ("removed", pa.int64()),
+        ("bytes", pa.int64()),  # of the removed rows' `text`, as UTF-8
+        ("lost", pa.list_(pa.struct([*LOST, ("rows", pa.int64())]))),  # the removed rows by what they say
+    ]
+)
+ROWS_A_GROUP = 1024  # of a file that had no rows
+
+
+def concealed(name: str) -> str:
+    """Another name for the cluster of a removed document."""
+    return "removed:" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def keys(path: str, names: Iterable[str] = KEYS) -> Iterator[pa.Table]:
+    """The columns `names`, as far as the file has them and they can be read as strings, in bounded pieces."""
+    fs, inside = storage.filesystem(path)
+    with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
+        there = _keys_of(file.schema_arrow, names)
+        if there:
+            for batch in file.iter_batches(batch_size=1 << 16, columns=there):
+                yield _as_strings(pa.Table.from_batches([batch]), there)
+
+
+def sift(source: str, target: str | None, listed: Takedown, ids: pa.Array, reason: str | None) -> dict[str, Any]:
+    """Writes `target`, the file `source` without the rows that are listed or whose id is in `ids`; answers a row of
+    RECEIPT, its path null. Where `target` is None nothing is written. `reason`: the column that says why a row was
+    dropped, None where a table has only kept rows. Paths are of any store; `target` may be `source`.
+    """
+    fs, inside = storage.filesystem(source)
+    lost: Counter[tuple[str | None, ...]] = Counter()
+    removed = size = 0
+    with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+        told = [name for name in (*LOST.names[:2], reason) if name in schema.names]
+        weighed = ["text"] if "text" in schema.names and _is_text(schema.field("text").type) else []
+        read = None if target else list(dict.fromkeys([*_keys_of(schema, KEYS), *told, *weighed]))
+
+        def kept() -> Iterator[pa.Table]:
+            nonlocal removed, size
+            for place in range(file.num_row_groups):
+                group = file.read_row_group(place, read)
+                goes = _goes(group, listed, ids)
+                gone = group.filter(pa.array(goes))
+                removed += len(gone)
+                for name in weighed:
+                    size += pc.sum(pc.binary_length(gone[name])).as_py() or 0
+                columns = [gone[name].to_pylist() if name in told else [None] * len(gone) for name in LOST.names[:2]]
+                reasons = gone[reason].to_pylist() if reason in told else [None] * len(gone)
+                lost.update(zip(*columns, reasons, strict=True))
+                yield _conceal(group.filter(pa.array(~goes)), ids)
+
+        if target is None:
+            for _ in kept():
+                pass
+        else:
+            _write(target, schema, kept(), file.metadata)
+    found = [dict(zip([*LOST.names, "rows"], [*what, n], strict=True)) for what, n in sorted(lost.items(), key=str)]
+    return {"path": None, "rows": rows, "removed": removed, "bytes": size, "lost": found}
+
+
+def listed_rows(told: pa.Table, listed: Takedown) -> np.ndarray:
+    """bool, a value a row: whether its url or host is listed. told: a piece of `keys`."""
+    goes = np.zeros(len(told), np.bool_)
+    for name, match in (("url", listed.match), ("host", listed.match_hosts)):
+        if name in told.column_names:
+            goes |= match(_joined(told[name]))
+    return goes
+
+
+def _goes(group: pa.Table, listed: Takedown, ids: pa.Array) -> np.ndarray:
+    told = _as_strings(group, _keys_of(group.schema, KEYS))
+    goes = listed_rows(told, listed)
+    if "id" in told.column_names and len(ids):
+        goes |= pc.is_in(_joined(told["id"]), value_set=ids).to_numpy(zero_copy_only=False)
+    return goes
+
+
+def _conceal(kept: pa.Table, ids: pa.Array) -> pa.Table:
+    if not len(ids) or "cluster_id" not in _keys_of(kept.schema, KEYS):
+        return kept
+    place = kept.schema.get_field_index("cluster_id")
+    field, told = kept.schema.field(place), _joined(_as_strings(kept, ["cluster_id"])["cluster_id"])
+    hit = pc.is_in(told, value_set=ids)
+    if not pc.any(hit).as_py() or not _is_text(field.type):
+        return kept
+    names = pa.array([concealed(one or "") for one in told.filter(hit).to_pylist()], pa.string())
+    return kept.set_column(place, field, pc.replace_with_mask(told, hit, names).cast(field.type))
+
+
+def _write(target: str, schema: pa.Schema, pieces: Iterable[pa.Table], old: pq.FileMetaData) -> None:
+    """As the old file was written: its codec, and as many rows a group as its largest had."""
+    rows = max((old.row_group(place).num_rows for place in range(old.num_row_groups)), default=0) or ROWS_A_GROUP
+    codec = old.row_group(0).column(0).compression if old.num_row_groups and len(schema) else "ZSTD"
+    codec = "NONE" if codec == "UNCOMPRESSED" else codec
+    with storage.whole_file(target) as file, pq.ParquetWriter(file, schema, compression=codec) as out:
+        waiting = schema.empty_table()
+        for piece in pieces:
+            waiting = pa.concat_tables([waiting, piece.cast(schema)])
+            while len(waiting) >= rows:
+                out.write_table(waiting.slice(0, rows).combine_chunks(), row_group_size=rows)
+                waiting = waiting.slice(rows)
+        if len(waiting):
+            out.write_table(waiting.combine_chunks(), row_group_size=rows)
+
+
+def _keys_of(schema: pa.Schema, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name in schema.names and _is_key(schema.field(name).type)]
+
+
+def _is_key(kind: pa.DataType) -> bool:
+    return _is_text(kind) or pa.types.is_integer(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _as_strings(table: pa.Table, names: Iterable[str]) -> pa.Table:
+    told = table.select(list(names))  # of no column it has rows all the same
+    for place, name in enumerate(told.column_names):
+        told = told.set_column(place, name, told[name].cast(pa.string()))
+    return told
+
+
+def _joined(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

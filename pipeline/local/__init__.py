@@ -1,1 +1,0 @@
-"""Small tables without an engine: processes of this machine that read and write Parquet themselves."""

@@ -1,0 +1,1 @@
+"""Sizes of languages become how often each is seen."""

@@ -1,0 +1,86 @@
+"""HTML to main text, by one of three engines. Stateless: a page's text depends on nothing but the page.
+
+The engines are imported where they run: the parent of an isolated extractor needs only the names.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Literal, get_args
+
+Engine = Literal["blocks", "trafilatura", "resiliparse"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+RECURSIVE: tuple[Engine, ...] = ("trafilatura", "resiliparse")  # whose trees must not be too deep
+EXACT_DEPTH = 100  # below it an upper bound will do
+
+_FLAT = frozenset({  # elements that add no lasting depth
+    # void
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+    # leaves of SVG
+    "path", "rect", "circle", "line", "polygon", "polyline", "ellipse", "use", "stop", "image",
+    # their end tags may be left out
+    "html", "head", "body", "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option",
+    "optgroup", "colgroup", "rt", "rp",
+})  # fmt: skip
+_TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9-]{0,30})")
+# what is never closed reaches to the end, which keeps this linear
+_HIDDEN = re.compile(r"<!--(?:.*?-->|.*)|<(script|style|textarea)\b(?:.*?</\1|.*)", re.I | re.S)
+
+
+def extract_text(html: bytes, *, engine: Engine) -> str:
+    """Main text of a page in UTF-8; empty where the engine finds none.
+
+    trafilatura runs with its own defaults but without comments. Its `deduplicate` stays off: it remembers other pages.
+    Raises what the engines raise; `isolation` is for pages from the web.
+    """
+    if engine == "blocks":
+        from pipeline.page.main_text.engine import main_text
+
+        return main_text(html)
+    text = html.decode("utf-8", "replace").replace("\0", "")
+    if engine == "trafilatura":
+        import trafilatura
+
+        found = trafilatura.extract(text, include_comments=False, deduplicate=False) or ""
+    elif engine == "resiliparse":
+        from resiliparse.extract.html2text import extract_plain_text
+
+        found = extract_plain_text(text, main_content=True, alt_texts=False, comments=False, post_meta=False)
+    else:
+        raise ValueError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
+    return _encodable(found.strip())
+
+
+def forget() -> None:
+    """Empty trafilatura's caches. They change no text, but grow."""
+    from trafilatura.meta import reset_caches
+
+    reset_caches()
+
+
+def html_depth(html: str) -> int:
+    """Estimate of how deep elements nest, from start and end tags alone, in time linear in the page.
+
+    Elements without lasting depth are not counted, a stray end tag closes nothing, script and comments are left out.
+    """
+    sums = list(accumulate(_steps(html), initial=0))
+    if (bound := max(sums) - min(sums)) < EXACT_DEPTH:
+        return bound
+    return max(accumulate(_steps(_HIDDEN.sub("", html)), lambda depth, step: max(depth + step, 0), initial=0))
+
+
+def _steps(html: str) -> Iterator[int]:
+    tags = _TAG.findall(html)
+    step = {tag: _step(tag.lower()) for tag in set(tags)}
+    return map(step.__getitem__, tags)
+
+
+def _step(tag: str) -> int:
+    if tag.removeprefix("/") in _FLAT:
+        return 0
+    return -1 if tag.startswith("/") else 1
+
+
+def _encodable(text: str) -> str:
+    """Without lone surrogates, which character references can make and no file can hold."""
+    return text.encode("utf-8", "ignore").decode("utf-8")

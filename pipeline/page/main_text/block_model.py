@@ -1,0 +1,237 @@
+"""Which blocks of a page are main text: gradient-boosted trees (Friedman 2001) in two rounds.
+
+The first round sees each block with its surroundings (`block_features`); the second also sees what the first said of
+the neighbours, the elements above and the whole page. `tests/bench/train_blocks.py` makes the file beside this module.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.kernels.compiling import kernel, whole
+from pipeline.page.main_text.block_features import NAMES, describe, headings
+from pipeline.page.main_text.block_measures import KINDS, Measures, measure
+from pipeline.page.main_text.markup import Markup, read_markup
+from pipeline.words.characters import Characters, characters
+
+MODEL = Path(__file__).with_suffix(".npz")
+SCORES_AROUND = 4
+SCORE_WINDOWS = ((-3, 4), (-10, 11), (-10, 0), (1, 11))
+SCORE_LEVELS = 5
+SURE = 0.7
+# feature -1: a leaf, whose value is the threshold.  right: how many nodes further on the right child is.
+NODE = np.dtype([("threshold", np.float32), ("feature", np.int16), ("right", np.uint16)])
+ROWS = 16  # blocks that are scored at once: their features stay in the nearest cache while the trees pass
+WORDLESS = 0.3  # words that a block without any counts
+MIN_SCORE = 0.1
+HOPELESS = 0.01  # blocks that the first round gives less are not looked at again: seven in ten
+# After so many trees of the first round, blocks whose sum is lower are given up: 57 in 100. It changes six words in a
+# hundred thousand of what is chosen.
+LOOK, LOST = 100, -5.0
+
+SCORE_NAMES: tuple[str, ...] = (
+    *(f"score[{offset:+}]" for offset in range(-SCORES_AROUND, SCORES_AROUND + 1)),
+    *(f"score[{begin}:{end}]" for begin, end in SCORE_WINDOWS),
+    *(f"score^{level}" for level in range(SCORE_LEVELS)),
+    "score_group", "score_page", "score_words", "score_before", "score_max", "score_gap_before", "score_gap_after",
+)  # fmt: skip
+
+N_FIRST, N_SECOND = len(NAMES), len(SCORE_NAMES)
+
+
+class Trees(NamedTuple):
+    """Trees one behind the other; a node's left child, for features at most its threshold, is the node behind it."""
+
+    roots: np.ndarray  # int32
+    nodes: np.ndarray  # NODE
+
+
+class Model(NamedTuple):
+    first: Trees
+    second: Trees
+
+
+@cache
+def model() -> Model:
+    """The shipped model, read once a process. Raises ValueError for a file that does not fit these features."""
+    return load(MODEL)
+
+
+def load(path: Path) -> Model:
+    with np.load(path) as stored:
+        if tuple(stored["names"]) != NAMES + SCORE_NAMES:
+            raise ValueError(f"{path.name} was trained with other features: run tests/bench/train_blocks.py")
+        return Model(*(Trees(*(stored[f"{stage}_{name}"] for name in Trees._fields)) for stage in Model._fields))
+
+
+def save(path: Path, trained: Model) -> None:
+    arrays = {
+        f"{stage}_{name}": getattr(getattr(trained, stage), name) for stage in Model._fields for name in Trees._fields
+    }
+    np.savez_compressed(path, names=np.array(NAMES + SCORE_NAMES), **arrays)
+
+
+@kernel
+def score(trees: Trees, rows: np.ndarray, scores: np.ndarray, look: int = -1) -> None:
+    """Writes the probability that a block is main text, for each row, into `scores`. look: after how many trees rows
+    below LOST get no more."""
+    totals, going, n_going = np.zeros(len(rows), np.float64), np.arange(len(rows)), len(rows)
+    for number in range(len(trees.roots)):
+        if number == look:
+            n_going = 0
+            for row in range(len(rows)):
+                if totals[row] >= LOST:
+                    going[n_going] = row
+                    n_going += 1
+            if n_going == 0:
+                break
+        for place in range(n_going):
+            row = going[place]
+            at = whole(trees.roots[number])
+            node = trees.nodes[at]
+            while node.feature >= 0:
+                at += 1 if rows[row, node.feature] <= node.threshold else whole(node.right)
+                node = trees.nodes[at]
+            totals[row] += node.threshold
+    for row in range(len(rows)):
+        scores[row] = 1.0 / (1.0 + np.exp(-totals[row]))
+
+
+@kernel
+def weights(measures: Measures) -> np.ndarray:
+    """What a block counts: its words, and a little for a block without any."""
+    return measures.words.astype(np.float64) + WORDLESS
+
+
+@kernel
+def describe_scores(
+    block: int, markup: Markup, measures: Measures, scores: np.ndarray, sums: np.ndarray, groups: np.ndarray,
+    sure: np.ndarray, row: np.ndarray,
+) -> None:  # fmt: skip
+    """Writes the features of SCORE_NAMES into `row`. sums, groups, sure: of `sum_scores`."""
+    n = len(scores)
+    k = 0
+    for offset in range(-SCORES_AROUND, SCORES_AROUND + 1):
+        other = block + offset
+        row[k] = scores[other] if 0 <= other < n else -0.1
+        k += 1
+    for begin, end in SCORE_WINDOWS:
+        low = min(max(block + begin, 0), n)
+        high = max(min(block + end, n), low)
+        row[k] = _mean(sums, low, high)
+        k += 1
+    level = whole(markup.element[block])
+    for _ in range(SCORE_LEVELS):
+        row[k] = _mean(sums, markup.first[level], markup.last[level])
+        level = max(whole(markup.parent[level]), 0)
+        k += 1
+    group = measures.group[block]
+    row[k] = groups[group, 0] / groups[group, 1]
+    row[k + 1] = _mean(sums, 0, n)
+    row[k + 2] = np.log1p(sums[n, 0])
+    row[k + 3] = sums[block, 0] / max(sums[n, 0], 1e-9)
+    row[k + 4] = sums[n, 2]
+    row[k + 5] = np.log1p(block - sure[block, 0]) if sure[block, 0] >= 0 else -1.0
+    row[k + 6] = np.log1p(sure[block, 1] - block) if sure[block, 1] >= 0 else -1.0
+
+
+@kernel
+def _mean(sums: np.ndarray, low: int, high: int) -> float:
+    weight = sums[high, 1] - sums[low, 1]
+    return (sums[high, 0] - sums[low, 0]) / weight if weight > 0 else -0.1
+
+
+@kernel
+def sum_scores(measures: Measures, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(float64 (blocks + 1, 3): weight times score and weight before a block, the largest score so far;
+    float64 (groups, 2): the same two by group; int32 (blocks, 2): the nearest sure block before and behind, or -1)."""
+    n = len(scores)
+    weight = weights(measures)
+    sums = np.zeros((n + 1, 3), np.float64)
+    groups = np.zeros((len(measures.groups), 2), np.float64)
+    sure = np.full((n, 2), -1, np.int32)
+    seen = -1
+    for block in range(n):
+        sums[block + 1, 0] = sums[block, 0] + weight[block] * scores[block]
+        sums[block + 1, 1] = sums[block, 1] + weight[block]
+        sums[block + 1, 2] = max(sums[block, 2], scores[block])
+        groups[measures.group[block], 0] += weight[block] * scores[block]
+        groups[measures.group[block], 1] += weight[block]
+        sure[block, 0] = seen
+        if scores[block] >= SURE:
+            seen = block
+    seen = -1
+    for place in range(n):
+        block = n - 1 - place
+        sure[block, 1] = seen
+        if scores[block] >= SURE:
+            seen = block
+    return sums, groups, sure
+
+
+@kernel
+def score_blocks(markup: Markup, measures: Measures, first: Trees, second: Trees) -> np.ndarray:
+    """Probability by block, float32, that it is main text."""
+    n = len(measures.words)
+    marks = headings(measures)
+    scores, final = np.zeros(n, np.float32), np.zeros(n, np.float32)
+    rows = np.zeros((ROWS, N_FIRST + N_SECOND), np.float32)
+    for begin in range(0, n, ROWS):
+        end = min(begin + ROWS, n)
+        for block in range(begin, end):
+            describe(block, markup, measures, marks, rows[block - begin])
+        score(first, rows[: end - begin], scores[begin:end], LOOK)
+    sums, groups, sure = sum_scores(measures, scores)
+    waiting, places = 0, np.zeros(ROWS, np.int64)
+    for block in range(n):
+        final[block] = scores[block]
+        if scores[block] >= HOPELESS:
+            describe(block, markup, measures, marks, rows[waiting])
+            describe_scores(block, markup, measures, scores, sums, groups, sure, rows[waiting, N_FIRST:])
+            places[waiting] = block
+            waiting += 1
+        if waiting == ROWS or block == n - 1:
+            score(second, rows[:waiting], rows[:waiting, N_FIRST])
+            for row in range(waiting):
+                final[places[row]] = rows[row, N_FIRST]
+            waiting = 0
+    return final
+
+
+@kernel
+def expected_f1(scores: np.ndarray, weight: np.ndarray) -> float:
+    """The largest F1 to be expected of a choice of blocks, in words. The blocks that score at least half of it are the
+    choice that has it (Lipton et al. 2014, Optimal thresholding of classifiers to maximize F1 measure)."""
+    order = np.argsort(-scores)
+    total = 0.0
+    for block in range(len(scores)):
+        total += weight[block] * scores[block]
+    right, taken, best = 0.0, 0.0, 0.0
+    for block in order:
+        right += weight[block] * scores[block]
+        taken += weight[block]
+        best = max(best, 2.0 * right / (taken + total))
+    return best
+
+
+@kernel
+def choose(scores: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Which blocks are the main text, bool of shape (blocks,)."""
+    return scores >= max(0.5 * expected_f1(scores, weight), MIN_SCORE)
+
+
+@kernel
+def _score_features(page: np.ndarray, markup: Markup, scores: np.ndarray, chars: Characters) -> np.ndarray:
+    measures = measure(page, markup, chars, KINDS)
+    sums, groups, sure = sum_scores(measures, scores)
+    rows = np.zeros((len(scores), N_SECOND), np.float32)
+    for block in range(len(scores)):
+        describe_scores(block, markup, measures, scores, sums, groups, sure, rows[block])
+    return rows
+
+
+def score_features(page: bytes, scores: np.ndarray) -> np.ndarray:
+    """What the second round sees of the first's scores, float32 of shape (blocks, len(SCORE_NAMES))."""
+    return _score_features(np.frombuffer(page, np.uint8), read_markup(page), scores, characters())

@@ -1,0 +1,1 @@
+"""Texts become fit to be kept: repaired, personal data masked."""

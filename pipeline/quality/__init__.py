@@ -1,0 +1,1 @@
+"""Texts become signals, signals become verdicts: measures, rules, thresholds by language and how they are fitted."""

@@ -1,1 +1,0 @@
-"""Pure functions on text: values in, values out, no Spark."""

@@ -1,0 +1,1 @@
+"""Characters, scripts and words: what all that measures a text rests on."""

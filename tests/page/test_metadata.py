@@ -1,0 +1,430 @@
+import gzip
+import json
+import re
+import time
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from warcs import SHARED, page_of, read, warc
+
+from pipeline.archive.limits import ArchiveLimits
+from pipeline.html import tags
+from pipeline.page.charset import decode
+from pipeline.page.documents import Known, _utf8, extract_page
+from pipeline.page.isolation import Extracted, Failure
+from pipeline.page.metadata import MAX_URL, Metadata, read_metadata
+
+URL = "http://example.org/a/page.html"
+
+
+def of(html: str) -> Metadata:
+    return read_metadata(html.encode("utf-8", "replace"))
+
+
+@pytest.mark.parametrize(
+    ("html", "title"),
+    [
+        ("<title>中文標題</title>", "中文標題"),
+        ("<title>日本語の題名</title>", "日本語の題名"),
+        ("<title>한국어 제목</title>", "한국어 제목"),
+        ("<title>ชื่อเรื่องภาษาไทย</title>", "ชื่อเรื่องภาษาไทย"),
+        ("<title>ចំណងជើងខ្មែរ</title>", "ចំណងជើងខ្មែរ"),
+        ("<title>عنوان عربي</title>", "عنوان عربي"),
+        ("<title>כותרת בעברית</title>", "כותרת בעברית"),
+        ("<title>हिन्दी शीर्षक</title>", "हिन्दी शीर्षक"),
+        ("<title>தமிழ் தலைப்பு</title>", "தமிழ் தலைப்பு"),
+        ("<title>የአማርኛ ርዕስ</title>", "የአማርኛ ርዕስ"),
+        ("<title>ქართული სათაური</title>", "ქართული სათაური"),
+        ("<title>Русский заголовок</title>", "Русский заголовок"),
+        ("<title>İstanbul'da ışık</title>", "İstanbul'da ışık"),
+        ("<TITLE lang=en>\n two \t words&nbsp;&amp;&#8211; more</TITLE >", "two words &– more"),
+        ("<title></title><meta property='og:title' content='From og &lt;b&gt;'>", "From og <b>"),
+        ("<meta property='og:title' content='og'><title>own</title><title>second</title>", "own"),
+        ("<svg><title>Play</title></svg><title>own</title>", "own"),
+        ("<svg class='x'/><title>own</title>", "own"),
+        ("<script>'<title>no</title>'</script><title>own</title>", "own"),
+        ("<!-- <title>no</title> --><title>own</title>", "own"),
+        ("<template><title>no</title></template><title>own</title>", "own"),
+        ("<title>a <b>c</title>", "a <b>c"),
+        ("<title>to the end", "to the end"),
+        ("<title>\0\ud800&#xD800;x</title>", "?�x"),
+        ("<title> \n </title>", None),
+        ("<p>none", None),
+        (f"<title>{'字' * 5000}</title>", "字" * 1000),
+    ],
+)
+def test_title(html, title):
+    assert of(html).title == title
+
+
+@pytest.mark.parametrize(
+    ("html", "language"),
+    [
+        ('<html lang="am-ET">', "am-ET"),
+        ("<HTML LANG=ka>", "ka"),
+        ('<html xml:lang="he" dir=rtl>', "he"),
+        ('<html xml:lang="en" lang="tr">', "tr"),
+        ('<html lang=""><meta http-equiv=content-language content=km>', "km"),
+        ("<html><meta HTTP-EQUIV='Content-Language' content=' ta '>", "ta"),
+        ("<html><meta http-equiv=content-language content='en, fr'>", None),
+        ("<html lang=ru><meta http-equiv=content-language content=en>", "ru"),
+        ("<!--[if IE 7]><html lang=en><![endif]--><html lang=hi>", "hi"),
+        ("<html><meta property=og:locale content=en_US>", None),
+        ("<html data-lang=en>", None),
+        (f"<html lang={'x' * 500}>", "x" * 100),
+    ],
+)
+def test_html_lang(html, language):
+    assert of(html).html_lang == language
+
+
+@pytest.mark.parametrize(
+    ("html", "address"),
+    [
+        ("<link rel=canonical href=https://example.com/x>", "https://example.com/x"),
+        ("<LINK HREF='/x?a=1&amp;b=2#top' REL='Canonical'>", "http://example.org/x?a=1&b=2"),
+        ("<link rel='nofollow canonical' href=other.html>", "http://example.org/a/other.html"),
+        ("<link rel=canonical href=//example.net>", "http://example.net"),
+        ("<base href=/b/><link rel=canonical href=c>", "http://example.org/b/c"),
+        ("<link rel=canonical href=c><base href=https://example.net/b/>", "https://example.net/b/c"),
+        ("<link rel=canonical href=' \n/a\tb '>", "http://example.org/ab"),
+        ("<link rel=canonical href='/日本/ไทย'>", "http://example.org/日本/ไทย"),
+        ("<link rel=canonical href=a><link rel=canonical href=b>", "http://example.org/a/a"),
+        ("<meta property=og:url content=https://example.com/og>", "https://example.com/og"),
+        ("<meta property=og:url content=/og><link rel=canonical href=/x>", "http://example.org/x"),
+        ("<link rel=canonical href=javascript:x><meta property=og:url content=/og>", "http://example.org/og"),
+        ("<link rel=canonical href='http://[x/'><meta property=og:url content=/og>", "http://example.org/og"),
+        ("<link rel=canonical href=ftp://example.org/>", None),
+        ("<link rel=canonical href='/two words'>", None),
+        ("<link rel=canonical href=''>", None),
+        ("<link rel=canonical>", None),
+        ("<link rel=alternate href=/x>", None),
+        ("<!-- <link rel=canonical href=/x> -->", None),
+        (f"<link rel=canonical href=/{'x' * MAX_URL}>", None),
+    ],
+)
+def test_canonical(html, address):
+    assert of(html).canonical(URL) == address
+
+
+def test_canonical_is_the_page_s_own():
+    said = of("<link rel=canonical href=x>")
+    assert [said.canonical(f"http://{host}.example/") for host in "ab"] == ["http://a.example/x", "http://b.example/x"]
+    assert said.canonical("dns:x") is None
+
+
+CC = "https://creativecommons.org/licenses"
+
+
+@pytest.mark.parametrize(
+    ("html", "licence"),
+    [
+        (f"<a rel=license href={CC}/by-sa/4.0/>CC", f"{CC}/by-sa/4.0/"),
+        ("<a href='http://creativecommons.org/licenses/by-sa/4.0/deed.ja' rel='nofollow license'>", f"{CC}/by-sa/4.0/"),
+        ("<a rel=license href=//www.CreativeCommons.org/licenses/BY-NC-ND/3.0/de/legalcode>", f"{CC}/by-nc-nd/3.0/de/"),
+        ("<link rel=license href=//creativecommons.org/licenses/by/2.5/jp>", f"{CC}/by/2.5/jp/"),
+        (f"<a rel=license href='{CC}/by/4.0/?ref=x'>", f"{CC}/by/4.0/"),
+        (f"<a href={CC}/by-nc/>", f"{CC}/by-nc/"),
+        ("<a href=https://creativecommons.org/publicdomain/zero/1.0/deed.hi>",
+         "https://creativecommons.org/publicdomain/zero/1.0/"),
+        ("<area href=https://creativecommons.org/publicdomain/mark/1.0/>",
+         "https://creativecommons.org/publicdomain/mark/1.0/"),
+        (f"<a href={CC}/by/3.0/igo/>", f"{CC}/by/3.0/igo/"),
+        ("<meta name=DC.rights content='http://creativecommons.org/licenses/by/4.0'>", f"{CC}/by/4.0/"),
+        (f"<a href={CC}/by/2.0/>photo</a><a rel=license href={CC}/by-sa/4.0/>", f"{CC}/by-sa/4.0/"),
+        (f"<a rel=license href={CC}/by/2.0/>photo</a><link rel=license href={CC}/by-sa/4.0/>", f"{CC}/by-sa/4.0/"),
+        (f"<a href={CC}/by/2.0/>1</a><a href={CC}/by/2.0/deed.ko>2</a>", f"{CC}/by/2.0/"),
+        (f"<a href={CC}/by/2.0/>one photo</a><a href={CC}/by/4.0/>another</a>", None),
+        (f"<a rel=license href={CC}/by/2.0/>one photo</a><a rel=license href={CC}/by-sa/2.0/>another</a>", None),
+        (f"<a href={CC}/>all licences</a>", None),
+        ("<a href=https://creativecommons.org/about/cclicenses/>about</a>", None),
+        (f"<p>{CC}/by/4.0/</p>", None),
+        (f"<a title={CC}/by/4.0/ href=/x>", None),
+        (f"<a href=https://example.org/?u={CC}/by/4.0/>", None),
+        ("<a href=https://creativecommons.org.example.net/licenses/by/4.0/>", None),
+        ("<a href=https://creativecommons.org/licenses/byte/4.0/>", None),
+        (f"<!-- <a rel=license href={CC}/by/4.0/> -->", None),
+        (f"<script>'<a rel=license href={CC}/by/4.0/>'</script>", None),
+        ("<a rel=license href=https://www.gnu.org/licenses/fdl.html>", None),
+    ],
+)  # fmt: skip
+def test_licence(html, licence):
+    assert of(html).licence == licence
+
+
+def data(value: object) -> str:
+    return f"<script type='application/ld+json'>{json.dumps(value)}</script>"
+
+
+@pytest.mark.parametrize(
+    ("html", "day"),
+    [
+        ("<meta property=article:published_time content=2016-12-23T05:11:55-0500>", "2016-12-23"),
+        ("<meta content='2016/1/3 10:00' itemprop='datePublished'>", "2016-01-03"),
+        ("<meta name='DC.date.issued' content=20161223>", "2016-12-23"),
+        ("<meta name=date content=20161223101112>", "2016-12-23"),
+        ("<meta name=date content='23.12.2016'>", "2016-12-23"),
+        ("<meta name=pubdate content='Fri, 23 Dec 2016 10:00:00 GMT'>", "2016-12-23"),
+        ("<meta name=pubdate content='December 3rd, 2016'>", "2016-12-03"),
+        ("<meta name=date content='12/11/2016'>", None),  # of two readings, none
+        ("<meta name=date content=2016-13-01>", None),
+        ("<meta name=date content=2016-02-30>", None),
+        ("<meta name=date content=1482487915>", None),
+        ("<meta name=date content=1399-05-03>", None),  # another calendar
+        ("<meta name=date content=2559-05-03>", None),
+        ("<meta name=date content=2016>", None),
+        ("<meta name=date content=''><meta name=pubdate content=2016-12-23>", "2016-12-23"),
+        ("<meta name=last-modified content=2016-12-23>", None),
+        ("<meta name=date content=2019-01-01>" + data({"@type": "NewsArticle", "datePublished": "2016-12-23"}),
+         "2016-12-23"),
+        (data([{"@type": "Organization"}, {"@type": ["Article"], "datePublished": "2016-12-23T00:00Z"}]), "2016-12-23"),
+        (data({"@graph": [{"@type": "WebPage", "datePublished": "2016-12-23"}]}), "2016-12-23"),
+        (data({"@type": "Product", "review": [{"@type": "Review", "datePublished": "2016-12-23"}]}), None),
+        (data({"@type": "Comment", "datePublished": "2016-12-23"}), None),
+        ("<script type=application/ld+json>{\"datePublished\": \"2016-12-23\",}</script>", None),
+        ("<script type=application/ld+json>" + "[" * 100_000 + "\"datePublished\"</script>", None),
+        ("<time pubdate datetime=2016-12-23>yesterday</time>", "2016-12-23"),
+        ("<time itemprop=datePublished datetime=2016-12-23T10:00>", "2016-12-23"),
+        ("<time class='entry-date published' datetime=2016-12-23>" * 2, "2016-12-23"),
+        ("<time pubdate datetime=2016-12-23></time><time pubdate datetime=2016-12-24>", None),
+        ("<time datetime=2016-12-23>", None),
+    ],
+)  # fmt: skip
+def test_published(html, day):
+    assert of(html).published == day
+
+
+def test_a_page_that_says_nothing():
+    assert of("") == of("<") == of("words <3") == Metadata()
+
+
+def test_text_runs():
+    html = "<title> T&amp;t </title>a <b>ข้อความ</b>\n<script>x<b>y</script><style>s</style><!-- c -->1 < 2<textarea>t"
+    data = html.encode()
+    assert [data[a:b].decode() for a, b in tags.text_runs(data)] == ["T&amp;t", "a", "ข้อความ", "1 < 2"]
+    assert tags.text_runs(b"").shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("html", "runs"),
+    [
+        ("<?xml version='1.0'?><title/><script src='x'/>字<style />я", ["字", "я"]),
+        ("<script src='x'/>字<style />я", []),
+        ("<?xml version='1.0'?><script src=x/>字</script>я", ["я"]),
+        ("<?xml version='1.0'?></script/>字", ["字"]),
+        ("a<svg><title/><style/>b</svg>c<style/>d</style>e", ["a", "b", "c", "e"]),
+        ("a<svg/><style/>b</style>c", ["a", "c"]),
+    ],
+)
+def test_runs_behind_what_a_slash_closes(html, runs):
+    data = html.encode()
+    assert [data[a:b].decode() for a, b in tags.text_runs(data)] == runs
+
+
+@pytest.mark.parametrize(
+    ("html", "titles"),
+    [
+        ("<?xml version='1.0'?><script src='x'/><title>ก</title>", [b"\xe0\xb8\x81"]),
+        ("<script src='x'/><title>T</title>", []),
+        ("<svg width='1'/><title>T</title>", [b"T"]),
+        ("<svg width=1/><title>T</title>", []),  # the slash is the value's: the drawing goes on
+        ("<svg><style/><title>no</title></svg><title>T</title>", [b"T"]),
+        ("</svg/><title>T</title>", [b"T"]),
+    ],
+)
+def test_titles_behind_what_a_slash_closes(html, titles):
+    assert [tag.text for tag in tags.tags(html.encode()) if tag.kind == tags.TITLE] == titles
+
+
+PIECES = [
+    "<title>", "</title>", "<meta name=date content=2016-12-23>", "<html lang=a>", "<link rel=canonical href=x>", "<a ",
+    "<!--", "-->", "<script>", "<script type=application/ld+json>", "</script>", "'", '"', "=", ">", "<", "/", "&#x41;",
+    "<svg>", "</svg>", "<template>", "</template>", "字", "\0", " ", "<plaintext>", "<base href=//[>", "</", "<!",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+def test_any_markup(html):
+    said = of(html)
+    said.canonical(URL)
+    assert all(value is None or value.encode() for value in (said.title, said.html_lang, said.licence, said.published))
+    runs = tags.text_runs(html.encode())
+    assert (runs[:, 0] < runs[:, 1]).all() and (runs[1:, 0] >= runs[:-1, 1]).all()
+
+
+@given(st.lists(st.sampled_from([one for one in PIECES if one not in ("\0", "<plaintext>")]), max_size=40).map("".join))
+def test_text_is_a_browser_s(html):
+    """lexbor reads any markup as the standard says; without scripts in comments and templates, the same is text."""
+    from resiliparse.parse.html import HTMLTree
+
+    html = re.sub("<svg>|</svg>|<template>|</template>|&#x41;", "", html)
+    document = HTMLTree.parse(f"<!DOCTYPE html><html><body>{html}").document
+    for node in document.query_selector_all("script"):
+        node.parent.remove_child(node)
+    expected = document.query_selector("html").text
+    page = f"<!DOCTYPE html><html><body>{html}".encode()
+    ours = "".join(page[a:b].decode() for a, b in tags.text_runs(page))
+    assert re.sub(r"\s", "", ours) == re.sub(r"\s", "", expected)
+
+
+HOSTILE = {
+    "one line": "x" * (4 << 20),
+    "unclosed quote": "<a href='" + "x<b>" * (1 << 20),
+    "unclosed comment": "<!--" + "-" * (4 << 20),
+    "metas": "<meta name=date content=never>" * 100_000,
+    "bare metas": "<meta " * 700_000,
+    "scripts": "<script>" * 500_000,
+    "end of scripts": "<script>" + "</scrip" * 600_000,
+    "spaces": "<meta" + " " * (4 << 20),
+    "spaces in an attribute": "<meta name" + " " * (4 << 20),
+    "equals": "<meta " + "=" * (4 << 20) + ">",
+    "data": "<script type=application/ld+json>" + '{"datePublished":' * 200_000,
+    "links": f"<a href={CC}/by/4.0/>" * 100_000,
+    "entities": "<meta name='" + "&#x41;" * 600_000 + "'>",
+    "title": "<title>" + "&amp" * (1 << 20),
+    "lower than": "<" * (4 << 20),
+}
+
+
+@pytest.mark.parametrize("html", HOSTILE.values(), ids=HOSTILE.keys())
+def test_time_is_linear(html):
+    of("<html>"), tags.text_runs(b"<html>")  # compile
+    began = time.process_time()
+    of(html)
+    tags.text_runs(html.encode())
+    assert time.process_time() - began < 2
+
+
+def test_more_tags_of_a_kind_than_a_page_has():
+    html = "<a href=https://creativecommons.org/x>" * 1500 + "<title>t</title>" + "<meta name=x>" * 1500
+    kinds = [tag.kind for tag in tags.tags(html.encode())]
+    assert [kinds.count(kind) for kind in (tags.ANCHOR, tags.TITLE, tags.META)] == [1000, 1, 1000]
+
+
+class Counting:
+    """Stands in for the extraction process."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def extract(self, html: bytes) -> Extracted:
+        self.calls += 1
+        return Extracted(re.sub("<[^>]*>", "", html.decode()), read_metadata(html))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "shift_jis", "gb18030"])
+def test_the_engine_gets_utf_8(encoding):
+    """Whatever the page is in, without its mark; bytes that are no text are U+FFFD there too."""
+    label = f"Content-Type: text/html; charset={encoding.removesuffix('-sig')}"
+    body = "<p>本文です".encode(encoding)
+    assert extract_page(page_of(label, body=body), Counting()).text == "本文です"
+    broken = extract_page(
+        page_of("Content-Type: text/html; charset=utf-8", body="<p>本文です".encode() * 99 + b"\xff"), Counting()
+    )
+    assert (broken.text[-2:], broken.n_replacement) == ("す\ufffd", 1)
+
+
+def test_copies_are_read_once_and_each_record_has_its_own_row():
+    html = b"<title>t</title><link rel=canonical href=x><meta name=robots content=noindex><p>words"
+    other = html + b" more"
+    records = [
+        {"url": "http://a.example/", "body": html, "warc": {"WARC-Payload-Digest": "sha1:LIE"}},
+        {"url": "http://b.example/", "body": html, "http": [("Content-Type", "text/html"), ("X-Robots-Tag", "noai")]},
+        {"url": "http://c.example/", "body": other, "warc": {"WARC-Payload-Digest": "sha1:LIE"}},
+        {"url": "http://d.example/", "body": html, "http": [("Content-Type", "text/html; charset=latin1")]},
+        {"url": "http://a.example/", "body": html},
+        {"url": "http://e.example/", "type": "conversion", "http": None, "content_type": "text/plain", "body": html},
+    ]
+    pages = read(warc(records))
+    each, once, known = Counting(), Counting(), Known()
+    expected = [extract_page(page, each) for page in pages]
+    assert [extract_page(page, once, known=known) for page in pages] == expected
+    assert (each.calls, once.calls, len(known)) == (5, 3, 4)
+    assert [row.canonical for row in expected[:3]] == [f"http://{host}.example/x" for host in "abc"]
+    assert [row.opt_out for row in expected[:2]] == ["noindex", "noai,noindex"]
+    assert len({row.id for row in expected}) == 6
+    assert expected[5].text.startswith("<title>")
+
+
+def test_failures_are_known_too_and_memory_is_bounded():
+    page = page_of("Content-Type: text/html", body=b"<p>" + bytes(range(128, 160)) * 100)
+    known, worker = Known(), Counting()
+    assert extract_page(page, worker, known=known) == extract_page(page, worker, known=known)
+    assert len(known) == 1
+    known = Known(max_bytes=100_000)
+    for number in range(50):
+        extract_page(page_of("Content-Type: text/html", body=b"<p>%d" % number + b"x" * 10_000), worker, known=known)
+    assert 5 <= len(known) <= 10
+    before = worker.calls
+    extract_page(page_of("Content-Type: text/html", body=b"<p>49" + b"x" * 10_000), worker, known=known)
+    assert worker.calls == before  # the latest stay
+    extract_page(page_of("Content-Type: text/html", body=b"<p>" + b"x" * 200_000), worker, known=known)
+    assert len(known) <= 10  # too large to keep
+
+
+class Failing:
+    """Stands in for an extraction process that a page brings down."""
+
+    def __init__(self, reason: str) -> None:
+        self.calls, self._reason = 0, reason
+
+    def extract(self, html: bytes) -> Failure:
+        self.calls += 1
+        return Failure(self._reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "calls"), [("no_main_text", 1), ("too_deep", 1), ("timeout", 2), ("memory", 2), ("parser_crash", 2)]
+)
+def test_a_copy_of_a_page_that_failed_by_accident_is_tried_again(reason, calls):
+    page, known, worker = page_of("Content-Type: text/html", body=b"<p>words"), Known(), Failing(reason)
+    assert [extract_page(page, worker, known=known).reason for _ in range(2)] == [reason, reason]
+    assert worker.calls == calls
+
+
+def test_what_pages_say_of_themselves_counts_as_memory():
+    """Small pages with long addresses."""
+    known, worker = Known(max_bytes=1 << 20), Counting()
+    for number in range(400):
+        body = b"<base href=http://a/%d%s><link rel=canonical href=%s><p>words" % (number, b"b" * 1900, b"c" * 1900)
+        extract_page(page_of("Content-Type: text/html", body=body), worker, known=known)
+    assert 100 < len(known) < (1 << 20) // 4000
+
+
+HOSTILE = {
+    "a reference of 10,000 digits": b"<title>t</title><meta name=robots content='&#%s; noai'>" % (b"9" * 10_000),
+    "a title of 10,000 digits": b"<title>t &#%s;</title>" % (b"9" * 10_000),
+    "a meta of 8 MB": b"<title>t</title><meta name=robots content='" + b"noai, " * 1_400_000 + b"'>",
+    "a million attributes": b"<title>t</title><meta name=robots content=noai " + b"a=1 " * 1_000_000 + b">",
+    "a title of 8 MB": b"<title>t " + b"&amp; " * 1_600_000 + b"</title>",
+    "8 MB of meta elements": b"<title>t</title>" + b"<meta name=robots content=noai>" * 260_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_a_page_says_costs_little(name):
+    tracemalloc.start()
+    began = time.process_time()
+    said = read_metadata(HOSTILE[name] + b"<p>words")
+    seconds, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert said.title is not None and said.title.startswith("t") and len(said.title) <= 1000
+    assert seconds < 1 and peak < 64 << 20
+
+
+@pytest.mark.skipif(not (SHARED / "data/web").exists(), reason="no ../shared/data/web")
+def test_real_pages():
+    """Nearly all have a title; what is found has its form."""
+    with gzip.open(SHARED / "data/web/web-002.warc.gz") as file:
+        pages = [page for page in read(file.read(), ArchiveLimits()) if hasattr(page, "body")][:300]
+    decoded = [decode(page.body, page.http_charset) for page in pages]
+    given = [_utf8(page.body, text) for page, text in zip(pages, decoded, strict=True)]
+    assert given == [text.text.encode() for text in decoded]
+    found = [read_metadata(html) for html in given]
+    assert sum(said.title is not None for said in found) > 0.95 * len(found)
+    days = [said.published for said in found if said.published]
+    assert len(days) > 0.1 * len(found) and all(re.fullmatch(r"(19|20)\d\d-[01]\d-[0-3]\d", day) for day in days)
+    addresses = [address for page, said in zip(pages, found, strict=True) if (address := said.canonical(page.url))]
+    assert len(addresses) > 0.2 * len(found) and all(re.match("https?://.", address) for address in addresses)
