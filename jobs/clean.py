@@ -22,6 +22,7 @@ from pipeline.spark import job, tables
 from pipeline.spark.progress import stage_progress
 from pipeline.stages import clean
 from pipeline.store import run_records, storage
+from schemas.errors import UserError
 from schemas.records import EXAMPLES, Example, RunRecord
 
 # Of the config, what annotated columns depend on; what the files hold is in the record's inputs.
@@ -88,7 +89,7 @@ def _absolute(settings: CleanConfig) -> CleanConfig:
 
 
 def _inputs(settings: CleanConfig) -> dict[str, str]:
-    """SHA-256 of the files of the user's that annotating reads. ValueError where one is not there."""
+    """SHA-256 of the files of the user's that annotating reads. UserError where one is not there."""
     if settings.model:
         identifier = Identifier(settings.model)  # a file that is no model is an error here, not in a task
         settings.check_languages(identifier.languages)
@@ -98,7 +99,7 @@ def _inputs(settings: CleanConfig) -> dict[str, str]:
     files += [(f"decontaminate {one}", contamination.source(one).path) for one in settings.decontaminate.sources]
     for name, path in files:
         if not storage.exists(path):
-            raise ValueError(f"[clean] {name.partition(' ')[0]}: {path}: no such file or folder")
+            raise UserError(f"[clean] {name.partition(' ')[0]}: {path}: no such file or folder")
         found[name] = storage.digest(path)
     return found
 

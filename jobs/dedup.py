@@ -17,6 +17,7 @@ from pipeline.spark import job, tables
 from pipeline.spark.progress import local_progress, stage_progress
 from pipeline.stages import dedup, earlier, one_task, repeated_lines
 from pipeline.store import run_records, storage
+from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
 
 PARTS = ("lines", "signatures", "clusters", "documents", "_cut")
@@ -74,7 +75,7 @@ def _with_engine(
 ) -> Ledger:
     for one in crawls:
         if one.folder.rstrip("/") == folder.rstrip("/"):
-            raise ValueError(f"--against {one.path}: that is the folder to be written; name an earlier one")
+            raise UserError(f"--against {one.path}: that is the folder to be written; name an earlier one")
         earlier.check_version(spark, one, settings.hasher().version)
     with run_records.building(folder, record) as building:
         path = {name: storage.join(building, name) for name in PARTS}
@@ -122,9 +123,9 @@ def _with_engine(
 def _check_quality(name: str, given: DataFrame, source: job.Source) -> None:
     kinds = {column: kind for column, kind in given.dtypes if column not in source.added}
     if name and name not in kinds:
-        raise ValueError(f"--quality-column {name}: {source.path} has no such column; it has {', '.join(kinds)}")
+        raise UserError(f"--quality-column {name}: {source.path} has no such column; it has {', '.join(kinds)}")
     if name and not kinds[name].startswith(("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")):
-        raise ValueError(f"--quality-column {name}: it is {kinds[name]}; name a column of numbers")
+        raise UserError(f"--quality-column {name}: it is {kinds[name]}; name a column of numbers")
 
 
 def _sign(

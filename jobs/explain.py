@@ -13,12 +13,13 @@ from pipeline.flags import Parser, parse
 from pipeline.spark import job, tables
 from pipeline.spark.session import session
 from pipeline.store import run_records, storage
+from schemas.errors import UserError
 
 SAID = ("title", "html_lang", "canonical", "licence", "published", "opt_out", "encoding", "truncated")  # of a document
 
 
 def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
-    """A line or more a finished stage. ValueError when no record of the root has the address."""
+    """A line or more a finished stage. UserError when no record of the root has the address."""
     ids: set[str] = set()
     rows = _rows(spark, root, "extract", "documents", F.col("url") == url)
     ids.update(row["id"] for row in rows)
@@ -33,7 +34,7 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
         why = f"{row['reason']} ({row['detail'] or 'no detail'})"
         yield f"extract: skipped, {why}, {row['file_path']} at {row['offset']}"
     if not rows and not lost:
-        raise ValueError(f"--url {url}: no record of this address in {root}/extract")
+        raise UserError(f"--url {url}: no record of this address in {root}/extract")
     mine = F.col("id").isin(*sorted(ids)) & (F.col("url") == url)
     cleaned = _rows(spark, root, "clean", "documents", mine)
     for row in cleaned:

@@ -22,6 +22,7 @@ from pipeline.store import run_records, storage
 from pipeline.workers import processes
 from pipeline.workers.heartbeats import BEATS, beats
 from pipeline.workers.tasks import Each
+from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
 
 NEUTRAL = {  # change no row of an archive
@@ -67,7 +68,7 @@ def run(engine: SparkSession | job.Later, settings: ExtractConfig, archives: lis
             assert total.worst is not None
             if total.failed == total.archives:
                 run_records.abandon(folder)
-            raise ValueError(
+            raise UserError(
                 f"{total.failed} of {total.archives} archives gave nothing, such as {total.worst.file_path} "
                 f"({total.worst.status}: {total.worst.detail}): check --input, or raise max_failed_share"
             )

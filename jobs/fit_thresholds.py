@@ -22,10 +22,11 @@ from pipeline.spark import job, tables
 from pipeline.spark.session import session
 from pipeline.stages import fit_thresholds
 from pipeline.store import run_records, storage
+from schemas.errors import UserError
 
 
 def fitted(spark: SparkSession, args: argparse.Namespace) -> str:
-    """The TOML file's text. ValueError names the table, its column or the flag that is wrong."""
+    """The TOML file's text. UserError names the table, its column or the flag that is wrong."""
     texts = fit_thresholds.sample(_trusted(_read(spark, args), args.trusted), args.most_texts)
     if args.words_from:
         more = tables.read(spark, storage.absolute(args.words_from), fit_thresholds.REQUIRED)
@@ -33,7 +34,7 @@ def fitted(spark: SparkSession, args: argparse.Namespace) -> str:
     signals, words = fit_thresholds.collected(fit_thresholds.measure(texts))
     limits = fitting.fit(signals, _defaults(), min_texts=args.min_texts, cut=args.cut)
     if not limits and not words:
-        raise ValueError(f"no language has {args.min_texts} texts; give more of them or a smaller --min-texts")
+        raise UserError(f"no language has {args.min_texts} texts; give more of them or a smaller --min-texts")
     count = sum(map(fitting.count, signals.values()))
     sections = fitting.merge(limits, {key: {profiles.STOP_WORDS: found} for key, found in words.items()})
     job.say(f"fit      {count:,} texts in {len(signals)} languages and scripts: {len(sections)} sections")
@@ -49,7 +50,7 @@ def fitted(spark: SparkSession, args: argparse.Namespace) -> str:
 
 
 def from_fineweb2(place: str, about: Sequence[str]) -> str:
-    """FineWeb-2's YAML files as our TOML. ValueError names the file that is none."""
+    """FineWeb-2's YAML files as our TOML. UserError names the file that is none."""
     found = profiles.load(storage.absolute(place), CleanConfig.threshold_names())
     sections = fitting.merge(found.thresholds, {k: {profiles.STOP_WORDS: v} for k, v in found.stop_words.items()})
     job.say(f"fit      {len(sections)} sections from {place}")
@@ -72,7 +73,7 @@ def _trusted(documents: DataFrame, condition: str) -> DataFrame:
         return documents.where(condition)
     except (AnalysisException, ParseException) as error:
         first = str(error).strip().splitlines()[0]
-        raise ValueError(f"--trusted {condition!r} is no condition over the table's columns: {first}") from None
+        raise UserError(f"--trusted {condition!r} is no condition over the table's columns: {first}") from None
 
 
 def _defaults() -> dict[str, float]:
@@ -101,9 +102,9 @@ def body(argv: Sequence[str] | None) -> None:
     parser.add_argument("--partitions", type=job.positive, help="shuffle partitions; results never depend on it")
     args = parse(parser, argv)
     if sum(map(bool, (args.root, args.input, args.from_fineweb2))) != 1:
-        raise ValueError("give one of --root ROOT, --input TABLE and --from-fineweb2 FOLDER")
+        raise UserError("give one of --root ROOT, --input TABLE and --from-fineweb2 FOLDER")
     if not args.output.endswith(".toml"):
-        raise ValueError(f"--output {args.output}: name a file that ends in .toml")
+        raise UserError(f"--output {args.output}: name a file that ends in .toml")
     if args.from_fineweb2:
         text = from_fineweb2(args.from_fineweb2, args.about)
     else:

@@ -28,6 +28,7 @@ from pipeline.spark.progress import stage_progress
 from pipeline.spark.session import session
 from pipeline.stages import remove, sample
 from pipeline.store import run_records, storage
+from schemas.errors import UserError
 from schemas.records import EXAMPLES, LEDGER, REMOVED, RUN, STAGES, RunRecord
 
 SCRATCH = "_removed.scratch"
@@ -70,13 +71,13 @@ def run(spark: SparkSession, root: str, listed: Takedown, lists: list[dict[str, 
 
 
 def _settled(root: str, dry_run: bool) -> dict[str, RunRecord]:
-    """Finished stages by folder, interrupted publications completed. ValueError where there is none, or where an
+    """Finished stages by folder, interrupted publications completed. UserError where there is none, or where an
     unfinished extract keeps pages that its next run would publish."""
     for stage in STAGES:
         folder = storage.join(root, stage)
         run_records.finished(folder)
         if storage.read_json(storage.join(root, f"_{stage}.building", run_records.PLAN)):
-            raise ValueError(
+            raise UserError(
                 f"--root {root}: an unfinished {stage} lies in _{stage}.building and keeps pages: finish it with "
                 f"jobs/{stage}.py, or remove that folder"
             )
@@ -86,7 +87,7 @@ def _settled(root: str, dry_run: bool) -> dict[str, RunRecord]:
     records = {folder: storage.read_json(storage.join(root, folder, RUN)) for folder in folders}
     stages = {folder: record for folder, record in records.items() if record and record.get("stage") in STAGES}
     if not stages:
-        raise ValueError(f"--root {root}: no finished stage in it; name the folder of a corpus")
+        raise UserError(f"--root {root}: no finished stage in it; name the folder of a corpus")
     return stages
 
 
@@ -181,7 +182,7 @@ def body(argv: Sequence[str] | None) -> None:
     args = parse(parser, argv)
     given = [(flag, path) for flag in ("urls", "hosts") for path in getattr(args, flag)]
     if not given:
-        raise ValueError("give --urls LIST, a file of addresses, or --hosts LIST, a file of hosts, or both")
+        raise UserError("give --urls LIST, a file of addresses, or --hosts LIST, a file of hosts, or both")
     root = storage.absolute(args.root)
     listed = Takedown(args.urls, args.hosts)
     lists = []
@@ -190,7 +191,7 @@ def body(argv: Sequence[str] | None) -> None:
         name = path.rstrip("/").rsplit("/", 1)[-1]
         lists.append({"flag": f"--{flag}", "name": name, "sha256": storage.digest(path)})
     if not storage.exists(root):
-        raise ValueError(f"--root {root}: no such folder")
+        raise UserError(f"--root {root}: no such folder")
     job.say(f"remove   {listed.n_urls:,} addresses, {listed.n_hosts:,} hosts are listed")
     if listed.n_fronts:
         job.say(

@@ -9,7 +9,7 @@ Needs no Spark session. --run is the --output of train/pretrain.py.
 import sys
 from collections.abc import Sequence
 
-from pipeline.exit_status import ending
+from pipeline.exit_status import run_to_exit_status
 from pipeline.flags import Parser, parse
 from pipeline.report.page import write_report
 
@@ -23,7 +23,7 @@ def body(argv: Sequence[str] | None) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return ending(body, argv)
+    return run_to_exit_status(body, argv)
 
 
 if __name__ == "__main__":

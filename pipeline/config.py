@@ -26,6 +26,7 @@ from pipeline.quality.expressions import nearest
 from pipeline.quality.profiles import STOP_WORDS, Profiles, crossed, folded
 from pipeline.quality.rules import Rule, Thresholds, chosen
 from pipeline.words.scripts import SCRIPTS as LETTER_SCRIPTS
+from schemas.errors import UserError
 
 SCRIPTS = sorted({*LETTER_SCRIPTS, "Jpan"} - {"Hira", "Kana"})  # what a document's script can be
 UNKNOWN = "und"
@@ -35,7 +36,7 @@ MAX_PERM = 4096
 def _no_truth(value: Any) -> Any:
     """pydantic would read true as 1; no field here is a truth."""
     if isinstance(value, bool):
-        raise ValueError("give the value itself, not true or false")
+        raise UserError("give the value itself, not true or false")
     return value
 
 
@@ -87,7 +88,7 @@ class ExtractConfig(StageConfig):
     def _languages_can_be_guessed(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
         for code in codes:
             if code == UNKNOWN:
-                raise ValueError("und cannot be guessed: leave it empty here, [clean] languages may have und")
+                raise UserError("und cannot be guessed: leave it empty here, [clean] languages may have und")
             _require_language(code, LANGUAGES)
         return codes
 
@@ -188,13 +189,13 @@ class CleanConfig(StageConfig):
     @classmethod
     def _rules_are_named(cls, given: Any) -> Any:
         if isinstance(given, list | tuple):  # as it was before presets
-            raise ValueError('sets of rules are named in presets; a rule of your own is [clean.rules] name = "..."')
+            raise UserError('sets of rules are named in presets; a rule of your own is [clean.rules] name = "..."')
         return given
 
     @model_validator(mode="after")
     def _all_is_known(self) -> "CleanConfig":
         if "none" in self.presets and len(self.presets) > 1:
-            raise ValueError("presets: none stands alone; leave it out or leave out the others")
+            raise UserError("presets: none stands alone; leave it out or leave out the others")
         self.chosen_rules()
         known = self.threshold_names()
         for key, values in self.by_language.items():
@@ -203,17 +204,17 @@ class CleanConfig(StageConfig):
                 _require_language(language, LANGUAGES)
             if script and script not in SCRIPTS:
                 meant = min(scripts_of_label(f"{UNKNOWN}_{script}"))  # Hans and Hant are Hani
-                raise ValueError(f"by_language.{key}: no text has the script {script!r}{nearest(meant, SCRIPTS)}")
+                raise UserError(f"by_language.{key}: no text has the script {script!r}{nearest(meant, SCRIPTS)}")
             for name, value in values.items():
                 _check_of_language(f"by_language.{key}.{name}", name, value, known)
             if wrong := crossed(self.given() | _numbers(values)):
-                raise ValueError(f"by_language.{key}: {wrong}; change one of the two")
+                raise UserError(f"by_language.{key}: {wrong}; change one of the two")
         if wrong := crossed({name: float(getattr(self, name)) for name in known}):
-            raise ValueError(f"{wrong}; change one of the two")
+            raise UserError(f"{wrong}; change one of the two")
         return self
 
     def check_languages(self, known: Collection[str]) -> None:
-        """Of the languages that `languages` and `by_language` name: ValueError for one outside `known`, the ISO 639-3
+        """Of the languages that `languages` and `by_language` name: UserError for one outside `known`, the ISO 639-3
         codes that the model can give."""
         named = [("languages", code) for code in self.languages]
         named += [(f"by_language.{key}", language) for key in self.by_language if (language := _parts(key)[0])]
@@ -226,7 +227,7 @@ class CleanConfig(StageConfig):
         return [name for name in cls.model_fields if name.startswith(("min_", "max_"))]
 
     def chosen_rules(self) -> tuple[Rule, ...]:
-        """The rules in force, in order. ValueError names one that is none."""
+        """The rules in force, in order. UserError names one that is none."""
         return chosen(
             self.presets,
             self.rules,
@@ -268,16 +269,16 @@ def _check_of_language(where: str, name: str, value: Any, known: list[str]) -> N
     """A value of by_language must be what its field takes for all languages."""
     if name == STOP_WORDS:
         if not isinstance(value, tuple):
-            raise ValueError(f"{where} is no list of words")
+            raise UserError(f"{where} is no list of words")
         return
     if name not in known:
-        raise ValueError(f"{where} is no threshold{nearest(name, [*known, STOP_WORDS])}")
+        raise UserError(f"{where} is no threshold{nearest(name, [*known, STOP_WORDS])}")
     field = CleanConfig.model_fields[name]
     kind: Any = Annotated[(field.annotation, *field.metadata)]
     try:
         TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        raise ValueError(f"{where} = {shown(value)}: {error.errors()[0]['msg']}") from None
+        raise UserError(f"{where} = {shown(value)}: {error.errors()[0]['msg']}") from None
 
 
 class DedupConfig(StageConfig):
@@ -324,11 +325,11 @@ class DedupConfig(StageConfig):
     @model_validator(mode="after")
     def _bands_times_rows(self) -> "DedupConfig":
         if (self.bands is None) != (self.rows is None):
-            raise ValueError("bands and rows belong together: give both or neither")
+            raise UserError("bands and rows belong together: give both or neither")
         if self.bands and self.rows and "num_perm" in self.model_fields_set and self.bands * self.rows != self.num_perm:
-            raise ValueError(f"num_perm = {self.num_perm} is not bands x rows = {self.bands} x {self.rows}; make it so")
+            raise UserError(f"num_perm = {self.num_perm} is not bands x rows = {self.bands} x {self.rows}; make it so")
         if self.bands and self.rows and self.bands * self.rows > MAX_PERM:
-            raise ValueError(
+            raise UserError(
                 f"bands x rows = {self.bands} x {self.rows} are more than {MAX_PERM} permutations; take fewer"
             )
         return self
@@ -394,12 +395,12 @@ MODELS: dict[str, type[StageConfig]] = {
 
 
 def _require_language(code: str, known: Collection[str], says: str = "there is") -> None:
-    """ValueError for a code that is not known, with those that may be meant."""
+    """UserError for a code that is not known, with those that may be meant."""
     if code not in known and code != UNKNOWN:
         alike = [one for one in nearest_languages(code) if one in known]
         alike += difflib.get_close_matches(code, sorted(known), n=3, cutoff=0.5)
         such = ", ".join(list(dict.fromkeys(alike))[:3])
-        raise ValueError(f"{says} no language {code!r}; use ISO 639-3{f', such as {such}' if such else ''}")
+        raise UserError(f"{says} no language {code!r}; use ISO 639-3{f', such as {such}' if such else ''}")
 
 
 def shown(value: object) -> str:

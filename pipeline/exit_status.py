@@ -8,25 +8,28 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
+from schemas.errors import UserError
+
 NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)  # a file where a folder should be
-Body = Callable[[Sequence[str] | None], None]
+JobBody = Callable[[Sequence[str] | None], None]
 
 
-def ending(body: Body, argv: Sequence[str] | None, known: Callable[[Exception], str | None] = lambda _: None) -> int:
-    """Runs the body; answers the exit status. `known` finds the line in an engine's own exception, None for a bug."""
+def run_to_exit_status(
+    body: JobBody, argv: Sequence[str] | None, line_of: Callable[[Exception], str | None] = lambda _: None
+) -> int:
+    """Runs the body; answers the exit status. `line_of` finds what the user can mend in an engine's own exception, None
+    for a bug."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         body(argv)
-    except ValueError as error:
-        if type(error) is not ValueError:  # a library's own kind: not meant for the user
-            raise
+    except UserError as error:
         return _refuse(str(error))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, *NO_FOLDER):
             return _refuse(f"{error.filename or 'disk'}: {error.strerror}: {_way_out(error.errno)}")
         raise
     except Exception as error:
-        if line := known(error):
+        if line := line_of(error):
             return _refuse(line)
         raise
     return 0

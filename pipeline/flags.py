@@ -15,16 +15,17 @@ from pydantic.fields import FieldInfo
 
 from pipeline.config import MODELS, Config, StageConfig, shown
 from pipeline.quality.expressions import nearest
+from schemas.errors import UserError
 from schemas.records import STAGES
 
 FOREIGN_SECTIONS = ("pretrain",)  # read by train/, allowed in the same file
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises ValueError in one line instead of printing its usage."""
+    """argparse that raises UserError in one line instead of printing its usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
+        raise UserError(message)
 
 
 def fields_of(model: type[StageConfig]) -> Iterator[tuple[str, FieldInfo]]:
@@ -62,14 +63,14 @@ def add_stage_flags(parser: argparse.ArgumentParser, stages: Sequence[str]) -> N
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parsed flags; ValueError names an unknown one and the nearest right one."""
+    """Parsed flags; UserError names an unknown one and the nearest right one."""
     args, unknown = parser.parse_known_args(argv)
     if unknown:
         flags = [flag for action in parser._actions for flag in action.option_strings if "_" not in flag]
         first = unknown[0].split("=")[0]
         if shared := [flag for flag in flags if flag.endswith("." + first.lstrip("-").replace("_", "-"))]:
-            raise ValueError(f"{first} is a setting of several stages: say {' or '.join(shared)}")
-        raise ValueError(f"unknown flag or argument {first}{nearest(first.replace('_', '-'), flags)}; see --help")
+            raise UserError(f"{first} is a setting of several stages: say {' or '.join(shared)}")
+        raise UserError(f"unknown flag or argument {first}{nearest(first.replace('_', '-'), flags)}; see --help")
     return args
 
 
@@ -81,9 +82,9 @@ def load(path: str | None, flags: Mapping[str, str | list[str] | None]) -> Confi
             if section in FOREIGN_SECTIONS:
                 continue
             if section not in sections:
-                raise ValueError(f"{path}: unknown section [{section}]{nearest(section, STAGES)}")
+                raise UserError(f"{path}: unknown section [{section}]{nearest(section, STAGES)}")
             if not isinstance(values, dict):
-                raise ValueError(f"{path}: {section} must be a section, [{section}]")
+                raise UserError(f"{path}: {section} must be a section, [{section}]")
             sections[section] = values
     for name, text in flags.items():
         stage, field = name.split(".", 1)
@@ -99,7 +100,7 @@ def _with(section: dict[str, Any], path: list[str], value: Any, where: str) -> d
     if below:
         inner = section.get(name, {})
         if not isinstance(inner, dict):
-            raise ValueError(f"{where}.{name} must be a section, [{where}.{name}]")
+            raise UserError(f"{where}.{name} must be a section, [{where}.{name}]")
         value = _with(inner, below, value, f"{where}.{name}")
     return {**section, name: value}
 
@@ -110,27 +111,29 @@ def _validated(stage: str, values: dict[str, Any]) -> StageConfig:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "value_error" and not isinstance(first["ctx"]["error"], UserError):
+            raise first["ctx"]["error"] from None  # a bug in a validator of ours
         loc = [str(part) for part in first["loc"]]
         where = ".".join([stage, *loc])
         if first["type"] == "extra_forbidden":
             section = model if len(loc) == 1 else _section(model.model_fields[loc[0]]) or model
-            raise ValueError(f"unknown key {where}{nearest(loc[-1], section.model_fields)}") from None
+            raise UserError(f"unknown key {where}{nearest(loc[-1], section.model_fields)}") from None
         if loc[:1] == ["by_language"]:  # pydantic adds which of the two kinds was tried
             where = ".".join([stage, *loc[:3]])
         message = first["msg"].removeprefix("Value error, ")
         message = message[0].lower() + message[1:]
         if not first["loc"]:
-            raise ValueError(f"{stage}: {message}") from None
-        raise ValueError(f"{where} = {shown(first['input'])}: {message}") from None
+            raise UserError(f"{stage}: {message}") from None
+        raise UserError(f"{where} = {shown(first['input'])}: {message}") from None
 
 
 def _read_toml(path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"--config {path}: no such file") from None
+        raise UserError(f"--config {path}: no such file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"--config {path}: not readable as TOML: {error}") from None
+        raise UserError(f"--config {path}: not readable as TOML: {error}") from None
 
 
 def _from_text(field: FieldInfo, name: str, text: str | list[str]) -> Any:
@@ -144,5 +147,5 @@ def _from_text(field: FieldInfo, name: str, text: str | list[str]) -> Any:
         try:
             return json.loads(text)
         except json.JSONDecodeError as error:
-            raise ValueError(f"--{name.replace('_', '-')}: not JSON: {error}") from None
+            raise UserError(f"--{name.replace('_', '-')}: not JSON: {error}") from None
     return None if text == "none" and type(None) in typing.get_args(annotation) else text

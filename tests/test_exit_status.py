@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from pipeline.exit_status import ending
+from pipeline.exit_status import run_to_exit_status
+from schemas.errors import UserError
 
 
 def raising(error: BaseException) -> Callable[[Sequence[str] | None], None]:
@@ -16,7 +17,7 @@ def raising(error: BaseException) -> Callable[[Sequence[str] | None], None]:
 
 def test_a_job_that_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[Sequence[str] | None] = []
-    assert ending(seen.append, ["--x"]) == 0
+    assert run_to_exit_status(seen.append, ["--x"]) == 0
     assert seen == [["--x"]]
     assert capsys.readouterr().err == ""
 
@@ -24,7 +25,7 @@ def test_a_job_that_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (ValueError("clean.min_words = -1:\n  too\tsmall"), "error: clean.min_words = -1: too small\n"),
+        (UserError("clean.min_words = -1:\n  too\tsmall"), "error: clean.min_words = -1: too small\n"),
         (OSError(errno.ENOSPC, "No space left on device", "/data/x"),
          "error: /data/x: No space left on device: free space or choose another --root\n"),
         (PermissionError(errno.EACCES, "Permission denied", "/data/x"),
@@ -33,14 +34,15 @@ def test_a_job_that_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )  # fmt: skip
 def test_what_the_user_can_mend_is_one_line(error: Exception, line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ending(raising(error), None) == 2
+    assert run_to_exit_status(raising(error), None) == 2
     assert capsys.readouterr().err == line
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        json.JSONDecodeError("no value", "", 0),  # a ValueError, but a library's own
+        ValueError("zip() argument 2 is shorter than argument 1"),  # Python's and NumPy's own are no user's
+        json.JSONDecodeError("no value", "", 0),
         UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"),
         FileNotFoundError(errno.ENOENT, "No such file", "/data/x"),
         KeyError("x"),
@@ -50,12 +52,12 @@ def test_what_the_user_can_mend_is_one_line(error: Exception, line: str, capsys:
 )
 def test_a_bug_keeps_its_trace(error: BaseException) -> None:
     with pytest.raises(type(error)):
-        ending(raising(error), None)
+        run_to_exit_status(raising(error), None)
 
 
 def test_what_an_engine_says_of_its_own_failure(capsys: pytest.CaptureFixture[str]) -> None:
     known = {"disk full": "free space"}
-    assert ending(raising(RuntimeError("disk full")), None, lambda error: known.get(str(error))) == 2
+    assert run_to_exit_status(raising(RuntimeError("disk full")), None, lambda error: known.get(str(error))) == 2
     assert capsys.readouterr().err == "error: free space\n"
     with pytest.raises(RuntimeError, match="odd"):
-        ending(raising(RuntimeError("odd")), None, lambda error: known.get(str(error)))
+        run_to_exit_status(raising(RuntimeError("odd")), None, lambda error: known.get(str(error)))

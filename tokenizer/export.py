@@ -34,7 +34,7 @@ def export(model_proto: bytes, folder: Path, *, model_max_length: int = 8192) ->
 
     model_max_length: tokens at which transformers truncates on request; the model's own longest input.
 
-    Raises ValueError where the model's pieces do not have this project's layout (see tokenizer.model).
+    Raises UserError where the model's pieces do not have this project's layout (see tokenizer.model).
     """
     tokenizer = build(read_vocabulary(model_proto))
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import sentencepiece
 
+from schemas.errors import UserError
 from tokenizer.model import (
     BOS_ID,
     EOS_ID,
@@ -61,17 +62,17 @@ def learn_unigram(
         provided); do not derive it from the machine.
     allow_smaller: where the sample does not hold vocab_size pieces, return as many as it holds instead of an error.
 
-    Raises ValueError for a vocab_size that the sample cannot fill or that is too small for its characters, naming the
+    Raises UserError for a vocab_size that the sample cannot fill or that is too small for its characters, naming the
     largest or smallest possible, and for a sample without text. An exception of the iterator comes through as it is.
     """
     if vocab_size <= RESERVED:
-        raise ValueError(f"vocab_size is {vocab_size}; special tokens and bytes alone take {RESERVED}")
+        raise UserError(f"vocab_size is {vocab_size}; special tokens and bytes alone take {RESERVED}")
     if not 0.98 <= character_coverage <= 1.0:
-        raise ValueError(f"character_coverage is {character_coverage}; SentencePiece takes 0.98 to 1.0")
+        raise UserError(f"character_coverage is {character_coverage}; SentencePiece takes 0.98 to 1.0")
     if max_sentence_bytes < 64:
-        raise ValueError(f"max_sentence_bytes is {max_sentence_bytes}; give 64 or more")
+        raise UserError(f"max_sentence_bytes is {max_sentence_bytes}; give 64 or more")
     if num_threads < 1:
-        raise ValueError(f"num_threads is {num_threads}; give 1 or more")
+        raise UserError(f"num_threads is {num_threads}; give 1 or more")
     proto = io.BytesIO()
     source = _Source(sentences, max_sentence_bytes)
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +115,7 @@ def learn_unigram(
                 raise source.failure from None
             raise _explained(error, vocab_size, source) from error
     if not source.has_text:
-        raise ValueError(_NO_TEXT)
+        raise UserError(_NO_TEXT)
     # Where the characters before them reach the coverage, the trainer leaves out required ones that the sample lacks.
     return canonical(proto.getvalue(), vocab_size, _REQUIRED)
 
@@ -166,13 +167,13 @@ def _explained(error: RuntimeError, vocab_size: int, source: _Source) -> Excepti
     """The trainer's error as one that says the way out, where the user has one."""
     message = str(error)
     if not source.has_text:
-        return ValueError(_NO_TEXT)
+        return UserError(_NO_TEXT)
     if found := _TOO_LARGE.search(message):
-        return ValueError(
+        return UserError(
             f"vocab_size {vocab_size} is more than the sample holds: at most {found[1]}; lower it or give more text"
         )
     if found := _TOO_SMALL.search(message):
-        return ValueError(
+        return UserError(
             f"vocab_size {vocab_size} is too small: special and byte pieces and the characters take {found[1]}; "
             "raise it or lower character_coverage"
         )

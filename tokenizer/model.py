@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from sentencepiece import SentencePieceProcessor
 
+from schemas.errors import UserError
+
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
 PAD_ID, UNK_ID, BOS_ID, EOS_ID, MASK_ID = range(5)
 BYTE_PIECES = tuple(f"<0x{byte:02X}>" for byte in range(256))
@@ -38,7 +40,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 def canonical(model_proto: bytes, vocab_size: int, characters: Iterable[str]) -> bytes:
     """The same model with scores rounded to SCORE_STEP, a piece for each of characters, and no path of its rules.
 
-    Where that is more than vocab_size pieces, the lowest of several characters make room; ValueError where too few are.
+    Where that is more than vocab_size pieces, the lowest of several characters make room; UserError where too few are.
     """
     pieces: list[tuple[str, bytes]] = []
     rest: list[tuple[int, bytes]] = []
@@ -60,7 +62,7 @@ def _add_characters(pieces: list[tuple[str, bytes]], vocab_size: int, characters
     longer = [i for i in range(RESERVED, len(pieces)) if len(pieces[i][0]) > 1]
     excess = max(len(pieces) + len(missing) - vocab_size, 0)
     if excess > len(longer):
-        raise ValueError(f"vocab_size {vocab_size} has no room for {len(missing)} required characters; raise it")
+        raise UserError(f"vocab_size {vocab_size} has no room for {len(missing)} required characters; raise it")
     lowest = struct.pack("<f", min((_score(payload) for _, payload in pieces[RESERVED:]), default=0.0))
     for i in reversed(longer[len(longer) - excess :]):
         del pieces[i]
@@ -68,19 +70,19 @@ def _add_characters(pieces: list[tuple[str, bytes]], vocab_size: int, characters
 
 
 def read_vocabulary(model_proto: bytes) -> list[tuple[str, float]]:
-    """(piece, score) by id. Raises ValueError where the model does not have this project's layout."""
+    """(piece, score) by id. Raises UserError where the model does not have this project's layout."""
     processor = _processor(model_proto)
     ids = list(range(processor.vocab_size()))
     pieces: list[str] = processor.id_to_piece(ids)
     if tuple(pieces[:RESERVED]) != SPECIAL_TOKENS + BYTE_PIECES:
-        raise ValueError(
+        raise UserError(
             f"the model does not start with {' '.join(SPECIAL_TOKENS)} and 256 bytes; learn it with tokenizer.learn"
         )
     # An unknown character must have no way but its bytes, and a special token written out no way but its characters:
     # then SentencePiece and tokenizers, which weigh both differently, agree.
     single = {piece for piece in pieces[RESERVED:] if len(piece) == 1}
     if missing := sorted(set(SPACE).union(*pieces) - single):
-        raise ValueError(f"no piece for {' '.join(map(ascii, missing[:8]))} in the vocabulary; learn it from more text")
+        raise UserError(f"no piece for {' '.join(map(ascii, missing[:8]))} in the vocabulary; learn it from more text")
     return list(zip(pieces, processor.get_score(ids), strict=True))
 
 
@@ -103,7 +105,7 @@ def _processor(model_proto: bytes) -> SentencePieceProcessor:
     try:
         return SentencePieceProcessor(model_proto=model_proto)
     except RuntimeError as error:
-        raise ValueError(f"not a SentencePiece model: {error}") from error
+        raise UserError(f"not a SentencePiece model: {error}") from error
 
 
 def _round(score: bytes) -> bytes:
@@ -130,7 +132,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
         elif wire in (_FIXED32, _FIXED64):
             end = at + (4 if wire == _FIXED32 else 8)
         else:
-            raise ValueError(f"not a SentencePiece model: wire type {wire}")
+            raise UserError(f"not a SentencePiece model: wire type {wire}")
         yield tag, message[at:end]
         at = end
 

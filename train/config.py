@@ -1,6 +1,6 @@
 """The configuration of a pretraining run: every field is a flag and a key under [pretrain] of a TOML file.
 
-An unknown key or flag, or a value out of range, is a ValueError of one line that names it and the way out.
+An unknown key or flag, or a value out of range, is a UserError of one line that names it and the way out.
 """
 
 import argparse
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from schemas.errors import UserError
 
 # What a resumed run must share: these decide which model it is and which data it has seen. The rest may change.
 FIXED = (
@@ -105,7 +107,7 @@ def load_config(arguments: Sequence[str]) -> PretrainConfig:
         parser.add_argument(*_spellings(name), dest=name, metavar="VALUE", help=help_text, default=argparse.SUPPRESS)
     values, unknown = parser.parse_known_args(arguments)
     if unknown:
-        raise ValueError(f"unknown argument {unknown[0]}{_nearest(unknown[0].lstrip('-'), [*fields, 'config'], '--')}")
+        raise UserError(f"unknown argument {unknown[0]}{_nearest(unknown[0].lstrip('-'), [*fields, 'config'], '--')}")
     flags = vars(values)
     config_file = flags.pop("config")
     settings = read_toml(Path(config_file)) if config_file else {}
@@ -120,29 +122,29 @@ def check(settings: dict[str, Any]) -> PretrainConfig:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         if first["type"] == "missing":
-            raise ValueError(f"{name} is not set: give --{name} or {name} under [pretrain]") from None
+            raise UserError(f"{name} is not set: give --{name} or {name} under [pretrain]") from None
         message = first["msg"][0].lower() + first["msg"][1:]
-        raise ValueError(f"{name} = {first['input']!r}: {message}; change --{name}") from None
+        raise UserError(f"{name} = {first['input']!r}: {message}; change --{name}") from None
     if config.hidden_size % (8 * config.num_attention_heads):
-        raise ValueError(
+        raise UserError(
             f"hidden_size = {config.hidden_size} is no multiple of 8 * num_attention_heads = "
             f"{8 * config.num_attention_heads}: change one of them"
         )
     if config.warmup_ratio + config.decay_ratio > 1:
-        raise ValueError("warmup_ratio + decay_ratio is more than 1: make one of them smaller")
+        raise UserError("warmup_ratio + decay_ratio is more than 1: make one of them smaller")
     if config.global_batch_tokens % config.streams:
         below = config.bin_tokens * config.streams
-        raise ValueError(
+        raise UserError(
             f"global_batch_tokens = {config.global_batch_tokens} does not divide into streams = {config.streams}: "
             f"take {below} or {below + config.streams} tokens, or other streams"
         )
     if config.bin_tokens < config.max_seq_len:
-        raise ValueError(
+        raise UserError(
             f"a stream's share, global_batch_tokens / streams = {config.bin_tokens}, is less than max_seq_len = "
             f"{config.max_seq_len}: take fewer streams, a larger batch or shorter sequences"
         )
     if config.micro_batch_tokens < config.bin_tokens:
-        raise ValueError(
+        raise UserError(
             f"micro_batch_tokens = {config.micro_batch_tokens} is less than a stream's share, global_batch_tokens / "
             f"streams = {config.bin_tokens}: take more streams or a larger micro_batch_tokens"
         )
@@ -154,23 +156,21 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"--config {path}: {error.strerror}; point to a TOML file") from None
+        raise UserError(f"--config {path}: {error.strerror}; point to a TOML file") from None
     except ValueError as error:
-        raise ValueError(f"--config {path} is no TOML: {error}") from None
+        raise UserError(f"--config {path} is no TOML: {error}") from None
     settings = tables.get("pretrain", {})
     if not isinstance(settings, dict):
-        raise ValueError(f"--config {path}: pretrain is no table; write its keys under [pretrain]")
+        raise UserError(f"--config {path}: pretrain is no table; write its keys under [pretrain]")
     for key in settings:
         if key not in PretrainConfig.model_fields:
-            raise ValueError(
-                f"unknown key {key} under [pretrain] of {path}{_nearest(key, PretrainConfig.model_fields)}"
-            )
+            raise UserError(f"unknown key {key} under [pretrain] of {path}{_nearest(key, PretrainConfig.model_fields)}")
     return settings
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
+        raise UserError(message)
 
 
 def _spellings(name: str) -> list[str]:

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+from schemas.errors import UserError
 from train.config import PretrainConfig, load_config
 
 # OpenMP reads this when torch is loaded. Threads that spin while they wait make a shared machine several times slower.
@@ -49,7 +50,7 @@ def main() -> int:
     """Status 0 at the end and after a signal; 2, with one line on stderr, for what the user can mend."""
     try:
         train(load_config(sys.argv[1:]))
-    except ValueError as error:
+    except UserError as error:
         if RANK:
             # torchrun stops all processes when one ends: the first one has to speak before that.
             time.sleep(GRACE_SECONDS)

@@ -22,6 +22,7 @@ from aiohttp.http import HttpProcessingError
 from xxhash import xxh3_64_intdigest
 
 from pipeline.store import storage
+from schemas.errors import UserError
 
 # Any name with the mark of an archive in it (sample.warc.txt, x.warc.gz.bad), but not what lies beside archives.
 ARCHIVE_NAME = re.compile(
@@ -50,7 +51,7 @@ class FetchError(Exception):
 
 
 def manifest(inputs: Iterable[str], prefix: str = "", limit: int | None = None, sample: float = 1.0) -> list[Archive]:
-    """The archives that the inputs name, by file_path. ValueError for what is missing, empty, or named twice.
+    """The archives that the inputs name, by file_path. UserError for what is missing, empty, or named twice.
 
     sample: the share to take, chosen by `lot`. limit: how many of these to take.
     """
@@ -59,15 +60,15 @@ def manifest(inputs: Iterable[str], prefix: str = "", limit: int | None = None, 
         for archive in _resolve(given, prefix):
             other = found.setdefault(archive.file_path, archive)
             if other != archive:
-                raise ValueError(
+                raise UserError(
                     f"{other.location} and {archive.location} would both be called {archive.file_path}: "
                     "give the folder above them instead"
                 )
     if not found:
-        raise ValueError("no archive to read: name a file, a folder, a .paths list or a URL with --input")
+        raise UserError("no archive to read: name a file, a folder, a .paths list or a URL with --input")
     taken = [found[name] for name in sorted(found) if lot(name) < sample]
     if not taken:
-        raise ValueError(f"--sample {sample:g} takes none of {len(found)} archives: raise it, or use --limit alone")
+        raise UserError(f"--sample {sample:g} takes none of {len(found)} archives: raise it, or use --limit alone")
     return taken[:limit]
 
 
@@ -88,15 +89,15 @@ def _resolve(given: str, prefix: str) -> list[Archive]:
         fs, inside = storage.filesystem(path)
         there = fs.exists(inside)
     except Exception as error:  # stores raise anything: no credentials, no such host, no permission
-        raise ValueError(f"--input {given}: {type(error).__name__}: {error}; check address and credentials") from None
+        raise UserError(f"--input {given}: {type(error).__name__}: {error}; check address and credentials") from None
     if not there:
-        raise ValueError(f"--input {given}: no such file or folder")
+        raise UserError(f"--input {given}: no such file or folder")
     name = path.rstrip("/").rsplit("/", 1)[-1]
     if fs.isfile(inside):
         return [Archive(name if storage.is_local(path) else given, path, fs.size(inside))]
     files = {file: size for file, size in storage.listing(path, hidden=True).items() if ARCHIVE_NAME.search(file)}
     if not files:
-        raise ValueError(f"--input {given}: no archive in this folder (looked for .warc, .arc and .wet names)")
+        raise UserError(f"--input {given}: no archive in this folder (looked for .warc, .arc and .wet names)")
     base = name if storage.is_local(path) else given.rstrip("/")
     return [Archive(f"{base}/{file}", storage.join(path, file), size) for file, size in files.items()]
 
@@ -107,10 +108,10 @@ def _listed(path: str, prefix: str) -> list[Archive]:
             data = file.read()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
     except (FetchError, OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise ValueError(f"--input {path}: not readable as a list of paths: {error}") from None
+        raise UserError(f"--input {path}: not readable as a list of paths: {error}") from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise ValueError(f"--input {path}: the list is empty")
+        raise UserError(f"--input {path}: the list is empty")
     base = prefix or ("" if "://" in lines[0] else path.rsplit("/", 1)[0] + "/")
     archives = []
     for line in lines:

@@ -22,6 +22,7 @@ from pipeline.duplicates.stored_signatures import StoredSignatures
 from pipeline.store import storage, table_splits
 from pipeline.workers import processes
 from schemas.dedup import CLUSTERS, SIGNATURES
+from schemas.errors import UserError
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON, UNLABELLED, Counts, Example
 
 Progress = Callable[[str, int, int], None]  # of which step, how many documents of how many are done
@@ -75,7 +76,7 @@ def dedup(
     table: Given, config: DedupConfig, paths: Mapping[str, str], workers: int, progress: Progress
 ) -> Outcome | None:
     """Writes `signatures`, `clusters` and `documents` to `paths`. None where several rows have one id, which is the
-    engine's to solve. ValueError for a row without an id."""
+    engine's to solve. UserError for a row without an id."""
     work = table.table.splits
     # Forked before any thread is started here; the kernels are loaded once a process, side by side.
     pool = processes.pool(min(workers, len(work)))
@@ -85,9 +86,7 @@ def dedup(
         stored = StoredSignatures(paths["signatures"])
         narrow = stored.narrow()
         if narrow["id"].null_count:
-            raise ValueError(
-                f"{table.path} has rows without {table.id_column!r}: fill them or name another --id-column"
-            )
+            raise UserError(f"{table.path} has rows without {table.id_column!r}: fill them or name another --id-column")
         progress("clusters", 0, rows)
         salt = 0
         if len(np.unique(clustering.node_hashes(narrow["id"].combine_chunks(), salt))) < rows:

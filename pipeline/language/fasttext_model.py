@@ -19,6 +19,7 @@ import numpy as np
 
 from pipeline.kernels.compiling import kernel
 from pipeline.language.fasttext_format import Quantised, Reader, shape
+from schemas.errors import UserError
 
 MAGIC = 793712314
 VERSIONS = (11, 12)
@@ -178,12 +179,12 @@ def load(path: str | Path) -> FastText:
     """The model in a file. ValueError, in one line, where there is none."""
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"there is no language model at {path}; name a fastText .bin or .ftz file")
+        raise UserError(f"there is no language model at {path}; name a fastText .bin or .ftz file")
     try:
         with path.open("rb") as file:
             return FastText(file, path)
     except (ValueError, struct.error, OverflowError, MemoryError) as error:
-        raise ValueError(f"{path} is no fastText model: {error or 'too large'}; name a .bin or .ftz file") from None
+        raise UserError(f"{path} is no fastText model: {error or 'too large'}; name a .bin or .ftz file") from None
 
 
 _NONE = np.zeros(0, np.int32)

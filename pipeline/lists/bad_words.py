@@ -28,6 +28,7 @@ from pipeline.lists import list_files
 from pipeline.privacy.repair import repair
 from pipeline.store import storage
 from pipeline.words.words import FIRST, IS_SINGLE, Words, mix, words_of
+from schemas.errors import UserError
 
 MAX_WORDS = 32  # in an unspaced script, a sentence
 
@@ -39,7 +40,7 @@ BESIDE = np.uint64(0xD6E8FEB86659FD93)  # says that a character stands right beh
 class BadWords:
     """Lists of bad words, a language at a time. Pickles to arrays: load once, then broadcast.
 
-    paths: files or folders, added up. ValueError for what is missing, not UTF-8, names no language or has no phrase.
+    paths: files or folders, added up. UserError for what is missing, not UTF-8, names no language or has no phrase.
     n_phrases: by language, ISO 639-3.  n_ignored: entries that no text can be tested for.
     """
 
@@ -104,14 +105,14 @@ def _entries(path: str) -> Iterator[tuple[str, str]]:
         elif (language := code(match.group(1))) in _known():
             yield from _lines(path, language)
         else:
-            raise ValueError(
+            raise UserError(
                 f"{path}: there is no language {language!r}; call the file by its language, such as eng.txt, or write "
                 "`language<TAB>phrase` lines"
             )
         return
     found = [(name, code(match.group(1))) for name in inside if "/" not in name and (match := _FILE.fullmatch(name))]
     if _known().isdisjoint(language for _, language in found):
-        raise ValueError(f"{path}: no file called by a language in this folder, such as en, deu.txt or zh.txt.gz")
+        raise UserError(f"{path}: no file called by a language in this folder, such as en, deu.txt or zh.txt.gz")
     for name, language in found:
         yield from _lines(storage.join(path, name), language)
 
@@ -125,7 +126,7 @@ def _phrases(path: str) -> list[tuple[int, str]]:
     lines = enumerate(list_files.text(path).split("\n"), 1)
     found = [(number, line.strip()) for number, line in lines if line.strip() and not line.startswith("# ")]
     if not found:
-        raise ValueError(f"{path}: no phrase in this list; write one a line, or leave the file out")
+        raise UserError(f"{path}: no phrase in this list; write one a line, or leave the file out")
     return found
 
 
@@ -138,7 +139,7 @@ def _table(path: str) -> Iterator[tuple[str, str]]:
     for number, line in _phrases(path):
         match = _TABLE_LINE.fullmatch(line)
         if match is None:
-            raise ValueError(
+            raise UserError(
                 f"{path}: line {number} is not `language<TAB>phrase`; write it so, or call the file by its language, "
                 "such as deu.txt"
             )

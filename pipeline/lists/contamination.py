@@ -30,6 +30,7 @@ from pipeline.privacy import masks
 from pipeline.privacy.repair import repair
 from pipeline.store import storage
 from pipeline.words.words import FIRST, HAS_LETTER, IS_SINGLE, Words, mix, words_of
+from schemas.errors import UserError
 
 MIN_WORDS = 8  # of an item that is looked for as a whole
 EAST_ASIAN, SOUTH_EAST_ASIAN = 2, 4  # characters that weigh a word
@@ -64,7 +65,7 @@ def items(wanted: Source) -> Iterator[str]:
 
     Text: each line is an item, each cell where there are tabs. JSON (.json, .jsonl, .ndjson): every string in it, keys
     left out, or those under `fields` at any depth. Parquet: every string of every column, or of the columns `fields`.
-    ValueError names the file, and the line where there is one.
+    UserError names the file, and the line where there is one.
     """
     inside = list_files.files(wanted.path)
     for path in [storage.join(wanted.path, name) for name in inside] or [wanted.path]:
@@ -85,10 +86,10 @@ def _json(text: str, path: str, line: int) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        raise ValueError(f"{path}: line {line} is nested too deeply; give the texts alone, a line each") from None
+        raise UserError(f"{path}: line {line} is nested too deeply; give the texts alone, a line each") from None
     except ValueError as error:
         at = line + getattr(error, "lineno", 1) - 1
-        raise ValueError(f"{path}: line {at} is not JSON: {error}; mend it, or name a text file") from None
+        raise UserError(f"{path}: line {at} is not JSON: {error}; mend it, or name a text file") from None
 
 
 def _parquet_items(path: str, fields: tuple[str, ...]) -> Iterator[str]:
@@ -97,20 +98,20 @@ def _parquet_items(path: str, fields: tuple[str, ...]) -> Iterator[str]:
         with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
             there = file.schema_arrow.names
             if missing := sorted(set(fields) - set(there)):
-                raise ValueError(f"{path}: no column {missing[0]}; it has {', '.join(there)}")
+                raise UserError(f"{path}: no column {missing[0]}; it has {', '.join(there)}")
             for batch in file.iter_batches(_BATCH, columns=list(fields) or None):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
                     for value in _values(column, f"{path}: column {name}"):
                         yield from _strings(value, ())
     except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"{path}: not readable as Parquet: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{path}: not readable as Parquet: {' '.join(str(error).split())[:200]}") from None
 
 
 def _values(column: pa.Array, where: str) -> list[Any]:
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError:
-        raise ValueError(f"{where} has text that is not UTF-8; write it again as UTF-8") from None
+        raise UserError(f"{where} has text that is not UTF-8; write it again as UTF-8") from None
 
 
 def _strings(value: Any, fields: tuple[str, ...]) -> Iterator[str]:
@@ -146,13 +147,13 @@ class Contamination:
 
     @classmethod
     def load(cls, sources: Iterable[str], ngram_size: int = 13, mask: Collection[str] = ()) -> "Contamination":
-        """Reads every source (`source`, `items`). ValueError for one that is missing, broken or without a usable item.
+        """Reads every source (`source`, `items`). UserError for one that is missing, broken or without a usable item.
 
         Items are repaired (`pipeline.privacy.repair`), and the kinds `mask` of personal data in them masked
         (`pipeline.privacy.masks`) as in documents, so that both have the same words.
         """
         if not 1 <= ngram_size <= MAX_NGRAM:
-            raise ValueError(f"ngram_size is {ngram_size}; give 1 to {MAX_NGRAM} words, 13 is usual")
+            raise UserError(f"ngram_size is {ngram_size}; give 1 to {MAX_NGRAM} words, 13 is usual")
         names: list[str] = []
         n_items: list[int] = []
         n_ignored: list[int] = []
@@ -174,7 +175,7 @@ class Contamination:
                 heads.append(found.heads)
                 kinds.update(found.kinds)
             if not used:
-                raise ValueError(
+                raise UserError(
                     f"{wanted.path}: none of {count} items has {min(MIN_WORDS, ngram_size)} words or more; "
                     f"check the file{' and its fields' if wanted.fields else ''}"
                 )

@@ -6,6 +6,7 @@ import re
 import zlib
 
 from pipeline.store import storage
+from schemas.errors import UserError
 
 _NAMED = re.compile(r"([\w.-]+)=(.+)", re.S)
 _SUFFIX = re.compile(r"\.(?:gz|txt|lst|list|tsv|csv|jsonl?|ndjson|parquet)$", re.I)
@@ -35,7 +36,7 @@ def stem(path: str) -> str:
 
 
 def files(path: str) -> list[str]:
-    """Names of the files in a folder, below it too, relative to it and in order; empty for a file. ValueError where
+    """Names of the files in a folder, below it too, relative to it and in order; empty for a file. UserError where
     there is neither."""
     try:
         fs, inside = storage.filesystem(path)
@@ -43,48 +44,48 @@ def files(path: str) -> list[str]:
             return []
         found = list(storage.listing(path))
     except Exception as error:  # stores raise anything: no credentials, no such host, no permission
-        raise ValueError(f"{path}: {type(error).__name__}: {_line(error)}; check address and credentials") from None
+        raise UserError(f"{path}: {type(error).__name__}: {_line(error)}; check address and credentials") from None
     if not found:
-        raise ValueError(f"{path}: no such file, and no folder with files in it; check the path")
+        raise UserError(f"{path}: no such file, and no folder with files in it; check the path")
     return found
 
 
 def read(path: str) -> bytes:
-    """The whole file, inflated where it begins as gzip does. ValueError where it cannot be had."""
+    """The whole file, inflated where it begins as gzip does. UserError where it cannot be had."""
     try:
         fs, inside = storage.filesystem(path)
         with fs.open(inside, "rb") as file:
             data = file.read()
         return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; check the path") from None
+        raise UserError(f"{path}: no such file; check the path") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise ValueError(f"{path}: a gzip file that is damaged or cut off; fetch it again") from None
+        raise UserError(f"{path}: a gzip file that is damaged or cut off; fetch it again") from None
     except Exception as error:
-        raise ValueError(f"{path}: {type(error).__name__}: {_line(error)}; check address and credentials") from None
+        raise UserError(f"{path}: {type(error).__name__}: {_line(error)}; check address and credentials") from None
 
 
 def text(path: str) -> str:
-    """`read` as text, line ends as \\n, without byte order mark. ValueError for another encoding, with the line."""
+    """`read` as text, line ends as \\n, without byte order mark. UserError for another encoding, with the line."""
     return decoded(read(path), path)
 
 
 def decoded(data: bytes, path: str) -> str:
-    """UTF-8 bytes of `path` as text. ValueError that names file and line, and the way out."""
+    """UTF-8 bytes of `path` as text. UserError that names file and line, and the way out."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError(f"{path}: line 1 is not UTF-8 but UTF-16; convert it: iconv -f UTF-16 -t UTF-8")
+        raise UserError(f"{path}: line 1 is not UTF-8 but UTF-16; convert it: iconv -f UTF-16 -t UTF-8")
     at = data.find(b"\0")
     try:
         string = data.decode("utf-8")
     except UnicodeDecodeError as error:
         if at < 0:
             line = data.count(b"\n", 0, error.start) + 1
-            raise ValueError(
+            raise UserError(
                 f"{path}: line {line} is not UTF-8; convert the file, such as with iconv -f WINDOWS-1252 -t UTF-8"
             ) from None
     if at >= 0:
         line = data.count(b"\n", 0, at) + 1
-        raise ValueError(f"{path}: line {line} has a NUL byte, so this is no text file; name a list in UTF-8")
+        raise UserError(f"{path}: line {line} has a NUL byte, so this is no text file; name a list in UTF-8")
     return string.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -19,6 +19,7 @@ from xxhash import xxh3_64_intdigest
 
 from pipeline.lists import list_files
 from pipeline.lists.url_lists import HOST, SCHEME, UrlLists, bare, plain, split
+from schemas.errors import UserError
 
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _COMMENT_LINES = re.compile(rb"^\s*#.*$", re.M)
@@ -33,7 +34,7 @@ def address(url: str) -> bytes:
 
 
 class Takedown:
-    """urls, hosts: files (hosts: folders too). ValueError in one line for what is missing, empty or not understood.
+    """urls, hosts: files (hosts: folders too). UserError in one line for what is missing, empty or not understood.
 
     n_urls, n_hosts: entries. n_fronts: of the addresses, those that are nothing but a host. Pickles to arrays.
     """
@@ -72,27 +73,27 @@ def _addresses(path: str) -> Iterator[str]:
     """The lines of a list of addresses."""
     try:
         lines = list_files.text(path).split("\n")
-    except ValueError as error:
-        raise ValueError(f"--urls {error}") from None
+    except UserError as error:
+        raise UserError(f"--urls {error}") from None
     empty = True
     for number, given in enumerate(lines, 1):
         line = _COMMENT.sub("", given).strip()
         if not line:
             continue
         if line.endswith("*"):
-            raise ValueError(
+            raise UserError(
                 f"--urls {path}: line {number}, {line[:80]!r}, ends in *, but an entry is one page; for all below an "
                 "address give it in a list of --hosts, without the *"
             )
         if not _is_address(line):
-            raise ValueError(
+            raise UserError(
                 f"--urls {path}: line {number}, {line[:80]!r}, is no address; give a page a line, such as "
                 "https://example.org/page, with %20 for a space"
             )
         empty = False
         yield line
     if empty:
-        raise ValueError(f"--urls {path}: no address in it; give a page a line")
+        raise UserError(f"--urls {path}: no address in it; give a page a line")
 
 
 def _is_address(line: str) -> bool:
@@ -106,10 +107,10 @@ def _host_lists(paths: Sequence[str]) -> UrlLists:
     try:
         for path in paths:
             if not list_files.files(path) and not _COMMENT_LINES.sub(b"", list_files.read(path)).strip():
-                raise ValueError(f"{path}: no host in it; give a host or a domain a line")
+                raise UserError(f"{path}: no host in it; give a host or a domain a line")
         lists = UrlLists(paths)
-    except ValueError as error:
-        raise ValueError(f"--hosts {error}") from None
+    except UserError as error:
+        raise UserError(f"--hosts {error}") from None
     if any(lists.n_ignored):
-        raise ValueError(f"--hosts {'; '.join(lists.summary()[1:])}: mend these lines or take them out")
+        raise UserError(f"--hosts {'; '.join(lists.summary()[1:])}: mend these lines or take them out")
     return lists

@@ -23,6 +23,7 @@ from xxhash import xxh3_64_intdigest
 
 from pipeline.lists import list_files
 from pipeline.store import storage
+from schemas.errors import UserError
 
 MAX_LABEL = 63  # RFC 1035; longer ones are no names of hosts
 MAX_HOST = 253
@@ -46,7 +47,7 @@ class UrlLists:
     """Lists, in the order given: where an address is on several, the first is named.
 
     paths: files or folders, each as `path` or `name=path`. A plain list is called by its file, a UT1 list by its
-    category. ValueError for what is missing, not UTF-8 or no list. Pickles to arrays: load once, then broadcast.
+    category. UserError for what is missing, not UTF-8 or no list. Pickles to arrays: load once, then broadcast.
     names: the lists.  n_entries: of each.  n_ignored: lines of each that name neither host nor URL.
     """
 
@@ -64,7 +65,7 @@ class UrlLists:
                 for file in files:
                     found.read(file)
                 if not found.count or found.ignored > found.count:
-                    raise ValueError(
+                    raise UserError(
                         f"{files[0]}: {found.ignored} lines of {found.count + found.ignored} name neither host nor "
                         f"URL{found.first_ignored}; give a host, a domain or a URL a line, or a UT1 folder"
                     )
@@ -196,7 +197,7 @@ def _members(source: str) -> Iterator[tuple[str, list[str]]]:
             if _PLAIN.fullmatch(file):
                 categories.setdefault(given or list_files.stem(file), []).append(storage.join(path, file))
     if not categories:
-        raise ValueError(f"{path}: no list in this folder; looked for `domains` and `urls` of UT1, and .txt files")
+        raise UserError(f"{path}: no list in this folder; looked for `domains` and `urls` of UT1, and .txt files")
     yield from categories.items()
 
 

@@ -17,6 +17,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from schemas.errors import UserError
+
 MAX_CHARACTERS = 1000  # what a person writes is shorter; keeps the tree's depth within bounds
 
 Kind = Literal["number", "label", "words", "truth"]
@@ -62,27 +64,27 @@ class Expression(NamedTuple):
 
 
 def parse(text: str, kinds: Mapping[str, Kind], max_characters: int | None = MAX_CHARACTERS) -> Expression:
-    """The expression over the names of `kinds`. ValueError says in one line what is wrong with it.
+    """The expression over the names of `kinds`. UserError says in one line what is wrong with it.
 
     max_characters: None for text that code made, which may have long lists of words but is not nested deeply.
     """
     line = " ".join(text.split())
     if max_characters is not None and len(line) > max_characters:
-        raise ValueError(f"has {len(line)} characters; {max_characters} are the most")
+        raise UserError(f"has {len(line)} characters; {max_characters} are the most")
     if "#" in line:  # would hide what follows it
-        raise ValueError("has a #; comments belong outside the quotation marks")
+        raise UserError("has a #; comments belong outside the quotation marks")
     try:
         body = ast.parse(line, mode="eval").body
         names: set[str] = set()
         tree, kind = _compile(body, kinds, names)
     except SyntaxError as error:
-        raise ValueError(f"{_short(line)} is no expression: {error.msg}") from None
+        raise UserError(f"{_short(line)} is no expression: {error.msg}") from None
     except (RecursionError, MemoryError):
-        raise ValueError(f"{_short(line)} is nested too deeply") from None
+        raise UserError(f"{_short(line)} is nested too deeply") from None
     except UnicodeEncodeError:
-        raise ValueError("has a character that is no text") from None
+        raise UserError("has a character that is no text") from None
     if kind != "truth":
-        raise ValueError(f"{_short(line)} is a {kind}; compare it with something, such as {_short(line)} > 0")
+        raise UserError(f"{_short(line)} is a {kind}; compare it with something, such as {_short(line)} > 0")
     return Expression(line, tree, frozenset(names))
 
 
@@ -100,19 +102,19 @@ def _compile(node: ast.expr, kinds: Mapping[str, Kind], names: set[str]) -> tupl
         tree, found = _compile(part, kinds, names)
         if found != kind:
             wanted = "a comparison" if kind == "truth" else f"a {kind}"
-            raise ValueError(f"{_source(part)} is a {found} where {wanted} is needed")
+            raise UserError(f"{_source(part)} is a {found} where {wanted} is needed")
         return tree
 
     match node:
         case ast.Constant(value=bool() | None):
-            raise ValueError(f"{_source(node)} has no place in a rule; compare signals with numbers")
+            raise UserError(f"{_source(node)} has no place in a rule; compare signals with numbers")
         case ast.Constant(value=int() | float() as value):
             return ("constant", _finite(value)), "number"
         case ast.Constant(value=str()):
-            raise ValueError(f"{_source(node)}: a word is compared with a label, such as language == {_source(node)}")
+            raise UserError(f"{_source(node)}: a word is compared with a label, such as language == {_source(node)}")
         case ast.Name(id=name):
             if name not in kinds:
-                raise ValueError(f"there is no signal or threshold {name!r}{nearest(name, kinds)}")
+                raise UserError(f"there is no signal or threshold {name!r}{nearest(name, kinds)}")
             names.add(name)
             return ("name", name), kinds[name]
         case ast.UnaryOp(op=ast.USub(), operand=part):
@@ -129,36 +131,36 @@ def _compile(node: ast.expr, kinds: Mapping[str, Kind], names: set[str]) -> tupl
             tree, kind = _compile(part, kinds, names)
             return ("known", tree[1], kind), "truth"
         case ast.Call():
-            raise ValueError(f"{_source(node)}: the only function is known(NAME), true where NAME is not null")
+            raise UserError(f"{_source(node)}: the only function is known(NAME), true where NAME is not null")
         case ast.Compare(left=left, ops=ops, comparators=rights):
             sides = [left, *rights]
             pairs = [_comparison(a, op, b, kinds, names) for a, op, b in zip(sides, ops, rights, strict=False)]
             return (pairs[0] if len(pairs) == 1 else ("and", *pairs)), "truth"
-    raise ValueError(f"{_source(node)} has no place in a rule; use names, numbers, + - * /, comparisons, and, or, not")
+    raise UserError(f"{_source(node)} has no place in a rule; use names, numbers, + - * /, comparisons, and, or, not")
 
 
 def _comparison(left: ast.expr, op: ast.cmpop, right: ast.expr, kinds: Mapping[str, Kind], names: set[str]) -> Tree:
     if isinstance(op, ast.In | ast.NotIn) and isinstance(left, ast.Constant) and isinstance(left.value, str):
         tree, kind = _compile(right, kinds, names)
         if kind != "words":
-            raise ValueError(f"{_source(right)} is a {kind} where a column of words is needed, such as opt_out")
+            raise UserError(f"{_source(right)} is a {kind} where a column of words is needed, such as opt_out")
         found: Tree = ("has", tree[1], frozenset({left.value}))
         return found if isinstance(op, ast.In) else ("not", found)
     words = _constants(right)
     if isinstance(op, ast.In | ast.NotIn | ast.Eq | ast.NotEq) and words is not None:
         tree, kind = _compile(left, kinds, names)
         if kind != "label":
-            raise ValueError(f"{_source(left)} is a {kind}; only a label, such as language, is compared with words")
+            raise UserError(f"{_source(left)} is a {kind}; only a label, such as language, is compared with words")
         found = ("has", tree[1], words)
         return found if isinstance(op, ast.In | ast.Eq) else ("not", found)
     if type(op) not in _COMPARISONS:
-        raise ValueError(f"{_source(left)}: `in` needs quoted words, such as language in ('tha', 'lao')")
+        raise UserError(f"{_source(left)}: `in` needs quoted words, such as language in ('tha', 'lao')")
     sides = []
     for part in (left, right):
         tree, kind = _compile(part, kinds, names)
         if kind != "number":
             hint = "; a label is compared with a quoted word" if kind == "label" else ""
-            raise ValueError(f"{_source(part)} is a {kind} where a number is needed{hint}")
+            raise UserError(f"{_source(part)} is a {kind} where a number is needed{hint}")
         sides.append(tree)
     return (_COMPARISONS[type(op)], *sides)
 
@@ -180,7 +182,7 @@ def _finite(value: float) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{_short(str(value))} is too large a number")
+        raise UserError(f"{_short(str(value))} is too large a number")
     return number
 
 

@@ -17,6 +17,7 @@ import yaml
 
 from pipeline.quality.expressions import nearest
 from pipeline.store import storage
+from schemas.errors import UserError
 
 SHIPPED = Path(__file__).with_name("profiles.toml")
 STOP_WORDS = "stop_words"
@@ -48,24 +49,24 @@ class Profiles(NamedTuple):
 def load(place: str = "", names: Collection[str] = ()) -> Profiles:
     """The profiles of a TOML file, of one of FineWeb-2's YAML files or a folder of them; "": the shipped ones.
 
-    `names`: the thresholds there are. ValueError names the file and what is wrong in it.
+    `names`: the thresholds there are. UserError names the file and what is wrong in it.
     """
     if not place:
         return shipped()
     if not storage.exists(place):
-        raise ValueError(f"thresholds {place}: no such file; name a TOML file, or FineWeb-2's YAML files")
+        raise UserError(f"thresholds {place}: no such file; name a TOML file, or FineWeb-2's YAML files")
     if place.endswith(".toml"):
         return _checked(place, _toml(place, _read(place)), names)
     files = [name for name in storage.listing(place) if name.endswith((".yml", ".yaml"))]
     if not files:
-        raise ValueError(f"thresholds {place}: neither a .toml file nor .yml files; name one or a folder of these")
+        raise UserError(f"thresholds {place}: neither a .toml file nor .yml files; name one or a folder of these")
     single = place.endswith((".yml", ".yaml"))
     found: dict[str, Any] = {}
     for name in files:
         path = place if single else storage.join(place, name)
         key = name.rpartition("/")[2].rpartition(".")[0]
         if key in found:
-            raise ValueError(f"{path}: a second file for {key}; keep one")
+            raise UserError(f"{path}: a second file for {key}; keep one")
         found[key] = _yaml(path)
     return _checked(place, found, names)
 
@@ -82,7 +83,7 @@ def keys(language: str, script: str) -> tuple[str, str, str]:
 
 
 def from_fineweb2(values: Mapping[str, Any]) -> dict[str, Any]:
-    """One of FineWeb-2's files as a section of ours. ValueError names a key that it does not have.
+    """One of FineWeb-2's files as a section of ours. UserError names a key that it does not have.
 
     A share above 1 there means that the rule never fires, a line_punct_thr of -1 likewise: they become 1 and 0.
     """
@@ -92,15 +93,15 @@ def from_fineweb2(values: Mapping[str, Any]) -> dict[str, Any]:
             ours[FINEWEB2[key]] = _number(key, value)
         elif key in FINEWEB2_NGRAMS:
             if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
-                raise ValueError(f"{key} is no list of [n, share]")
+                raise UserError(f"{key} is no list of [n, share]")
             ours |= {FINEWEB2_NGRAMS[key].format(int(_number(key, n))): _number(key, share) for n, share in value}
         elif key == "stopwords":
             if not isinstance(value, list):
-                raise ValueError(f"{key} is no list of words")
+                raise UserError(f"{key} is no list of words")
             ours[STOP_WORDS] = [str(word) for word in value]
         else:
             known = [*FINEWEB2, *FINEWEB2_NGRAMS, "stopwords"]
-            raise ValueError(f"{key!r} is no key of FineWeb-2's files{nearest(str(key), known)}")
+            raise UserError(f"{key!r} is no key of FineWeb-2's files{nearest(str(key), known)}")
     for name, value in ours.items():
         if name != STOP_WORDS:
             ours[name] = max(value, 0.0) if name.startswith(MAY_PASS_ONE) else min(max(value, 0.0), 1.0)
@@ -113,7 +114,7 @@ def _number(key: str, value: Any) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{key} = {str(value)[:40]} is no number")
+        raise UserError(f"{key} = {str(value)[:40]} is no number")
     return number
 
 
@@ -126,9 +127,9 @@ def _toml(path: str, data: bytes) -> Any:
     try:
         found = tomllib.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"{path}: not readable as TOML: {error}") from None
+        raise UserError(f"{path}: not readable as TOML: {error}") from None
     if other := sorted(found.keys() - {"by_language"}):
-        raise ValueError(f"{path}: unknown section {other[0]!r}; profiles have sections [by_language.KEY] only")
+        raise UserError(f"{path}: unknown section {other[0]!r}; profiles have sections [by_language.KEY] only")
     return found.get("by_language", {})
 
 
@@ -138,39 +139,39 @@ def _yaml(path: str) -> dict[str, Any]:
     try:
         found = yaml.load(_read(path), Loader=loader)
         if not isinstance(found, dict):
-            raise ValueError("no mapping of FineWeb-2's keys")
+            raise UserError("no mapping of FineWeb-2's keys")
         return from_fineweb2(found)
     except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not readable as YAML: {' '.join(str(error).split())[:120]}") from None
+        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())[:120]}") from None
     except RecursionError:
-        raise ValueError(f"{path}: not readable as YAML: nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{path}: not readable as YAML: nested too deeply") from None
+    except UserError as error:
+        raise UserError(f"{path}: {' '.join(str(error).split())[:200]}") from None
 
 
 def _checked(path: str, sections: Any, names: Collection[str]) -> Profiles:
     thresholds: dict[str, dict[str, float]] = {}
     words: dict[str, tuple[str, ...]] = {}
     if not isinstance(sections, dict):
-        raise ValueError(f"{path}: by_language must be sections, [by_language.KEY]")
+        raise UserError(f"{path}: by_language must be sections, [by_language.KEY]")
     for key, values in sorted(sections.items()):
         if not KEY.fullmatch(key):
-            raise ValueError(f"{path}: {key!r} is no language, language_Script or script, such as eng, eng_Latn, Latn")
+            raise UserError(f"{path}: {key!r} is no language, language_Script or script, such as eng, eng_Latn, Latn")
         if not isinstance(values, dict):
-            raise ValueError(f"{path}: {key} must be a section, [by_language.{key}]")
+            raise UserError(f"{path}: {key} must be a section, [by_language.{key}]")
         for name, value in values.items():
             if name == STOP_WORDS:
                 if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-                    raise ValueError(f"{path}: {key}.{STOP_WORDS} is no list of words")
+                    raise UserError(f"{path}: {key}.{STOP_WORDS} is no list of words")
                 words[key] = folded(value)
             elif names and name not in names:
-                raise ValueError(f"{path}: {key}.{name} is no threshold{nearest(name, names)}")
+                raise UserError(f"{path}: {key}.{name} is no threshold{nearest(name, names)}")
             elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise ValueError(f"{path}: {key}.{name} = {str(value)[:40]} is no number")
+                raise UserError(f"{path}: {key}.{name} = {str(value)[:40]} is no number")
             else:
                 thresholds.setdefault(key, {})[name] = float(value)
         if wrong := crossed(thresholds.get(key, {})):
-            raise ValueError(f"{path}: {key}: {wrong}; change one of the two")
+            raise UserError(f"{path}: {key}: {wrong}; change one of the two")
     return Profiles(thresholds, words, storage.digest(path))
 
 

@@ -17,6 +17,7 @@ from pipeline.quality.expressions import Expression, Kind, nearest, parse
 from pipeline.quality.profiles import keys
 from pipeline.quality.signals import SIGNALS
 from schemas.clean import ANNOTATIONS, REASONS
+from schemas.errors import UserError
 
 OFF = ("", "off")
 NAME = re.compile(r"[a-z0-9_]+")
@@ -158,7 +159,7 @@ def chosen(
     """The rules in the order in which they are asked.
 
     own: reason -> expression, "" or "off". A reason of REASONS: takes the place of that rule; any other name adds
-    `rule:name`, behind all others. ValueError names the rule and what is wrong.
+    `rule:name`, behind all others. UserError names the rule and what is wrong.
     """
     names = kinds(thresholds)
     built_in: list[tuple[dict[str, str], Mapping[str, float]]] = [(_always(languages, undetermined, opt_out), {})]
@@ -169,17 +170,17 @@ def chosen(
     for reason, text in own.items():
         mine = reason not in REASONS
         if mine and not NAME.fullmatch(reason):
-            raise ValueError(f"rules.{reason}: a rule of your own is named in a-z, 0-9 and _{nearest(reason, REASONS)}")
+            raise UserError(f"rules.{reason}: a rule of your own is named in a-z, 0-9 and _{nearest(reason, REASONS)}")
         if reason in ("empty", "rule"):
-            raise ValueError(f"rules.{reason}: this rule stays as it is; name yours differently")
+            raise UserError(f"rules.{reason}: this rule stays as it is; name yours differently")
         if text.strip().lower() in OFF:
             if mine:
-                raise ValueError(f"rules.{reason}: there is no such rule to turn off{nearest(reason, REASONS)}")
+                raise UserError(f"rules.{reason}: there is no such rule to turn off{nearest(reason, REASONS)}")
             continue
         try:
             found.append(Rule(f"rule:{reason}" if mine else reason, parse(text, names), {}))
-        except ValueError as error:
-            raise ValueError(f"rules.{reason}: {error}") from None
+        except UserError as error:
+            raise UserError(f"rules.{reason}: {error}") from None
     order = {reason: place for place, reason in enumerate(REASONS)}
     return tuple(sorted(found, key=lambda rule: order.get(rule.reason, len(order))))
 

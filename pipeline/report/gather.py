@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.dataset as ds
 
 from pipeline.store import storage
+from schemas.errors import UserError
 from schemas.extract import FAILED, INPUTS
 from schemas.records import EXAMPLES, LEDGER, RUN, STAGES, Example, Ledger, RunRecord
 from schemas.repeated_lines import LINES
@@ -79,10 +80,10 @@ class Corpus:
 
 
 def gather(root: str, run: str | None) -> Corpus:
-    """ValueError where `root` or `run` is no folder."""
+    """UserError where `root` or `run` is no folder."""
     for flag, folder in (("--root", root), ("--run", run)):
         if folder is not None and not storage.exists(folder):
-            raise ValueError(f"{flag} {folder}: no such folder")
+            raise UserError(f"{flag} {folder}: no such folder")
     records = {stage: storage.read_json(storage.join(root, stage, RUN)) for stage in STAGES}
     stages = {stage: _stage(root, stage, records) for stage in STAGES}
     return Corpus(

@@ -22,7 +22,7 @@ UNITS = {"extract": ("records", "documents"), "vocab": ("sentences", "sentences"
 def write_report(root: str, run: str | None = None) -> str:
     """Writes ROOT/report.html over the finished stages and the training run in folder `run`; answers its path.
 
-    ValueError where a folder is not there. A stage that has not run is said to be so.
+    UserError where a folder is not there. A stage that has not run is said to be so.
     """
     root = storage.absolute(root)
     page = render(gather(root, storage.absolute(run) if run else None))

@@ -13,11 +13,12 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline.exit_status import Body, ending
+from pipeline.exit_status import JobBody, run_to_exit_status
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark import tables
 from pipeline.spark.session import local_cores, session
 from pipeline.store import run_records, storage
+from schemas.errors import UserError
 from schemas.records import RUN, STAGES, UNLABELLED, RunRecord
 
 TABLE_OF = {"extract": "documents", "clean": "documents", "dedup": "documents", "sample": "data"}
@@ -56,11 +57,11 @@ class Source:
         table = tables.read(spark, self.path, needs)
         for old, new in renamed.items():
             if old != new and new in table.columns:
-                raise ValueError(f"{self.path} has both {old!r} and {new!r}: drop or rename {new!r}")
+                raise UserError(f"{self.path} has both {old!r} and {new!r}: drop or rename {new!r}")
         table = table.withColumnsRenamed(renamed)
         table = table.withColumn("id", F.col("id").cast("string")).withColumn("text", F.col("text").cast("string"))
         if self.stage is None and not table.where(F.col("id").isNull()).isEmpty():
-            raise ValueError(f"{self.path} has rows without {self.id_column!r}: fill them or name another --id-column")
+            raise UserError(f"{self.path} has rows without {self.id_column!r}: fill them or name another --id-column")
         for name, value in DEFAULTS.items():
             if name not in table.columns:
                 self.added.append(name)
@@ -98,7 +99,7 @@ Run = Callable[..., RunRecord]  # of a session (or Later), a Config, a Source an
 
 
 def stage_source(root: str, stage: str) -> Source:
-    """The finished output of the stage before `stage`. ValueError when there is none, or when it is out of date."""
+    """The finished output of the stage before `stage`. UserError when there is none, or when it is out of date."""
     before = STAGES[STAGES.index(stage) - 1]
     above = STAGES[STAGES.index(before) - 1] if before != STAGES[0] else None
     folder = storage.join(root, before)
@@ -111,16 +112,16 @@ def foreign_source(path: str, text_column: str, id_column: str) -> Source:
     """Any Parquet table, known by the names and sizes of its files."""
     path = storage.absolute(path)
     if not storage.exists(path):
-        raise ValueError(f"--input {path}: no such table")
+        raise UserError(f"--input {path}: no such table")
     if storage.exists(storage.join(path, RUN)):
-        raise ValueError(
+        raise UserError(
             f"--input {path}: the folder of a stage, not a table; name one of its tables, as {path}/documents"
         )
     if text_column == id_column:
-        raise ValueError(f"--id-column {id_column} is the text column as well; name two columns")
+        raise UserError(f"--id-column {id_column} is the text column as well; name two columns")
     for flag, name in (("--text-column", text_column), ("--id-column", id_column)):
         if name in (*DEDUP_COLUMNS, "drop_reason"):
-            raise ValueError(f"{flag} {name}: a column that the stages make themselves; rename it")
+            raise UserError(f"{flag} {name}: a column that the stages make themselves; rename it")
     known = run_records.fingerprint([storage.listing(path), text_column, id_column])
     return Source(path, {"input": known}, text_column=text_column, id_column=id_column)
 
@@ -147,7 +148,7 @@ def stage_job(stage: str, run: Run, argv: Sequence[str] | None, later: bool = Fa
             source = foreign_source(args.input, args.text_column, args.id_column)
             folder = storage.absolute(args.output)
         else:
-            raise ValueError("give --root ROOT, or --input TABLE with --output FOLDER")
+            raise UserError("give --root ROOT, or --input TABLE with --output FOLDER")
         engine = Later(f"wanyu {stage}", args.partitions)
         run(engine if later else engine.session(), config, source, folder)
 
@@ -197,10 +198,10 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def run_body(body: Body, argv: Sequence[str] | None) -> int:
-    """`pipeline.exit_status.ending`, which also knows what a task of the engine met."""
+def run_body(body: JobBody, argv: Sequence[str] | None) -> int:
+    """`pipeline.exit_status.run_to_exit_status`, which also knows what a task of the engine met."""
     logging.getLogger("py4j").setLevel(logging.ERROR)
-    return ending(body, argv, _known_engine_failure)
+    return run_to_exit_status(body, argv, _line_of_engine_failure)
 
 
 def program(main: Callable[[], int]) -> NoReturn:
@@ -211,13 +212,15 @@ def program(main: Callable[[], int]) -> NoReturn:
     sys.exit(status)
 
 
-def _known_engine_failure(error: Exception) -> str | None:
+def _line_of_engine_failure(error: Exception) -> str | None:
     """What a task met and the user can mend, found in the engine's own long message."""
     if type(error).__module__.startswith(("botocore", "aiobotocore")):
         return f"{type(error).__name__}: {error}: check address and credentials"
     if not (isinstance(error, PySparkException) or type(error).__module__.startswith("py4j")):
         return None
     text = str(error)
+    if match := re.search(r"^schemas\.errors\.UserError: (.+)$", text, re.M):  # raised in a task
+        return match.group(1)
     if "No space left on device" in text or "Disk quota exceeded" in text:
         return "No space left on device: free space or choose another --root (and spark.local.dir)"
     if "Permission denied" in text:

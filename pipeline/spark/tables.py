@@ -10,6 +10,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from pipeline.store import storage
+from schemas.errors import UserError
 from schemas.records import (
     EXAMPLE_CHARACTERS,
     EXAMPLES_A_REASON,
@@ -34,15 +35,15 @@ def engine_path(path: str) -> str:
 
 
 def read(spark: SparkSession, path: str, required: Iterable[str]) -> DataFrame:
-    """A folder or file of Parquet. ValueError names what is missing, the path or a column."""
+    """A folder or file of Parquet. UserError names what is missing, the path or a column."""
     if not storage.exists(path):
-        raise ValueError(f"{path}: no such table")
+        raise UserError(f"{path}: no such table")
     if not any(name.endswith(".parquet") for name in [path, *storage.listing(path)]):
-        raise ValueError(f"{path}: no Parquet file in it")
+        raise UserError(f"{path}: no Parquet file in it")
     table = spark.read.option("recursiveFileLookup", "true").parquet(engine_path(path))
     for column in required:
         if column not in table.columns:
-            raise ValueError(f"{path} has no column {column!r}; it has {', '.join(table.columns)}")
+            raise UserError(f"{path} has no column {column!r}; it has {', '.join(table.columns)}")
     return table
 
 

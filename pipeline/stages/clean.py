@@ -42,7 +42,7 @@ class Annotator:
     def __init__(
         self, config: CleanConfig, stop_words: Mapping[str, Sequence[str]], model_checksum: str | None = None
     ) -> None:
-        """ValueError where a file of the config's is not what it should be. stop_words: by key of a profile.
+        """UserError where a file of the config's is not what it should be. stop_words: by key of a profile.
 
         model_checksum: SHA-256 that the model of every worker must have.
         """

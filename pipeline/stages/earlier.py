@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from pipeline.spark import tables
 from pipeline.store import storage
 from schemas.dedup import CLUSTERS, SIGNATURES
+from schemas.errors import UserError
 from schemas.records import RUN
 
 
@@ -25,7 +26,7 @@ class Earlier:
 def find(roots: Sequence[str]) -> list[Earlier]:
     """The dedup folders of corpus roots, or folders that jobs/dedup.py wrote with --output, in the given order.
 
-    ValueError for one that is none or has no signatures, and where one of them refers to a crawl that is not given.
+    UserError for one that is none or has no signatures, and where one of them refers to a crawl that is not given.
     """
     found: list[Earlier] = []
     for root in roots:
@@ -34,37 +35,37 @@ def find(roots: Sequence[str]) -> list[Earlier]:
         folder = inside if storage.exists(inside) else path
         record = storage.read_json(storage.join(folder, RUN))  # and nothing else: what lies there is not ours to mend
         if record is None or record["stage"] != "dedup":
-            raise ValueError(
+            raise UserError(
                 f"--against {root}: no finished dedup there; give a corpus root or a folder of jobs/dedup.py"
             )
         for table in ("signatures", "clusters"):
             if not storage.listing(storage.join(folder, table)):
-                raise ValueError(f"--against {root}: it has no {table}; run jobs/dedup.py on it again")
+                raise UserError(f"--against {root}: it has no {table}; run jobs/dedup.py on it again")
         known = tuple(value for name, value in record["inputs"].items() if name.startswith("against "))
         if record["fingerprint"] in (one.crawl for one in found):
-            raise ValueError(f"--against {root}: given twice; leave one out")
+            raise UserError(f"--against {root}: given twice; leave one out")
         found.append(Earlier(path, folder, record["fingerprint"], known))
     given = {one.crawl for one in found}
     for one in found:
         if missing := [crawl for crawl in one.known if crawl not in given]:
-            raise ValueError(
+            raise UserError(
                 f"--against {one.path}: it was compared with an earlier crawl in its turn ({missing[0]}); give that too"
             )
     return found
 
 
 def check_version(spark: SparkSession, one: Earlier, version: str) -> None:
-    """ValueError where the stored signatures are not comparable with new ones."""
+    """UserError where the stored signatures are not comparable with new ones."""
     stored = tables.read(spark, storage.join(one.folder, "signatures"), [])
     lacking = [name for name in SIGNATURES.names if name not in stored.columns]
     told = tables.read(spark, storage.join(one.folder, "clusters"), []).columns
     if not lacking and [name for name in CLUSTERS.names if name not in told]:
-        raise ValueError(f"--against {one.path}: its clusters are of an earlier version; run jobs/dedup.py on it again")
+        raise UserError(f"--against {one.path}: its clusters are of an earlier version; run jobs/dedup.py on it again")
     if lacking:
-        raise ValueError(f"--against {one.path}: its signatures have no {lacking[0]}; run jobs/dedup.py on it again")
+        raise UserError(f"--against {one.path}: its signatures have no {lacking[0]}; run jobs/dedup.py on it again")
     other = stored.where(F.col("signature_version") != version).select("signature_version").first()
     if other:
-        raise ValueError(
+        raise UserError(
             f"--against {one.path}: its signatures are {other[0]}, the new ones {version}; "
             "take its settings (its dedup/_run.json) or run jobs/dedup.py on it again"
         )

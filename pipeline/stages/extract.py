@@ -26,6 +26,7 @@ from pipeline.stages.extract_tasks import Part, tasks, united
 from pipeline.store import storage
 from pipeline.workers.heartbeats import Beat
 from pipeline.workers.tasks import Each
+from schemas.errors import UserError
 from schemas.extract import DOCUMENTS, INPUTS, SKIPPED
 
 VERSION = 3
@@ -113,12 +114,12 @@ def _guess(languages: tuple[str, ...]) -> QuickLanguage | None:
 
 
 def lists(config: ExtractConfig) -> dict[str, dict[str, str]]:
-    """What the run's identity says of the block lists: SHA-256 by path. ValueError where one is not there."""
+    """What the run's identity says of the block lists: SHA-256 by path. UserError where one is not there."""
     found: dict[str, str] = {}
     for one in map(list_files.absolute, config.block_lists):
         path = list_files.named(one)[1]
         if not storage.exists(path):
-            raise ValueError(f"[extract] block_lists: {path}: no such file or folder")
+            raise UserError(f"[extract] block_lists: {path}: no such file or folder")
         found[one] = storage.digest(path)
     return {"block_lists": found}
 

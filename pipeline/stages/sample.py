@@ -18,6 +18,7 @@ from pipeline.config import SampleConfig
 from pipeline.mixture.temperature import epochs
 from pipeline.spark import tables
 from pipeline.store import storage
+from schemas.errors import UserError
 from schemas.sample import SHARD, SPLITS, shard_path
 
 VERSION = 1
@@ -65,14 +66,14 @@ def sizes(documents: DataFrame) -> dict[Stratum, int]:
     for row in rows:
         if not (row["language"].isalnum() and row["language_script"].isalnum()):
             label = f"{row['language']}_{row['language_script']}"
-            raise ValueError(f"{label!r} cannot name a folder of shards: use ISO 639-3 and ISO 15924 codes")
+            raise UserError(f"{label!r} cannot name a folder of shards: use ISO 639-3 and ISO 15924 codes")
     return {Stratum(row["language"], row["language_script"], row["split"]): int(row["bytes"]) for row in rows}
 
 
 def plan(available: dict[Stratum, int], config: SampleConfig) -> Plan:
     """Epochs and shard counts from the bytes that there are. Validation documents are all kept, once."""
     if not any(available.values()):
-        raise ValueError("no document is left to sample from: see clean/_ledger.json for why, and loosen thresholds")
+        raise UserError("no document is left to sample from: see clean/_ledger.json for why, and loosen thresholds")
     train = {stratum.label: size for stratum, size in available.items() if stratum.split == SPLITS[0] and size}
     wanted = epochs(train, config.temperature, config.max_epochs, config.total_bytes)
     shards = {}

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.store import storage
+from schemas.errors import UserError
 
 MAGIC = b"PAR1"
 TAIL = 8  # footer's length, four bytes, and MAGIC
@@ -198,12 +199,12 @@ class _Footer(NamedTuple):
 def _footer(file: IO[bytes], name: str) -> _Footer:
     size = file.seek(0, os.SEEK_END)
     if size < TAIL + len(MAGIC):
-        raise ValueError(f"{name} is no Parquet file")
+        raise UserError(f"{name} is no Parquet file")
     file.seek(size - TAIL)
     tail = file.read(TAIL)
     length = int.from_bytes(tail[:4], "little")
     if tail[4:] != MAGIC or length > size - TAIL - len(MAGIC):
-        raise ValueError(f"{name} is no Parquet file, or an encrypted one")
+        raise UserError(f"{name} is no Parquet file, or an encrypted one")
     file.seek(size - TAIL - length)
     return _Footer(decode(file.read(length)), size - TAIL - length)
 

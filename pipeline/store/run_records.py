@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.store import storage
+from schemas.errors import UserError
 from schemas.records import EXAMPLES, LEDGER, RUN, Example, Ledger, RunRecord, unbalanced
 
 LIBRARIES = [
@@ -69,13 +70,13 @@ def finished(folder: str) -> RunRecord | None:
 
 @contextmanager
 def building(folder: str, record: RunRecord, resume: bool = False) -> Iterator[str]:
-    """A folder to build in, which `publish` moves into place. ValueError where a folder of somebody else stands there.
+    """A folder to build in, which `publish` moves into place. UserError where a folder of somebody else stands there.
 
     What a failed stage built is removed. With `resume` it is kept, for the next run with the same settings to go on.
     """
     before = storage.read_json(storage.join(folder, RUN))
     if storage.exists(folder) and (before or {}).get("stage") != record["stage"]:
-        raise ValueError(f"{folder} exists and was not written by {record['stage']}: name a new folder")
+        raise UserError(f"{folder} exists and was not written by {record['stage']}: name a new folder")
     place = _beside(folder, "building")
     plan = {"stage_version": record["stage_version"], "config": record["config"]} if resume else {}
     if not (resume and storage.read_json(storage.join(place, PLAN)) == plan):
@@ -111,17 +112,17 @@ def publish(folder: str, record: RunRecord, ledger: Ledger, examples: list[Examp
 
 
 def require(folder: str, stage: str, upstream: str | None = None) -> RunRecord:
-    """The record of the stage that another one reads. ValueError when it is missing, unfinished or out of date."""
+    """The record of the stage that another one reads. UserError when it is missing, unfinished or out of date."""
     record = finished(folder)
     if record is None:
-        raise ValueError(f"{folder} is missing or unfinished: run jobs/{stage}.py first")
+        raise UserError(f"{folder} is missing or unfinished: run jobs/{stage}.py first")
     if record["stage"] != stage:
-        raise ValueError(f"{folder} was written by {record['stage']}, not by {stage}: name another --root")
+        raise UserError(f"{folder} was written by {record['stage']}, not by {stage}: name another --root")
     if upstream:
         above = finished(upstream)
         name = upstream.rstrip("/").rsplit("/", 1)[-1]
         if above and record["inputs"].get(name) not in (None, above["fingerprint"]):
-            raise ValueError(f"{folder} was made from an earlier {upstream}: run jobs/{stage}.py again")
+            raise UserError(f"{folder} was made from an earlier {upstream}: run jobs/{stage}.py again")
     return record
 
 

@@ -13,6 +13,8 @@ from urllib.parse import urlparse
 import fsspec
 from fsspec.core import url_to_fs
 
+from schemas.errors import UserError
+
 
 def join(root: str, *parts: str) -> str:
     return "/".join([root.rstrip("/"), *parts])
@@ -47,7 +49,7 @@ def read_json(path: str) -> Any:
     except FileNotFoundError:
         return None
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise ValueError(f"{path} is damaged: remove its folder and run that stage again") from None
+        raise UserError(f"{path} is damaged: remove its folder and run that stage again") from None
 
 
 def write_bytes(path: str, data: bytes) -> None:

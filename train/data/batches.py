@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.errors import UserError
 from train.data.hashing import MASK, combine
 from train.data.masking import mask_tokens
 from train.data.order import VALIDATION_PASS, PassOrder, Pieces, bounds, concatenate, cut, order_pass
@@ -86,7 +87,7 @@ class TrainingStream:
     """The endless mixture, in steps of at most `global_batch_tokens` tokens in `streams` bins.
 
     A step's sequences and bins are the same for any number of processes; each process has an equal number of the bins.
-    ValueError where there is nothing to show.
+    UserError where there is nothing to show.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class TrainingStream:
         self.epochs = by_language[self.table.language]
         self.pieces = cut(self.table.tokens, max_seq_len)
         if not (self.epochs * self.pieces).any():
-            raise ValueError("no training document has text: look at the shards' column text and at mixture.json")
+            raise UserError("no training document has text: look at the shards' column text and at mixture.json")
         self._orders: dict[int, PassOrder] = {}
 
     def order(self, pass_index: int) -> PassOrder:

@@ -16,6 +16,8 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.errors import UserError
+
 Split = Literal["train", "validation"]
 
 COLUMNS = ("id", "text")
@@ -50,31 +52,31 @@ class Shards:
 
 
 def open_shards(root: Path) -> Shards:
-    """Lists and checks the shards under `root`; ValueError names the first thing that does not fit.
+    """Lists and checks the shards under `root`; UserError names the first thing that does not fit.
 
     A language with validation files alone is left out.
     """
     if not root.is_dir():
-        raise ValueError(f"there is no folder {root}: point --shards to a folder that jobs/sample.py wrote")
+        raise UserError(f"there is no folder {root}: point --shards to a folder that jobs/sample.py wrote")
     paths = sorted((root / "data").glob("*/*.parquet"))
     files = []
     for path in paths:
         match = FILE_NAME.fullmatch(path.name)
         if match is None:
-            raise ValueError(f"{path} is neither train-*.parquet nor validation-*.parquet: move or rename it")
+            raise UserError(f"{path} is neither train-*.parquet nor validation-*.parquet: move or rename it")
         split: Split = "train" if match[1] == "train" else "validation"
         _check_columns(path)
         files.append(ShardFile(path.parent.name, split, path, _digest(path)))
     languages = tuple(sorted({file.language for file in files if file.split == "train"}))
     if not languages:
-        raise ValueError(f"{root} holds no data/<language>_<Script>/train-*.parquet: run jobs/sample.py first")
+        raise UserError(f"{root} holds no data/<language>_<Script>/train-*.parquet: run jobs/sample.py first")
     epochs = read_epochs(root / "mixture.json", languages)
     files = [file for file in files if file.language in languages]
     return Shards(tuple(files), languages, epochs)
 
 
 def read_epochs(path: Path, languages: tuple[str, ...]) -> dict[str, float]:
-    """Epochs a pass of each of `languages`; 1 where there is no file. ValueError where file and folders disagree."""
+    """Epochs a pass of each of `languages`; 1 where there is no file. UserError where file and folders disagree."""
     if not path.is_file():
         return dict.fromkeys(languages, 1.0)
     try:
@@ -82,17 +84,17 @@ def read_epochs(path: Path, languages: tuple[str, ...]) -> dict[str, float]:
         epochs = {language: float(entry["epochs"]) for language, entry in listed.items()}
         documents = {language: int(entry.get("documents", 0)) for language, entry in listed.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no mixture (languages.<language>.epochs): {error!r}; write it again") from None
+        raise UserError(f"{path} is no mixture (languages.<language>.epochs): {error!r}; write it again") from None
     for language, value in epochs.items():
         if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{path} gives {language} epochs = {value}: give a number from 0 up")
+            raise UserError(f"{path} gives {language} epochs = {value}: give a number from 0 up")
         if value and documents[language] and language not in languages:
-            raise ValueError(f"{path} names {language}, which has no training file: run jobs/sample.py again")
+            raise UserError(f"{path} names {language}, which has no training file: run jobs/sample.py again")
     for language in languages:
         if language not in epochs:
-            raise ValueError(f"{path} does not name {language}, which has training files: run jobs/sample.py again")
+            raise UserError(f"{path} does not name {language}, which has training files: run jobs/sample.py again")
     if not any(epochs[language] for language in languages):
-        raise ValueError(f"{path} gives every language epochs = 0: give one of them more")
+        raise UserError(f"{path} gives every language epochs = 0: give one of them more")
     return {language: epochs[language] for language in languages}
 
 
@@ -100,13 +102,13 @@ def _check_columns(path: Path) -> None:
     try:
         schema = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} is no parquet file: {str(error).splitlines()[0]}; write it again") from None
+        raise UserError(f"{path} is no parquet file: {str(error).splitlines()[0]}; write it again") from None
     for column in COLUMNS:
         if column not in schema.names:
-            raise ValueError(f"{path} has no column {column}, only {', '.join(schema.names)}: write the shards again")
+            raise UserError(f"{path} has no column {column}, only {', '.join(schema.names)}: write the shards again")
         kind = schema.field(column).type
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-            raise ValueError(f"{path} has {kind} in column {column} where text belongs: write the shards again")
+            raise UserError(f"{path} has {kind} in column {column} where text belongs: write the shards again")
 
 
 def _digest(path: Path) -> str:

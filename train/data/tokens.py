@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from schemas.errors import UserError
 from train.data.hashing import U64, hash_id
 from train.data.shards import ShardFile, Split
 from train.data.vocabulary import Vocabulary
@@ -37,7 +38,7 @@ def cache_paths(cache: Path, file: ShardFile, vocabulary: Vocabulary) -> tuple[P
 def tokenize(cache: Path, files: Sequence[ShardFile], vocabulary: Vocabulary) -> Iterator[tuple[ShardFile, int]]:
     """Fills the cache for the `files` that it lacks; yields each such file and its number of tokens when it is done.
 
-    A row whose text is null or empty has no tokens and is never shown; a null id is ValueError.
+    A row whose text is null or empty has no tokens and is never shown; a null id is UserError.
     """
     for file in files:
         tokens_path, index_path = cache_paths(cache, file, vocabulary)
@@ -63,7 +64,7 @@ def _write_tokens(file: ShardFile, vocabulary: Vocabulary, path: Path) -> NDArra
         for batch in table.iter_batches(ROWS, columns=["id", "text"]):
             ids = batch.column("id").to_pylist()  # by name: the file's own order rules
             if None in ids:
-                raise ValueError(f"{file.path} has a row without id: write the shards again")
+                raise UserError(f"{file.path} has a row without id: write the shards again")
             encoded = vocabulary.encode([text or "" for text in batch.column("text").to_pylist()])
             index = np.empty(len(ids), INDEX)
             index["id_hash"] = np.fromiter(map(hash_id, ids), np.uint64, len(ids))

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from schemas.errors import UserError
+
 # Role -> (keys of tokenizer_config.json that may name it, the name where none does).
 ROLES = {
     "pad": (("pad_token",), "<pad>"),
@@ -38,15 +40,15 @@ class Vocabulary:
 
 
 def open_vocabulary(folder: Path) -> Vocabulary:
-    """Reads `folder`/tokenizer.json. ValueError where it is missing, broken, or lacks one of the special tokens."""
+    """Reads `folder`/tokenizer.json. UserError where it is missing, broken, or lacks one of the special tokens."""
     path = folder / "tokenizer.json"
     if not path.is_file():
-        raise ValueError(f"{folder} holds no tokenizer.json: point --tokenizer to a folder that jobs/vocab.py wrote")
+        raise UserError(f"{folder} holds no tokenizer.json: point --tokenizer to a folder that jobs/vocab.py wrote")
     content = path.read_bytes()
     try:
         tokenizer = Tokenizer.from_str(content.decode("utf-8"))
     except Exception as error:  # tokenizers raises bare Exception
-        raise ValueError(f"{path} is no tokenizer: {' '.join(str(error).split())}; write it again") from None
+        raise UserError(f"{path} is no tokenizer: {' '.join(str(error).split())}; write it again") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
@@ -56,7 +58,7 @@ def open_vocabulary(folder: Path) -> Vocabulary:
         name = names.get(role, default)
         token_id = tokenizer.token_to_id(name)
         if token_id is None:
-            raise ValueError(f"{path} has no token {name} to use as {role}: train it with <pad> <unk> <s> </s> <mask>")
+            raise UserError(f"{path} has no token {name} to use as {role}: train it with <pad> <unk> <s> </s> <mask>")
         special_ids[role] = token_id
     used = np.fromiter(tokenizer.get_vocab(with_added_tokens=True).values(), np.int64)
     size = int(used.max()) + 1
@@ -65,7 +67,7 @@ def open_vocabulary(folder: Path) -> Vocabulary:
     special[[number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special]] = True
     ordinary = np.unique(used[~special[used]])
     if not len(ordinary):
-        raise ValueError(f"{path} holds special tokens alone: train it on text")
+        raise UserError(f"{path} holds special tokens alone: train it on text")
     return Vocabulary(tokenizer, size, special_ids, special, ordinary, hashlib.sha256(content).hexdigest())
 
 
@@ -76,7 +78,7 @@ def _token_names(folder: Path) -> dict[str, str]:
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}; write the tokenizer again") from None
+        raise UserError(f"{path} is no JSON: {error}; write the tokenizer again") from None
     names: dict[str, str] = {}
     for role, (keys, _) in ROLES.items():
         for key in keys:

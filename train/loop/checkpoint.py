@@ -15,6 +15,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from schemas.errors import UserError
+
 
 def publish(target: Path, write: Callable[[Path], None]) -> None:
     """Has `write` make and fill a folder beside `target`, syncs it, moves it into place; OSError if the disk fails."""
@@ -70,13 +72,13 @@ def save(
 
 
 def latest(folder: Path) -> Path | None:
-    """The newest checkpoint under `folder`; None where there is none. ValueError where `latest` names a missing one."""
+    """The newest checkpoint under `folder`; None where there is none. UserError where `latest` names a missing one."""
     pointer = folder / "latest"
     if not pointer.is_file():
         return None
     path = folder / pointer.read_text(encoding="utf-8").strip()
     if not (path / "state.json").is_file():
-        raise ValueError(f"{pointer} names {path.name}, which is not there: write another step-* folder's name into it")
+        raise UserError(f"{pointer} names {path.name}, which is not there: write another step-* folder's name into it")
     return path
 
 

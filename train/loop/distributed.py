@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from schemas.errors import UserError
+
 STARTING = timedelta(minutes=10)
 WAITING = timedelta(hours=24)  # for processes that tokenise, validate or save while the others have nothing to do
 
@@ -32,14 +34,14 @@ class Processes:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Waits for all; a ValueError in one is a ValueError in all, so that none is left waiting.
+        """Waits for all; a UserError in one is a UserError in all, so that none is left waiting.
 
         Trouble with a file or a folder counts as one: it is the user's to mend.
         """
         failure: str | None = None
         try:
             yield
-        except ValueError as error:
+        except UserError as error:
             failure = str(error)
         except OSError as error:
             failure = f"cannot use {error.filename or 'a file'}: {error.strerror or error}; mend that and start again"
@@ -49,7 +51,7 @@ class Processes:
             dist.all_gather_object(failures, failure, group=self.control)
         for message in failures:
             if message is not None:
-                raise ValueError(message)
+                raise UserError(message)
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Processes]:
     """Joins the processes that torchrun started, or stands alone; leaves them at the end."""
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if kind == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device = cuda, but torch sees no GPU here: install torch with CUDA or give --device cpu")
+        raise UserError("device = cuda, but torch sees no GPU here: install torch with CUDA or give --device cpu")
     place = torch.device(kind, int(os.environ.get("LOCAL_RANK", "0"))) if kind == "cuda" else torch.device("cpu")
     if kind == "cuda":
         torch.cuda.set_device(place)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from schemas.errors import UserError
 from train.config import PretrainConfig
 from train.data.batches import Collator, TrainingStream, validation_batches
 from train.data.order import Pieces
@@ -43,7 +44,7 @@ def prepare(config: PretrainConfig, processes: Processes, say: Callable[[str], N
     with processes.together():
         if config.streams % processes.world_size:
             sizes = ", ".join(str(n) for n in range(1, config.streams + 1) if config.streams % n == 0)
-            raise ValueError(
+            raise UserError(
                 f"{processes.world_size} processes do not divide streams = {config.streams}: start {sizes} of them, "
                 "or change --streams"
             )
@@ -114,14 +115,14 @@ def identity(config: PretrainConfig, data: Data) -> dict[str, Any]:
 
 
 def check_identity(saved: dict[str, Any], current: dict[str, Any], config: PretrainConfig) -> None:
-    """ValueError naming the first setting that is not what the checkpoint was made with."""
+    """UserError naming the first setting that is not what the checkpoint was made with."""
     for key, value in current.items():
         if saved.get(key) != value:
             way_out = f"take another --output than {config.output}, or "
             if key in ("tokenizer", "shards"):
                 way_out += f"give back the {key} of that run"
-                raise ValueError(f"{key} = {getattr(config, key)} is not what the run was started with: {way_out}")
-            raise ValueError(f"{key} = {value}, but the run was started with {saved.get(key)}: {way_out}give that")
+                raise UserError(f"{key} = {getattr(config, key)} is not what the run was started with: {way_out}")
+            raise UserError(f"{key} = {value}, but the run was started with {saved.get(key)}: {way_out}give that")
 
 
 def write_record(config: PretrainConfig, data: Data, processes: Processes) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from schemas.errors import UserError
 from train.config import PretrainConfig
 from train.data.batches import Position, Step
 from train.loop import checkpoint
@@ -84,7 +85,7 @@ class Trainer:
             flops += sum(training_flops(self.encoder, b.lengths, len(b.targets)) for b in step.batches)
             last = self.step == config.steps
             if self.skipped_in_a_row >= config.max_skipped_steps:
-                raise ValueError(
+                raise UserError(
                     f"{self.skipped_in_a_row} steps in a row up to step {self.step} had a loss or gradient that is not "
                     "finite: lower learning_rate, then start again from the last checkpoint"
                 )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from schemas.errors import UserError
 from train.model.attention import AttentionLayout, packed_attention
 
 VOCAB_MULTIPLE = 64  # rows of the embedding matrix come in multiples that tensor cores like
@@ -19,7 +20,7 @@ VOCAB_MULTIPLE = 64  # rows of the embedding matrix come in multiples that tenso
 class EncoderConfig:
     """Shape of the encoder; names and meanings are those of transformers' `ModernBertConfig`.
 
-    Raises ValueError where the sizes do not fit together.
+    Raises UserError where the sizes do not fit together.
     """
 
     vocab_size: int
@@ -38,7 +39,7 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         if self.hidden_size % self.num_attention_heads or self.head_dim % 2:
-            raise ValueError(
+            raise UserError(
                 f"hidden_size = {self.hidden_size} does not divide into num_attention_heads = "
                 f"{self.num_attention_heads} heads of even size: change one of them"
             )

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from schemas.errors import UserError
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
 
@@ -86,16 +87,16 @@ def save_pretrained(
 
 
 def from_pretrained(folder: Path) -> MaskedLanguageModel:
-    """The model of a folder that `save_pretrained` wrote. ValueError for a folder that is none."""
+    """The model of a folder that `save_pretrained` wrote. UserError for a folder that is none."""
     try:
         settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         weights = load_file(folder / "model.safetensors")
     except OSError as error:
-        raise ValueError(f"{folder} is no exported model: {error}; point to the folder `export` of a run") from None
+        raise UserError(f"{folder} is no exported model: {error}; point to the folder `export` of a run") from None
     missing = [key for key in SHARED_KEYS if key not in settings]
     if settings.get("model_type") != "modernbert" or missing:
         lacking = ", ".join(missing) or "model_type modernbert"
-        raise ValueError(f"{folder}/config.json lacks {lacking}: point to the folder `export` of a run")
+        raise UserError(f"{folder}/config.json lacks {lacking}: point to the folder `export` of a run")
     config = EncoderConfig(**{key: settings[key] for key in SHARED_KEYS})
     model = MaskedLanguageModel(config)
     rows = weights[EMBEDDING]
