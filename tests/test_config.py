@@ -11,6 +11,7 @@ from pipeline.duplicates.minhash import candidate_probability, optimal_bands
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.language.labels import LANGUAGES
 from pipeline.quality.profiles import Profiles
+from schemas.errors import UserError
 from schemas.records import STAGES
 
 # The command line is a promise: who renames or drops a flag breaks somebody's schedule.
@@ -55,18 +56,18 @@ def toml(tmp_path: Path, text: str) -> Path:
 
 
 def refusal(text: str, tmp_path: Path) -> str:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:
         load(str(toml(tmp_path, text)), {})
-    assert type(caught.value) is ValueError  # a subclass would end in a stack trace
+    assert type(caught.value) is UserError  # a subclass would end in a stack trace
     message = str(caught.value)
     assert "\n" not in message and len(message) < 300
     return message
 
 
 def flag_refusal(stages: list[str], *argv: str) -> str:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:
         from_flags(stages, *argv)
-    assert type(caught.value) is ValueError
+    assert type(caught.value) is UserError
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -183,7 +184,7 @@ MODEL_CODES = ("cmn", "eng", "nld", "tpi")  # of a model that is not the embedde
 )
 def test_languages_that_the_model_does_not_know(config: dict[str, Any], named: list[str]) -> None:
     settings = CleanConfig(model="x.bin", **config)
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:
         settings.check_languages(MODEL_CODES)
     message = str(caught.value)
     assert [part for part in named if part not in message] == [] and "\n" not in message, message
@@ -267,14 +268,14 @@ def test_one_line_names_key_and_way_out(text: str, named: list[str], tmp_path: P
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"absent\.toml: no such file"):
+    with pytest.raises(UserError, match=r"absent\.toml: no such file"):
         load(str(tmp_path / "absent.toml"), {})
-    with pytest.raises(ValueError, match="not readable as TOML"):
+    with pytest.raises(UserError, match="not readable as TOML"):
         load(str(tmp_path), {})
     (tmp_path / "latin.toml").write_bytes("# Größe\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="not readable as TOML") as caught:
+    with pytest.raises(UserError, match="not readable as TOML") as caught:
         load(str(tmp_path / "latin.toml"), {})
-    assert type(caught.value) is ValueError
+    assert type(caught.value) is UserError
 
 
 @pytest.mark.parametrize(

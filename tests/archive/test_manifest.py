@@ -10,6 +10,7 @@ import pytest
 from servers import BODY, Answer, Handler, Server, object_store, web_server
 
 from pipeline.archive.manifest import Archive, FetchError, fetch, lot, manifest
+from schemas.errors import UserError
 
 
 @pytest.fixture
@@ -31,9 +32,9 @@ def make(folder: Path, *names: str) -> None:
 
 
 def refused(*inputs: object) -> str:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:
         manifest([str(one) for one in inputs])
-    assert type(caught.value) is ValueError and "\n" not in str(caught.value)
+    assert type(caught.value) is UserError and "\n" not in str(caught.value)
     return str(caught.value)
 
 
@@ -133,7 +134,7 @@ def test_a_sample_by_hash(tmp_path: Path) -> None:
     assert taken(0.1, 5) == shares[1][:5]
     (tmp_path / "warc.paths").write_text("\n".join(reversed(names[300:])))
     assert taken(0.1) == [name for name in shares[1] if name >= names[300]]  # whatever else the list has
-    with pytest.raises(ValueError, match=r"--sample 1e-06 takes none of 700 archives") as caught:
+    with pytest.raises(UserError, match=r"--sample 1e-06 takes none of 700 archives") as caught:
         taken(1e-6)
     assert "\n" not in str(caught.value)
 

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.errors import UserError
+
 SLACK = 0.1
 BINS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # the last: the same shingles, exact copies for one
 
@@ -27,7 +29,7 @@ class Truth(NamedTuple):
 
 def score(truth: Truth, clusters: pa.Table, threshold: float) -> dict[str, Any]:
     """Of `clusters` with the columns id and cluster_id (who is not among them is alone): counts, recall by bin of
-    similarity, at the threshold and above, and precision. ValueError for an id that no document has."""
+    similarity, at the threshold and above, and precision. UserError for an id that no document has."""
     n = len(truth.ids)
     a, b, rows = (_places(column, truth.ids) for column in (truth.pairs["a"], truth.pairs["b"], clusters.column("id")))
     cluster = np.arange(n)  # who is in none is its own
@@ -91,7 +93,7 @@ def _places(wanted: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
     found = pc.index_in(wanted, value_set=ids)
     if found.null_count:
         strange = wanted.filter(pc.is_null(found))[0]
-        raise ValueError(f"no document has the id {strange}: give the clusters of this very table")
+        raise UserError(f"no document has the id {strange}: give the clusters of this very table")
     return np.asarray(found.to_numpy(), np.int64)
 
 

@@ -32,8 +32,9 @@ from programs import REPOSITORY, job_environment
 
 from pipeline.config import DedupConfig
 from pipeline.duplicates.minhash import signatures
-from pipeline.exit_status import ending
+from pipeline.exit_status import run_to_exit_status
 from pipeline.words.words import words_of
+from schemas.errors import UserError
 
 MARK = "bench.txt"  # a folder that has it may be cleared
 PARTS = ("table", "answer", "events", "spark", "jsonl", "peer")  # of the work folder
@@ -51,15 +52,15 @@ def truth(table: Path) -> Truth:
 
 
 def clusters(answer: Path) -> pa.Table:
-    """Columns id and cluster_id of the job's answer. ValueError where it has none."""
+    """Columns id and cluster_id of the job's answer. UserError where it has none."""
     if not (answer / "clusters").is_dir():
-        raise ValueError(f"{answer} has no clusters: see job.log beside it")
+        raise UserError(f"{answer} has no clusters: see job.log beside it")
     found = pa.dataset.dataset(answer / "clusters", format="parquet").to_table(["id", "cluster_id"])
     return found.filter(pa.compute.is_valid(found["cluster_id"]))
 
 
 def run_job(work: Path, master: str, driver_memory: str, flags: Sequence[str]) -> tuple[watched.Cost, dict[str, float]]:
-    """The job as a user runs it: its cost, and what its event log says. ValueError when it fails."""
+    """The job as a user runs it: its cost, and what its event log says. UserError when it fails."""
     for part in ("answer", "events", "spark"):
         shutil.rmtree(work / part, ignore_errors=True)
     (work / "events").mkdir()
@@ -82,7 +83,7 @@ def run_job(work: Path, master: str, driver_memory: str, flags: Sequence[str]) -
     cost = watched.run(command, job_environment(), work / "job.log")
     if cost.status:
         last = (work / "job.log").read_text(errors="replace").strip().rpartition("\n")[2]
-        raise ValueError(f"the job ended with status {cost.status} ({last}): see {work / 'job.log'}")
+        raise UserError(f"the job ended with status {cost.status} ({last}): see {work / 'job.log'}")
     return cost, watched.event_log(work / "events")
 
 
@@ -122,7 +123,7 @@ def write_jsonl(texts: Path, folder: Path) -> None:
 
 
 def run_peer(work: Path, python: str) -> dict[str, Any]:
-    """Its seconds by stage, what it keeps and its memory. ValueError when it fails."""
+    """Its seconds by stage, what it keeps and its memory. UserError when it fails."""
     write_jsonl(work / "table" / "texts", work / "jsonl")
     shutil.rmtree(work / "peer", ignore_errors=True)
     script = Path(__file__).with_name("datatrove_minhash.py")
@@ -130,16 +131,16 @@ def run_peer(work: Path, python: str) -> dict[str, Any]:
     cost = watched.run(command, job_environment(), work / "peer.log")
     last = (work / "peer.log").read_text(errors="replace").strip().rpartition("\n")[2]
     if cost.status:
-        raise ValueError(f"the peer ended with status {cost.status} ({last}): see {work / 'peer.log'}")
+        raise UserError(f"the peer ended with status {cost.status} ({last}): see {work / 'peer.log'}")
     found: dict[str, Any] = json.loads(last)
     return {**found, "peak_bytes": cost.peak}
 
 
 def claim(work: Path) -> None:
-    """Makes the work folder. ValueError for one with other things in it, which would be removed."""
+    """Makes the work folder. UserError for one with other things in it, which would be removed."""
     work.mkdir(parents=True, exist_ok=True)
     if not (work / MARK).exists() and any(work.iterdir()):
-        raise ValueError(f"--work {work} holds other things: name a new folder")
+        raise UserError(f"--work {work} holds other things: name a new folder")
     (work / MARK).write_text("tests/bench/dedup.py may remove what is here\n")
 
 
@@ -241,4 +242,4 @@ def body(argv: Sequence[str] | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(ending(body, None))
+    sys.exit(run_to_exit_status(body, None))

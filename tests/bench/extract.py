@@ -38,12 +38,13 @@ from programs import job_environment, submit_command
 from pipeline.archive.manifest import Archive
 from pipeline.archive.records import ArchiveLimits, Page, read_archive
 from pipeline.config import ExtractConfig
-from pipeline.exit_status import ending
+from pipeline.exit_status import run_to_exit_status
 from pipeline.page.charset import decode
 from pipeline.page.engines import ENGINES, Engine, extract_text, forget
 from pipeline.page.metadata import read_metadata
 from pipeline.stages import extract
 from pipeline.stages.extract_tasks import Part
+from schemas.errors import UserError
 
 MARK = "bench.txt"  # a folder that has it may be cleared
 PARTS = ("engines", "job", "memory")
@@ -58,10 +59,10 @@ _CODED = re.compile(rb"\r\n\r\nHTTP/(?:[^\r]|\r\n(?!\r\n))*?\r\n(?:Content|Trans
 
 
 def archives_of(web: Path) -> list[Path]:
-    """ValueError for a folder without archives."""
+    """UserError for a folder without archives."""
     found = sorted(web.glob("*.warc.gz"))
     if not found:
-        raise ValueError(f"{web}: no *.warc.gz there: name a folder of archives")
+        raise UserError(f"{web}: no *.warc.gz there: name a folder of archives")
     return found
 
 
@@ -97,7 +98,7 @@ def write_copies(web: Path, folder: Path, pages: int, archives: int) -> int:
     """`pages` records in `archives` archives of about equal size, a gzip member a record: the set again and again, each
     time under new addresses. Answers how many archives there are.
 
-    ValueError where an archive would hold more records than the set has, and so a page twice.
+    UserError where an archive would hold more records than the set has, and so a page twice.
     """
     sizes = [len(record) for record in responses(web)]
     all_bytes = sum(sizes) * (pages // len(sizes)) + sum(sizes[: pages % len(sizes)])
@@ -110,7 +111,7 @@ def write_copies(web: Path, folder: Path, pages: int, archives: int) -> int:
         number = held * archives // all_bytes
         counts[number] += 1
         if counts[number] > len(sizes):
-            raise ValueError(f"--archives {archives} are too few: one would have a page twice")
+            raise UserError(f"--archives {archives} are too few: one would have a page twice")
         with open(folder / f"part-{number:04}.warc.gz", "ab") as file:
             file.write(gzip.compress(record, 6, mtime=0))
         held += len(record)
@@ -188,25 +189,25 @@ def engines(web: Path, wanted: int, which: Sequence[Engine] = ENGINES) -> dict[s
 
 
 def run_job(archives: Path, work: Path, master: str, flags: Sequence[str]) -> dict[str, Any]:
-    """The job as a user runs it: its seconds, memory and counts. ValueError when it fails."""
+    """The job as a user runs it: its seconds, memory and counts. UserError when it fails."""
     shutil.rmtree(work / "root", ignore_errors=True)
     command = submit_command("extract", "--input", archives, "--root", work / "root", *flags, master=master)
     cost = watched.run(command, job_environment(), work / "job.log")
     if cost.status:
-        raise ValueError(f"the job ended with status {cost.status}: see {work / 'job.log'}")
+        raise UserError(f"the job ended with status {cost.status}: see {work / 'job.log'}")
     rows = pyarrow.dataset.dataset(work / "root" / "extract" / "inputs", format="parquet").to_table()
     counts = {name: sum(rows[name].to_pylist()) for name in ("records", "documents")}
     return {"seconds": cost.seconds, "peak_bytes": cost.peak, "peak_parts": cost.parts, **counts}
 
 
 def run_peer(archives: Path, work: Path, python: str, tool: str, model: str) -> dict[str, Any]:
-    """Its seconds by stage and its documents. ValueError when it fails."""
+    """Its seconds by stage and its documents. UserError when it fails."""
     command = [python, tool, str(archives), str(work / "peer"), model, "2", "--no-english-filters"]
     cost = watched.run(command, job_environment(), work / "peer.log")
     lines = (work / "peer.log").read_text(errors="replace").splitlines()
     said = [line for line in lines if line.startswith("{")]
     if cost.status or not said:
-        raise ValueError(f"the peer ended with status {cost.status}: see {work / 'peer.log'}")
+        raise UserError(f"the peer ended with status {cost.status}: see {work / 'peer.log'}")
     found: dict[str, Any] = json.loads(said[-1])
     return {"seconds": found["seconds"]["extract"], "documents": found["docs"]["extract"], "peak_bytes": cost.peak}
 
@@ -231,7 +232,7 @@ def memory(args: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
         command = [sys.executable, __file__, "--read", str(archive), str(work / "out")]
         cost = watched.run(command, job_environment(), work / "memory.log")
         if cost.status:
-            raise ValueError(f"the worker ended with status {cost.status}: see {work / 'memory.log'}")
+            raise UserError(f"the worker ended with status {cost.status}: see {work / 'memory.log'}")
         figures = {"peak_bytes": cost.peak, "largest_process_bytes": cost.largest, "seconds": cost.seconds}
         found.append({"gib": archive.stat().st_size / GIB, "pages": pages, **figures})
         archive.unlink()
@@ -248,10 +249,10 @@ def read_one(path: Path, out: Path) -> None:
 
 
 def claim(work: Path) -> None:
-    """Makes the work folder. ValueError for one with other things in it, which would be removed."""
+    """Makes the work folder. UserError for one with other things in it, which would be removed."""
     work.mkdir(parents=True, exist_ok=True)
     if not (work / MARK).exists() and any(work.iterdir()):
-        raise ValueError(f"--work {work} holds other things: name a new folder")
+        raise UserError(f"--work {work} holds other things: name a new folder")
     (work / MARK).write_text("tests/bench/extract.py may remove what is here\n")
 
 
@@ -301,7 +302,7 @@ def body(argv: Sequence[str] | None) -> None:
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args(own)
     if args.peer and not (args.peer_tool and args.lid):
-        raise ValueError("--peer needs --peer-tool and --lid")
+        raise UserError("--peer needs --peer-tool and --lid")
     work = args.work.absolute()
     claim(work)
     archives_of(args.web)
@@ -321,4 +322,4 @@ def body(argv: Sequence[str] | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(ending(body, None))
+    sys.exit(run_to_exit_status(body, None))

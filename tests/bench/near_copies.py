@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from schemas.errors import UserError
+
 SHINGLE = 5
 SIZES, SIZE_SHARES = (2, 3, 4, 5, 6), (0.7, 0.15, 0.08, 0.04, 0.03)
 EXACT_SHARE = 0.15  # of the copies; the others get a similarity between LOWEST and HIGHEST
@@ -52,7 +54,7 @@ def near_copy(rng: np.random.Generator, base: np.ndarray, kind: str, target: flo
     # Chosen places are pushed apart by what must lie between them; the first and last words stay.
     room = n - 2 * (SHINGLE - 1) - (edits - 1) * (SHINGLE - 1)
     if room < edits:
-        raise ValueError(f"a text of {n} words has no room for similarity {target:g}: take more words")
+        raise UserError(f"a text of {n} words has no room for similarity {target:g}: take more words")
     places = np.sort(rng.choice(room, edits, replace=False)) + (SHINGLE - 1) * np.arange(1, edits + 1)
     if kind == "delete":
         return np.delete(base, places)
@@ -103,7 +105,7 @@ def template_pages(
     common = 2 * similarity / (1 + similarity)  # share of a page's shingles
     shared = round(common * (words - SHINGLE + 1)) + 2 * (SHINGLE - 1)
     if words - shared < 1:
-        raise ValueError(f"a template of {words} words leaves no word of its own at similarity {similarity:g}")
+        raise UserError(f"a template of {words} words leaves no word of its own at similarity {similarity:g}")
     head, foot = draw(shared // 2), draw(shared - shared // 2)
     for _ in range(pages):
         own = max(1, round((words - shared) * rng.uniform(0.9, 1.1)))

@@ -23,6 +23,8 @@ from bench import near_copies
 from bench.near_copies import Pair
 from bench.zipf_texts import LANGUAGES, Tongue, draw_languages, draw_lengths
 
+from schemas.errors import UserError
+
 TEXTS = pa.schema([(name, pa.string()) for name in ("id", "text", "url", "date", "language", "language_script")])
 PAIRS = pa.schema(
     [  # ids of two documents, and the kind of what they belong to: `family` or `template`
@@ -59,7 +61,7 @@ class Planted(NamedTuple):
 
 
 def make(folder: Path, plan: Plan) -> None:
-    """Writes the table, or leaves it alone where it is of the same plan. ValueError for a plan that cannot be."""
+    """Writes the table, or leaves it alone where it is of the same plan. UserError for a plan that cannot be."""
     _check(plan)
     made = folder / "plan.json"
     said = json.dumps(plan._asdict())
@@ -78,15 +80,15 @@ def make(folder: Path, plan: Plan) -> None:
 
 def _check(plan: Plan) -> None:
     if plan.documents < 1 or plan.seed < 0:
-        raise ValueError(f"--documents {plan.documents} --seed {plan.seed}: take 1 or more, and 0 or more")
+        raise UserError(f"--documents {plan.documents} --seed {plan.seed}: take 1 or more, and 0 or more")
     if plan.words < 50:
-        raise ValueError(f"--words {plan.words}: shorter texts have no room for planted edits; take 50 or more")
+        raise UserError(f"--words {plan.words}: shorter texts have no room for planted edits; take 50 or more")
     if not 0 <= plan.share <= 1:
-        raise ValueError(f"--share {plan.share}: give a number between 0 and 1")
+        raise UserError(f"--share {plan.share}: give a number between 0 and 1")
     if plan.template and not 0 < plan.template_jaccard <= 0.9:
-        raise ValueError(f"--template-jaccard {plan.template_jaccard}: give a number above 0 and at most 0.9")
+        raise UserError(f"--template-jaccard {plan.template_jaccard}: give a number above 0 and at most 0.9")
     if plan.template < 0 or round(plan.share * plan.documents) + plan.template > plan.documents:
-        raise ValueError(f"--template {plan.template}: families and template are more than --documents; take fewer")
+        raise UserError(f"--template {plan.template}: families and template are more than --documents; take fewer")
 
 
 def ids_of(numbers: np.ndarray, seed: int) -> pa.Array:

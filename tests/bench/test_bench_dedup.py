@@ -17,9 +17,10 @@ from bench.planted_table import PAIRS, Plan
 from bench.zipf_texts import LANGUAGES, Tongue, capital, draw_lengths, vocabulary
 from programs import QUICK
 
-from pipeline.exit_status import ending
+from pipeline.exit_status import run_to_exit_status
 from pipeline.words.scripts import main_script
 from pipeline.words.words import is_spaced, words
+from schemas.errors import UserError
 
 NAMES = [one.code for one in LANGUAGES]
 PLAN = Plan(1_500, words=200, seed=3, template=60, template_jaccard=0.85)
@@ -196,7 +197,7 @@ def test_many_rows_go_to_several_files(tmp_path: Path, monkeypatch: pytest.Monke
     ],
 )
 def test_plans_that_cannot_be_are_refused(tmp_path: Path, plan: Plan, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         planted_table.make(tmp_path / "t", plan)
     assert not (tmp_path / "t").exists()
 
@@ -233,7 +234,7 @@ def test_scores_by_hand() -> None:
     assert score(known, clustered("abc"), 0.99)["wrong_pairs"] == 3  # 0.85 is too far below now
     none = score(known, clustered(), 0.8)
     assert none["at_threshold"]["recall"] == 0.0 and none["precision"] == 1.0 and none["joined_pairs"] == 0
-    with pytest.raises(ValueError, match="id z"):
+    with pytest.raises(UserError, match="id z"):
         score(known, clustered("az"), 0.8)
 
 
@@ -299,13 +300,13 @@ def test_the_peer_is_run_over_the_texts(table: Path, tmp_path: Path) -> None:
     found = dedup.run_peer(tmp_path, str(python))
     assert found["kept"] == PLAN.documents and found["total"] == 2
     python.write_text("#!/bin/sh\necho no datatrove; exit 1\n")
-    with pytest.raises(ValueError, match=r"status 1 \(no datatrove\)"):
+    with pytest.raises(UserError, match=r"status 1 \(no datatrove\)"):
         dedup.run_peer(tmp_path, str(python))
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "answer").mkdir()
-    assert ending(dedup.body, ["--documents", "100", "--work", str(tmp_path)]) == 2
+    assert run_to_exit_status(dedup.body, ["--documents", "100", "--work", str(tmp_path)]) == 2
     assert "holds other things" in capsys.readouterr().err and [*tmp_path.iterdir()] == [tmp_path / "answer"]
 
 
@@ -315,7 +316,7 @@ def test_the_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     work, figures = tmp_path / "work", tmp_path / "figures.json"
     given = ["--documents", "600", "--words", "100", "--work", str(work), "--driver-memory", "1g", "--share", "0.5"]
     flags = ["--min-shingles", "5", "--partitions", "2"]  # the latter asks for an engine
-    assert ending(dedup.body, [*given, "--json", str(figures), "--", *flags]) == 0
+    assert run_to_exit_status(dedup.body, [*given, "--json", str(figures), "--", *flags]) == 0
     found = json.loads(figures.read_text())
     assert found["flags"] == flags and found["documents_per_second"] > 0
     assert found["shuffle_bytes"] > 0 and found["failed_tasks"] == 0

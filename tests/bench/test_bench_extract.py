@@ -12,7 +12,8 @@ from programs import ARCHIVE
 from warcs import LIMITS
 
 from pipeline.archive.records import Page, read_archive
-from pipeline.exit_status import ending
+from pipeline.exit_status import run_to_exit_status
+from schemas.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_copies_are_the_set_under_new_addresses(web: Path, tmp_path: Path) -> No
 
 
 def test_too_few_archives_are_refused(web: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="--archives 2 are too few"):
+    with pytest.raises(UserError, match="--archives 2 are too few"):
         bench.write_copies(web, tmp_path, 3 * len(list(bench.responses(web))), 2)
 
 
@@ -66,7 +67,7 @@ def test_pages_of_the_large_archive_all_differ(web: Path, tmp_path: Path) -> Non
 def test_engines_and_memory(web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     work, figures = tmp_path / "work", tmp_path / "figures.json"
     given = [str(web), "--work", str(work), "--parts", "engines", "memory", "--engine-pages", "20", "--gib", "0.0004"]
-    assert ending(bench.body, [*given, "--json", str(figures)]) == 0
+    assert run_to_exit_status(bench.body, [*given, "--json", str(figures)]) == 0
     found = json.loads(figures.read_text())
     assert 15 <= found["engines"]["pages"] <= 30 and not found["engines"]["failed"]
     seconds = found["engines"]["seconds"]
@@ -92,7 +93,7 @@ def test_the_peers_figures_are_those_of_its_stage(tmp_path: Path) -> None:
     words = (tmp_path / "said").read_text().split()
     assert words[:2] == ["tool.py", str(tmp_path / "archives")] and words[3] == "lid.ftz"
     python.write_text("#!/bin/sh\necho no datatrove; exit 1\n")
-    with pytest.raises(ValueError, match="the peer ended with status 1"):
+    with pytest.raises(UserError, match="the peer ended with status 1"):
         bench.run_peer(tmp_path / "archives", tmp_path, str(python), "tool.py", "lid.ftz")
 
 
@@ -104,5 +105,5 @@ def test_what_cannot_be_run_is_refused(
     argv: list[str], said: str, web: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "answer").mkdir()
-    assert ending(bench.body, [str(web), "--work", str(tmp_path), *argv]) == 2
+    assert run_to_exit_status(bench.body, [str(web), "--work", str(tmp_path), *argv]) == 2
     assert said in capsys.readouterr().err and [*tmp_path.iterdir()] == [tmp_path / "answer"]

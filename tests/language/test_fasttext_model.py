@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pipeline.language import fasttext_format, fasttext_model
 from pipeline.language.fasttext_model import HIERARCHICAL, NEGATIVE_SAMPLING, ONE_VS_ALL, SOFTMAX
 from pipeline.language.model_files import embedded_model
+from schemas.errors import UserError
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
 TEXTS = (
@@ -263,7 +264,7 @@ def test_words_are_read_by_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_word_without_an_end(tmp_path: Path) -> None:
     path = tmp_path / "endless.bin"
     path.write_bytes(model(words=[*WORDS, "x" * (2 * fasttext_format.BLOCK)]))
-    with pytest.raises(ValueError, match=r"endless\.bin is no fastText model: a word of it has no end; name"):
+    with pytest.raises(UserError, match=r"endless\.bin is no fastText model: a word of it has no end; name"):
         fasttext_model.load(path)
 
 
@@ -271,7 +272,7 @@ def test_a_word_without_an_end(tmp_path: Path) -> None:
 def test_a_cut_model_is_none(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "cut.bin"
     path.write_bytes(model()[:cut])
-    with pytest.raises(ValueError, match=r"cut\.bin is no fastText model: .*; name a \.bin or \.ftz file$"):
+    with pytest.raises(UserError, match=r"cut\.bin is no fastText model: .*; name a \.bin or \.ftz file$"):
         fasttext_model.load(path)
 
 
@@ -281,9 +282,9 @@ def test_other_files_are_none(tmp_path: Path) -> None:
     vectors[8 + 7 * 4] = 2  # skip-gram
     for data in (b"not a model at all, but a text of some length", b"PK\x03\x04" + bytes(1000), bytes(10_000), vectors):
         path.write_bytes(data)
-        with pytest.raises(ValueError, match=r"^[^\n]*broken\.bin is no fastText model[^\n]*$"):
+        with pytest.raises(UserError, match=r"^[^\n]*broken\.bin is no fastText model[^\n]*$"):
             fasttext_model.load(path)
-    with pytest.raises(ValueError, match=r"no language model at .*absent\.bin"):
+    with pytest.raises(UserError, match=r"no language model at .*absent\.bin"):
         fasttext_model.load(tmp_path / "absent.bin")
 
 

@@ -18,6 +18,7 @@ from pipeline.language.labels import SCRIPTS_OF, iso_639_3
 from pipeline.language.model_files import embedded_model
 from pipeline.words.scripts import main_script
 from pipeline.words.words import words_of
+from schemas.errors import UserError
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
 SENTENCES = [
@@ -283,11 +284,11 @@ def test_broken_utf8(identifier: Identifier) -> None:
 
 
 def test_bad_models(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no language model at .*absent\.bin"):
+    with pytest.raises(UserError, match=r"no language model at .*absent\.bin"):
         Identifier(tmp_path / "absent.bin")
     broken = tmp_path / "broken.bin"
     broken.write_bytes(b"not a model at all")
-    with pytest.raises(ValueError, match=r"broken\.bin is no fastText model"):
+    with pytest.raises(UserError, match=r"broken\.bin is no fastText model"):
         Identifier(broken)
 
 

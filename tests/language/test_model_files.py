@@ -11,6 +11,7 @@ import pytest
 from pipeline.language import model_files
 from pipeline.language.identifier import Identifier
 from pipeline.language.model_files import checksum, embedded_model, local_model, verify
+from schemas.errors import UserError
 
 MODEL = b"a model of some bytes" * 1000
 PATHS = ("/models/lid.bin", "/slow/lid.bin", "/broken/lid.bin", "/owner/repo/resolve/main/folder/model%20v3.bin")
@@ -88,20 +89,20 @@ def test_a_model_of_the_hub(server: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_broken_download_is_never_used(server: str, tmp_path: Path) -> None:
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"^model http://\S+/broken/lid\.bin: not downloaded: [^\n]*$"):
+        with pytest.raises(UserError, match=r"^model http://\S+/broken/lid\.bin: not downloaded: [^\n]*$"):
             local_model(f"{server}/broken/lid.bin")
     assert cached(tmp_path) == []
     assert len(Server.asked) == 2
 
 
 def test_what_is_not_there(server: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"not downloaded: HTTP Error 404[^\n]*$"):
+    with pytest.raises(UserError, match=r"not downloaded: HTTP Error 404[^\n]*$"):
         local_model(f"{server}/absent.bin")
-    with pytest.raises(ValueError, match=r"write hf://OWNER/REPO/FILE$"):
+    with pytest.raises(UserError, match=r"write hf://OWNER/REPO/FILE$"):
         local_model("hf://owner/repo")
-    with pytest.raises(ValueError, match=r"no language model at .*absent\.bin"):
+    with pytest.raises(UserError, match=r"no language model at .*absent\.bin"):
         local_model(str(tmp_path / "absent.bin"))
-    with pytest.raises(ValueError, match=r"no language model at "):
+    with pytest.raises(UserError, match=r"no language model at "):
         local_model(str(tmp_path))
 
 
@@ -131,6 +132,6 @@ def test_another_model_than_the_drivers(server: str, tmp_path: Path) -> None:
         Identifier(f"{server}/models/lid.bin", checksum=hashlib.sha256(MODEL).hexdigest())
     file = tmp_path / "model.bin"
     file.write_bytes(b"another")
-    with pytest.raises(ValueError, match=r"model\.bin is another one than the driver's; put the same on each machine$"):
+    with pytest.raises(UserError, match=r"model\.bin is another one than the driver's; put the same on each machine$"):
         Identifier(file, checksum="0" * 64)
     assert Identifier(checksum=checksum(embedded_model())).path == embedded_model()

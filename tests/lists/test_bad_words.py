@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.kernels.arrow_text import from_strings
 from pipeline.lists.bad_words import MAX_WORDS, BadWords, code
 from pipeline.words.words import words, words_of
+from schemas.errors import UserError
 
 
 def load(tmp_path, lines, name="list.tsv"):
@@ -111,7 +112,7 @@ def test_what_cannot_be_looked_for_is_counted(tmp_path):
     ],
 )
 def test_wrong_lists_are_one_line(tmp_path, name, lines, message):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:
         load(tmp_path, lines, name)
     assert message in str(caught.value) and name in str(caught.value) and "\n" not in str(caught.value)
 
@@ -122,19 +123,19 @@ def test_codes_that_only_another_model_may_know(tmp_path):
     folder = tmp_path / "lists"
     folder.mkdir()
     (folder / "tlh").write_text("petaQ\n")
-    with pytest.raises(ValueError, match="no file called by a language"):
+    with pytest.raises(UserError, match="no file called by a language"):
         BadWords([str(folder)])
     (folder / "kab.txt").write_text("bad\n")
     (folder / "yo").write_text("bad\n")
     assert BadWords([str(folder)]).summary() == ["bad words: 3 phrases: kab 1, tlh 1, yor 1"]
     (folder / "sv").write_text("\n")
-    with pytest.raises(ValueError, match=r"sv: no phrase in this list"):
+    with pytest.raises(UserError, match=r"sv: no phrase in this list"):
         BadWords([str(folder)])
 
 
 def test_a_folder_without_lists(tmp_path):
     (tmp_path / "README.md").write_text("x")
-    with pytest.raises(ValueError, match="no file called by a language"):
+    with pytest.raises(UserError, match="no file called by a language"):
         BadWords([str(tmp_path)])
 
 

@@ -18,6 +18,7 @@ from pipeline.lists.contamination import Contamination, Source, items, source
 from pipeline.privacy.masks import mask
 from pipeline.privacy.repair import repair
 from pipeline.words.words import IS_SINGLE, words, words_of
+from schemas.errors import UserError
 
 DATA = Path(__file__).resolve().parents[3] / "shared/data"
 SCRIPTS = {  # a sentence each, of more than 13 words' weight
@@ -190,7 +191,7 @@ def test_wrong_sources_are_one_line(tmp_path, name, data, message):
         pq.write_table(pa.table({"question": ["x"]}), path)
     else:
         path.write_bytes(data)
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:
         Contamination.load([f"{tmp_path}/{name}"])
     assert message in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
 
@@ -199,15 +200,15 @@ def test_a_table_that_is_no_utf_8(tmp_path):
     path = tmp_path / "a.parquet"
     array = pa.Array.from_buffers(pa.string(), 2, pa.array([b"good", b"\xff\xfe"]).buffers())
     pq.write_table(pa.table({"id": [1, 2], "question": array}), path)
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:
         Contamination.load([str(path)])
-    assert type(caught.value) is ValueError
+    assert type(caught.value) is UserError
     assert str(caught.value) == f"{path}: column question has text that is not UTF-8; write it again as UTF-8"
 
 
 def test_a_wrong_size():
     for size in (0, 101):
-        with pytest.raises(ValueError, match=f"ngram_size is {size}"):
+        with pytest.raises(UserError, match=f"ngram_size is {size}"):
             Contamination.load([], size)
 
 
@@ -257,7 +258,7 @@ def test_against_the_definition(item, texts, size, filler, tmp_path_factory):
     path = tmp_path_factory.mktemp("items") / "a.txt"
     path.write_text(item, encoding="utf-8")
     if not grams:
-        with pytest.raises(ValueError, match="none of"):
+        with pytest.raises(UserError, match="none of"):
             Contamination.load([str(path)], size)
         return
     found = flag(Contamination.load([str(path)], size), *texts)

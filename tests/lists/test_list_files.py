@@ -6,6 +6,7 @@ from pipeline.lists import list_files
 from pipeline.lists.bad_words import BadWords
 from pipeline.lists.contamination import Contamination
 from pipeline.lists.url_lists import UrlLists
+from schemas.errors import UserError
 
 READERS = {
     "url_lists": lambda path: UrlLists([str(path)]),
@@ -78,7 +79,7 @@ def test_wrong_files_are_one_line_with_file_place_and_way_out(tmp_path, reader, 
     data, place, way_out = WRONG[case]
     path = tmp_path / "list.txt"
     path.write_bytes(data)
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:
         READERS[reader](path)
     message = str(caught.value)
     assert "\n" not in message and str(path) in message and place in message and way_out in message
@@ -88,7 +89,7 @@ def test_wrong_files_are_one_line_with_file_place_and_way_out(tmp_path, reader, 
 def test_what_is_not_there(tmp_path, reader):
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "nowhere", tmp_path / "empty", "no-such-store://x/y"):
-        with pytest.raises(ValueError, match="check") as caught:
+        with pytest.raises(UserError, match="check") as caught:
             READERS[reader](path)
         assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.lists.url_lists import UrlLists
+from schemas.errors import UserError
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ def test_a_folder_of_plain_lists(tmp_path):
 
 def test_a_folder_without_a_list(tmp_path):
     (tmp_path / "notes.md").write_text("x")
-    with pytest.raises(ValueError, match="no list in this folder"):
+    with pytest.raises(UserError, match="no list in this folder"):
         UrlLists([str(tmp_path)])
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.quality.expressions import Expression, Kind, parse
+from schemas.errors import UserError
 
 KINDS: dict[str, Kind] = {
     "n_words": "number",
@@ -143,9 +144,9 @@ def test_labels_and_words(text: str, expected: list[bool]) -> None:
     ],
 )
 def test_one_line_says_what_is_wrong(text: str, words: list[str]) -> None:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:
         parse(text, KINDS)
-    assert type(caught.value) is ValueError
+    assert type(caught.value) is UserError
     message = str(caught.value)
     assert "\n" not in message and len(message) < 250
     assert [word for word in words if word not in message] == [], message

@@ -11,6 +11,7 @@ from pipeline.config import CleanConfig
 from pipeline.quality import profiles
 from pipeline.quality.profiles import crossed, load
 from pipeline.store import storage
+from schemas.errors import UserError
 
 NAMES = CleanConfig.threshold_names()
 FINEWEB2 = Path(__file__).resolve().parents[2] / "../shared/data/lists/fineweb2_language_configs.json.gz"
@@ -149,25 +150,25 @@ def test_all_of_fineweb_2(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_one_line_names_file_and_key(name: str, text: str, words: list[str], tmp_path: Path) -> None:
     path = write(tmp_path / name, text)
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(UserError) as caught:
         load(path, NAMES)
-    assert type(caught.value) is ValueError
+    assert type(caught.value) is UserError
     message = str(caught.value)
     assert path in message and "\n" not in message
     assert [word for word in words if word not in message] == [], message
 
 
 def test_files_that_are_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"absent\.toml: no such file"):
+    with pytest.raises(UserError, match=r"absent\.toml: no such file"):
         load(str(tmp_path / "absent.toml"))
-    with pytest.raises(ValueError, match=r"neither a \.toml file nor"):
+    with pytest.raises(UserError, match=r"neither a \.toml file nor"):
         load(str(tmp_path))
     for name in ("latin.toml", "lat_Latn.yml"):
         (tmp_path / name).write_bytes("a: Größe\n".encode("latin-1"))
-        with pytest.raises(ValueError, match="not readable as"):
+        with pytest.raises(UserError, match="not readable as"):
             load(str(tmp_path / name))
     (tmp_path / "two").mkdir()
     for name in ("eng_Latn.yml", "eng_Latn.yaml"):
         (tmp_path / "two" / name).write_text("language_score: 0.5\n")
-    with pytest.raises(ValueError, match="a second file for eng_Latn"):
+    with pytest.raises(UserError, match="a second file for eng_Latn"):
         load(str(tmp_path / "two"))

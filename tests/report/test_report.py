@@ -18,6 +18,7 @@ from jobs import report
 from pipeline.report import words
 from pipeline.report.gather import COMMONEST_LINES, WORST_ARCHIVES, archives, training
 from pipeline.report.page import write_report
+from schemas.errors import UserError
 from schemas.extract import REASONS as EXTRACT_REASONS
 from schemas.records import STAGES
 
@@ -251,7 +252,7 @@ def test_a_run_without_a_step(tmp_path: Path, page: Page) -> None:
 
 
 def test_missing_folders_are_named(tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ValueError, match=r"--root .*nowhere: no such folder"):
+    with pytest.raises(UserError, match=r"--root .*nowhere: no such folder"):
         write_report(str(tmp_path / "nowhere"))
     assert report.main(["--root", str(corpus), "--run", str(tmp_path / "gone")]) == 2
     assert capsys.readouterr().err == f"error: --run {tmp_path / 'gone'}: no such folder\n"

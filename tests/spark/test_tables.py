@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.spark import tables
+from schemas.errors import UserError
 from schemas.records import unbalanced
 
 COLUMNS = "id string, url string, language string, language_script string, text string, drop_reason string"
@@ -31,15 +32,15 @@ def corpus(spark: SparkSession) -> Iterator[DataFrame]:
 
 
 def test_read_names_what_is_missing(spark: SparkSession, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="gone: no such table"):
+    with pytest.raises(UserError, match="gone: no such table"):
         tables.read(spark, str(tmp_path / "gone"), [])
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "a.csv").write_text("a")
     (tmp_path / "none" / "_b.parquet").write_text("a")
-    with pytest.raises(ValueError, match="no Parquet file in it"):
+    with pytest.raises(UserError, match="no Parquet file in it"):
         tables.read(spark, str(tmp_path / "none"), [])
     tables.write(spark.range(3), str(tmp_path / "numbers"))
-    with pytest.raises(ValueError, match="has no column 'text'; it has id"):
+    with pytest.raises(UserError, match="has no column 'text'; it has id"):
         tables.read(spark, str(tmp_path / "numbers"), ["id", "text"])
 
 

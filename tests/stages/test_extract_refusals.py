@@ -18,6 +18,7 @@ from pipeline.page.documents import Document, extract_page
 from pipeline.page.isolation import Extracted
 from pipeline.spark.job import stage_flags
 from pipeline.stages import extract as stage
+from schemas.errors import UserError
 from schemas.records import STAGES
 
 ARTICLES = Path(__file__).resolve().parents[1] / "archive" / "articles"
@@ -164,7 +165,7 @@ def test_identity(tmp_path: Path) -> None:
     after = stage.lists(config)
     assert before != after and before["block_lists"].keys() == after["block_lists"].keys()
     assert stage.lists(ExtractConfig()) == {"block_lists": {}}
-    with pytest.raises(ValueError, match=r"\[extract\] block_lists: .*nowhere.txt: no such file or folder"):
+    with pytest.raises(UserError, match=r"\[extract\] block_lists: .*nowhere.txt: no such file or folder"):
         stage.lists(ExtractConfig(block_lists=(str(tmp_path / "nowhere.txt"),)))
     assert not {"languages", "block_lists"} & extract.NEUTRAL
 
@@ -183,9 +184,9 @@ def test_flags() -> None:
         (["--languages", "zho"], "extract.languages.*no language 'zho'.*cmn"),
         (["--languages", "xyz"], "extract.languages.*no language 'xyz'"),
     ):
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(UserError, match=words):
             config(*argv)
-    with pytest.raises(ValueError, match="--languages"):  # whose?
+    with pytest.raises(UserError, match="--languages"):  # whose?
         config("--languages", "eng", stages=STAGES)
 
 

@@ -15,6 +15,7 @@ from pipeline.config import SampleConfig
 from pipeline.spark import tables
 from pipeline.stages import sample
 from pipeline.stages.sample import Plan, Stratum
+from schemas.errors import UserError
 from schemas.records import unbalanced
 from schemas.sample import SHARD, shard_path
 
@@ -275,7 +276,7 @@ def test_no_documents(spark: SparkSession) -> None:
     nothing = sample.sizes(sample.split_of(frame(spark, CORPUS[:1], 1).limit(0), CONFIG))
     assert nothing == {}
     for available in (nothing, {Stratum("eng", "Latn", "train"): 0}):
-        with pytest.raises(ValueError, match="no document is left to sample from"):
+        with pytest.raises(UserError, match="no document is left to sample from"):
             sample.plan(available, CONFIG)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.store import run_records, storage
 from pipeline.store.run_records import building, fingerprint, finished, make_record, publish, require
+from schemas.errors import UserError
 from schemas.records import EXAMPLES, LEDGER, RUN, Ledger, RunRecord
 
 
@@ -179,17 +180,17 @@ def test_an_error_behind_the_record_loses_nothing(root: str, monkeypatch: pytest
 
 def test_what_a_stage_reads_must_fit(root: str) -> None:
     extract, clean = storage.join(root, "extract"), storage.join(root, "clean")
-    with pytest.raises(ValueError, match=r"extract is missing or unfinished: run jobs/extract\.py first"):
+    with pytest.raises(UserError, match=r"extract is missing or unfinished: run jobs/extract\.py first"):
         require(extract, "extract")
     first = record(0, "extract", archives="a" * 16)
     build(extract, first)
     assert require(extract, "extract") == first
-    with pytest.raises(ValueError, match="was written by extract, not by clean"):
+    with pytest.raises(UserError, match="was written by extract, not by clean"):
         require(extract, "clean")
     build(clean, record(0, extract=first["fingerprint"]))
     assert require(clean, "clean", extract)["stage"] == "clean"
     build(extract, record(1, "extract", archives="a" * 16))
-    with pytest.raises(ValueError, match=r"clean was made from an earlier .*extract: run jobs/clean\.py again"):
+    with pytest.raises(UserError, match=r"clean was made from an earlier .*extract: run jobs/clean\.py again"):
         require(clean, "clean", extract)
     storage.remove(extract)
     assert require(clean, "clean", extract)["stage"] == "clean"  # the stage above may be gone
@@ -227,6 +228,6 @@ def test_a_record_names_versions_and_revision() -> None:
 def test_a_folder_of_somebody_else_is_left_alone(root: str) -> None:
     folder = storage.join(root, "sample")
     storage.write_bytes(storage.join(folder, "thesis.tex"), b"precious")
-    with pytest.raises(ValueError, match="was not written by clean"), building(folder, record()):
+    with pytest.raises(UserError, match="was not written by clean"), building(folder, record()):
         raise AssertionError("nothing may be built")
     assert storage.exists(storage.join(folder, "thesis.tex"))

@@ -8,6 +8,7 @@ import fsspec
 import pytest
 
 from pipeline.store import storage
+from schemas.errors import UserError
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -102,9 +103,9 @@ def test_damaged_json_is_named_with_the_way_out(folder: str) -> None:
     path = storage.join(folder, "_run.json")
     for data in (b'{"stage": ', b"", b"\xff\xfe\x00"):
         storage.write_bytes(path, data)
-        with pytest.raises(ValueError, match=r"_run\.json is damaged: remove its folder") as caught:
+        with pytest.raises(UserError, match=r"_run\.json is damaged: remove its folder") as caught:
             storage.read_json(path)
-        assert type(caught.value) is ValueError
+        assert type(caught.value) is UserError
 
 
 def test_listing_hides_what_engines_hide(tree: str) -> None:

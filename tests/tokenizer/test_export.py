@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer
 
+from schemas.errors import UserError
 from tokenizer.export import export
 from tokenizer.model import RESERVED, encoder, read_vocabulary
 
@@ -186,7 +187,7 @@ def test_the_tokenizers_library_alone_reads_it(folder: Path, processor, texts: d
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not a SentencePiece model"):
+    with pytest.raises(UserError, match="not a SentencePiece model"):
         export(b"no model", tmp_path / "tokenizer")
     assert not (tmp_path / "tokenizer").exists()
 

@@ -13,6 +13,7 @@ import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.errors import UserError
 from tokenizer.learn import _cut, learn_unigram
 from tokenizer.model import BYTE_PIECES, RESERVED, SCORE_STEP, SPECIAL_TOKENS, encoder, read_vocabulary
 
@@ -112,27 +113,27 @@ def test_the_model_holds_no_path(model_proto: bytes) -> None:
 
 
 def test_a_sample_too_small_names_the_largest_vocabulary(sample: list[str]) -> None:
-    with pytest.raises(ValueError, match=r"^vocab_size 50000 is more than the sample holds: at most \d+;") as caught:
+    with pytest.raises(UserError, match=r"^vocab_size 50000 is more than the sample holds: at most \d+;") as caught:
         learn_unigram(sample, vocab_size=50_000)
     largest = int(str(caught.value).split("at most ")[1].split(";")[0])
     assert len(read_vocabulary(learn_unigram(sample, vocab_size=largest))) == largest
-    with pytest.raises(ValueError, match="at most"):
+    with pytest.raises(UserError, match="at most"):
         learn_unigram(sample, vocab_size=largest + 1)
     assert len(read_vocabulary(learn_unigram(sample, vocab_size=50_000, allow_smaller=True))) == largest
 
 
 def test_a_vocabulary_too_small_names_the_smallest(sample: list[str]) -> None:
-    with pytest.raises(ValueError, match=r"^vocab_size 300 is too small: .* take \d+;") as caught:
+    with pytest.raises(UserError, match=r"^vocab_size 300 is too small: .* take \d+;") as caught:
         learn_unigram(sample, vocab_size=300)
     smallest = int(str(caught.value).split("take ")[1].split(";")[0])
     assert len(read_vocabulary(learn_unigram(sample, vocab_size=smallest))) == smallest
-    with pytest.raises(ValueError, match="too small"):
+    with pytest.raises(UserError, match="too small"):
         learn_unigram(sample, vocab_size=smallest - 1)
 
 
 @pytest.mark.parametrize("empty", [[], [""], ["\n", " \n"]])
 def test_a_sample_without_text_is_an_error(empty: list[str]) -> None:
-    with pytest.raises(ValueError, match="no text to learn"):
+    with pytest.raises(UserError, match="no text to learn"):
         learn_unigram(empty, vocab_size=400, allow_smaller=True)
 
 
@@ -144,7 +145,7 @@ def test_required_characters_have_a_piece_whatever_the_sample_covers() -> None:
     assert any("hello" in piece for piece in pieces)
     assert set(string.printable) - set("\r\x0b\x0c ") | {"\u2581"} <= set(pieces)
     assert pieces_of(model, "Z <s>\n") == ["Z", "\u2581", "<", "s", ">", "\n"]
-    with pytest.raises(ValueError, match="no room for"):
+    with pytest.raises(UserError, match="no room for"):
         learn_unigram(sample, vocab_size=282)
 
 
@@ -162,7 +163,7 @@ def test_required_characters_take_the_place_of_the_lowest_pieces() -> None:
     ("field", "value"), [("character_coverage", 0.5), ("max_sentence_bytes", 10), ("num_threads", 0), ("vocab_size", 0)]
 )
 def test_values_out_of_range(sample: list[str], field: str, value: float) -> None:
-    with pytest.raises(ValueError, match=field):
+    with pytest.raises(UserError, match=field):
         learn_unigram(sample, **{"vocab_size": 850, field: value})
 
 
@@ -214,9 +215,9 @@ def test_the_layout_of_another_model_is_refused(sample: list[str], tmp_path: Pat
         hard_vocab_limit=False,
         minloglevel=2,
     )
-    with pytest.raises(ValueError, match=r"tokenizer\.learn"):
+    with pytest.raises(UserError, match=r"tokenizer\.learn"):
         read_vocabulary((tmp_path / "other.model").read_bytes())
-    with pytest.raises(ValueError, match="not a SentencePiece model"):
+    with pytest.raises(UserError, match="not a SentencePiece model"):
         read_vocabulary(b"no model")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from schemas.errors import UserError
 from train.data.batches import PackedBatch
 from train.loop.objective import masked_loss
 from train.model.attention import build_layout, lay_in_rows, packed_attention
@@ -128,12 +129,12 @@ def test_export_comes_back(model: MaskedLanguageModel, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_export_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is no exported model"):
+    with pytest.raises(UserError, match="is no exported model"):
         from_pretrained(tmp_path)
 
 
 def test_sizes_that_do_not_fit_are_named() -> None:
-    with pytest.raises(ValueError, match="num_attention_heads = 5"):
+    with pytest.raises(UserError, match="num_attention_heads = 5"):
         EncoderConfig(vocab_size=10, hidden_size=48, num_attention_heads=5)
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from schemas.errors import UserError
 from train.config import PretrainConfig, load_config
 from train.data.shards import open_shards, read_epochs
 from train.data.tokens import open_tokens, tokenize
@@ -55,7 +56,7 @@ def test_every_field_is_a_flag() -> None:
     ],
 )
 def test_bad_settings_are_named(flags: list[str], message: str) -> None:
-    with pytest.raises(ValueError, match=message) as error:
+    with pytest.raises(UserError, match=message) as error:
         load_config([*PATHS, *flags])
     assert "\n" not in str(error.value)
 
@@ -72,12 +73,12 @@ def test_bad_settings_are_named(flags: list[str], message: str) -> None:
 def test_bad_files_are_named(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "run.toml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         load_config([*PATHS, "--config", str(file)])
 
 
 def test_a_missing_path_is_named() -> None:
-    with pytest.raises(ValueError, match="shards is not set: give --shards"):
+    with pytest.raises(UserError, match="shards is not set: give --shards"):
         load_config([])
 
 
@@ -87,24 +88,24 @@ def test_the_demo_config_is_one() -> None:
 
 
 def test_shards_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="there is no folder"):
+    with pytest.raises(UserError, match="there is no folder"):
         open_shards(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="holds no data/"):
+    with pytest.raises(UserError, match="holds no data/"):
         open_shards(tmp_path)
     put(tmp_path / "data" / "eng_Latn" / "train-00000-of-00001.parquet", id=["a"], content=["b"])
-    with pytest.raises(ValueError, match="has no column text, only id, content"):
+    with pytest.raises(UserError, match="has no column text, only id, content"):
         open_shards(tmp_path)
     put(tmp_path / "data" / "eng_Latn" / "train-00000-of-00001.parquet", id=["a"], text=[1])
-    with pytest.raises(ValueError, match="has int64 in column text"):
+    with pytest.raises(UserError, match="has int64 in column text"):
         open_shards(tmp_path)
     (tmp_path / "data" / "eng_Latn" / "train-00000-of-00001.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(ValueError, match="is no parquet file"):
+    with pytest.raises(UserError, match="is no parquet file"):
         open_shards(tmp_path)
 
 
 def test_a_stray_file_is_named(tmp_path: Path) -> None:
     put(tmp_path / "data" / "eng_Latn" / "part-0.parquet", id=["a"], text=["b"])
-    with pytest.raises(ValueError, match=r"neither train-\*"):
+    with pytest.raises(UserError, match=r"neither train-\*"):
         open_shards(tmp_path)
 
 
@@ -122,7 +123,7 @@ def test_a_stray_file_is_named(tmp_path: Path) -> None:
 def test_bad_mixtures_are_named(tmp_path: Path, mixture: object, message: str) -> None:
     path = tmp_path / "mixture.json"
     path.write_text(json.dumps(mixture), encoding="utf-8")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         read_epochs(path, ("eng_Latn",))
 
 
@@ -131,15 +132,15 @@ def test_without_a_mixture_each_document_is_shown_once(tmp_path: Path) -> None:
 
 
 def test_tokenizers_that_are_none(tmp_path: Path, corpus) -> None:
-    with pytest.raises(ValueError, match=r"holds no tokenizer\.json"):
+    with pytest.raises(UserError, match=r"holds no tokenizer\.json"):
         open_vocabulary(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(ValueError, match="is no tokenizer") as error:
+    with pytest.raises(UserError, match="is no tokenizer") as error:
         open_vocabulary(tmp_path)
     assert "\n" not in str(error.value)
     shutil.copyfile(corpus.tokenizer / "tokenizer.json", tmp_path / "tokenizer.json")
     (tmp_path / "tokenizer_config.json").write_text('{"mask_token": {"content": "[MASK]"}}', encoding="utf-8")
-    with pytest.raises(ValueError, match=r"has no token \[MASK\] to use as mask"):
+    with pytest.raises(UserError, match=r"has no token \[MASK\] to use as mask"):
         open_vocabulary(tmp_path)
 
 
@@ -172,7 +173,7 @@ def test_odd_rows_are_no_error(tmp_path: Path, corpus) -> None:
 def test_a_null_id_is_named(tmp_path: Path, corpus) -> None:
     put(tmp_path / "data" / "eng_Latn" / "train.parquet", id=["a", None], text=["x", "y"])
     shards = open_shards(tmp_path)
-    with pytest.raises(ValueError, match="row without id"):
+    with pytest.raises(UserError, match="row without id"):
         list(tokenize(tmp_path / "cache", shards.files, open_vocabulary(corpus.tokenizer)))
 
 

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 import train.loop.trainer
+from schemas.errors import UserError
 from train.config import load_config
 from train.pretrain import main
 from train.pretrain import train as run_training
@@ -154,7 +155,7 @@ def test_a_finished_run_is_left_as_it_is(finished: Path, corpus) -> None:
     ],
 )
 def test_a_run_is_not_resumed_as_another(finished: Path, corpus, change: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         pretrain(corpus.flags(finished, **change))
 
 
@@ -165,11 +166,11 @@ def test_other_data_is_not_taken_for_the_old(finished: Path, corpus, tmp_path: P
     shutil.copytree(corpus.tokenizer, tmp_path / "vocab")
     mixture = tmp_path / "sample" / "mixture.json"
     mixture.write_text(mixture.read_text().replace('"epochs": 2.0', '"epochs": 3.0'))
-    with pytest.raises(ValueError, match=r"shards = .* is not what the run was started with"):
+    with pytest.raises(UserError, match=r"shards = .* is not what the run was started with"):
         pretrain(corpus.flags(finished, shards=tmp_path / "sample"))
     tokenizer = tmp_path / "vocab" / "tokenizer.json"
     tokenizer.write_text(tokenizer.read_text() + "\n")
-    with pytest.raises(ValueError, match=r"tokenizer = .* is not what the run was started with"):
+    with pytest.raises(UserError, match=r"tokenizer = .* is not what the run was started with"):
         pretrain(corpus.flags(finished, tokenizer=tmp_path / "vocab"))
 
 
@@ -200,7 +201,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(corpus, tmp_path: Path
 def test_a_run_that_is_never_finite_stops(corpus, tmp_path: Path, monkeypatch) -> None:
     original = train.loop.trainer.masked_loss
     monkeypatch.setattr(train.loop.trainer, "masked_loss", lambda *a: (original(*a)[0] * float("inf"), original(*a)[1]))
-    with pytest.raises(ValueError, match="3 steps in a row up to step 3 had a loss or gradient that is not finite"):
+    with pytest.raises(UserError, match="3 steps in a row up to step 3 had a loss or gradient that is not finite"):
         pretrain(corpus.flags(tmp_path, max_skipped_steps=3))
 
 
@@ -258,7 +259,7 @@ def test_texts_that_are_all_empty(tmp_path: Path, corpus) -> None:
     file = tmp_path / "sample" / "data" / "eng_Latn" / "train.parquet"
     file.parent.mkdir(parents=True)
     pq.write_table(pa.table({"id": ["a"], "text": [""]}), file)
-    with pytest.raises(ValueError, match="no training document has text"):
+    with pytest.raises(UserError, match="no training document has text"):
         pretrain(corpus.flags(tmp_path / "run", shards=tmp_path / "sample"))
 
 
