@@ -19,9 +19,12 @@ from pipeline.lists import contamination, list_files
 from pipeline.quality import profiles
 from pipeline.quality.rules import Decider
 from pipeline.spark import job, tables
-from pipeline.spark.progress import stage_progress
+from pipeline.spark.sources import Source
+from pipeline.spark.stage_progress import stage_progress
+from pipeline.spark.tasks import engine_runner
 from pipeline.stages import clean
 from pipeline.store import run_records, storage
+from pipeline.store.ledger import ledger, totals
 from schemas.errors import UserError
 from schemas.records import EXAMPLES, Example, RunRecord
 
@@ -29,7 +32,7 @@ from schemas.records import EXAMPLES, Example, RunRecord
 ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words")
 
 
-def run(spark: SparkSession, config: Config, source: job.Source, folder: str) -> RunRecord:
+def run(spark: SparkSession, config: Config, source: Source, folder: str) -> RunRecord:
     began, settings = time.monotonic(), _absolute(config.clean)
     known = profiles.load(settings.thresholds, settings.threshold_names())
     record = record_of(settings, known, source.inputs)
@@ -43,7 +46,7 @@ def run(spark: SparkSession, config: Config, source: job.Source, folder: str) ->
         with stage_progress(spark, "clean"):
             given = source.open(spark, clean.REQUIRED)
             if again:
-                clean.decide_again(spark, storage.join(folder, "documents"), path, decide)
+                clean.decide_again(engine_runner(spark), storage.join(folder, "documents"), path, decide)
             else:
                 annotate = clean.Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
                 for line in annotate.summary():
@@ -51,11 +54,11 @@ def run(spark: SparkSession, config: Config, source: job.Source, folder: str) ->
                 tables.write(clean.clean(given, annotate, decide), path)
         documents = tables.written(spark, path)
         counts = tables.count_reasons(documents)
-        ledger = tables.ledger("clean", given.count(), counts, {"documents": documents.count()})
-        total = tables.totals(counts)
+        account = ledger("clean", given.count(), counts, {"documents": documents.count()})
+        total = totals(counts)
         shown = _examples_again(documents, total, folder) if again else tables.examples(documents, total)
-        run_records.publish(folder, record, ledger, shown)
-    job.say_done("clean", ledger["rows_in"], ledger["rows_out"], began)
+        run_records.publish(folder, record, account, shown)
+    job.say_done("clean", account["rows_in"], account["rows_out"], began)
     return record
 
 

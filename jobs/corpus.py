@@ -10,6 +10,8 @@ from pipeline.archive.manifest import manifest
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.report.page import write_report
 from pipeline.spark import job
+from pipeline.spark.session import LazySession
+from pipeline.spark.sources import stage_source
 from pipeline.store import storage
 from schemas.records import STAGES
 
@@ -25,11 +27,11 @@ def body(argv: Sequence[str] | None) -> None:
     config = load(args.config, job.stage_flags(args))
     archives = manifest(args.input, config.extract.prefix, config.extract.limit, config.extract.sample)
     root = storage.absolute(args.root)
-    engine = job.Later("wanyu corpus", args.partitions)
+    engine = LazySession("wanyu corpus", args.partitions)
     extract.run(engine, config.extract, archives, storage.join(root, "extract"))
-    spark = engine.session()
+    spark = engine.start()
     for stage, run in RUNS.items():
-        run(spark, config, job.stage_source(root, stage), storage.join(root, stage))
+        run(spark, config, stage_source(root, stage), storage.join(root, stage))
     job.say(f"report   {write_report(root)}")
 
 

@@ -11,74 +11,85 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.config import Config, DedupConfig
-from pipeline.duplicates import small_table as local
+from pipeline.duplicates.earlier_crawls import EarlierCrawl, earlier_crawls
 from pipeline.duplicates.minhash import candidate_probability
+from pipeline.duplicates.small_dedup import small_dedup
+from pipeline.duplicates.small_table import SmallTable, small_table
 from pipeline.spark import job, tables
-from pipeline.spark.progress import local_progress, stage_progress
-from pipeline.stages import dedup, earlier, one_task, repeated_lines
+from pipeline.spark.session import LazySession, started
+from pipeline.spark.sources import Source
+from pipeline.spark.stage_progress import stage_progress
+from pipeline.spark.tasks import engine_runner
+from pipeline.stages import dedup, earlier, repeated_lines
 from pipeline.store import run_records, storage
+from pipeline.store.ledger import ledger, totals
+from pipeline.workers.processes import process_runner
 from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
 
-PARTS = ("lines", "signatures", "clusters", "documents", "_cut")
+PARTS = ("lines", "signatures", "clusters", "documents")
 
 
-def run(engine: SparkSession | job.Later, config: Config, source: job.Source, folder: str) -> RunRecord:
-    """With `engine` a session that is to be started when it is needed, a small table is done without one."""
+def run(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> RunRecord:
+    """A small table is done by tasks over its files, on a local master without a session; a larger one by shuffles."""
     began = time.monotonic()
     settings = config.dedup.model_copy(update={"against": tuple(map(storage.absolute, config.dedup.against))})
-    crawls = earlier.find(settings.against)
-    inputs = {**source.inputs, **{f"against {number}": one.crawl for number, one in enumerate(crawls, 1)}}
+    crawls = earlier_crawls(settings.against)
+    inputs = {**source.inputs, **{f"against {number}": crawl.crawl for number, crawl in enumerate(crawls, 1)}}
     bands, rows = settings.shape()
     unrecorded = {"one_task_documents", "against"}  # no row depends on them, but for what `inputs` has
     resolved = {**settings.model_dump(mode="json", exclude=unrecorded), "bands": bands, "rows": rows}
     record = run_records.make_record("dedup", dedup.VERSION, resolved, inputs)
     if job.up_to_date(record, folder):
         return record
+    for crawl in crawls:
+        if crawl.folder.rstrip("/") == folder.rstrip("/"):
+            raise UserError(f"--against {crawl.path}: that is the folder to be written; name an earlier one")
     job.say(f"dedup    {_curve(settings)}")
-    ledger = _without_engine(engine, settings, source, folder, record) if isinstance(engine, job.Later) else None
-    if ledger is None:
-        spark = engine.session() if isinstance(engine, job.Later) else engine
-        ledger = _with_engine(spark, settings, source, folder, record, crawls)
-    job.say_done("dedup", ledger["rows_in"], ledger["rows_out"], began)
+    table = small_table(source.path, source.id_column, source.text_column, source.stage is not None, settings, crawls)
+    account = _by_files(engine, table, settings, folder, record, crawls) if table else None
+    if account is None:
+        account = _by_shuffles(started(engine), settings, source, folder, record, crawls)
+    job.say_done("dedup", account["rows_in"], account["rows_out"], began)
     return record
 
 
-def _without_engine(
-    engine: job.Later, settings: DedupConfig, source: job.Source, folder: str, record: RunRecord
+def _by_files(
+    engine: SparkSession | LazySession,
+    table: SmallTable,
+    settings: DedupConfig,
+    folder: str,
+    record: RunRecord,
+    crawls: Sequence[EarlierCrawl],
 ) -> Ledger | None:
-    """None where the table asks for an engine."""
-    workers = engine.local_cores()
-    columns = source.id_column, source.text_column
-    table = local.given(source.path, *columns, source.stage is not None, settings) if workers else None
-    if table is None or not workers:
-        return None
-    with run_records.building(folder, record) as building, local_progress("dedup") as progress:
-        outcome = local.dedup(
-            table, settings, {name: storage.join(building, name) for name in PARTS}, workers, progress
-        )
+    """None where the table needs shuffles after all."""
+    cores = engine.local_cores() if isinstance(engine, LazySession) else None
+    run_tasks = process_runner(cores) if cores else engine_runner(started(engine))
+    with run_records.building(folder, record) as building:
+        paths = {name: storage.join(building, name) for name in PARTS}
+        paths["scratch"] = storage.join(building, "_scratch")
+        outcome = small_dedup(table, settings, crawls, paths, run_tasks)
         if outcome is None:
             run_records.abandon(folder)
             return None
-        ledger = tables.ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
-        run_records.publish(folder, record, ledger, outcome.examples)
-    return ledger
+        storage.remove(paths["scratch"])
+        account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
+        run_records.publish(folder, record, account, outcome.examples)
+    return account
 
 
-def _with_engine(
+def _by_shuffles(
     spark: SparkSession,
     settings: DedupConfig,
-    source: job.Source,
+    source: Source,
     folder: str,
     record: RunRecord,
-    crawls: Sequence[earlier.Earlier],
+    crawls: Sequence[EarlierCrawl],
 ) -> Ledger:
-    for one in crawls:
-        if one.folder.rstrip("/") == folder.rstrip("/"):
-            raise UserError(f"--against {one.path}: that is the folder to be written; name an earlier one")
-        earlier.check_version(spark, one, settings.hasher().version)
+    for crawl in crawls:
+        earlier.check_tables(spark, crawl, settings.hasher().version)
     with run_records.building(folder, record) as building:
-        path = {name: storage.join(building, name) for name in PARTS}
+        path = {name: storage.join(building, name) for name in (*PARTS, "_cut")}
         scratch = storage.join(building, "_scratch")
         with stage_progress(spark, "dedup"):
             given = source.open(spark, dedup.REQUIRED)
@@ -89,23 +100,20 @@ def _with_engine(
             if settings.scope == "line":
                 lines = repeated_lines.repeated(given, settings.min_line_pages, settings.min_line_share, scratch)
                 tables.write(lines, path["lines"])
-                found = tables.written(spark, path["lines"])
-                tables.write(repeated_lines.cut(given, found, found.count()), path["_cut"])
+                repeated = tables.written(spark, path["lines"])
+                tables.write(repeated_lines.cut(given, repeated, repeated.count()), path["_cut"])
                 given = tables.written(spark, path["_cut"])
                 pages, templates = dedup.without_templates(given)
-            documents, rows, salt = _sign(spark, pages, settings, crawls, path["signatures"])
-            if rows <= settings.one_task_documents and not crawls:
-                clusters = one_task.clusters(spark, path["signatures"], settings, salt)
-            else:
-                united = dedup.unite(spark, tables.written(spark, path["signatures"]), crawls, salt)
-                known = dedup.known_copies(spark, crawls, salt)
-                clusters = dedup.clusters(spark, united, settings, [one.crawl for one in crawls], scratch, known)
-            tables.write(clusters, path["clusters"])
+            documents, salt = _sign(spark, pages, settings, crawls, path["signatures"])
+            united = dedup.unite(spark, tables.written(spark, path["signatures"]), crawls, salt)
+            known = dedup.known_copies(spark, crawls, salt)
+            names = [crawl.crawl for crawl in crawls]
+            tables.write(dedup.clusters(spark, united, settings, names, scratch, known), path["clusters"])
             storage.remove(scratch)
             clustered = tables.written(spark, path["clusters"])
             tables.write(source.as_given(dedup.survivors(documents, clustered)), path["documents"])
         counts = dedup.account(pages, documents, clustered, tables.written(spark, path["documents"]))
-        written = {"clusters": clustered.count(), "documents": tables.totals(counts).get(None, 0)}
+        written = {"clusters": clustered.count(), "documents": totals(counts).get(None, 0)}
         written["signatures"] = tables.written(spark, path["signatures"]).count()
         marked = clustered.where(F.col("crawl").isNull()).select("id", "drop_reason")
         if templates is not None:
@@ -113,14 +121,14 @@ def _with_engine(
                 counts.setdefault(label, {}).update(reasons)
             marked = marked.unionByName(templates.select("id", "drop_reason"))
             written["lines"] = tables.written(spark, path["lines"]).count()
-        ledger = tables.ledger("dedup", rows_in, counts, written)
-        examples = tables.examples(marked, tables.totals(counts), given if documents is pages else documents)
+        account = ledger("dedup", rows_in, counts, written)
+        examples = tables.examples(marked, totals(counts), given if documents is pages else documents)
         storage.remove(path["_cut"])
-        run_records.publish(folder, record, ledger, examples)
-    return ledger
+        run_records.publish(folder, record, account, examples)
+    return account
 
 
-def _check_quality(name: str, given: DataFrame, source: job.Source) -> None:
+def _check_quality(name: str, given: DataFrame, source: Source) -> None:
     kinds = {column: kind for column, kind in given.dtypes if column not in source.added}
     if name and name not in kinds:
         raise UserError(f"--quality-column {name}: {source.path} has no such column; it has {', '.join(kinds)}")
@@ -129,10 +137,10 @@ def _check_quality(name: str, given: DataFrame, source: job.Source) -> None:
 
 
 def _sign(
-    spark: SparkSession, given: DataFrame, settings: DedupConfig, crawls: Sequence[earlier.Earlier], path: str
-) -> tuple[DataFrame, int, int]:
-    """Writes the signatures. The documents, one row an id; signatures in all, those of earlier crawls included; the
-    salt under which each has a node of its own."""
+    spark: SparkSession, given: DataFrame, settings: DedupConfig, crawls: Sequence[EarlierCrawl], path: str
+) -> tuple[DataFrame, int]:
+    """Writes the signatures. The documents, one row an id; the salt under which each, of earlier crawls too, has a node
+    of its own."""
     documents = given
     tables.write(dedup.signatures(documents, settings), path)
     for salt in range(8):
@@ -140,7 +148,7 @@ def _sign(
         united = dedup.unite(spark, signed, crawls, salt)
         rows, nodes = united.agg(F.count("*"), F.countDistinct("node")).first() or (0, 0)
         if rows == nodes:
-            return documents, rows, salt
+            return documents, salt
         ids = signed.agg(F.countDistinct("id")).first()
         if documents is given and ids and ids[0] < signed.count():
             documents = dedup.one_row_an_id(given)
@@ -159,7 +167,7 @@ def _curve(settings: DedupConfig) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return job.stage_job("dedup", run, argv, later=True)
+    return job.stage_job("dedup", run, argv, lazy=True)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,14 @@ from pipeline.archive.manifest import Archive, manifest
 from pipeline.config import ExtractConfig
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark import job
-from pipeline.spark.progress import Progress, rate_and_time_left
-from pipeline.spark.tasks import each as engine_each
+from pipeline.spark.session import LazySession, started
+from pipeline.spark.tasks import engine_runner
 from pipeline.stages import extract, extract_totals
 from pipeline.store import run_records, storage
-from pipeline.workers import processes
-from pipeline.workers.heartbeats import BEATS, beats
-from pipeline.workers.tasks import Each
+from pipeline.workers.heartbeats import HEARTBEATS, running_counts
+from pipeline.workers.processes import process_runner
+from pipeline.workers.progress import Progress, rate_and_time_left
+from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
 
@@ -30,7 +31,7 @@ NEUTRAL = {  # change no row of an archive
 }  # fmt: skip
 
 
-def run(engine: SparkSession | job.Later, settings: ExtractConfig, archives: list[Archive], folder: str) -> RunRecord:
+def run(engine: SparkSession | LazySession, settings: ExtractConfig, archives: list[Archive], folder: str) -> RunRecord:
     """With `engine` a session that is to be started when it is needed, processes of this machine do on a local master
     what its tasks would."""
     began = time.monotonic()
@@ -41,27 +42,30 @@ def run(engine: SparkSession | job.Later, settings: ExtractConfig, archives: lis
     record = run_records.make_record("extract", extract.VERSION, identity, {"archives": listed})
     if job.up_to_date(record, folder):
         return record
-    cores, each = _workers(engine)
+    cores, run_tasks = _workers(engine)
     with run_records.building(folder, record, resume=True) as building:
         _keep_finished(folder, building, record)
-        done = _done(each, building, archives)
+        done = _done(run_tasks, building, archives)
         left = [archive for archive in archives if extract.file_name(archive) not in done]
         if done:
             job.say(f"extract  {len(done):,} of {len(archives):,} archives are done already")
-        most = settings.max_connections
-        if cores > most < sum(not storage.is_local(archive.location) for archive in left):
-            job.say(f"extract  archives of stores are read by {most} of the {cores} cores (max_connections)")
-        planned = extract.plan(each, left, settings)
+        from_stores = sum(not storage.is_local(archive.location) for archive in left)
+        if settings.max_connections < min(cores, from_stores):
+            job.say(
+                f"extract  archives of stores are read by {settings.max_connections} of the {cores} cores "
+                "(max_connections)"
+            )
+        planned = extract.plan(run_tasks, left, settings)
 
         def line() -> str:
-            there, seen = storage.listing(storage.join(building, "inputs")), beats(building)
+            there, seen = storage.listing(storage.join(building, "inputs")), running_counts(building)
             fresh = len(there) - len(done)
             counts = ", ".join(f"{seen.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
             return f"extract: {rate_and_time_left(fresh, len(left), time.monotonic() - began, 'archives')}; {counts}"
 
         with Progress(line):
-            extract.extract(each, planned, settings, building)
-        total = extract_totals.totals(each, building)
+            extract.extract(run_tasks, planned, settings, building)
+        total = extract_totals.totals(run_tasks, building)
         if total.archives != len(archives):
             raise AssertionError(f"extract: {len(archives)} archives were read, {total.archives} receipts are there")
         if total.failed > settings.max_failed_share * total.archives:
@@ -72,7 +76,7 @@ def run(engine: SparkSession | job.Later, settings: ExtractConfig, archives: lis
                 f"{total.failed} of {total.archives} archives gave nothing, such as {total.worst.file_path} "
                 f"({total.worst.status}: {total.worst.detail}): check --input, or raise max_failed_share"
             )
-        for scratch in (BEATS, extract.PARTS):
+        for scratch in (HEARTBEATS, extract.PARTS):
             storage.remove(storage.join(building, scratch))
         ledger = Ledger(
             stage="extract",
@@ -89,16 +93,15 @@ def run(engine: SparkSession | job.Later, settings: ExtractConfig, archives: lis
     return record
 
 
-def _workers(engine: SparkSession | job.Later) -> tuple[int, Each]:
+def _workers(engine: SparkSession | LazySession) -> tuple[int, TaskRunner]:
     """How many there are, and how they are given work."""
-    if isinstance(engine, job.Later):
-        if cores := engine.local_cores():
-            return cores, processes.each(cores)
-        engine = engine.session()
-    return engine.sparkContext.defaultParallelism, engine_each(engine)
+    if isinstance(engine, LazySession) and (cores := engine.local_cores()):
+        return cores, process_runner(cores)
+    spark = started(engine)
+    return spark.sparkContext.defaultParallelism, engine_runner(spark)
 
 
-def _done(each: Each, building: str, archives: list[Archive]) -> set[str]:
+def _done(run_tasks: TaskRunner, building: str, archives: list[Archive]) -> set[str]:
     """File names of the archives that need not be read again. Files of archives that are not asked for are removed, and
     receipts of those that were refused."""
     receipts = storage.join(building, "inputs")
@@ -107,7 +110,7 @@ def _done(each: Each, building: str, archives: list[Archive]) -> set[str]:
         for table in ("inputs", "documents", "skipped"):
             storage.remove(storage.join(building, table, name))
         names.discard(name)
-    refused = extract_totals.refused(each, building, names)
+    refused = extract_totals.refused(run_tasks, building, names)
     for name in refused:
         storage.remove(storage.join(receipts, name))
     return names - refused
@@ -133,7 +136,7 @@ def main(argv: list[str] | None = None) -> int:
         settings = load(args.config, job.stage_flags(args)).extract
         archives = manifest(args.input, settings.prefix, settings.limit, settings.sample)
         root = storage.absolute(args.root)
-        run(job.Later("wanyu extract", args.partitions), settings, archives, storage.join(root, "extract"))
+        run(LazySession("wanyu extract", args.partitions), settings, archives, storage.join(root, "extract"))
 
     return job.run_body(body, argv)
 

@@ -24,10 +24,12 @@ from pipeline.lists import list_files
 from pipeline.lists.takedown import Takedown
 from pipeline.report.page import PAGE, write_report
 from pipeline.spark import job
-from pipeline.spark.progress import stage_progress
 from pipeline.spark.session import session
+from pipeline.spark.stage_progress import stage_progress
+from pipeline.spark.tasks import engine_runner
 from pipeline.stages import remove, sample
 from pipeline.store import run_records, storage
+from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
 from schemas.records import EXAMPLES, LEDGER, REMOVED, RUN, STAGES, RunRecord
 
@@ -36,7 +38,7 @@ SCRATCH = "_removed.scratch"
 
 def run(spark: SparkSession, root: str, listed: Takedown, lists: list[dict[str, str]], dry_run: bool = False) -> None:
     """lists: `flag`, `name` and `sha256` of each file, for the record."""
-    stages = _settled(root, dry_run)
+    stages, run_tasks = _settled(root, dry_run), engine_runner(spark)
     files = [path for path in remove.parquet_files(root) if not path.startswith(f"{REMOVED}/")]
     scratch = storage.join(root, SCRATCH)
     storage.remove(scratch)
@@ -45,7 +47,7 @@ def run(spark: SparkSession, root: str, listed: Takedown, lists: list[dict[str, 
             found = remove.find(spark, root, files, listed, scratch)
             names = {folder: record["stage"] for folder, record in stages.items()}
             counted = dict.fromkeys(found.files)
-            receipts = remove.sifted(spark, root, counted, names, listed, scratch) if counted else []
+            receipts = remove.rewrite_files(run_tasks, root, counted, names, listed, found, scratch)
         rows = remove.rows_by_table(receipts)
         _say_found(found, rows)
         if dry_run:
@@ -56,9 +58,9 @@ def run(spark: SparkSession, root: str, listed: Takedown, lists: list[dict[str, 
         for folder in _in_order({remove.table_of(path)[0] for path in found.files}, stages):
             mine = [path for path in files if remove.table_of(path)[0] == folder]
             if folder in stages:
-                _stage(spark, root, folder, stages[folder], mine, listed, scratch)
+                _stage(spark, root, folder, stages[folder], mine, listed, found, scratch)
             else:
-                _foreign(spark, root, [path for path in mine if path in counted], listed, scratch)
+                _foreign(run_tasks, root, [path for path in mine if path in counted], listed, found, scratch)
         if found.files and storage.exists(storage.join(root, PAGE)):
             job.say(f"report   {write_report(root)} again, without a training run")
         job.say(f"remove   record: {record.end()}")
@@ -109,18 +111,25 @@ def _say_found(found: remove.Found, rows: dict[str, int]) -> None:
 
 
 def _stage(
-    spark: SparkSession, root: str, folder: str, record: RunRecord, files: list[str], listed: Takedown, scratch: str
+    spark: SparkSession,
+    root: str,
+    folder: str,
+    record: RunRecord,
+    files: list[str],
+    listed: Takedown,
+    found: remove.Found,
+    scratch: str,
 ) -> None:
     """The stage's folder built anew beside its place, and published."""
-    name, old = record["stage"], storage.join(root, folder)
+    name, old, run_tasks = record["stage"], storage.join(root, folder), engine_runner(spark)
     with run_records.building(old, record) as building:
         places: dict[str, str | None] = {path: storage.join(building, path.partition("/")[2]) for path in files}
-        receipts = remove.sifted(spark, root, places, {folder: name}, listed, scratch)
+        receipts = remove.rewrite_files(run_tasks, root, places, {folder: name}, listed, found, scratch)
         for other in storage.listing(old):
             if f"{folder}/{other}" not in places:
                 storage.copy(storage.join(old, other), storage.join(building, other))
         if name == "extract":
-            remove.count_in_archives(spark, old, building, receipts)
+            remove.count_in_archives(run_tasks, old, building, receipts)
         if name == "sample" and (mixed := storage.read_json(storage.join(old, "mixture.json"))):
             mixed = remove.mixture(mixed, record, receipts)
             storage.write_json(storage.join(building, "mixture.json"), mixed)
@@ -131,12 +140,15 @@ def _stage(
         run_records.publish(old, record, ledger, shown)
 
 
-def _foreign(spark: SparkSession, root: str, files: list[str], listed: Takedown, scratch: str) -> None:
+def _foreign(
+    run_tasks: TaskRunner, root: str, files: list[str], listed: Takedown, found: remove.Found, scratch: str
+) -> None:
     """Files of a folder that is no stage's, each replaced in its place."""
     for path in files:
         folder, _, name = storage.join(root, path).rpartition("/")
         storage.remove(storage.join(folder, f".{name}.crc"))  # Hadoop's, of the old bytes
-    remove.sifted(spark, root, {path: storage.join(root, path) for path in files}, {}, listed, scratch)
+    places: dict[str, str | None] = {path: storage.join(root, path) for path in files}
+    remove.rewrite_files(run_tasks, root, places, {}, listed, found, scratch)
 
 
 class Record:

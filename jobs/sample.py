@@ -11,13 +11,15 @@ from pyspark.sql import functions as F
 
 from pipeline.config import Config
 from pipeline.spark import job, tables
-from pipeline.spark.progress import stage_progress
+from pipeline.spark.sources import Source
+from pipeline.spark.stage_progress import stage_progress
 from pipeline.stages import sample
 from pipeline.store import run_records, storage
+from pipeline.store.ledger import ledger, totals
 from schemas.records import RunRecord
 
 
-def run(spark: SparkSession, config: Config, source: job.Source, folder: str) -> RunRecord:
+def run(spark: SparkSession, config: Config, source: Source, folder: str) -> RunRecord:
     began, settings = time.monotonic(), config.sample
     record = run_records.make_record("sample", sample.VERSION, settings.model_dump(mode="json"), source.inputs)
     if job.up_to_date(record, folder):
@@ -33,10 +35,10 @@ def run(spark: SparkSession, config: Config, source: job.Source, folder: str) ->
         storage.write_bytes(storage.join(building, "README.md"), sample.card(mixed).encode())
         left_out = tables.count_reasons(chosen.where(F.col("drop_reason").isNotNull()))
         counts = sample.account(mixed, left_out)
-        ledger = tables.ledger("sample", documents.count(), counts, {"data": sum(one["rows"] for one in receipts)})
-        shown = tables.examples(chosen, tables.totals(counts))
-        run_records.publish(folder, record, ledger, shown)
-    job.say_done("sample", ledger["rows_in"], ledger["rows_out"], began)
+        account = ledger("sample", documents.count(), counts, {"data": sum(one["rows"] for one in receipts)})
+        shown = tables.examples(chosen, totals(counts))
+        run_records.publish(folder, record, account, shown)
+    job.say_done("sample", account["rows_in"], account["rows_out"], began)
     return record
 
 

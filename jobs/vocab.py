@@ -16,9 +16,11 @@ from pyspark.sql import functions as F
 
 from pipeline.config import Config
 from pipeline.spark import job, tables
-from pipeline.spark.progress import stage_progress
+from pipeline.spark.sources import Source
+from pipeline.spark.stage_progress import stage_progress
 from pipeline.stages import vocab
 from pipeline.store import run_records, storage
+from pipeline.store.ledger import ledger, totals
 from schemas.records import RunRecord
 from schemas.vocab import SENTENCES
 from tokenizer.export import export
@@ -29,7 +31,7 @@ from tokenizer.model import encoder, read_vocabulary
 TEXTS_A_LANGUAGE = 50  # for the report
 
 
-def run(spark: SparkSession, config: Config, source: job.Source, folder: str) -> RunRecord:
+def run(spark: SparkSession, config: Config, source: Source, folder: str) -> RunRecord:
     began, settings = time.monotonic(), config.vocab
     record = run_records.make_record("vocab", vocab.VERSION, settings.model_dump(mode="json"), source.inputs)
     if job.up_to_date(record, folder):
@@ -66,9 +68,9 @@ def run(spark: SparkSession, config: Config, source: job.Source, folder: str) ->
         rows_in = found.count()
         learnt = {"sentences": tables.written(spark, scratch).count(), "pieces": len(pieces)}
         storage.remove(scratch)
-        if learnt["sentences"] != tables.totals(counts).get(None, 0):
+        if learnt["sentences"] != totals(counts).get(None, 0):
             raise AssertionError(f"vocab: {learnt['sentences']} sentences were written, {counts} counted")
-        run_records.publish(folder, record, tables.ledger("vocab", rows_in, counts, learnt), [])
+        run_records.publish(folder, record, ledger("vocab", rows_in, counts, learnt), [])
     job.say_done("vocab", rows_in, learnt["sentences"], began, "sentences")
     return record
 

@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 
 from pipeline.lists.takedown import Takedown
 from pipeline.store import storage
+from pipeline.store.row_groups import RowGroupWriter
+from schemas.records import ROW_GROUP_ROWS
 
 KEYS = ("id", "url", "host", "cluster_id")
 LOST = pa.struct([("language", pa.string()), ("language_script", pa.string()), ("reason", pa.string())])
@@ -28,7 +30,6 @@ RECEIPT = pa.schema(
         ("lost", pa.list_(pa.struct([*LOST, ("rows", pa.int64())]))),  # the removed rows by what they say
     ]
 )
-ROWS_A_GROUP = 1024  # of a file that had no rows
 
 
 def concealed(name: str) -> str:
@@ -36,7 +37,7 @@ def concealed(name: str) -> str:
     return "removed:" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def keys(path: str, names: Iterable[str] = KEYS) -> Iterator[pa.Table]:
+def key_columns(path: str, names: Iterable[str] = KEYS) -> Iterator[pa.Table]:
     """The columns `names`, as far as the file has them and they can be read as strings, in bounded pieces."""
     fs, inside = storage.filesystem(path)
     with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
@@ -46,7 +47,7 @@ def keys(path: str, names: Iterable[str] = KEYS) -> Iterator[pa.Table]:
                 yield _as_strings(pa.Table.from_batches([batch]), there)
 
 
-def sift(source: str, target: str | None, listed: Takedown, ids: pa.Array, reason: str | None) -> dict[str, Any]:
+def remove_rows(source: str, target: str | None, listed: Takedown, ids: pa.Array, reason: str | None) -> dict[str, Any]:
     """Writes `target`, the file `source` without the rows that are listed or whose id is in `ids`; answers a row of
     RECEIPT, its path null. Where `target` is None nothing is written. `reason`: the column that says why a row was
     dropped, None where a table has only kept rows. Paths are of any store; `target` may be `source`.
@@ -78,13 +79,18 @@ def sift(source: str, target: str | None, listed: Takedown, ids: pa.Array, reaso
             for _ in kept():
                 pass
         else:
-            _write(target, schema, kept(), file.metadata)
-    found = [dict(zip([*LOST.names, "rows"], [*what, n], strict=True)) for what, n in sorted(lost.items(), key=str)]
-    return {"path": None, "rows": rows, "removed": removed, "bytes": size, "lost": found}
+            rows_a_group, codec = _form(file.metadata)
+            with RowGroupWriter(target, schema, rows_a_group, compression=codec) as out:
+                for piece in kept():
+                    out.write(piece)
+    told_apart = [
+        dict(zip([*LOST.names, "rows"], [*what, n], strict=True)) for what, n in sorted(lost.items(), key=str)
+    ]
+    return {"path": None, "rows": rows, "removed": removed, "bytes": size, "lost": told_apart}
 
 
 def listed_rows(told: pa.Table, listed: Takedown) -> np.ndarray:
-    """bool, a value a row: whether its url or host is listed. told: a piece of `keys`."""
+    """bool, a value a row: whether its url or host is listed. told: a piece of `key_columns`."""
     goes = np.zeros(len(told), np.bool_)
     for name, match in (("url", listed.match), ("host", listed.match_hosts)):
         if name in told.column_names:
@@ -108,24 +114,17 @@ def _conceal(kept: pa.Table, ids: pa.Array) -> pa.Table:
     hit = pc.is_in(told, value_set=ids)
     if not pc.any(hit).as_py() or not _is_text(field.type):
         return kept
-    names = pa.array([concealed(one or "") for one in told.filter(hit).to_pylist()], pa.string())
+    names = pa.array([concealed(name or "") for name in told.filter(hit).to_pylist()], pa.string())
     return kept.set_column(place, field, pc.replace_with_mask(told, hit, names).cast(field.type))
 
 
-def _write(target: str, schema: pa.Schema, pieces: Iterable[pa.Table], old: pq.FileMetaData) -> None:
-    """As the old file was written: its codec, and as many rows a group as its largest had."""
-    rows = max((old.row_group(place).num_rows for place in range(old.num_row_groups)), default=0) or ROWS_A_GROUP
-    codec = old.row_group(0).column(0).compression if old.num_row_groups and len(schema) else "ZSTD"
-    codec = "NONE" if codec == "UNCOMPRESSED" else codec
-    with storage.whole_file(target) as file, pq.ParquetWriter(file, schema, compression=codec) as out:
-        waiting = schema.empty_table()
-        for piece in pieces:
-            waiting = pa.concat_tables([waiting, piece.cast(schema)])
-            while len(waiting) >= rows:
-                out.write_table(waiting.slice(0, rows).combine_chunks(), row_group_size=rows)
-                waiting = waiting.slice(rows)
-        if len(waiting):
-            out.write_table(waiting.combine_chunks(), row_group_size=rows)
+def _form(old: pq.FileMetaData) -> tuple[int, str]:
+    """Rows a group and codec of a file: as many as its largest group had."""
+    if not old.num_row_groups:
+        return ROW_GROUP_ROWS, "ZSTD"
+    rows = max(old.row_group(place).num_rows for place in range(old.num_row_groups)) or ROW_GROUP_ROWS
+    codec = old.row_group(0).column(0).compression if old.num_columns else "ZSTD"
+    return rows, "NONE" if codec == "UNCOMPRESSED" else codec
 
 
 def _keys_of(schema: pa.Schema, names: Iterable[str]) -> list[str]:

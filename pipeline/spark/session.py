@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import dataclass
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
@@ -33,6 +34,28 @@ def session(app_name: str, partitions: int | None = None) -> SparkSession:
     elif "spark.sql.shuffle.partitions" not in given and _is_local(given):
         builder = builder.config("spark.sql.shuffle.partitions", "4")  # 200 tasks cost more than the work on a laptop
     return builder.getOrCreate()
+
+
+@dataclass(frozen=True)
+class LazySession:
+    """A session that is started when somebody needs it."""
+
+    app_name: str
+    partitions: int | None
+
+    def start(self) -> SparkSession:
+        return session(self.app_name, self.partitions)
+
+    def local_cores(self) -> int | None:
+        """Cores of the local master that the session would have; None on a cluster, or when a session is there or
+        its partitions are set, which asks for it."""
+        if self.partitions or SparkSession.getActiveSession():
+            return None
+        return local_cores()
+
+
+def started(engine: SparkSession | LazySession) -> SparkSession:
+    return engine.start() if isinstance(engine, LazySession) else engine
 
 
 def local_cores() -> int | None:

@@ -16,10 +16,8 @@ from schemas.records import (
     EXAMPLES_A_REASON,
     ROW_GROUP_ROWS,
     UNLABELLED,
-    Account,
     Counts,
     Example,
-    Ledger,
 )
 
 BROADCAST_ROWS = 1_000_000  # of two or three narrow columns: under 100 MB in every process
@@ -81,19 +79,6 @@ def count_reasons(table: DataFrame) -> Counts:
     return counts
 
 
-def ledger(stage: str, rows_in: int, counts: Counts, written: dict[str, int]) -> Ledger:
-    """The account of a stage: `rows_in` counted from what it read, everything else from what it wrote."""
-    by_language = {name: _account(reasons) for name, reasons in sorted(counts.items())}
-    total = _account(totals(counts))
-    total["rows_in"] = rows_in
-    return Ledger(stage=stage, by_language=by_language, tables=written, **total)
-
-
-def _account(reasons: Mapping[str | None, int]) -> Account:
-    dropped = {reason: rows for reason, rows in sorted(reasons.items(), key=str) if reason is not None}
-    return Account(rows_in=sum(reasons.values()), rows_out=reasons.get(None, 0), dropped=dropped)
-
-
 def uniform(seed: int, salt: str, *columns: Column) -> Column:
     """A number in [0, 1) by hash of the columns: the same for every partitioning, independent between salts."""
     bits = F.shiftrightunsigned(F.xxhash64(F.lit(seed), F.lit(salt), *columns), 11)
@@ -104,15 +89,6 @@ def lookup(values: Mapping[str, Any], kind: str) -> Column:
     """A map column of literals, to be indexed by a column of keys; null for a key that is not there."""
     pairs = [F.lit(item) for pair in sorted(values.items()) for item in pair]
     return F.create_map(*pairs).cast(f"map<string,{kind}>")
-
-
-def totals(counts: Mapping[str, Mapping[str | None, int]]) -> dict[str | None, int]:
-    """Rows by reason, languages added up."""
-    total: dict[str | None, int] = {}
-    for reasons in counts.values():
-        for reason, rows in reasons.items():
-            total[reason] = total.get(reason, 0) + rows
-    return total
 
 
 def examples(marked: DataFrame, counts: Mapping[str | None, int], texts: DataFrame | None = None) -> list[Example]:

@@ -1,38 +1,47 @@
-"""`pipeline.workers.tasks.Each` by the tasks of the engine."""
+"""Items for the engine's tasks: a row a task, and `TaskRunner` by them."""
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from contextlib import nullcontext
+from typing import Any, TypeVar
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline.workers.tasks import Each
+from pipeline.spark.stage_progress import stage_progress
+from pipeline.workers.tasks import Step, TaskRunner
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_ANSWERS = pa.schema([("id", pa.int64()), ("answer", pa.binary())])
+_ANSWERS = pa.schema([("place", pa.int64()), ("answer", pa.binary())])
 
 
-def each(spark: SparkSession) -> Each:
-    """What the tasks answer comes to the driver, so it must be small."""
+def one_row_a_task(spark: SparkSession, values: Sequence[Any], kind: str) -> DataFrame:
+    """Columns `place`, 0 to the number of values, and `value`, of the SQL type `kind`: each row in a partition of its
+    own."""
+    # A join with a broadcast table leaves the range's partitions as they are.
+    places = spark.range(0, len(values), 1, max(1, len(values))).withColumnRenamed("id", "place")
+    listed = spark.createDataFrame(list(enumerate(values)), f"place long, value {kind}")
+    return places.join(F.broadcast(listed), "place")
 
-    def run(function: Callable[[T], R], items: Sequence[T], /) -> list[R]:
+
+def engine_runner(spark: SparkSession) -> TaskRunner:
+    """By the engine's tasks. Answers come to the driver."""
+
+    def run_tasks(function: Callable[[T], R], items: Sequence[T], /, step: Step | None = None) -> list[R]:
         def task(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                for row in batch.to_pylist():
-                    answer = function(pickle.loads(row["item"]))
-                    yield pa.RecordBatch.from_pylist([{**row, "answer": pickle.dumps(answer)}], schema=_ANSWERS)
+                for place, item in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    answer = pickle.dumps(function(pickle.loads(item)))
+                    yield pa.RecordBatch.from_pydict({"place": [place], "answer": [answer]}, schema=_ANSWERS)
 
         if not items:
             return []
-        rows = list(enumerate(pickle.dumps(item) for item in items))
-        # A join with a broadcast table leaves the range's partitions as they are: exactly one row a task.
-        places = spark.range(0, len(rows), 1, len(rows))
-        given = places.join(F.broadcast(spark.createDataFrame(rows, "id long, item binary")), "id")
-        found = given.mapInArrow(task, "id long, answer binary").collect()
-        return [pickle.loads(row["answer"]) for row in sorted(found, key=lambda row: row["id"])]
+        with stage_progress(spark, step.name) if step else nullcontext():
+            given = one_row_a_task(spark, [pickle.dumps(item) for item in items], "binary")
+            rows = given.mapInArrow(task, "place long, answer binary").collect()
+        return [pickle.loads(row["answer"]) for row in sorted(rows, key=lambda row: row["place"])]
 
-    return run
+    return run_tasks

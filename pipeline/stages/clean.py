@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipeline.config import CleanConfig
@@ -26,6 +26,7 @@ from pipeline.quality.signals import SIGNALS, StopWords, signal_columns
 from pipeline.spark import tables
 from pipeline.store import last_column, storage
 from pipeline.words.words import words_of
+from pipeline.workers.tasks import TaskRunner
 from schemas.clean import ANNOTATIONS, VERDICT
 
 VERSION = 2
@@ -116,29 +117,20 @@ def clean(documents: DataFrame, annotate: Annotator, decide: Decider) -> DataFra
     return documents.select(*PASSED_ON).mapInArrow(run, tables.spark_schema(CLEANED))
 
 
-def decide_again(spark: SparkSession, source: str, target: str, decide: Decider) -> None:
+def decide_again(run_tasks: TaskRunner, source: str, target: str, decide: Decider) -> None:
     """Writes the table `source`, rows of CLEANED, to the folder `target` with new verdicts, one task a file."""
     names = [name for name in storage.listing(source) if name.endswith(".parquet")]
-
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for name in batch.column("name").to_pylist():
-                _decide_file(storage.join(source, name), storage.join(target, name), decide)
-        yield from ()
-
-    places = spark.range(0, len(names), 1, len(names))  # the join leaves its partitions as they are
-    listed = spark.createDataFrame(list(enumerate(names)), "id long, name string")
-    done = places.join(F.broadcast(listed), "id").mapInArrow(run, "name string")
-    done.write.format("noop").mode("overwrite").save()
+    run_tasks(functools.partial(_decide_file, source=source, target=target, decide=decide), names)
 
 
-def _decide_file(source: str, target: str, decide: Decider) -> None:
-    fs, inside = storage.filesystem(source)
+def _decide_file(name: str, source: str, target: str, decide: Decider) -> None:
+    path = storage.join(source, name)
+    fs, inside = storage.filesystem(path)
     with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
-        there = [name for name in decide.columns if name in file.schema_arrow.names]
+        there = [column for column in decide.columns if column in file.schema_arrow.names]
         groups = (file.read_row_group(place, there) for place in range(file.num_row_groups))
         verdicts = [decide(_batch(group)) for group in groups]
-    last_column.replace_last_column(source, target, VERDICT[0], verdicts)
+    last_column.replace_last_column(path, storage.join(target, name), VERDICT[0], verdicts)
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

@@ -16,13 +16,15 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from pipeline.config import DedupConfig
+from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.signature_table import signature_rows
 from pipeline.spark import tables
 from pipeline.spark.components import components
-from pipeline.stages import earlier as earlier_crawls
+from pipeline.stages import earlier
 from pipeline.stages.candidates import candidates, similarities
 from pipeline.store import storage
 from schemas.dedup import SIGNATURES
+from schemas.records import Counts
 
 VERSION = 3
 REQUIRED = ("id", "text")
@@ -48,20 +50,20 @@ def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
     return rows.mapInArrow(sign, tables.spark_schema(SIGNATURES))
 
 
-def unite(spark: SparkSession, signed: DataFrame, earlier: Sequence[earlier_crawls.Earlier], salt: int) -> DataFrame:
+def unite(spark: SparkSession, signed: DataFrame, crawls: Sequence[EarlierCrawl], salt: int) -> DataFrame:
     """New and earlier signatures in one table, with `age` (0: the first of the earlier crawls; the new one comes last)
     and `node`."""
-    stored = [_with_node(earlier_crawls.signatures(spark, one), age, salt) for age, one in enumerate(earlier)]
-    return reduce(DataFrame.unionByName, stored, _with_node(signed, len(earlier), salt))
+    stored = [_with_node(earlier.signatures(spark, crawl), age, salt) for age, crawl in enumerate(crawls)]
+    return reduce(DataFrame.unionByName, stored, _with_node(signed, len(crawls), salt))
 
 
-def known_copies(spark: SparkSession, earlier: Sequence[earlier_crawls.Earlier], salt: int) -> DataFrame | None:
+def known_copies(spark: SparkSession, crawls: Sequence[EarlierCrawl], salt: int) -> DataFrame | None:
     """Edges `a`, `b` from documents of earlier crawls to the copies kept of them, and whether `a` was `dropped` by its
     own crawl; None without any crawl."""
-    if not earlier:
+    if not crawls:
         return None
-    ages = tables.lookup({one.crawl: age for age, one in enumerate(earlier)}, "int")
-    rows = reduce(DataFrame.unionByName, [earlier_crawls.copies(spark, one) for one in earlier])
+    ages = tables.lookup({crawl.crawl: age for age, crawl in enumerate(crawls)}, "int")
+    rows = reduce(DataFrame.unionByName, [earlier.copies(spark, crawl) for crawl in crawls])
     return rows.select(
         _node(ages[F.col("crawl")], F.col("id"), salt).alias("a"),
         _node(ages[F.col("cluster_crawl")], F.col("cluster_id"), salt).alias("b"),
@@ -218,7 +220,7 @@ def survivors(documents: DataFrame, clustered: DataFrame) -> DataFrame:
     return joined.select(*tables.columns(own), F.col("id").alias("cluster_id"), size.alias("minhash_cluster_size"))
 
 
-def account(given: DataFrame, documents: DataFrame, clustered: DataFrame, kept: DataFrame) -> tables.Counts:
+def account(given: DataFrame, documents: DataFrame, clustered: DataFrame, kept: DataFrame) -> Counts:
     """Rows by language and reason: kept ones as written, dropped ones as in `clustered`, the rest shared an id."""
     counts = tables.count_reasons(kept.drop("drop_reason"))
     for name, reasons in tables.count_reasons(clustered.where(F.col("drop_reason").isNotNull())).items():

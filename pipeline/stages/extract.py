@@ -5,7 +5,6 @@ where it was, archive by archive.
 import functools
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,10 +21,12 @@ from pipeline.lists.url_lists import UrlLists
 from pipeline.page.documents import Document, Known, extract_page
 from pipeline.page.engines import Engine
 from pipeline.page.isolation import PageWorker
-from pipeline.stages.extract_tasks import Part, tasks, united
+from pipeline.stages.extract_receipts import Account, united
+from pipeline.stages.extract_tasks import Part, deal_parts
 from pipeline.store import storage
-from pipeline.workers.heartbeats import Beat
-from pipeline.workers.tasks import Each
+from pipeline.store.row_groups import RowGroupWriter
+from pipeline.workers.heartbeats import Heartbeat
+from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
 from schemas.extract import DOCUMENTS, INPUTS, SKIPPED
 
@@ -43,16 +44,16 @@ def file_name(archive: Archive) -> str:
     return f"{stem}.{hashlib.sha256(f'{archive.file_path} {archive.size}'.encode()).hexdigest()[:12]}.parquet"
 
 
-def plan(each: Each, archives: list[Archive], config: ExtractConfig) -> list[list[Part]]:
+def plan(run_tasks: TaskRunner, archives: list[Archive], config: ExtractConfig) -> list[list[Part]]:
     """What the tasks of `extract` read."""
-    return tasks(each, archives, config.split_bytes, config.max_connections)
+    return deal_parts(run_tasks, archives, config.split_bytes, config.max_connections)
 
 
-def extract(each: Each, planned: Sequence[Sequence[Part]], config: ExtractConfig, folder: str) -> None:
+def extract(run_tasks: TaskRunner, planned: Sequence[Sequence[Part]], config: ExtractConfig, folder: str) -> None:
     """Reads every planned archive that has no receipt in `folder` into it."""
     storage.remove(storage.join(folder, PARTS))  # of a run that was killed
     blocked = UrlLists(config.block_lists) if config.block_lists else None
-    each(functools.partial(_read_all, config=config, blocked=blocked, folder=folder), planned)
+    run_tasks(functools.partial(_read_all, config=config, blocked=blocked, folder=folder), planned)
 
 
 def _read_all(parts: Sequence[Part], config: ExtractConfig, blocked: UrlLists | None, folder: str) -> None:
@@ -72,9 +73,9 @@ def read_part(part: Part, config: ExtractConfig, blocked: UrlLists | None, folde
     account = Account()
     documents = storage.join(place, "documents", own)
     skipped = storage.join(place, "skipped", own)
-    with Table(documents, DOCUMENTS) as kept, Table(skipped, SKIPPED) as lost:
-        _read_into(part, config, blocked, account, kept, lost, Beat(folder, f"{name}.{part.start}"))
-    with Table(storage.join(place, "inputs", own), INPUTS) as inputs:
+    with RowGroupWriter(documents, DOCUMENTS, BATCH_ROWS) as kept, RowGroupWriter(skipped, SKIPPED, BATCH_ROWS) as lost:
+        _read_into(part, config, blocked, account, kept, lost, Heartbeat(folder, f"{name}.{part.start}"))
+    with RowGroupWriter(storage.join(place, "inputs", own), INPUTS) as inputs:
         inputs.add(account.receipt(part.archive))
     if part.parts > 1 and len(storage.listing(storage.join(place, "inputs"))) == part.parts:
         _unite(place, folder, name)
@@ -86,11 +87,11 @@ def _unite(place: str, folder: str, name: str) -> None:
     Two tasks that end at the same time may both do it: both write the same files whole.
     """
     for table in ("documents", "skipped"):
-        with Table(storage.join(folder, table, name), TABLES[table]) as out:
+        with RowGroupWriter(storage.join(folder, table, name), TABLES[table], BATCH_ROWS) as out:
             for row in _rows_of_parts(storage.join(place, table)):
                 out.add(row)
     receipt = united(list(_rows_of_parts(storage.join(place, "inputs"))))
-    with Table(storage.join(folder, "inputs", name), INPUTS) as inputs:
+    with RowGroupWriter(storage.join(folder, "inputs", name), INPUTS) as inputs:
         inputs.add(receipt)
 
 
@@ -126,7 +127,7 @@ def lists(config: ExtractConfig) -> dict[str, dict[str, str]]:
 
 def _read_into(
     part: Part, config: ExtractConfig, blocked: UrlLists | None,
-    account: "Account", kept: "Table", lost: "Table", beat: Beat,
+    account: Account, kept: RowGroupWriter, lost: RowGroupWriter, heartbeat: Heartbeat,
 ) -> None:  # fmt: skip
     archive = part.archive
     limits = ArchiveLimits(
@@ -169,70 +170,8 @@ def _read_into(
                 account.add(record_type, outcome.reason)
                 if outcome.reason != "type":  # a row for each lost page, not for each request or warcinfo
                     lost.add({**_columns(outcome, SKIPPED), "id": outcome.record_id, **place})
-            beat(records=account.records, documents=account.documents, failures=account.failures)
+            heartbeat(records=account.records, documents=account.documents, failures=account.failures)
 
 
 def _columns(item: Any, schema: pa.Schema) -> dict[str, Any]:
     return {name: getattr(item, name) for name in schema.names if hasattr(item, name)}
-
-
-class Account:
-    """Every record of an archive by type and reason (None: a document), and the archive's first break."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str | None]] = Counter()
-        self._first_break: tuple[str, int | None, str] | None = None
-        self.records = self.documents = self.failures = 0
-
-    def add(self, record_type: str, reason: str | None) -> None:
-        self._counts[record_type, reason] += 1
-        self.records += 1
-        self.documents += reason is None
-        self.failures += reason not in (None, "type")
-
-    def broken(self, reason: str, offset: int | None, detail: str) -> None:
-        self.add("archive", reason)
-        self._first_break = self._first_break or (reason, offset, detail)
-
-    def receipt(self, archive: Archive) -> dict[str, Any]:
-        status, broke_at, detail = self._first_break or ("ok", None, None)
-        ordered = sorted(self._counts.items(), key=lambda entry: (entry[0][0], entry[0][1] or ""))
-        return {
-            "file_path": archive.file_path,
-            "size": archive.size,
-            "status": status,
-            "broke_at": broke_at,
-            "detail": detail,
-            "records": self.records,
-            "documents": self.documents,
-            "counts": [{"record_type": kind, "reason": why, "count": n} for (kind, why), n in ordered],
-        }
-
-
-class Table:
-    """A Parquet file filled row by row in bounded memory; it appears whole or not at all."""
-
-    def __init__(self, path: str, schema: pa.Schema):
-        self._whole = storage.whole_file(path)
-        self._schema = schema
-        self._waiting: list[dict[str, Any]] = []
-
-    def __enter__(self) -> "Table":
-        self._writer = pq.ParquetWriter(self._whole.__enter__(), self._schema, compression="zstd")
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        if error[0] is None:
-            self._flush()
-            self._writer.close()
-        self._whole.__exit__(*error)
-
-    def add(self, row: dict[str, Any]) -> None:
-        self._waiting.append(row)
-        if len(self._waiting) >= BATCH_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._waiting:
-            self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=self._schema))
-            self._waiting.clear()

@@ -1,14 +1,13 @@
 """What the tasks of extract read: an archive, a part of a large one, or archives of a store one after the other."""
 
 import functools
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipeline.archive.manifest import Archive
 from pipeline.archive.parts import part_starts
 from pipeline.store import storage
-from pipeline.workers.tasks import Each
+from pipeline.workers.tasks import TaskRunner
 
 
 class Part(NamedTuple):
@@ -20,7 +19,9 @@ class Part(NamedTuple):
     parts: int = 1
 
 
-def tasks(each: Each, archives: Sequence[Archive], split_bytes: int, max_connections: int) -> list[list[Part]]:
+def deal_parts(
+    run_tasks: TaskRunner, archives: Sequence[Archive], split_bytes: int, max_connections: int
+) -> list[list[Part]]:
     """What each task reads, in order; the tasks that take longest first.
 
     Archives of stores are dealt out to at most `max_connections` tasks, so that no more are fetched at the same time,
@@ -34,8 +35,8 @@ def tasks(each: Each, archives: Sequence[Archive], split_bytes: int, max_connect
         [Part(archive) for archive in remote[n::max_connections]] for n in range(min(len(remote), max_connections))
     ]
     large = [archive for archive in local if (archive.size or 0) > split_bytes]
-    found = each(functools.partial(_starts, split_bytes=split_bytes), large)
-    cuts = dict(zip((archive.file_path for archive in large), found, strict=True))
+    part_offsets = run_tasks(functools.partial(_starts, split_bytes=split_bytes), large)
+    cuts = dict(zip((archive.file_path for archive in large), part_offsets, strict=True))
     for archive in local:
         starts = cuts.get(archive.file_path, [0])
         ends = [*starts[1:], None]
@@ -49,18 +50,3 @@ def _starts(archive: Archive, split_bytes: int) -> list[int]:
         return part_starts(storage.absolute(archive.location), split_bytes)
     except OSError:  # the task that reads the archive tells what is wrong with it
         return [0]
-
-
-def united(receipts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The receipt of an archive (schemas.extract.INPUTS) from those of its parts, in their order."""
-    counts: Counter[tuple[str, str | None]] = Counter()
-    for receipt in receipts:
-        for one in receipt["counts"]:
-            counts[one["record_type"], one["reason"]] += one["count"]
-    ordered = sorted(counts.items(), key=lambda entry: (entry[0][0], entry[0][1] or ""))
-    return {
-        **next((receipt for receipt in receipts if receipt["status"] != "ok"), receipts[0]),  # tells the first break
-        "records": sum(receipt["records"] for receipt in receipts),
-        "documents": sum(receipt["documents"] for receipt in receipts),
-        "counts": [{"record_type": kind, "reason": why, "count": n} for (kind, why), n in ordered],
-    }

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from xxhash import xxh3_64_intdigest
 
 from pipeline.store import storage
-from pipeline.workers.tasks import Each
+from pipeline.workers.tasks import TaskRunner
 from schemas.extract import FAILED
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON, Example
 
@@ -53,15 +53,17 @@ class Totals(NamedTuple):
     picks: dict[str | None, list[Pick]]
 
 
-def totals(each: Each, folder: str) -> Totals:
+def totals(run_tasks: TaskRunner, folder: str) -> Totals:
     """Of all archives with a receipt in `folder`."""
     names = storage.listing(storage.join(folder, "inputs"))
-    return _added(each(functools.partial(_of_archives, folder=folder), _tasks(names)))
+    return _added(run_tasks(functools.partial(_of_archives, folder=folder), _tasks(names)))
 
 
-def refused(each: Each, folder: str, names: Iterable[str]) -> set[str]:
+def refused(run_tasks: TaskRunner, folder: str, names: Iterable[str]) -> set[str]:
     """Those files of archives whose receipt says that a store refused them."""
-    return {name for found in each(functools.partial(_refused, folder=folder), _tasks(names)) for name in found}
+    return {
+        name for refusals in run_tasks(functools.partial(_refused, folder=folder), _tasks(names)) for name in refusals
+    }
 
 
 def examples(found: Totals, folder: str) -> list[Example]:

@@ -8,10 +8,12 @@ A removed row counts as `removed` in each stage whose tables had it: it moves th
 reason for which it had been dropped. `rows_in` is what the stage once read and stays.
 """
 
-import json
+import functools
+import hashlib
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,16 +21,23 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.config import SampleConfig
-from pipeline.lists.row_removal import RECEIPT, keys, listed_rows, sift
+from pipeline.lists.row_removal import key_columns, listed_rows, remove_rows
 from pipeline.lists.takedown import Takedown
 from pipeline.spark import tables
-from pipeline.stages import extract, sample
+from pipeline.spark.tasks import one_row_a_task
+from pipeline.stages import sample
+from pipeline.stages.extract_receipts import counts_column
 from pipeline.store import storage
+from pipeline.store.row_groups import RowGroupWriter
+from pipeline.workers.tasks import TaskRunner
 from schemas.extract import INPUTS
 from schemas.records import REMOVED, Account, Example, Ledger, RunRecord
 from schemas.sample import SPLITS
 
+T = TypeVar("T")
+
 MOST_TASKS = 4096
+IDS = pa.schema([("id", pa.string())])
 
 # Stage and table whose rows are its account: the column with the reason; null or no column: a row out. Clusters tell
 # of the dropped rows only, for kept ones are in documents.
@@ -65,12 +74,12 @@ def find(spark: SparkSession, root: str, files: Sequence[str], listed: Takedown,
 
     def by_url(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for path in _paths(batches):
-            for piece in keys(storage.join(root, path), ("id", "url", "host")):
+            for piece in key_columns(storage.join(root, path), ("id", "url", "host")):
                 yield _held(path, piece.filter(pa.array(listed_rows(piece, listed))), "id", with_nulls=True)
 
     def by_id(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for path in _paths(batches):
-            for piece in keys(storage.join(root, path), ("id", "cluster_id")):
+            for piece in key_columns(storage.join(root, path), ("id", "cluster_id")):
                 for name in piece.column_names:
                     yield _held(path, piece, name)
 
@@ -78,13 +87,21 @@ def find(spark: SparkSession, root: str, files: Sequence[str], listed: Takedown,
         tables.write(table, storage.join(scratch, name))
         return tables.written(spark, storage.join(scratch, name))
 
+    def write_ids(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for path, ids in zip(batch.column("path").to_pylist(), batch.column("ids"), strict=True):
+                with RowGroupWriter(_ids_file(scratch, path), IDS) as out:
+                    out.write(pa.table([ids.values.cast(pa.string())], IDS))
+            yield batch.select(["path"])
+
     held = "path string, id string"
-    matched = written(_spread(spark, files).mapInArrow(by_url, held), "matched")
+    chunks = one_row_a_task(spark, _chunks(files), "array<string>")
+    matched = written(chunks.mapInArrow(by_url, held), "matched")
     ids = written(matched.where(F.col("id").isNotNull()).select("id").distinct(), "ids")
-    others = _spread(spark, files).mapInArrow(by_id, held).join(ids, "id", "left_semi").select("path", "id")
-    hits = written(matched.unionByName(others).groupBy("path").agg(F.collect_set("id").alias("ids")), "hits")
+    others = chunks.mapInArrow(by_id, held).join(ids, "id", "left_semi").select("path", "id")
+    by_file = matched.unionByName(others).groupBy("path").agg(F.collect_set("id").alias("ids"))
+    touched = sorted(row["path"] for row in by_file.mapInArrow(write_ids, "path string").collect())
     pages = matched.where(~F.col("path").startswith("extract/skipped/")).where(F.col("id").isNotNull())
-    touched = sorted(row["path"] for row in hits.select("path").collect())
     return Found(pages.select("id").distinct().count(), _copies(spark, root, files, ids), touched)
 
 
@@ -97,12 +114,13 @@ def _copies(spark: SparkSession, root: str, files: Sequence[str], ids: DataFrame
     return clustered.join(theirs, "cluster_id", "left_semi").join(ids, "id", "left_anti").count()
 
 
-def sifted(
-    spark: SparkSession,
+def rewrite_files(
+    run_tasks: TaskRunner,
     root: str,
     places: Mapping[str, str | None],
     stages: Mapping[str, str],
     listed: Takedown,
+    found: Found,
     scratch: str,
 ) -> list[Receipt]:
     """Writes files without the rows that `find` found in them, links those that hold none; answers a row of RECEIPT
@@ -110,28 +128,42 @@ def sifted(
 
     places: path below the root -> where the new file is to be, None: count only. stages: folder of the root -> stage.
     """
+    touched = set(found.files)
+    asked = [(path, target, path in touched) for path, target in sorted(places.items()) if target or path in touched]
+    task = functools.partial(_rewrite_chunk, root=root, stages=stages, listed=listed, scratch=scratch)
+    return sorted(itertools.chain(*run_tasks(task, _chunks(asked))), key=lambda receipt: receipt["path"])
 
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            held = batch.column("ids")
-            for place, (path, target) in enumerate(
-                zip(batch.column("path").to_pylist(), batch.column("target").to_pylist(), strict=True)
-            ):
-                source = storage.join(root, path)
-                if held[place].is_valid:
-                    folder, table = table_of(path)
-                    reason = COUNTED.get((stages.get(folder, ""), table))
-                    ids = held[place].values.cast(pa.string())
-                    receipt = sift(source, target, listed, ids, reason)
-                    yield pa.RecordBatch.from_pylist([{**receipt, "path": path}], schema=RECEIPT)
-                elif target:
-                    storage.copy(source, target)
 
-    hits = tables.written(spark, storage.join(scratch, "hits"))
-    asked = spark.createDataFrame(sorted(places.items()), "path string, target string").join(hits, "path", "left")
-    spread = asked.repartition(min(len(places), MOST_TASKS), "path")
-    rows = spread.mapInArrow(run, tables.spark_schema(RECEIPT)).collect()
-    return sorted((row.asDict(recursive=True) for row in rows), key=lambda receipt: receipt["path"])
+def _rewrite_chunk(
+    asked: Sequence[tuple[str, str | None, bool]], root: str, stages: Mapping[str, str], listed: Takedown, scratch: str
+) -> list[Receipt]:
+    receipts = []
+    for path, target, is_touched in asked:
+        source = storage.join(root, path)
+        if is_touched:
+            folder, table = table_of(path)
+            reason = COUNTED.get((stages.get(folder, ""), table))
+            receipts.append({**remove_rows(source, target, listed, _ids_of(scratch, path), reason), "path": path})
+        elif target:
+            storage.copy(source, target)
+    return receipts
+
+
+def _ids_file(scratch: str, path: str) -> str:
+    """Where `find` puts the ids that a file holds, so that a task that rewrites it reads no others."""
+    return storage.join(scratch, "by_file", hashlib.sha256(path.encode()).hexdigest() + ".parquet")
+
+
+def _ids_of(scratch: str, path: str) -> pa.Array:
+    fs, inside = storage.filesystem(_ids_file(scratch, path))
+    with fs.open(inside, "rb") as file:
+        return pq.read_table(file).column(0).combine_chunks()
+
+
+def _chunks(items: Sequence[T]) -> list[list[T]]:
+    """Items for at most MOST_TASKS tasks."""
+    size = -(-len(items) // MOST_TASKS)
+    return [list(items[at : at + size]) for at in range(0, len(items), size or 1)]
 
 
 def table_of(path: str) -> tuple[str, str]:
@@ -214,35 +246,27 @@ def mixture(old: dict[str, Any], record: RunRecord, receipts: Iterable[Receipt])
     return sample.mixture(planned, shards, SampleConfig.model_validate(record["config"]))
 
 
-def count_in_archives(spark: SparkSession, source: str, target: str, receipts: Iterable[Receipt]) -> None:
+def count_in_archives(run_tasks: TaskRunner, source: str, target: str, receipts: Iterable[Receipt]) -> None:
     """Writes extract's table `inputs` from one stage folder to the other, in step with its other two: an archive's
     receipt has the name of its rows' files. A later run of extract adds these receipts up.
     """
     moved: dict[str, Counter[str | None]] = defaultdict(Counter)
-    for one in receipts:
-        for lost in one["lost"]:
-            moved[one["path"].rsplit("/", 1)[-1]][lost["reason"]] += lost["rows"]
-    changes = [(name, json.dumps(list(counts.items()))) for name, counts in sorted(moved.items())]
-    if not changes:
-        return
+    for receipt in receipts:
+        for lost in receipt["lost"]:
+            moved[receipt["path"].rsplit("/", 1)[-1]][lost["reason"]] += lost["rows"]
+    run_tasks(functools.partial(_count_in_chunk, source=source, target=target), _chunks(sorted(moved.items())))
 
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for row in batch.to_pylist():
-                old, new = (storage.join(folder, "inputs", row["name"]) for folder in (source, target))
-                _count_in_archive(old, new, dict(json.loads(row["moved"])))
-        yield from ()
 
-    given = spark.createDataFrame(changes, "name string, moved string")
-    spread = given.repartition(min(len(changes), MOST_TASKS), "name")
-    spread.mapInArrow(run, "name string").write.format("noop").mode("overwrite").save()
+def _count_in_chunk(moved: Sequence[tuple[str, Mapping[str | None, int]]], source: str, target: str) -> None:
+    for name, counts in moved:
+        _count_in_archive(storage.join(source, "inputs", name), storage.join(target, "inputs", name), counts)
 
 
 def _count_in_archive(old: str, new: str, moved: Mapping[str | None, int]) -> None:
     fs, inside = storage.filesystem(old)
     with fs.open(inside, "rb") as file:
         rows = pq.read_table(file).to_pylist()
-    with extract.Table(new, INPUTS) as out:
+    with RowGroupWriter(new, INPUTS) as out:
         for row in rows:
             counts = recounted(row["counts"], moved)
             documents = sum(entry["count"] for entry in counts if entry["reason"] is None)
@@ -261,19 +285,13 @@ def recounted(counts: list[dict[str, Any]], moved: Mapping[str | None, int]) -> 
                 left[kind, why] -= taken
                 left[kind, REMOVED] += taken
                 rows -= taken
-    ordered = sorted(left.items(), key=lambda entry: (entry[0][0], entry[0][1] or ""))
-    return [{"record_type": kind, "reason": why, "count": n} for (kind, why), n in ordered if n]
-
-
-def _spread(spark: SparkSession, files: Sequence[str]) -> DataFrame:
-    """A row a file, in tasks of their own."""
-    given = spark.createDataFrame([(path,) for path in files], "path string")
-    return given.repartition(min(len(files), MOST_TASKS), "path")
+    return counts_column(left)
 
 
 def _paths(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
     for batch in batches:
-        yield from batch.column("path").to_pylist()
+        for chunk in batch.column("value").to_pylist():
+            yield from chunk
 
 
 def _held(path: str, piece: pa.Table, name: str, with_nulls: bool = False) -> pa.RecordBatch:

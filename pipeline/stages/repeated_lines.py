@@ -1,39 +1,29 @@
-"""Lines that repeat on many pages of a host (menus, footers, disclaimers): found by counting, then cut from its pages.
+"""`pipeline.duplicates.host_lines` with shuffles: lines that repeat on many pages of a host, found by counting, then
+cut from its pages.
 
-A page counts once, however often it was fetched or copied: pages with the same lines are one, and pages of one address
-are one, whatever changed between the fetches. Without this the lines of an article stored ten times would all repeat.
 What is shuffled to count is three hashes a line, 24 bytes, and how often the page has it, nearly always 1.
 """
 
 from collections.abc import Iterable, Iterator
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegerType, StructField, StructType
 
-from pipeline.duplicates import page_lines
+from pipeline.duplicates import host_lines, page_lines
 from pipeline.spark import tables
 from schemas.repeated_lines import LINES
 
 VERSION = 1
 REQUIRED = ("url", "text")
 BROADCAST_LINES = 1_000_000  # lines that go to every executor, some 100 MB at most; with more the pages are shuffled
-EXAMPLE_CHARACTERS = 300
-
-# Authority (without user and port), then what follows up to the fragment. Without `//` there is no authority.
-_ADDRESS = r"^\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#\\]*@)?(\[[^\]/?#\\]*\]|[^:/?#\\]*)(?::[0-9]*)?([^#]*)"
-_WWW = r"^www\.(?=[^.]*\.)"  # not of www.com
-_LOW_BITS = 0xFFFFFFFF
-_PAGE = 0  # in place of a line's key, which is never 0: the page itself
-_COUNTED = pa.schema([("site", pa.int64()), ("line", pa.int64()), ("page", pa.int64()), ("n", pa.int32())])
 
 
 def host(url: Column) -> Column:
     """The authority in lower case, without user, port, a leading `www.` and dots at the end; null without one."""
-    name = F.rtrim(F.lower(F.regexp_extract(url, _ADDRESS, 1)), F.lit("."))
-    return F.nullif(F.regexp_replace(name, _WWW, ""), F.lit(""))
+    name = F.rtrim(F.lower(F.regexp_extract(url, host_lines.ADDRESS, 1)), F.lit("."))
+    return F.nullif(F.regexp_replace(name, host_lines.WWW, ""), F.lit(""))
 
 
 def repeated(pages: DataFrame, min_line_pages: int, min_line_share: float, scratch: str) -> DataFrame:
@@ -44,7 +34,7 @@ def repeated(pages: DataFrame, min_line_pages: int, min_line_share: float, scrat
     """
     spark = pages.sparkSession
     # Scheme, user, port, `www.` and fragment tell no pages apart.
-    address = F.xxhash64("host", F.regexp_extract("url", _ADDRESS, 2)).bitwiseAND(F.lit(_LOW_BITS))
+    address = F.xxhash64("host", F.regexp_extract("url", host_lines.ADDRESS, 2)).bitwiseAND(F.lit(host_lines.LOW_BITS))
     known = (
         pages.where(F.col("text").isNotNull())
         .select(host(F.col("url")).alias("host"), "url", "text")
@@ -60,22 +50,22 @@ def repeated(pages: DataFrame, min_line_pages: int, min_line_share: float, scrat
         wanted = F.broadcast(wanted)
     asked = known.join(wanted, ["site", "address"]).select("host", "text", "wanted")
     shown = asked.mapInArrow(_show, tables.spark_schema(LINES))
-    text = F.substring("text", 1, EXAMPLE_CHARACTERS).alias("text")
+    text = F.substring("text", 1, host_lines.EXAMPLE_CHARACTERS).alias("text")
     numbers = ("pages", "lines", "host_pages")
     least = shown.select("host", "line_hash", *numbers, text).groupBy("host", "line_hash")
     return least.agg(*(F.min(name).alias(name) for name in (*numbers, "text")))
 
 
 def _counts(known: DataFrame) -> DataFrame:
-    """By site and line, and for the site itself under the line _PAGE: `pages`, `lines`, and a page as `address`."""
-    emitted = known.select("site", "address", "text").mapInArrow(_emit, tables.spark_schema(_COUNTED))
+    """By site and line, for the site itself under the line host_lines.PAGE: `pages`, `lines`, a page as `address`."""
+    emitted = known.select("site", "address", "text").mapInArrow(_emit, tables.spark_schema(host_lines.OCCURRENCES))
     # One shuffle for all that follows: equal keys of every grouping below lie together already.
     rows = emitted.repartition("site", "line").select(
         "site",
         "line",
         "n",
         F.shiftright("page", 32).alias("text"),
-        F.col("page").bitwiseAND(F.lit(_LOW_BITS)).alias("address"),
+        F.col("page").bitwiseAND(F.lit(host_lines.LOW_BITS)).alias("address"),
     )
     texts = rows.groupBy("site", "line", "text").agg(F.min("address").alias("address"), F.max("n").alias("n"))
     addresses = texts.groupBy("site", "line", "address").agg(F.max("n").alias("n"))
@@ -86,7 +76,7 @@ def _counts(known: DataFrame) -> DataFrame:
 
 def _repeats(counts: DataFrame, min_line_pages: int, min_line_share: float) -> DataFrame:
     """The rows of `_counts` that are lines and repeat, with `host_pages`."""
-    is_site = F.col("line") == _PAGE
+    is_site = F.col("line") == host_lines.PAGE
     few = counts.where(is_site | (F.col("pages") >= min_line_pages))
     host_pages = F.max(F.when(is_site, F.col("pages"))).over(Window.partitionBy("site"))
     # As a quotient, which is the share's own double where they are equal.
@@ -95,44 +85,14 @@ def _repeats(counts: DataFrame, min_line_pages: int, min_line_share: float) -> D
 
 
 def _emit(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Rows of _COUNTED: the lines of each page, each once, and the page; `page` is 32 bits of its text's hash, 32 of
-    its address: of 100,000 pages of a host about one is taken for another."""
     for batch in batches:
-        keys = page_lines.page_keys(page_lines.lines_of(batch.column("text")))
-        n_keys = np.diff(keys.offsets)
-        some = n_keys > 0
-        addresses = batch.column("address").to_numpy()
-        page = (keys.pages.view(np.int64) << 32) | addresses
-        site = batch.column("site").to_numpy()
-        columns = (
-            np.concatenate([np.repeat(site, n_keys), site[some]]),
-            np.concatenate([keys.keys, np.full(some.sum(), _PAGE, np.int64)]),
-            np.concatenate([np.repeat(page, n_keys), page[some]]),
-            np.concatenate([keys.counts, np.ones(some.sum(), np.int32)]),
-        )
-        yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=_COUNTED)
+        site, address = (batch.column(name).to_numpy() for name in ("site", "address"))
+        yield host_lines.occurrences(batch.column("text"), site, address)
 
 
 def _show(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Rows of LINES, one each time that a wanted line is on a page."""
     for batch in batches:
-        wanted = batch.column("wanted")
-        values = wanted.flatten()
-        lists = pa.ListArray.from_arrays(_offsets(wanted), values.field("line"))
-        found = page_lines.find(batch.column("text"), lists)
-        chosen = values.take(pa.array(found.wanted))
-        columns = [
-            batch.column("host").take(pa.array(found.texts)),
-            *(chosen.field(name) for name in ("line", "pages", "lines", "host_pages")),
-            found.lines,
-        ]
-        cast = [column.cast(field.type, safe=False) for column, field in zip(columns, LINES, strict=True)]
-        yield pa.RecordBatch.from_arrays(cast, schema=LINES)
-
-
-def _offsets(lists: pa.ListArray) -> pa.Array:
-    """Offsets that begin at 0, as `flatten` answers."""
-    return pa.array(np.concatenate(([0], np.cumsum(lists.value_lengths().to_numpy()))).astype(np.int32))
+        yield host_lines.shown_lines(*(batch.column(name) for name in ("text", "host", "wanted")))
 
 
 def cut(documents: DataFrame, repeated: DataFrame, n_lines: int | None = None) -> DataFrame:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -18,7 +17,9 @@ from pipeline.config import SampleConfig
 from pipeline.mixture.temperature import epochs
 from pipeline.spark import tables
 from pipeline.store import storage
+from pipeline.store.row_groups import RowGroupWriter
 from schemas.errors import UserError
+from schemas.records import Counts
 from schemas.sample import SHARD, SPLITS, shard_path
 
 VERSION = 1
@@ -149,24 +150,14 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, pa.Table]]
 
 
 def _write_shard(folder: str, name: str, pieces: Iterator[pa.Table], rows_a_group: int) -> dict[str, Any]:
-    """One file in row groups of exactly `rows_a_group` rows, whatever the batches were; moved into place when whole."""
+    """One file in row groups of exactly `rows_a_group` rows; moved into place when whole."""
     path = _path(name)
-    rows = size = 0
-    with (
-        storage.whole_file(storage.join(folder, path)) as file,
-        pq.ParquetWriter(file, SHARD, compression="zstd") as out,
-    ):
-        waiting = SHARD.empty_table()
+    size = 0
+    with RowGroupWriter(storage.join(folder, path), SHARD, rows_a_group) as shard:
         for piece in pieces:
-            rows += len(piece)
             size += pc.sum(pc.binary_length(piece["text"])).as_py() or 0
-            waiting = pa.concat_tables([waiting, piece])
-            while len(waiting) >= rows_a_group:
-                out.write_table(waiting.slice(0, rows_a_group).combine_chunks(), row_group_size=rows_a_group)
-                waiting = waiting.slice(rows_a_group)
-        if len(waiting):
-            out.write_table(waiting.combine_chunks(), row_group_size=rows_a_group)
-    return {"path": path, "rows": rows, "bytes": size}
+            shard.write(piece)
+    return {"path": path, "rows": shard.rows, "bytes": size}
 
 
 def _empty_shards(folder: str, planned: Plan, receipts: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -229,9 +220,9 @@ def card(mixed: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def account(mixed: dict[str, Any], left_out: tables.Counts) -> tables.Counts:
+def account(mixed: dict[str, Any], left_out: Counts) -> Counts:
     """Rows by language and reason: written ones from the receipts, the rest as counted."""
-    counts: tables.Counts = {
+    counts: Counts = {
         label: {None: entry["documents"] + entry["validation_documents"]} for label, entry in mixed["languages"].items()
     }
     for label, reasons in left_out.items():

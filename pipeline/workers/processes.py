@@ -1,53 +1,58 @@
-"""Processes that work side by side on one machine. Forked: start them before any thread."""
+"""`TaskRunner` by processes of this machine. They are forked: no thread may run when they are started."""
 
 import ctypes
 import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import nullcontext, suppress
+from time import monotonic
 from typing import Any, TypeVar
 
-from pipeline.workers.tasks import Each
+from pipeline.workers.progress import Progress, rate_and_time_left
+from pipeline.workers.tasks import Step, TaskRunner
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 PR_SET_PDEATHSIG = 1
-_task: Callable[[Any], Any]  # of a forked process: nothing has to be pickled
+_task: Callable[[Any], Any]  # of a forked process: inherited, not pickled
 
 
-def pool(processes: int, begin: Callable[..., None] | None = None, *given: Any) -> ProcessPoolExecutor:
-    """`begin` is called with what is given in each process, which inherits both."""
-    return ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), _begin, (begin, given))
+def process_runner(processes: int) -> TaskRunner:
+    """So many processes, forked for each call. The first task that fails ends the others' queue."""
 
-
-def each(processes: int) -> Each:
-    """`Each` by so many processes of this machine. Raises what a task raises, and ends the others' queue."""
-
-    def run(function: Callable[[T], R], items: Sequence[T], /) -> list[R]:
+    def run_tasks(function: Callable[[T], R], items: Sequence[T], /, step: Step | None = None) -> list[R]:
         if not items:
             return []
-        workers = pool(min(processes, len(items)), _adopt, function)
+        pool = ProcessPoolExecutor(
+            min(processes, len(items)), multiprocessing.get_context("fork"), _begin_worker, (function,)
+        )
         try:
-            futures = [workers.submit(_call, item) for item in items]
-            return [future.result() for future in futures]
+            futures = [pool.submit(_call, item) for item in items]  # the first one forks all processes
+            with Progress(_status(step, futures)) if step else nullcontext():
+                return [future.result() for future in futures]
         finally:
-            workers.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
-    return run
+    return run_tasks
 
 
-def _begin(begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
+def _status(step: Step, futures: Sequence["Future[Any]"]) -> Callable[[], str]:
+    began, total = monotonic(), sum(step.sizes)
+
+    def line() -> str:
+        done = sum(size for size, future in zip(step.sizes, futures, strict=True) if future.done())
+        return f"{step.name}: {rate_and_time_left(done, total, monotonic() - began, step.unit)}"
+
+    return line
+
+
+def _begin_worker(function: Callable[[Any], Any]) -> None:
     """A worker holds both ends of its queue and would wait for ever for a job that was killed (Linux)."""
+    global _task
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if begin is not None:
-        begin(*given)
-
-
-def _adopt(function: Callable[[Any], Any]) -> None:
-    global _task
     _task = function
 
 

@@ -12,7 +12,7 @@ import pytest
 from copies import VOCABULARY, Row, family, mixed_table
 
 from jobs import dedup
-from pipeline.spark.job import Later
+from pipeline.spark.session import LazySession
 from schemas.records import unbalanced
 
 Dedup = Callable[..., Path]
@@ -23,7 +23,7 @@ def run(spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dedup
     """Runs the job on rows, or a table, and answers its folder; a small table without an engine unless `engine`."""
 
     def go(name: str, rows: list[Row] | pa.Table, *flags: object, status: int = 0, engine: bool = False) -> Path:
-        monkeypatch.setattr(Later, "local_cores", lambda _: None if engine else 2)
+        monkeypatch.setattr(LazySession, "local_cores", lambda _: None if engine else 2)
         table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows)
         pq.write_table(table, tmp_path / f"{name}.parquet", row_group_size=50)
         output = tmp_path / name
@@ -40,7 +40,7 @@ def run(spark: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dedup
 
 
 def rows_of(folder: Path, name: str = "documents") -> list[Row]:
-    return sorted(pq.read_table(folder / name).to_pylist(), key=lambda row: str(row["id"]))
+    return sorted(pq.read_table(folder / name).to_pylist(), key=lambda row: str(row.get("id", row.get("line_hash"))))
 
 
 def kept(folder: Path) -> set[str]:
@@ -51,36 +51,93 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+WAYS: dict[str, tuple[list[str], bool]] = {
+    "files by processes": ([], False),
+    "files by the engine's tasks": ([], True),
+    "shuffles": (["--one-task-documents", "0"], True),
+}
+
+
+def assert_alike(ways: dict[str, Path], tables: tuple[str, ...] = ("documents", "clusters", "signatures")) -> None:
+    """Of folders of the job: the same rows, schemas, ledger and examples."""
+    (_, first), *others = ways.items()
+    ledger = json.loads((first / "_ledger.json").read_text())
+    for name, other in others:
+        for table in tables:
+            assert rows_of(other, table) == rows_of(first, table), (name, table)
+            schemas = [pq.read_schema(next((folder / table).glob("*.parquet"))) for folder in (other, first)]
+            assert schemas[0].remove_metadata().equals(schemas[1].remove_metadata()), (name, table)
+        assert json.loads((other / "_ledger.json").read_text()) == ledger, name
+        assert json.loads((other / "_examples.json").read_text()) == json.loads((first / "_examples.json").read_text())
+
+
 @pytest.mark.faults
 def test_every_way_of_running_it_answers_alike(run: Dedup) -> None:
-    """Processes without an engine, one task of the engine, many of them, more partitions than rows in some."""
     flags = ["--quality-column", "quality", "--max-bucket", "8", "--text-column", "text"]
     rows = mixed_table()
     ways = {
-        "local": run("local", rows, *flags),
-        "task": run("task", rows, *flags, engine=True),
-        "tasks": run("tasks", rows, *flags, "--one-task-documents", "0", engine=True),
-        "reversed": run("reversed", rows[::-1], *flags, "--one-task-documents", "0", "--partitions", "7", engine=True),
+        name: run(f"way{n}", rows, *flags, *more, engine=engine)
+        for n, (name, (more, engine)) in enumerate(WAYS.items())
     }
-    first = ways.pop("local")
-    ledger = json.loads((first / "_ledger.json").read_text())
+    ways["reversed"] = run(
+        "reversed", rows[::-1], *flags, "--one-task-documents", "0", "--partitions", "7", engine=True
+    )
+    ledger = json.loads((ways["shuffles"] / "_ledger.json").read_text())
     assert ledger["dropped"]["minhash"] > 100 and ledger["dropped"]["exact"] > 8
-    for name, other in ways.items():
-        for table in ("documents", "clusters", "signatures"):
-            assert rows_of(other, table) == rows_of(first, table), (name, table)
-            assert (
-                pq.read_schema(next((other / table).glob("*.parquet")))
-                .remove_metadata()
-                .equals(pq.read_schema(next((first / table).glob("*.parquet"))).remove_metadata())
-            )
-        assert json.loads((other / "_ledger.json").read_text()) == ledger, name
-        assert json.loads((other / "_examples.json").read_text()) == json.loads((first / "_examples.json").read_text())
+    assert_alike(ways)
+
+
+@pytest.mark.faults
+def test_every_way_against_earlier_crawls(run: Dedup) -> None:
+    first, second, third = crawls()
+    one = run("one", first)
+    two = run("two", second, "--against", one)
+    ways = {
+        name: run(f"way{n}", third, "--against", one, two, *flags, engine=engine)
+        for n, (name, (flags, engine)) in enumerate(WAYS.items())
+    }
+    reasons = {row["drop_reason"] for row in rows_of(ways["shuffles"], "clusters")}
+    assert reasons == {None, "exact", "minhash"}
+    assert {row["crawl"] for row in rows_of(ways["shuffles"], "clusters")} > {None}
+    assert_alike(ways)
+
+
+@pytest.mark.faults
+def test_every_way_with_lines_that_hosts_repeat(run: Dedup) -> None:
+    ways = {
+        name: run(f"way{n}", paged_rows(), "--scope", "line", "--min-line-pages", "4", *flags, engine=engine)
+        for n, (name, (flags, engine)) in enumerate(WAYS.items())
+    }
+    ledger = json.loads((ways["shuffles"] / "_ledger.json").read_text())
+    assert ledger["dropped"]["template"] > 1 and ledger["dropped"]["minhash"] and ledger["tables"]["lines"] > 5
+    assert_alike(ways, ("documents", "clusters", "signatures", "lines"))
+
+
+def paged_rows() -> list[Row]:
+    """Pages of hosts with menus, fetched again, of nothing but menus, of no host, without a text, in two scripts."""
+    menus = {
+        "a.example": ["Home | About", "© 2024 A", "関連記事"],
+        "www.B.example:8080": ["Menu", "Imprint", "  Home "],
+    }
+    rows: list[Row] = []
+    for host, menu in menus.items():
+        for n, article in enumerate(family(host, [0, 1, 3, 0, 90, 120, 150, 160], 17, 200)):
+            text = "\n".join([menu[0], article["text"][: 400 + 10 * n], "", article["text"][400:], *menu[1:]])
+            rows.append({"id": f"{host}-{n}", "text": text, "url": f"https://{host}/page{n // 2}#{n}"})
+        rows += [
+            {"id": f"{host}-bare{n}", "text": "\n".join(menu) + "\n", "url": f"//{host}/bare{n}"} for n in range(3)
+        ]
+    rows += [
+        {"id": "no host", "text": "Menu\nImprint", "url": None},
+        {"id": "no text", "text": None, "url": "http://a.example/x"},
+    ]
+    return [{"language": "eng" if n % 3 else None, "language_script": "Latn", **row} for n, row in enumerate(rows)]
 
 
 def test_a_stage_of_a_corpus_without_an_engine(
     corpus_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Later, "local_cores", lambda _: 2)
+    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)
     root = tmp_path / "root"
     shutil.copytree(corpus_root, root)
     shutil.rmtree(root / "dedup")

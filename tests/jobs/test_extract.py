@@ -17,12 +17,12 @@ from jobs import extract
 from pipeline.archive import manifest
 from pipeline.archive.parts import part_starts
 from pipeline.config import ExtractConfig
-from pipeline.spark import tasks as engine_each
+from pipeline.spark.tasks import engine_runner
 from pipeline.stages import extract as stage
 from pipeline.stages import extract_totals
-from pipeline.stages.extract_tasks import Part, tasks
-from pipeline.workers import processes
-from pipeline.workers.tasks import Each
+from pipeline.stages.extract_tasks import Part, deal_parts
+from pipeline.workers.processes import process_runner
+from pipeline.workers.tasks import TaskRunner
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON
 
 SMALL = ("sample-truncated.warc.gz", "sample.warc.wet.gz")
@@ -124,41 +124,41 @@ def test_a_large_archive_in_parts_gives_the_same_files(spark: object, tmp_path: 
 
 
 @pytest.fixture(params=["engine", "processes"])
-def each(request: pytest.FixtureRequest, spark: SparkSession) -> Each:
-    return engine_each.each(spark) if request.param == "engine" else processes.each(2)
+def run_tasks(request: pytest.FixtureRequest, spark: SparkSession) -> TaskRunner:
+    return engine_runner(spark) if request.param == "engine" else process_runner(2)
 
 
-def test_each_item_is_a_task_and_answers_keep_their_order(each: Each) -> None:
+def test_each_item_is_a_task_and_answers_keep_their_order(run_tasks: TaskRunner) -> None:
     def refuse_seven(item: int) -> int:
         if item == 7:
             raise ValueError("seven is too many")
         return item
 
-    assert each(lambda item: item * 2, list(range(40))) == list(range(0, 80, 2))
-    assert each(str, []) == []
+    assert run_tasks(lambda item: item * 2, list(range(40))) == list(range(0, 80, 2))
+    assert run_tasks(str, []) == []
     with pytest.raises(Exception, match="seven is too many"):
-        each(refuse_seven, list(range(40)))
+        run_tasks(refuse_seven, list(range(40)))
 
 
-def test_a_task_tried_again_reads_what_is_left(each: Each, folder: Path, tmp_path: Path) -> None:
+def test_a_task_tried_again_reads_what_is_left(run_tasks: TaskRunner, folder: Path, tmp_path: Path) -> None:
     found = manifest.manifest([str(folder)])
     building = tmp_path / "building"
     for archive in (found[:1], found):
         before = {file: file.stat().st_ino for file in building.rglob("*.parquet")}
-        stage.extract(each, [[Part(one) for one in archive]], ExtractConfig(), str(building))
+        stage.extract(run_tasks, [[Part(one) for one in archive]], ExtractConfig(), str(building))
         assert len(list((building / "inputs").iterdir())) == len(archive)
         assert before.items() <= {file: file.stat().st_ino for file in building.rglob("*.parquet")}.items()
 
 
-def test_archives_of_a_store_share_few_tasks(each: Each, tmp_path: Path) -> None:
+def test_archives_of_a_store_share_few_tasks(run_tasks: TaskRunner, tmp_path: Path) -> None:
     found = [manifest.Archive(f"{n}.warc", f"https://example.org/{n}.warc", None) for n in range(7)]
     found += [manifest.Archive(f"here{n}.warc", str(tmp_path / f"{n}.warc"), 5 + n) for n in range(2)]
     for most, expected in ((3, [[0, 3, 6], [1, 4], [2, 5], [8], [7]]), (50, [[n] for n in (*range(7), 8, 7)])):
-        planned = tasks(each, found, 100, most)
+        planned = deal_parts(run_tasks, found, 100, most)
         assert [[found.index(part.archive) for part in one] for one in planned] == expected
 
 
-def test_totals_are_those_of_the_files(each: Each, folder: Path, tmp_path: Path) -> None:
+def test_totals_are_those_of_the_files(run_tasks: TaskRunner, folder: Path, tmp_path: Path) -> None:
     """By pyarrow over whole tables; archives are added up one by one and in tasks of two."""
     root = tmp_path / "root"
     for number in range(5):
@@ -172,7 +172,7 @@ def test_totals_are_those_of_the_files(each: Each, folder: Path, tmp_path: Path)
     for size in (1, 2, 50):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(extract_totals, "ARCHIVES_A_TASK", size)
-            found = extract_totals.totals(each, str(root / "extract"))
+            found = extract_totals.totals(run_tasks, str(root / "extract"))
         assert (found.archives, found.failed) == (len(inputs), 1) == (8, 1)
         assert found.records == sum(row["records"] for row in inputs)
         assert found.documents == found.rows["documents"] == len(documents)
@@ -201,10 +201,10 @@ def test_totals_are_those_of_the_files(each: Each, folder: Path, tmp_path: Path)
 
 def test_engine_and_processes_write_the_same(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
     found, written = manifest.manifest([str(folder)]), []
-    for name, each in (("engine", engine_each.each(spark)), ("processes", processes.each(2))):
+    for name, run_tasks in (("engine", engine_runner(spark)), ("processes", process_runner(2))):
         building = tmp_path / name
-        stage.extract(each, stage.plan(each, found, ExtractConfig()), ExtractConfig(), str(building))
-        files = [file for file in building.rglob("*.parquet") if "_beats" not in file.parts]
+        stage.extract(run_tasks, stage.plan(run_tasks, found, ExtractConfig()), ExtractConfig(), str(building))
+        files = [file for file in building.rglob("*.parquet") if "_heartbeats" not in file.parts]
         written.append({str(file.relative_to(building)): file.read_bytes() for file in files})
     assert len(written[0]) == 6 and written[0] == written[1]
 

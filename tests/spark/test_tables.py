@@ -10,6 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.spark import tables
+from pipeline.store.ledger import ledger as ledger_of
+from pipeline.store.ledger import totals
 from schemas.errors import UserError
 from schemas.records import unbalanced
 
@@ -90,12 +92,12 @@ def test_counts_and_ledger(spark: SparkSession) -> None:
         "srp_Latn": {"short": 1},
         "und_Zyyy": {None: 1},
     }
-    assert tables.totals(counts) == {None: 3, "empty": 2, "short": 1}
-    ledger = tables.ledger("clean", 6, counts, {"documents": 6})
+    assert totals(counts) == {None: 3, "empty": 2, "short": 1}
+    ledger = ledger_of("clean", 6, counts, {"documents": 6})
     assert (ledger["rows_in"], ledger["rows_out"], ledger["dropped"]) == (6, 3, {"empty": 2, "short": 1})
     assert ledger["by_language"]["eng_Latn"] == {"rows_in": 3, "rows_out": 1, "dropped": {"empty": 2}}
     assert unbalanced(ledger) == 0
-    assert unbalanced(tables.ledger("clean", 7, counts, {})) == 1  # what went in is counted apart
+    assert unbalanced(ledger_of("clean", 7, counts, {})) == 1  # what went in is counted apart
     assert tables.count_reasons(table.select("id")) == {"und_Zyyy": {None: 6}}
 
 

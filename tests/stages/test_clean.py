@@ -176,6 +176,11 @@ def test_lists_of_the_user(tmp_path: Path) -> None:
     assert "hosts" in lines[0] and "eng" in lines[1] and "exam" in lines[2]
 
 
+def in_this_process(function, items, /, step=None):
+    """A TaskRunner without workers."""
+    return [function(item) for item in items]
+
+
 def test_a_finished_file_is_decided_again_without_its_texts(tmp_path: Path) -> None:
     texts = [article(stem) for stem in STEMS[:40]]
     annotated = annotate(*texts)
@@ -190,7 +195,7 @@ def test_a_finished_file_is_decided_again_without_its_texts(tmp_path: Path) -> N
         data[start : start + chunk.total_compressed_size] = b"\x55" * chunk.total_compressed_size
     source.write_bytes(data)
     strict = decider(min_words=700)
-    clean._decide_file(str(source), str(target), strict)
+    clean.decide_again(in_this_process, str(source.parent), str(target.parent), strict)
     read = pq.read_table(target, columns=[name for name in clean.CLEANED.names if name != "text"])
     assert read["drop_reason"].to_pylist() == strict(annotated).to_pylist()
     assert 0 < read["drop_reason"].null_count < len(texts)
@@ -198,9 +203,10 @@ def test_a_finished_file_is_decided_again_without_its_texts(tmp_path: Path) -> N
 
 
 def test_a_file_without_rows(tmp_path: Path) -> None:
-    pq.write_table(clean.CLEANED.empty_table(), tmp_path / "a.parquet")
-    clean._decide_file(str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"), decider())
-    assert pq.read_table(tmp_path / "b.parquet").schema.equals(clean.CLEANED)
+    (tmp_path / "old").mkdir()
+    pq.write_table(clean.CLEANED.empty_table(), tmp_path / "old/a.parquet")
+    clean.decide_again(in_this_process, str(tmp_path / "old"), str(tmp_path / "new"), decider())
+    assert pq.read_table(tmp_path / "new/a.parquet").schema.equals(clean.CLEANED)
 
 
 @pytest.mark.parametrize("name", ["text", "id"])

@@ -15,9 +15,10 @@ from pipeline.kernels.arrow_text import from_strings
 from pipeline.spark import tables
 from pipeline.stages import dedup
 from pipeline.stages.candidates import candidates
+from pipeline.store.ledger import ledger as ledger_of
 from pipeline.words.words import words
 from schemas.dedup import CLUSTERS, REASONS, SIGNATURES
-from schemas.records import unbalanced
+from schemas.records import Counts, unbalanced
 
 CONFIG = DedupConfig(quality_column="quality")
 HASHER = CONFIG.hasher()
@@ -172,7 +173,7 @@ class Result(NamedTuple):
     signatures: list[tuple[Any, ...]]
     clusters: list[tuple[Any, ...]]
     survivors: list[dict[str, Any]]
-    counts: tables.Counts
+    counts: Counts
 
 
 def run(spark: SparkSession, given: DataFrame, folder: Path) -> Result:
@@ -262,7 +263,7 @@ def test_survivors_are_the_documents_themselves(results: dict[int, Result]) -> N
 
 def test_every_row_is_accounted_for(results: dict[int, Result]) -> None:
     counts = results[1].counts
-    ledger = tables.ledger("dedup", len(GIVEN), counts, {})
+    ledger = ledger_of("dedup", len(GIVEN), counts, {})
     assert unbalanced(ledger) == 0
     assert ledger["rows_out"] == len(results[1].survivors)
     assert ledger["dropped"]["same_id"] == len(GIVEN) - len(ONE_AN_ID) == 3

@@ -120,18 +120,18 @@ def test_a_file_without_rows_is_as_if_they_had_never_been(tmp_path: Path) -> Non
                 out.write_table(table.slice(start, 4).combine_chunks(), row_group_size=4)
     lists = listed(tmp_path, urls="https://example.org/3\nexample.org/9/")
     by_id = pa.array(["id4", "nobody"])
-    receipt = row_removal.sift(str(paths["whole"]), str(paths["one"]), lists, by_id, None)
+    receipt = row_removal.remove_rows(str(paths["whole"]), str(paths["one"]), lists, by_id, None)
     assert (receipt["rows"], receipt["removed"]) == (20, 3)
     assert receipt["bytes"] == sum(len(texts[n].encode()) for n in (3, 4, 9))
-    assert receipt == row_removal.sift(str(paths["whole"]), None, lists, by_id, None)
+    assert receipt == row_removal.remove_rows(str(paths["whole"]), None, lists, by_id, None)
     assert paths["one"].read_bytes() == paths["expected"].read_bytes()
-    row_removal.sift(str(paths["whole"]), str(paths["two"]), lists, pa.array([], pa.string()), None)
-    row_removal.sift(str(paths["two"]), str(paths["three"]), listed(tmp_path, hosts="nobody.org"), by_id, None)
+    row_removal.remove_rows(str(paths["whole"]), str(paths["two"]), lists, pa.array([], pa.string()), None)
+    row_removal.remove_rows(str(paths["two"]), str(paths["three"]), listed(tmp_path, hosts="nobody.org"), by_id, None)
     assert paths["three"].read_bytes() == paths["expected"].read_bytes()
     assert groups(paths["one"]) == [4, 4, 4, 4, 1]
     assert pq.read_schema(paths["one"]).metadata == {b"made": b"by hand"}
     everything = listed(tmp_path, hosts="example.org")
-    row_removal.sift(str(paths["whole"]), str(paths["two"]), everything, by_id, None)
+    row_removal.remove_rows(str(paths["whole"]), str(paths["two"]), everything, by_id, None)
     assert pq.read_table(paths["two"]).equals(schema.empty_table())
 
 
@@ -141,19 +141,20 @@ def test_other_writers_files(tmp_path: Path) -> None:
     path = str(tmp_path / "a.parquet")
     pq.write_table(table, path, compression="snappy")
     lists = listed(tmp_path, hosts="b.org")
-    assert row_removal.sift(path, path, lists, pa.array(["1"]), None)["removed"] == 2
+    assert row_removal.remove_rows(path, path, lists, pa.array(["1"]), None)["removed"] == 2
     assert pq.read_table(path).equals(table.slice(2))
     assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "SNAPPY"
     pq.write_table(pa.table({"n": [1]}), path)
     assert (
-        not list(row_removal.keys(path)) and row_removal.sift(path, None, lists, pa.array(["1"]), None)["removed"] == 0
+        not list(row_removal.key_columns(path))
+        and row_removal.remove_rows(path, None, lists, pa.array(["1"]), None)["removed"] == 0
     )
 
 
 def test_a_cluster_keeps_together_without_the_name_of_its_removed_document(tmp_path: Path) -> None:
     path = str(tmp_path / "a.parquet")
     pq.write_table(pa.table({"id": ["a", "b", "c", "d"], "cluster_id": ["a", "a", "a", "d"]}), path)
-    row_removal.sift(path, path, listed(tmp_path, hosts="x.org"), pa.array(["a"]), None)
+    row_removal.remove_rows(path, path, listed(tmp_path, hosts="x.org"), pa.array(["a"]), None)
     found = pq.read_table(path)
     assert found["id"].to_pylist() == ["b", "c", "d"]
     assert found["cluster_id"].to_pylist() == [row_removal.concealed("a")] * 2 + ["d"]

@@ -15,8 +15,9 @@ from pipeline.config import SampleConfig
 from pipeline.spark import tables
 from pipeline.stages import sample
 from pipeline.stages.sample import Plan, Stratum
+from pipeline.store.ledger import ledger as ledger_of
 from schemas.errors import UserError
-from schemas.records import unbalanced
+from schemas.records import Counts, unbalanced
 from schemas.sample import SHARD, shard_path
 
 CONFIG = SampleConfig(shard_bytes=1 << 16, row_group_rows=50, validation_share=0.1, seed=5)
@@ -59,7 +60,7 @@ def frame(spark: SparkSession, rows: list[dict[str, Any]], partitions: int) -> D
     return spark.createDataFrame([rows[i] for i in order], SCHEMA).repartition(partitions)
 
 
-def run(documents: DataFrame, config: SampleConfig, folder: Path) -> tuple[dict[str, Any], tables.Counts]:
+def run(documents: DataFrame, config: SampleConfig, folder: Path) -> tuple[dict[str, Any], Counts]:
     """The stage as its job runs it: shards, mixture.json and README.md in `folder`."""
     split = sample.split_of(documents, config)
     planned = sample.plan(sample.sizes(split), config)
@@ -226,7 +227,7 @@ def test_a_larger_budget_only_adds(spark: SparkSession) -> None:
 def test_a_budget_is_accounted_for(spark: SparkSession, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"total_bytes": 100_000, "temperature": 1.0})
     mixed, counts = run(frame(spark, CORPUS, 2), config, tmp_path)
-    ledger = tables.ledger("sample", len(CORPUS), counts, {})
+    ledger = ledger_of("sample", len(CORPUS), counts, {})
     assert unbalanced(ledger) == 0
     assert ledger["rows_out"] == len(read(tmp_path))
     assert ledger["dropped"] == {"not_sampled": len(CORPUS) - len(read(tmp_path))}

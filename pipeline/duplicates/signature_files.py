@@ -1,4 +1,6 @@
-"""A written table of signatures, read column by column."""
+"""Written tables of signatures, read column by column."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -9,27 +11,31 @@ from pipeline.kernels.arrow_text import utf8
 from pipeline.store import storage
 
 
-class StoredSignatures:
-    """A table of signatures on its store; rows are numbered over its files in the order of their names."""
+class SignatureFiles:
+    """Tables of signatures, those of earlier crawls first, the oldest before the others. Rows are numbered over all
+    their files, tables as given, files in the order of their names."""
 
-    def __init__(self, folder: str) -> None:
-        self._fs, inside = storage.filesystem(folder)
-        self._paths = [f"{inside}/{name}" for name in storage.listing(folder)]
+    def __init__(self, folders: Sequence[str]) -> None:
+        self._tables = [
+            [storage.filesystem(storage.join(folder, name)) for name in storage.listing(folder)] for folder in folders
+        ]
 
     def narrow(self) -> pa.Table:
-        """Everything but the shingles."""
+        """clustering.COLUMNS: everything but the shingles, and `age`, the place of the row's table."""
         parts = []
-        for path in self._paths:
-            with self._fs.open(path, "rb") as file:
-                parts.append(pq.ParquetFile(file).read(clustering.COLUMNS))
+        for age, files in enumerate(self._tables):
+            for fs, path in files:
+                with fs.open(path, "rb") as file:
+                    part = pq.ParquetFile(file).read(clustering.STORED)
+                parts.append(part.append_column("age", pa.array(np.full(len(part), age, np.int32))))
         return pa.concat_tables(parts)
 
     def shingles(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """uint32 of all the rows, ascending numbers, one after the other, and their places, one more than rows."""
         values, lengths, first = [np.empty(0, "<u4")], [np.empty(0, np.int64)], 0
-        for path in self._paths:
-            with self._fs.open(path, "rb") as file:
-                parquet = pq.ParquetFile(file)
+        for fs, path in (file for files in self._tables for file in files):
+            with fs.open(path, "rb") as opened:
+                parquet = pq.ParquetFile(opened)
                 for group in range(parquet.num_row_groups):
                     behind = first + parquet.metadata.row_group(group).num_rows
                     wanted = rows[np.searchsorted(rows, first) : np.searchsorted(rows, behind)] - first

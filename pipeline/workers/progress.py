@@ -1,15 +1,12 @@
-"""What a person sees while a stage runs: one line that is rewritten on a terminal, nothing at all elsewhere."""
+"""What a person sees while work is done: one line that is rewritten on a terminal, nothing at all elsewhere."""
 
 import os
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
-
-from pyspark.sql import SparkSession
 
 
 def terminal() -> TextIO | None:
@@ -68,41 +65,3 @@ def rate_and_time_left(done: float, total: float, seconds: float, unit: str) -> 
         return text
     left = int((total - done) * seconds / done)
     return f"{text}, {done / seconds:,.1f}/s, {left // 60}:{left % 60:02d} left"
-
-
-@contextmanager
-def stage_progress(spark: SparkSession, stage: str) -> Iterator[None]:
-    """Tasks done of those that Spark knows of, for stages whose tasks are short."""
-    began = time.monotonic()
-    tracker = spark.sparkContext.statusTracker()
-
-    def line() -> str:
-        running = [tracker.getStageInfo(one) for one in tracker.getActiveStageIds()]
-        done = sum(info.numCompletedTasks for info in running if info)
-        failed = sum(info.numFailedTasks for info in running if info)
-        total = sum(info.numTasks for info in running if info)
-        seconds = time.monotonic() - began
-        return f"{stage}: {rate_and_time_left(done, total, seconds, 'tasks')}, {failed} failed, {seconds:.0f} s"
-
-    with Progress(line):
-        yield
-
-
-@contextmanager
-def local_progress(stage: str) -> Iterator[Callable[[str, int, int], None]]:
-    """For work without an engine: call with the step, the documents done and all documents. Its thread begins with the
-    first call, so that processes can be forked before it."""
-    step, done, total, began = "", 0, 0, time.monotonic()
-
-    def tell(now: str, so_far: int, of: int) -> None:
-        nonlocal step, done, total, began
-        if not step:
-            shown.enter_context(Progress(line))
-        began = began if now == step else time.monotonic()
-        step, done, total = now, so_far, of
-
-    def line() -> str:
-        return f"{stage} {step}: {rate_and_time_left(done, total, time.monotonic() - began, 'documents')}"
-
-    with ExitStack() as shown:
-        yield tell

@@ -1,0 +1,234 @@
+"""dedup of a small table by tasks over its files, and one that clusters: no shuffle. In its memory are the signatures
+of the table and of the earlier crawls that it is compared with, a gigabyte a million documents.
+
+The tables, their rows and the counts are those of `pipeline.stages.dedup`; a test holds one against the other.
+"""
+
+import functools
+import heapq
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.config import DedupConfig
+from pipeline.duplicates import clustering, earlier_crawls
+from pipeline.duplicates.earlier_crawls import EarlierCrawl
+from pipeline.duplicates.signature_files import SignatureFiles
+from pipeline.duplicates.signature_table import signature_rows
+from pipeline.duplicates.small_lines import cut_lines
+from pipeline.duplicates.small_table import (
+    SmallTable,
+    column_or,
+    example_order,
+    example_rows,
+    labels_of,
+    part_file,
+    rows_of,
+    schema_of,
+    step,
+)
+from pipeline.store import storage
+from pipeline.store.ledger import totals
+from pipeline.store.row_groups import RowGroupWriter
+from pipeline.store.table_splits import BATCH_BYTES, Split
+from pipeline.workers.tasks import Step, TaskRunner
+from schemas.dedup import CLUSTERS, SIGNATURES
+from schemas.errors import UserError
+from schemas.records import EXAMPLES_A_REASON, UNLABELLED, Counts, Example
+
+ADDED = ("cluster_id", "minhash_cluster_size")
+SALT = 0
+Paths = Mapping[str, str]
+
+
+class Outcome(NamedTuple):
+    """What the stage's account and examples are made of. tables: table -> rows."""
+
+    rows_in: int
+    counts: Counts
+    tables: dict[str, int]
+    examples: list[Example]
+
+
+class _Clustered(NamedTuple):
+    """What the clusters say. identity: of their file. dropped: by label and reason. candidates: by reason, None for
+    kept ones, ids of the examples to be shown, should their hashes be low enough."""
+
+    rows: int
+    identity: str
+    dropped: dict[str, Counter[str]]
+    candidates: dict[str | None, list[str]]
+
+
+class _Kept(NamedTuple):
+    """What a task kept: documents by label; and what it saw of the candidates."""
+
+    labels: Counter[str]
+    examples: list[dict[str, str]]
+
+
+def small_dedup(
+    table: SmallTable, config: DedupConfig, crawls: Sequence[EarlierCrawl], paths: Paths, run_tasks: TaskRunner
+) -> Outcome | None:
+    """Writes `signatures`, `clusters`, `documents`, with `scope` line also `lines`, to the folders of `paths`, and what
+    it needs between to `scratch`. None where several rows have one id, which is the engine's to solve.
+
+    UserError for a row without an id, and for earlier crawls that cannot be compared with.
+    """
+    run_tasks(functools.partial(earlier_crawls.check_files, version=config.hasher().version), crawls)
+    cut = cut_lines(table, config, paths["lines"], paths["scratch"], run_tasks) if config.scope == "line" else None
+    if cut is not None:
+        table = cut.table
+    splits = table.files.splits
+    signing = functools.partial(_sign, table=table, config=config, folder=paths["signatures"])
+    rows = sum(run_tasks(signing, splits, step("signatures", splits)))
+    clustered = run_tasks(
+        functools.partial(_cluster, id_column=table.id_column, config=config, crawls=crawls),
+        [(paths["signatures"], paths["clusters"])],
+        Step("dedup clusters", [rows], "documents"),
+    )[0]
+    if clustered is None:
+        return None
+    keeping = functools.partial(
+        _keep, table=table, clusters=paths["clusters"], clustered=clustered, folder=paths["documents"]
+    )
+    kept = run_tasks(keeping, splits, step("documents", splits))
+    counts: Counts = {}
+    for label, number in sum((part.labels for part in kept), Counter[str]()).items():
+        counts[label] = {None: number}
+    for label, reasons in clustered.dropped.items():
+        counts.setdefault(label, {}).update(reasons)
+    written = {"signatures": rows, "clusters": clustered.rows}
+    written["documents"] = totals(counts).get(None, 0)
+    candidates, seen = dict(clustered.candidates), [row for part in kept for row in part.examples]
+    if cut is not None:
+        written["lines"] = cut.n_lines
+        for label, number in cut.templates.items():
+            counts.setdefault(label, {})["template"] = number
+        candidates["template"] = [row["id"] for row in cut.examples]
+        seen += cut.examples
+    rows_in = rows if cut is None else cut.rows_in
+    return Outcome(rows_in, counts, written, _examples(candidates, seen, totals(counts)))
+
+
+def _sign(split: Split, table: SmallTable, config: DedupConfig, folder: str) -> int:
+    """Writes the split's signatures; how many."""
+    hasher, names = config.hasher(), set(table.files.schema.names)
+    optional = [name for name in (config.quality_column, "date", *UNLABELLED) if name in names]
+    columns = list(dict.fromkeys([table.id_column, table.text_column, *optional]))
+    plain = ("id", "text_hash", "bands", "shingles", "n_chars")
+    with RowGroupWriter(part_file(folder, split), SIGNATURES, plain=plain, most_bytes=BATCH_BYTES) as out:
+        for batch in rows_of(table, split, columns):
+            for signed in signature_rows(_to_sign(batch, table, config.quality_column), hasher, config.min_shingles):
+                out.write(signed)
+    return out.rows
+
+
+def _to_sign(batch: pa.RecordBatch, table: SmallTable, quality_column: str) -> pa.RecordBatch:
+    if quality_column:
+        given_quality = batch.column(quality_column).cast(pa.float64(), safe=False)
+        unknown = pc.or_kleene(pc.is_null(given_quality), pc.is_nan(given_quality))
+        quality = pc.if_else(pc.fill_null(unknown, True), float("-inf"), given_quality)
+    else:
+        quality = pa.array(np.zeros(len(batch)))
+    columns = {
+        "id": batch.column(table.id_column),
+        "text": pc.fill_null(batch.column(table.text_column), ""),
+        "quality": quality,
+        "date": pc.fill_null(column_or(batch, "date", ""), ""),
+        **{name: column_or(batch, name, missing) for name, missing in UNLABELLED.items()},
+    }
+    return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+def _cluster(
+    folders: tuple[str, str], id_column: str, config: DedupConfig, crawls: Sequence[EarlierCrawl]
+) -> _Clustered | None:
+    """Writes the clusters of the signatures in the first folder to the second. None where ids of a crawl repeat."""
+    stored = SignatureFiles([*(crawl.signatures for crawl in crawls), folders[0]])
+    narrow = stored.narrow()
+    if narrow["id"].null_count:
+        raise UserError(f"the table has rows without {id_column!r}: fill them or name another --id-column")
+    nodes = clustering.node_hashes(narrow["id"], narrow["age"].to_numpy(), SALT)
+    if len(np.unique(nodes)) < len(nodes):
+        return None
+    comparison = clustering.Comparison(config.threshold, config.verify, config.max_bucket)
+    names = [crawl.crawl for crawl in crawls]
+    clusters = clustering.cluster(
+        narrow, stored.shingles, comparison, SALT, names, earlier_crawls.known_copies(crawls)
+    ).combine_chunks()
+    path = storage.join(folders[1], "part-00000.parquet")
+    with RowGroupWriter(path, CLUSTERS, plain=("id", "cluster_id")) as out:
+        out.write(clusters)
+    new = clusters.filter(pc.is_null(clusters["crawl"]))
+    dropped: dict[str, Counter[str]] = {}
+    reasons = new["drop_reason"].to_pylist()
+    for label, reason in zip(labels_of(new), reasons, strict=True):
+        if reason is not None:
+            dropped.setdefault(label, Counter())[reason] += 1
+    by_reason: dict[str | None, list[str]] = {}
+    for name, reason in zip(new["id"].to_pylist(), reasons, strict=True):
+        by_reason.setdefault(reason, []).append(name)
+    candidates = {
+        reason: heapq.nsmallest(EXAMPLES_A_REASON, ids, key=example_order) for reason, ids in by_reason.items()
+    }
+    return _Clustered(out.rows, storage.digest(path), dropped, candidates)
+
+
+@functools.lru_cache(maxsize=1)
+def _verdicts(clusters: str, identity: str) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Once a worker: ids of all that have a copy, whether they go, how many they are. identity: of the file, so that a
+    worker of an engine knows a new one from an old one."""
+    fs, inside = storage.filesystem(storage.join(clusters, "part-00000.parquet"))
+    with fs.open(inside, "rb") as file:
+        names = ["id", "minhash_cluster_size", "drop_reason", "crawl"]
+        known = pq.ParquetFile(file).read(names, use_threads=False)
+    known = known.filter(pc.is_null(known["crawl"])).combine_chunks()
+    columns = (known["id"], pc.is_valid(known["drop_reason"]), known["minhash_cluster_size"])
+    ids, goes, sizes = (column.combine_chunks() for column in columns)
+    return ids, goes, sizes
+
+
+def _keep(split: Split, table: SmallTable, clusters: str, clustered: _Clustered, folder: str) -> _Kept:
+    """Writes the split's survivors with all their columns."""
+    ids, goes, sizes = _verdicts(clusters, clustered.identity)
+    own = [field for field in schema_of(table) if field.name not in ADDED]
+    columns = [field.name for field in own]
+    schema = pa.schema([*own, pa.field("cluster_id", pa.string()), pa.field("minhash_cluster_size", pa.int64(), False)])
+    wanted = pa.array([name for names in clustered.candidates.values() for name in names], pa.string())
+    labels, examples = Counter[str](), []
+    here = [batch.column(0) for batch in rows_of(table, split, [table.id_column])]
+    places = pc.index_in(pa.chunked_array(here, pa.string()), value_set=ids).combine_chunks()  # one lookup, not many
+    plain = (table.id_column, table.text_column, "cluster_id")
+    begin = 0
+    with RowGroupWriter(part_file(folder, split), schema, plain=plain, most_bytes=BATCH_BYTES) as out:
+        for batch in rows_of(table, split, columns):
+            place = places.slice(begin, len(batch))
+            begin += len(batch)
+            examples += example_rows(batch.filter(pc.is_in(batch.column(table.id_column), value_set=wanted)), table)
+            stays = pc.invert(pc.fill_null(goes.take(place), False))
+            batch, place = batch.filter(stays), place.filter(stays)
+            labels.update(labels_of(batch))
+            cells = [batch.column(name) for name in columns]
+            size = pc.fill_null(sizes.take(place), 1)
+            out.write(pa.RecordBatch.from_arrays([*cells, batch.column(table.id_column), size], schema=schema))
+    return _Kept(labels, examples)
+
+
+def _examples(
+    candidates: Mapping[str | None, list[str]], seen: list[dict[str, str]], rows: Mapping[str | None, int]
+) -> list[Example]:
+    """As `pipeline.spark.tables.examples` chooses them. rows: by reason."""
+    shown = {row["id"]: row for row in seen}
+    examples = []
+    for reason in sorted(candidates, key=lambda reason: (reason is not None, reason or "")):
+        share = min(1.0, 20 * EXAMPLES_A_REASON / max(1, rows.get(reason, 0)))
+        for name in candidates[reason]:
+            if example_order(name)[0] / (1 << 53) < share:
+                examples.append(Example(**shown[name], reason=reason))  # type: ignore[typeddict-item]
+    return examples

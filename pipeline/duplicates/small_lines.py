@@ -1,0 +1,162 @@
+"""`scope = "line"` of a small table: its rows without the lines that their hosts repeat, written once, by tasks over
+its files."""
+
+import functools
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.config import DedupConfig
+from pipeline.duplicates import host_lines, page_lines
+from pipeline.duplicates.small_table import (
+    SmallTable,
+    column_or,
+    example_order,
+    example_rows,
+    labels_of,
+    part_file,
+    rows_of,
+    schema_of,
+    step,
+)
+from pipeline.store import storage
+from pipeline.store.row_groups import RowGroupWriter
+from pipeline.store.table_splits import BATCH_BYTES, Split, split_table
+from pipeline.workers.tasks import TaskRunner
+from schemas.records import EXAMPLES_A_REASON
+from schemas.repeated_lines import LINES
+
+CUT_LINES = pa.field("cut_lines", pa.int32())
+ROWS_A_BUCKET = 100_000  # of the table: the lines of so many pages are added up in one task
+
+
+class CutTable(NamedTuple):
+    """table: the rows, texts cut, with the column `cut_lines`, but for those of which nothing is left. templates: how
+    many these are, by label; examples: some of them."""
+
+    table: SmallTable
+    rows_in: int
+    templates: Counter[str]
+    examples: list[dict[str, str]]
+    n_lines: int
+
+
+class _Cut(NamedTuple):
+    """What a task has cut."""
+
+    rows_in: int
+    templates: Counter[str]
+    examples: list[dict[str, str]]
+
+
+def cut_lines(table: SmallTable, config: DedupConfig, lines: str, scratch: str, run_tasks: TaskRunner) -> CutTable:
+    """Writes the lines that repeat to the folder `lines`, rows of LINES, and the table without them below `scratch`,
+    which the caller removes."""
+    folder = {name: storage.join(scratch, name) for name in ("counts", "repeats", "shown", "cut")}
+    splits = table.files.splits
+    n_buckets = 1 + table.files.rows // ROWS_A_BUCKET
+    counting = functools.partial(_count, table=table, n_buckets=n_buckets, folder=folder["counts"])
+    run_tasks(counting, splits, step("lines", splits))
+    choosing = functools.partial(
+        _choose, config=config, counts=folder["counts"], n_splits=len(splits), folder=folder["repeats"]
+    )
+    run_tasks(choosing, range(n_buckets))
+    identity = storage.digest(folder["repeats"])
+    cutting = functools.partial(
+        _cut, table=table, repeats=folder["repeats"], identity=identity, shown=folder["shown"], folder=folder["cut"]
+    )
+    parts = run_tasks(cutting, splits, step("cutting", splits))
+    (n_lines,) = run_tasks(functools.partial(_write_lines, lines=lines), [folder["shown"]])
+    files = split_table(folder["cut"])
+    assert files is not None
+    examples = sorted((row for part in parts for row in part.examples), key=lambda row: example_order(row["id"]))
+    return CutTable(
+        SmallTable(files, table.id_column, table.text_column, kept_only=False),
+        sum(part.rows_in for part in parts),
+        sum((part.templates for part in parts), Counter()),
+        examples[:EXAMPLES_A_REASON],
+        n_lines,
+    )
+
+
+def _count(split: Split, table: SmallTable, n_buckets: int, folder: str) -> None:
+    """Writes rows of OCCURRENCES, a file a bucket of hosts."""
+    parts = [host_lines.OCCURRENCES.empty_table()]
+    if "url" in table.files.schema.names:
+        for batch in rows_of(table, split, ["url", table.text_column]):
+            pages = host_lines.addresses_of(batch.column("url"))
+            texts = batch.column(table.text_column)
+            known = pc.and_(pages.hosts.is_valid(), texts.is_valid()).to_numpy(zero_copy_only=False)
+            counted = host_lines.occurrences(texts.filter(pa.array(known)), pages.sites[known], pages.addresses[known])
+            parts.append(pa.Table.from_batches([counted]))
+    rows = pa.concat_tables(parts)
+    buckets = rows["site"].to_numpy().view(np.uint64) % np.uint64(n_buckets)
+    for bucket in range(n_buckets):
+        path = part_file(storage.join(folder, str(bucket)), split)
+        with RowGroupWriter(path, host_lines.OCCURRENCES, 1 << 20) as out:
+            out.write(rows.filter(pa.array(buckets == bucket)))
+
+
+def _choose(bucket: int, config: DedupConfig, counts: str, n_splits: int, folder: str) -> None:
+    """Writes rows of REPEATS, the lines that repeat of a bucket of hosts."""
+    place = storage.join(counts, str(bucket))
+    names = list(storage.listing(place))
+    assert len(names) == n_splits
+    counted = pa.concat_tables([_read(storage.join(place, name)) for name in names])
+    with RowGroupWriter(storage.join(folder, f"{bucket}.parquet"), host_lines.REPEATS) as out:
+        out.write(host_lines.repeats(counted, config.min_line_pages, config.min_line_share))
+
+
+def _cut(split: Split, table: SmallTable, repeats: str, identity: str, shown: str, folder: str) -> _Cut:
+    """Writes the split's rows without repeated lines, and rows of LINES for those lines that are taken from them."""
+    repeated = _repeated_lines(repeats, identity)
+    own = [field for field in schema_of(table) if field.name != CUT_LINES.name]
+    names, schema = [field.name for field in own], pa.schema([*own, CUT_LINES])
+    rows_in, templates, examples = 0, Counter[str](), []
+    plain = (table.id_column, table.text_column)
+    with (
+        RowGroupWriter(part_file(folder, split), schema, plain=plain, most_bytes=BATCH_BYTES) as out,
+        RowGroupWriter(part_file(shown, split), LINES) as seen,
+    ):
+        for batch in rows_of(table, split, names):
+            rows_in += len(batch)
+            texts = batch.column(table.text_column)
+            pages = host_lines.addresses_of(column_or(batch, "url", ""))
+            wanted = repeated.to_show(pages)
+            if wanted.null_count < len(wanted):
+                seen.write(host_lines.shown_lines(texts, pages.hosts, wanted))
+            cut = page_lines.cut(texts, repeated.of_hosts(pages))
+            batch = batch.set_column(names.index(table.text_column), table.text_column, cut.texts)
+            batch = pa.RecordBatch.from_arrays([*batch.columns, pa.array(cut.lines)], schema=schema)
+            blank = pc.equal(pc.utf8_trim(pc.fill_null(cut.texts, ""), " "), "")
+            emptied = pc.and_(blank, pc.greater(batch.column(CUT_LINES.name), 0))
+            out.write(batch.filter(pc.invert(emptied)))
+            gone = batch.filter(emptied)
+            templates.update(labels_of(gone))
+            examples += example_rows(gone, table)
+            examples = sorted(examples, key=lambda row: example_order(row["id"]))[:EXAMPLES_A_REASON]
+    return _Cut(rows_in, templates, examples)
+
+
+@functools.lru_cache(maxsize=1)
+def _repeated_lines(folder: str, identity: str) -> host_lines.RepeatedLines:
+    """Once a worker. identity: of the folder's files, so that a worker of an engine knows new ones from old."""
+    names = list(storage.listing(folder))
+    return host_lines.RepeatedLines(pa.concat_tables([_read(storage.join(folder, name)) for name in names]))
+
+
+def _write_lines(shown: str, lines: str) -> int:
+    parts = [_read(storage.join(shown, name)) for name in storage.listing(shown)]
+    with RowGroupWriter(storage.join(lines, "part-00000.parquet"), LINES) as out:
+        out.write(host_lines.one_of_each(pa.concat_tables(parts)))
+    return out.rows
+
+
+def _read(path: str) -> pa.Table:
+    fs, inside = storage.filesystem(path)
+    with fs.open(inside, "rb") as file:
+        return pq.ParquetFile(file).read(use_threads=False)
