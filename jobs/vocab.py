@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -21,6 +20,7 @@ from pipeline.spark.stage_progress import stage_progress
 from pipeline.stages import vocab
 from pipeline.store import run_records, storage
 from pipeline.store.ledger import ledger, totals
+from pipeline.store.parquet_files import batches_of
 from schemas.records import RunRecord
 from schemas.vocab import SENTENCES
 from tokenizer.export import export
@@ -78,10 +78,8 @@ def run(spark: SparkSession, config: Config, source: Source, folder: str) -> Run
 def _texts(folder: str) -> Iterator[str]:
     """The sentences in the order in which they were written, a few thousand in memory at a time."""
     for name in storage.listing(folder):
-        fs, inside = storage.filesystem(storage.join(folder, name))
-        with fs.open(inside, "rb") as file:
-            for batch in pq.ParquetFile(file).iter_batches(columns=SENTENCES.names[:1]):
-                yield from batch.column(0).to_pylist()
+        for batch in batches_of(storage.join(folder, name), 1 << 16, SENTENCES.names[:1]):
+            yield from batch.column(0).to_pylist()
 
 
 def _texts_by_language(documents: DataFrame) -> dict[str, list[str]]:

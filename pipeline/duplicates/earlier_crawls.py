@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.store import storage
+from pipeline.store.parquet_files import open_parquet
 from schemas.dedup import CLUSTERS, SIGNATURES
 from schemas.errors import UserError
 from schemas.records import LEDGER, RUN
@@ -132,6 +133,5 @@ def known_copies(crawls: Sequence[EarlierCrawl]) -> pa.Table:
 def _parquet_files(folder: str) -> Iterator[pq.ParquetFile]:
     for name in storage.listing(folder):
         if name.endswith(".parquet"):
-            fs, inside = storage.filesystem(storage.join(folder, name))
-            with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
+            with open_parquet(storage.join(folder, name)) as file:
                 yield file

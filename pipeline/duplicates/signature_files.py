@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.duplicates import clustering
 from pipeline.kernels.arrow_text import utf8
 from pipeline.store import storage
+from pipeline.store.parquet_files import open_parquet, read_parquet
 
 
 class SignatureFiles:
@@ -16,26 +16,22 @@ class SignatureFiles:
     their files, tables as given, files in the order of their names."""
 
     def __init__(self, folders: Sequence[str]) -> None:
-        self._tables = [
-            [storage.filesystem(storage.join(folder, name)) for name in storage.listing(folder)] for folder in folders
-        ]
+        self._tables = [[storage.join(folder, name) for name in storage.listing(folder)] for folder in folders]
 
     def narrow(self) -> pa.Table:
         """clustering.COLUMNS: everything but the shingles, and `age`, the place of the row's table."""
         parts = []
         for age, files in enumerate(self._tables):
-            for fs, path in files:
-                with fs.open(path, "rb") as file:
-                    part = pq.ParquetFile(file).read(clustering.STORED)
+            for path in files:
+                part = read_parquet(path, clustering.STORED)
                 parts.append(part.append_column("age", pa.array(np.full(len(part), age, np.int32))))
         return pa.concat_tables(parts)
 
     def shingles(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """uint32 of all the rows, ascending numbers, one after the other, and their places, one more than rows."""
         values, lengths, first = [np.empty(0, "<u4")], [np.empty(0, np.int64)], 0
-        for fs, path in (file for files in self._tables for file in files):
-            with fs.open(path, "rb") as opened:
-                parquet = pq.ParquetFile(opened)
+        for path in (file for files in self._tables for file in files):
+            with open_parquet(path) as parquet:
                 for group in range(parquet.num_row_groups):
                     behind = first + parquet.metadata.row_group(group).num_rows
                     wanted = rows[np.searchsorted(rows, first) : np.searchsorted(rows, behind)] - first

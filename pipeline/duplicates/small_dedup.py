@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.config import DedupConfig
 from pipeline.duplicates import clustering, earlier_crawls
@@ -34,6 +33,7 @@ from pipeline.duplicates.small_table import (
 )
 from pipeline.store import storage
 from pipeline.store.ledger import totals
+from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, Split
 from pipeline.workers.tasks import Step, TaskRunner
@@ -184,10 +184,8 @@ def _cluster(
 def _verdicts(clusters: str, identity: str) -> tuple[pa.Array, pa.Array, pa.Array]:
     """Once a worker: ids of all that have a copy, whether they go, how many they are. identity: of the file, so that a
     worker of an engine knows a new one from an old one."""
-    fs, inside = storage.filesystem(storage.join(clusters, "part-00000.parquet"))
-    with fs.open(inside, "rb") as file:
-        names = ["id", "minhash_cluster_size", "drop_reason", "crawl"]
-        known = pq.ParquetFile(file).read(names, use_threads=False)
+    names = ["id", "minhash_cluster_size", "drop_reason", "crawl"]
+    known = read_parquet(storage.join(clusters, "part-00000.parquet"), names)
     known = known.filter(pc.is_null(known["crawl"])).combine_chunks()
     columns = (known["id"], pc.is_valid(known["drop_reason"]), known["minhash_cluster_size"])
     ids, goes, sizes = (column.combine_chunks() for column in columns)

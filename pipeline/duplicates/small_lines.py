@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.config import DedupConfig
 from pipeline.duplicates import host_lines, page_lines
@@ -24,6 +23,7 @@ from pipeline.duplicates.small_table import (
     step,
 )
 from pipeline.store import storage
+from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, Split, split_table
 from pipeline.workers.tasks import TaskRunner
@@ -106,7 +106,7 @@ def _choose(bucket: int, config: DedupConfig, counts: str, n_splits: int, folder
     place = storage.join(counts, str(bucket))
     names = list(storage.listing(place))
     assert len(names) == n_splits
-    counted = pa.concat_tables([_read(storage.join(place, name)) for name in names])
+    counted = pa.concat_tables([read_parquet(storage.join(place, name)) for name in names])
     with RowGroupWriter(storage.join(folder, f"{bucket}.parquet"), host_lines.REPEATS) as out:
         out.write(host_lines.repeats(counted, config.min_line_pages, config.min_line_share))
 
@@ -146,17 +146,11 @@ def _cut(split: Split, table: SmallTable, repeats: str, identity: str, shown: st
 def _repeated_lines(folder: str, identity: str) -> host_lines.RepeatedLines:
     """Once a worker. identity: of the folder's files, so that a worker of an engine knows new ones from old."""
     names = list(storage.listing(folder))
-    return host_lines.RepeatedLines(pa.concat_tables([_read(storage.join(folder, name)) for name in names]))
+    return host_lines.RepeatedLines(pa.concat_tables([read_parquet(storage.join(folder, name)) for name in names]))
 
 
 def _write_lines(shown: str, lines: str) -> int:
-    parts = [_read(storage.join(shown, name)) for name in storage.listing(shown)]
+    parts = [read_parquet(storage.join(shown, name)) for name in storage.listing(shown)]
     with RowGroupWriter(storage.join(lines, "part-00000.parquet"), LINES) as out:
         out.write(host_lines.one_of_each(pa.concat_tables(parts)))
     return out.rows
-
-
-def _read(path: str) -> pa.Table:
-    fs, inside = storage.filesystem(path)
-    with fs.open(inside, "rb") as file:
-        return pq.ParquetFile(file).read(use_threads=False)

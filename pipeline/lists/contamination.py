@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.kernels.arrow_text import from_strings, utf8
 from pipeline.kernels.compiling import kernel
@@ -29,6 +28,7 @@ from pipeline.lists import list_files
 from pipeline.privacy import masks
 from pipeline.privacy.repair import repair
 from pipeline.store import storage
+from pipeline.store.parquet_files import open_parquet
 from pipeline.words.words import FIRST, HAS_LETTER, IS_SINGLE, Words, mix, words_of
 from schemas.errors import UserError
 
@@ -93,9 +93,8 @@ def _json(text: str, path: str, line: int) -> Any:
 
 
 def _parquet_items(path: str, fields: tuple[str, ...]) -> Iterator[str]:
-    fs, inside = storage.filesystem(path)
     try:
-        with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
+        with open_parquet(path) as file:
             there = file.schema_arrow.names
             if missing := sorted(set(fields) - set(there)):
                 raise UserError(f"{path}: no column {missing[0]}; it has {', '.join(there)}")

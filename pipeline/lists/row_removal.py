@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.lists.takedown import Takedown
-from pipeline.store import storage
+from pipeline.store.parquet_files import open_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from schemas.records import ROW_GROUP_ROWS
 
@@ -39,8 +39,7 @@ def concealed(name: str) -> str:
 
 def key_columns(path: str, names: Iterable[str] = KEYS) -> Iterator[pa.Table]:
     """The columns `names`, as far as the file has them and they can be read as strings, in bounded pieces."""
-    fs, inside = storage.filesystem(path)
-    with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
+    with open_parquet(path) as file:
         there = _keys_of(file.schema_arrow, names)
         if there:
             for batch in file.iter_batches(batch_size=1 << 16, columns=there):
@@ -52,10 +51,9 @@ def remove_rows(source: str, target: str | None, listed: Takedown, ids: pa.Array
     RECEIPT, its path null. Where `target` is None nothing is written. `reason`: the column that says why a row was
     dropped, None where a table has only kept rows. Paths are of any store; `target` may be `source`.
     """
-    fs, inside = storage.filesystem(source)
     lost: Counter[tuple[str | None, ...]] = Counter()
     removed = size = 0
-    with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
+    with open_parquet(source) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
         told = [name for name in (*LOST.names[:2], reason) if name in schema.names]
         weighed = ["text"] if "text" in schema.names and _is_text(schema.field("text").type) else []

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -25,6 +24,7 @@ from pipeline.quality.rules import Decider
 from pipeline.quality.signals import SIGNALS, StopWords, signal_columns
 from pipeline.spark import tables
 from pipeline.store import last_column, storage
+from pipeline.store.parquet_files import open_parquet
 from pipeline.words.words import words_of
 from pipeline.workers.tasks import TaskRunner
 from schemas.clean import ANNOTATIONS, VERDICT
@@ -125,8 +125,7 @@ def decide_again(run_tasks: TaskRunner, source: str, target: str, decide: Decide
 
 def _decide_file(name: str, source: str, target: str, decide: Decider) -> None:
     path = storage.join(source, name)
-    fs, inside = storage.filesystem(path)
-    with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
+    with open_parquet(path) as file:
         there = [column for column in decide.columns if column in file.schema_arrow.names]
         groups = (file.read_row_group(place, there) for place in range(file.num_row_groups))
         verdicts = [decide(_batch(group)) for group in groups]

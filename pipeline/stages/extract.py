@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.archive.limits import ArchiveLimits
 from pipeline.archive.manifest import Archive, FetchError, fetch
@@ -24,6 +23,7 @@ from pipeline.page.isolation import PageWorker
 from pipeline.stages.extract_receipts import Account, united
 from pipeline.stages.extract_tasks import Part, deal_parts
 from pipeline.store import storage
+from pipeline.store.parquet_files import batches_of
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.workers.heartbeats import Heartbeat
 from pipeline.workers.tasks import TaskRunner
@@ -97,10 +97,8 @@ def _unite(place: str, folder: str, name: str) -> None:
 
 def _rows_of_parts(place: str) -> Iterator[dict[str, Any]]:
     for own in sorted(storage.listing(place)):
-        fs, inside = storage.filesystem(storage.join(place, own))
-        with fs.open(inside, "rb") as file:
-            for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
-                yield from batch.to_pylist()
+        for batch in batches_of(storage.join(place, own), BATCH_ROWS):
+            yield from batch.to_pylist()
 
 
 @functools.cache

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from xxhash import xxh3_64_intdigest
 
 from pipeline.store import storage
+from pipeline.store.parquet_files import batches_of
 from pipeline.workers.tasks import TaskRunner
 from schemas.extract import FAILED
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON, Example
@@ -91,9 +91,7 @@ def _shown(pick: Pick, folder: str) -> tuple[str, str]:
 
 
 def _batches(folder: str, table: str, name: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    fs, inside = storage.filesystem(storage.join(folder, table, name))
-    with fs.open(inside, "rb") as file:
-        yield from pq.ParquetFile(file).iter_batches(1024, columns=columns, use_threads=False)
+    yield from batches_of(storage.join(folder, table, name), 1024, columns)
 
 
 def _refused(names: Sequence[str], folder: str) -> list[str]:

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -28,6 +27,7 @@ from pipeline.spark.tasks import one_row_a_task
 from pipeline.stages import sample
 from pipeline.stages.extract_receipts import counts_column
 from pipeline.store import storage
+from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.workers.tasks import TaskRunner
 from schemas.extract import INPUTS
@@ -155,9 +155,7 @@ def _ids_file(scratch: str, path: str) -> str:
 
 
 def _ids_of(scratch: str, path: str) -> pa.Array:
-    fs, inside = storage.filesystem(_ids_file(scratch, path))
-    with fs.open(inside, "rb") as file:
-        return pq.read_table(file).column(0).combine_chunks()
+    return read_parquet(_ids_file(scratch, path)).column(0).combine_chunks()
 
 
 def _chunks(items: Sequence[T]) -> list[list[T]]:
@@ -263,11 +261,8 @@ def _count_in_chunk(moved: Sequence[tuple[str, Mapping[str | None, int]]], sourc
 
 
 def _count_in_archive(old: str, new: str, moved: Mapping[str | None, int]) -> None:
-    fs, inside = storage.filesystem(old)
-    with fs.open(inside, "rb") as file:
-        rows = pq.read_table(file).to_pylist()
     with RowGroupWriter(new, INPUTS) as out:
-        for row in rows:
+        for row in read_parquet(old).to_pylist():
             counts = recounted(row["counts"], moved)
             documents = sum(entry["count"] for entry in counts if entry["reason"] is None)
             out.add({**row, "counts": counts, "documents": documents})
