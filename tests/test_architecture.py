@@ -227,3 +227,28 @@ def test_reasons_are_words() -> None:
         for reason, meaning in module.REASONS.items():
             assert re.fullmatch(r"[a-z0-9_]+(:[a-z0-9_]+)?", reason)
             assert meaning
+
+
+def test_the_picture_of_the_house_is_the_house() -> None:
+    """docs/design.md names every room and every module in it, and no other."""
+    page = (REPOSITORY / "docs" / "design.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w/]+)` \| [^|]+ \| ([^|]+) \|$", page, re.M)
+    picture = {room.replace("/", "."): sorted(re.findall(r"`(\w+)`", modules)) for room, modules in rows}
+    house: dict[str, list[str]] = {}
+    for name, file in MODULES.items():
+        if file.name != "__init__.py" and name.count("."):
+            house.setdefault(name.rpartition(".")[0], []).append(file.stem)
+    beside = house.pop("pipeline")
+    assert picture == {room: sorted(modules) for room, modules in house.items()}
+    assert sorted(re.findall(r"`pipeline/(\w+)\.py`", page)) == sorted(beside)
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "CHANGELOG.md", *sorted(f"docs/{f.name}" for f in (REPOSITORY / "docs").iterdir())]
+)
+def test_documents_name_no_module_that_is_not_there(document: str) -> None:
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    for path in re.findall(r"(?<![\w/.])((?:\w+/)+\w+\.py)\b", text):
+        assert any((REPOSITORY / above / path).exists() for above in ("", "pipeline")), path
+    for name in re.findall(r"`((?:pipeline|schemas|train|tokenizer|jobs)(?:\.\w+)+)`", text):
+        assert name in MODULES or name.rpartition(".")[0] in MODULES, name

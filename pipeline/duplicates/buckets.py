@@ -30,10 +30,10 @@ def _pair(i: int, j: int, entries: Entries, least: float, out: np.ndarray, count
     if entries.earlier[i] and entries.earlier[j]:
         return count
     small, large = min(entries.sizes[i], entries.sizes[j]), max(entries.sizes[i], entries.sizes[j])
-    one, other = entries.nodes[i], entries.nodes[j]
-    if small < least * large - 1e-6 or one == other:
+    first, second = entries.nodes[i], entries.nodes[j]
+    if small < least * large - 1e-6 or first == second:
         return count
-    out[count, 0], out[count, 1] = min(one, other), max(one, other)
+    out[count, 0], out[count, 1] = min(first, second), max(first, second)
     return count + 1
 
 

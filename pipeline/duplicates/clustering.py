@@ -180,7 +180,7 @@ def _candidates(
     places = lists.offsets.to_numpy()[:-1][rows]
     values = lists.values.to_numpy()
     sizes = signed["n_shingles"].to_numpy()[rows]
-    found: list[np.ndarray] = []
+    by_band: list[np.ndarray] = []
     for band in range(n_bands):
         bucket = values[places + band]
         by_bucket = np.argsort(bucket, kind="stable")
@@ -192,8 +192,8 @@ def _candidates(
         following = values[places[some] + (band + 1) % n_bands]
         some, following = (x[np.lexsort((some, following, bucket[some]))] for x in (some, following))
         entries = buckets.Entries(bucket[some], following, rows[some], sizes[some], is_earlier[rows[some]])
-        found.extend(buckets.pairs([entries], max_bucket, least))
-    keys = np.unique(np.concatenate([pairs[:, 0] * len(signed) + pairs[:, 1] for pairs in found] or [rows[:0]]))
+        by_band.extend(buckets.pairs([entries], max_bucket, least))
+    keys = np.unique(np.concatenate([pairs[:, 0] * len(signed) + pairs[:, 1] for pairs in by_band] or [rows[:0]]))
     return np.stack(np.divmod(keys, len(signed)), 1)
 
 

@@ -220,14 +220,14 @@ def _sign(
     for text in range(n_texts):
         first, n_words = offsets[text], offsets[text + 1] - offsets[text]
         band, place = band_places[text], shingle_places[text]
-        one, other = SEED, SECOND_SEED
+        first_half, second_half = SEED, SECOND_SEED
         for i in range(first, first + n_words):
-            one, other = _absorb(one, hashes[i]), mix(other) + hashes[i]
-        one, other = mix(one), mix(other)
+            first_half, second_half = _absorb(first_half, hashes[i]), mix(second_half) + hashes[i]
+        first_half, second_half = mix(first_half), mix(second_half)
         if n_words == 0:
-            one = _wordless_hash(data, places[text], places[text + 1], SEED)
-            other = _wordless_hash(data, places[text], places[text + 1], SECOND_SEED)
-        text_hashes[text, 0], text_hashes[text, 1] = one, other
+            first_half = _wordless_hash(data, places[text], places[text + 1], SEED)
+            second_half = _wordless_hash(data, places[text], places[text + 1], SECOND_SEED)
+        text_hashes[text, 0], text_hashes[text, 1] = first_half, second_half
         size = min(ngram_size, n_words)
         n_grams = n_words - size + 1 if n_words else 0
         distinct = shingles[place : place + n_grams]
@@ -266,7 +266,7 @@ def signatures(texts: pa.Array, hasher: MinHasher, min_shingles: int) -> Signatu
     in order, so that case, spacing and punctuation do not count; of the stripped bytes where there is no word.
     """
     data, places = utf8(texts)
-    found = words_of(texts)
+    words = words_of(texts)
     a, b = permutations(hasher.num_perm, hasher.seed, hasher.scheme)
     none32, none64 = np.empty(0, np.uint32), np.empty(0, np.uint64)
     scheme = (none32, none32, a, b) if hasher.scheme == "affine64" else (a, b, none64, none64)
@@ -274,8 +274,8 @@ def signatures(texts: pa.Array, hasher: MinHasher, min_shingles: int) -> Signatu
         *_sign(
             data,
             places,
-            found.offsets,
-            found.hashes,
+            words.offsets,
+            words.hashes,
             hasher.ngram_size,
             min_shingles,
             hasher.bands,

@@ -107,8 +107,8 @@ def find(texts: pa.Array, keys: pa.Array) -> Found:
     data, places = utf8(texts)
     begun = places[owners]
     copied, offsets = _copy_stripped(data, begun + lines.starts[hits], begun + lines.ends[hits], characters())
-    found = pa.Array.from_buffers(pa.large_string(), len(hits), [None, pa.py_buffer(offsets), pa.py_buffer(copied)])
-    return Found(owners, wanted[hits], found)
+    stripped = pa.Array.from_buffers(pa.large_string(), len(hits), [None, pa.py_buffer(offsets), pa.py_buffer(copied)])
+    return Found(owners, wanted[hits], stripped)
 
 
 def _lists(keys: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +179,7 @@ def _distinct(offsets: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.nda
         most = max(most, offsets[text + 1] - offsets[text])
     size = table_size(most)
     seen, stamps, slots = np.empty(size, np.uint64), np.zeros(size, np.int32), np.empty(size, np.int64)
-    found, distinct = np.zeros(n_texts + 1, np.int64), np.empty(len(keys), np.uint64)
+    starts, distinct = np.zeros(n_texts + 1, np.int64), np.empty(len(keys), np.uint64)
     counts, pages = np.zeros(len(keys), np.int32), np.empty(n_texts, np.uint64)
     count = 0
     for text in range(n_texts):
@@ -196,14 +196,14 @@ def _distinct(offsets: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.nda
                 distinct[count] = key
                 count += 1
             counts[slots[slot]] += 1
-        found[text + 1], pages[text] = count, mix(page)
-    return found, distinct[:count], counts[:count], pages
+        starts[text + 1], pages[text] = count, mix(page)
+    return starts, distinct[:count], counts[:count], pages
 
 
 @kernel
 def _match(offsets: np.ndarray, keys: np.ndarray, wanted_offsets: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """By line the place of its key in `wanted`, among those of its text; -1 where it is not there."""
-    found = np.full(len(keys), -1, np.int64)
+    places = np.full(len(keys), -1, np.int64)
     for text in range(len(offsets) - 1):
         begin, end = wanted_offsets[text], wanted_offsets[text + 1]
         if begin == end:
@@ -212,8 +212,8 @@ def _match(offsets: np.ndarray, keys: np.ndarray, wanted_offsets: np.ndarray, wa
             if keys[line] != BLANK:
                 place = begin + np.searchsorted(wanted[begin:end], keys[line])
                 if place < end and wanted[place] == keys[line]:
-                    found[line] = place
-    return found
+                    places[line] = place
+    return places
 
 
 @kernel

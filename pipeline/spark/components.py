@@ -106,8 +106,8 @@ def _check(edges: DataFrame, result: DataFrame) -> None:
         raise RuntimeError(f"connected components: {twice['node']} came out {twice['count']} times")
     of_u = result.select(F.col("node").alias("u"), F.col("component").alias("cu"))
     of_v = result.select(F.col("node").alias("v"), F.col("component").alias("cv"))
-    found = edges.join(of_u, "u", "left").join(of_v, "v", "left")
-    if first := found.where(~F.col("cu").eqNullSafe(F.col("cv")) | F.col("cu").isNull()).first():
+    ends = edges.join(of_u, "u", "left").join(of_v, "v", "left")
+    if first := ends.where(~F.col("cu").eqNullSafe(F.col("cv")) | F.col("cu").isNull()).first():
         raise RuntimeError(
             f"connected components: the edge {first['u']} - {first['v']} leads from {first['cu']} to {first['cv']}"
         )

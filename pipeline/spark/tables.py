@@ -110,8 +110,8 @@ def examples(marked: DataFrame, counts: Mapping[str | None, int], texts: DataFra
     )
     if texts is None:
         return [_example(row, row["drop_reason"]) for row in picked]
-    found = {row["id"]: row for row in _shown(texts.where(F.col("id").isin([row["id"] for row in picked]))).collect()}
-    return [_example(found[row["id"]], row["drop_reason"]) for row in picked if row["id"] in found]
+    shown = {row["id"]: row for row in _shown(texts.where(F.col("id").isin([row["id"] for row in picked]))).collect()}
+    return [_example(shown[row["id"]], row["drop_reason"]) for row in picked if row["id"] in shown]
 
 
 def _shown(table: DataFrame) -> DataFrame:

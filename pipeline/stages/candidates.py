@@ -23,8 +23,10 @@ def candidates(folded: DataFrame, max_bucket: int, least: float) -> DataFrame:
 
     def pair(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         columns = (buckets.Entries(*(np.asarray(column) for column in batch.columns)) for batch in batches)
-        for found in buckets.pairs(columns, max_bucket, least):
-            yield pa.RecordBatch.from_arrays([pa.array(found[:, 0]), pa.array(found[:, 1])], ["a", "b"])
+        for pairs_of_bucket in buckets.pairs(columns, max_bucket, least):
+            yield pa.RecordBatch.from_arrays(
+                [pa.array(pairs_of_bucket[:, 0]), pa.array(pairs_of_bucket[:, 1])], ["a", "b"]
+            )
 
     ordered = entries.repartition("bucket").sortWithinPartitions("bucket", "order", "node")
     return ordered.mapInArrow(pair, "a long, b long").distinct()
@@ -35,9 +37,9 @@ def similarities(pairs: DataFrame, shingles: DataFrame, measure: str) -> DataFra
 
     def compare(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            found = similarities_of(batch.column("first"), batch.column("second"), measure)
+            shares = similarities_of(batch.column("first"), batch.column("second"), measure)
             yield pa.RecordBatch.from_arrays(
-                [batch.column("a"), batch.column("b"), pa.array(found)], ["a", "b", "similarity"]
+                [batch.column("a"), batch.column("b"), pa.array(shares)], ["a", "b", "similarity"]
             )
 
     first = shingles.select(F.col("node").alias("a"), F.col("shingles").alias("first"))

@@ -57,27 +57,27 @@ class Annotator:
     def summary(self) -> list[str]:
         """Lines for the log: what the lists hold."""
         lists = (self._block_lists, self._bad_words, self._contamination)
-        return [line for one in lists if one for line in one.summary()]
+        return [line for a_list in lists if a_list for line in a_list.summary()]
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of ANNOTATED. All but the text's own repair is said of the text as it is kept: repaired and masked."""
         masked = [mask(repair(text or ""), self._mask) for text in _strings(batch.column("text"))]
-        texts = from_strings([one.text for one in masked])
-        found = words_of(texts)
-        named = _identifier(*self._model).identify(texts, found)
+        texts = from_strings([text.text for text in masked])
+        words = words_of(texts)
+        named = _identifier(*self._model).identify(texts, words)
         columns: dict[str, Any] = {name: batch.column(name) for name in PASSED_ON}
         columns |= {"text": texts, **named._asdict()}
-        columns |= {name: [getattr(one, name) for one in masked] for name in Masked._fields if name != "text"}
+        columns |= {name: [getattr(text, name) for text in masked] for name in Masked._fields if name != "text"}
         languages, scripts = named.language.to_pylist(), named.language_script.to_pylist()
-        columns |= signal_columns(texts, found, languages, scripts, self._stop_words)
+        columns |= signal_columns(texts, words, languages, scripts, self._stop_words)
         if self._block_lists:
             hits = [(hit or ":").split(":", 1) for hit in self._block_lists.match(batch.column("url"))]
             for kind in ("host", "url"):
                 columns[f"blocked_{kind}"] = [name if what == kind else None for what, name in hits]
         if self._contamination:
-            columns["contaminated_by"] = self._contamination.flag(found)
+            columns["contaminated_by"] = self._contamination.flag(words)
         if self._bad_words:
-            columns["n_bad_words"] = self._bad_words.count(found, languages)
+            columns["n_bad_words"] = self._bad_words.count(words, languages)
         arrays = [_as_array(columns.get(field.name), field.type, batch.num_rows) for field in ANNOTATED]
         return pa.RecordBatch.from_arrays(arrays, schema=ANNOTATED)
 
@@ -94,7 +94,7 @@ def _strings(column: pa.Array) -> list[str | None]:
         return list(column.to_pylist())
     except UnicodeDecodeError:
         raw = column.cast(pa.large_binary()).to_pylist()
-        return [None if one is None else one.decode("utf-8", "replace") for one in raw]
+        return [None if cell is None else cell.decode("utf-8", "replace") for cell in raw]
 
 
 def _as_array(values: Any, kind: pa.DataType, rows: int) -> pa.Array:

@@ -141,7 +141,7 @@ def clusters(
     if config.verify != "none":
         missing = settled(_unmeasured(members, edges), "unmeasured")
         edges = edges.unionByName(similarities(missing, _of_pairs(shingles, missing), config.verify))
-    names = F.array(*(F.lit(one) for one in crawls), F.lit(None).cast("string"))
+    names = F.array(*(F.lit(crawl) for crawl in crawls), F.lit(None).cast("string"))
     measured = members.join(edges, _pair_of("rep", "kept_rep") == F.struct("a", "b"), "left")
     exact = F.col("rep") == F.col("kept_rep")
     dropped = (F.col("age") == new_age) & (F.col("node") != F.col("kept_node"))
@@ -170,7 +170,7 @@ def _members(folded: DataFrame, component: DataFrame, new_age: int) -> DataFrame
     grouped = folded.join(component, "node", "left").withColumn("component", F.coalesce("component", "node"))
     copies = Window.partitionBy("component")
     best_first = copies.orderBy(preference())
-    found = grouped.select(
+    members = grouped.select(
         *("age", "node", "rep", "id", "kept", "language", "language_script"),
         F.first("id").over(best_first).alias("cluster_id"),
         F.first("node").over(best_first).alias("kept_node"),
@@ -180,11 +180,11 @@ def _members(folded: DataFrame, component: DataFrame, new_age: int) -> DataFrame
         F.max("age").over(copies).alias("latest"),
     )
     there = F.col("kept") & (F.col("minhash_cluster_size") > 1) & (F.col("latest") == new_age)
-    return found.where(there).drop("latest", "kept")
+    return members.where(there).drop("latest", "kept")
 
 
-def _pair_of(one: str, other: str) -> Column:
-    return F.struct(F.least(one, other), F.greatest(one, other))
+def _pair_of(node: str, other_node: str) -> Column:
+    return F.struct(F.least(node, other_node), F.greatest(node, other_node))
 
 
 def _unmeasured(members: DataFrame, edges: DataFrame) -> DataFrame:
@@ -211,11 +211,11 @@ def one_row_an_id(documents: DataFrame) -> DataFrame:
 
 def survivors(documents: DataFrame, clustered: DataFrame) -> DataFrame:
     """The kept documents with all their columns, `cluster_id` and `minhash_cluster_size`."""
-    found = clustered.where(F.col("crawl").isNull()).select(
+    verdicts = clustered.where(F.col("crawl").isNull()).select(
         "id", "minhash_cluster_size", F.col("drop_reason").alias("_dropped")
     )
     own = documents.drop("cluster_id", "minhash_cluster_size")
-    joined = own.join(tables.small(found, clustered.count()), "id", "left").where(F.col("_dropped").isNull())
+    joined = own.join(tables.small(verdicts, clustered.count()), "id", "left").where(F.col("_dropped").isNull())
     size = F.coalesce("minhash_cluster_size", F.lit(1)).cast("long")
     return joined.select(*tables.columns(own), F.col("id").alias("cluster_id"), size.alias("minhash_cluster_size"))
 

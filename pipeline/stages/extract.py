@@ -114,13 +114,13 @@ def _guess(languages: tuple[str, ...]) -> QuickLanguage | None:
 
 def lists(config: ExtractConfig) -> dict[str, dict[str, str]]:
     """What the run's identity says of the block lists: SHA-256 by path. UserError where one is not there."""
-    found: dict[str, str] = {}
-    for one in map(list_files.absolute, config.block_lists):
-        path = list_files.named(one)[1]
+    digests: dict[str, str] = {}
+    for given in map(list_files.absolute, config.block_lists):
+        path = list_files.named(given)[1]
         if not storage.exists(path):
             raise UserError(f"[extract] block_lists: {path}: no such file or folder")
-        found[one] = storage.digest(path)
-    return {"block_lists": found}
+        digests[given] = storage.digest(path)
+    return {"block_lists": digests}
 
 
 def _read_into(

@@ -29,7 +29,8 @@ def deal_parts(
     """
     remote = [archive for archive in archives if not storage.is_local(archive.location)]
     local = sorted(
-        (archive for archive in archives if storage.is_local(archive.location)), key=lambda one: -(one.size or 0)
+        (archive for archive in archives if storage.is_local(archive.location)),
+        key=lambda archive: -(archive.size or 0),
     )
     dealt = [
         [Part(archive) for archive in remote[n::max_connections]] for n in range(min(len(remote), max_connections))

@@ -66,11 +66,11 @@ def refused(run_tasks: TaskRunner, folder: str, names: Iterable[str]) -> set[str
     }
 
 
-def examples(found: Totals, folder: str) -> list[Example]:
+def examples(total: Totals, folder: str) -> list[Example]:
     """The pages picked, documents first, then by reason."""
     shown = []
-    for reason in sorted(found.picks, key=lambda one: (one is not None, one or "")):
-        for pick in found.picks[reason]:
+    for reason in sorted(total.picks, key=lambda reason: (reason is not None, reason or "")):
+        for pick in total.picks[reason]:
             url, text = _shown(pick, folder)
             shown.append(Example(id=pick.id, url=url, language="", reason=reason, text=text[:EXAMPLE_CHARACTERS]))
     return shown
@@ -109,23 +109,23 @@ def _of_archives(names: Sequence[str], folder: str) -> Totals:
 def _of_archive(name: str, folder: str) -> Totals:
     (receipt,) = (row for batch in _batches(folder, "inputs", name) for row in batch.to_pylist())
     reasons: Counter[str] = Counter()
-    for one in receipt["counts"]:
-        if one["reason"] is not None:
-            reasons[f"type:{one['record_type']}" if one["reason"] == "type" else one["reason"]] += one["count"]
+    for entry in receipt["counts"]:
+        if entry["reason"] is not None:
+            reasons[f"type:{entry['record_type']}" if entry["reason"] == "type" else entry["reason"]] += entry["count"]
     documents = _column(folder, "documents", name, "id")
     lost = [
         (row["id"], row["reason"])
         for batch in _batches(folder, "skipped", name, ["id", "reason"])
         for row in batch.to_pylist()
     ]
-    pages: dict[str | None, list[tuple[str, str]]] = {None: [(one, "documents") for one in documents if one]}
-    for one, reason in lost:
-        if one is not None:  # a break has no page
-            pages.setdefault(reason, []).append((one, "skipped"))
+    pages: dict[str | None, list[tuple[str, str]]] = {None: [(page, "documents") for page in documents if page]}
+    for page, reason in lost:
+        if page is not None:  # a break has no page
+            pages.setdefault(reason, []).append((page, "skipped"))
     picks = {
-        reason: _lowest(Pick(xxh3_64_intdigest(one.encode()), one, table, name) for one, table in found)
-        for reason, found in pages.items()
-        if found
+        reason: _lowest(Pick(xxh3_64_intdigest(page.encode()), page, table, name) for page, table in ids)
+        for reason, ids in pages.items()
+        if ids
     }
     failed = receipt["status"] in FAILED
     worst = Broken(receipt["file_path"], receipt["status"], receipt["detail"] or "") if failed else None
@@ -143,8 +143,8 @@ def _lowest(picks: Iterable[Pick]) -> list[Pick]:
 def _added(parts: Sequence[Totals]) -> Totals:
     picks: dict[str | None, list[Pick]] = {}
     for part in parts:
-        for reason, found in part.picks.items():
-            picks[reason] = _lowest([*picks.get(reason, []), *found])
+        for reason, lowest in part.picks.items():
+            picks[reason] = _lowest([*picks.get(reason, []), *lowest])
     return Totals(
         sum(part.archives for part in parts),
         sum(part.failed for part in parts),

@@ -173,8 +173,8 @@ def table_of(path: str) -> tuple[str, str]:
 def rows_by_table(receipts: Iterable[Receipt]) -> dict[str, int]:
     """`clean/documents` -> rows removed; a table that only lost the name of a cluster is not there."""
     counts: Counter[str] = Counter()
-    for one in receipts:
-        counts["/".join(filter(None, table_of(one["path"])))] += one["removed"]
+    for receipt in receipts:
+        counts["/".join(filter(None, table_of(receipt["path"])))] += receipt["removed"]
     return {name: rows for name, rows in sorted(counts.items()) if rows}
 
 
@@ -183,15 +183,15 @@ def moves(stage: str, receipts: Iterable[Receipt]) -> Moves:
 
     receipts: of the stage's folder.
     """
-    found: Moves = Counter()
-    for one in receipts:
-        table = table_of(one["path"])[1]
+    moved: Moves = Counter()
+    for receipt in receipts:
+        table = table_of(receipt["path"])[1]
         if (stage, table) in COUNTED:
-            for lost in one["lost"]:
+            for lost in receipt["lost"]:
                 if table != "clusters" or lost["reason"] is not None:
                     label = f"{lost['language'] or 'und'}_{lost['language_script'] or 'Zyyy'}"
-                    found["" if stage == "extract" else label, lost["reason"]] += lost["rows"]
-    return found
+                    moved["" if stage == "extract" else label, lost["reason"]] += lost["rows"]
+    return moved
 
 
 def ledger(old: Ledger, moved: Moves, removed: Mapping[str, int]) -> Ledger:
@@ -225,9 +225,9 @@ def examples(spark: SparkSession, old: list[Example], listed: Takedown, scratch:
     if not old:
         return []
     ids = tables.written(spark, storage.join(scratch, "ids"))
-    gone = {row["id"] for row in ids.where(F.col("id").isin([one["id"] for one in old])).collect()}
-    hits = listed.match(pa.array([one["url"] for one in old], pa.string()))
-    return [one for one, hit in zip(old, hits, strict=True) if not hit and one["id"] not in gone]
+    gone = {row["id"] for row in ids.where(F.col("id").isin([example["id"] for example in old])).collect()}
+    hits = listed.match(pa.array([example["url"] for example in old], pa.string()))
+    return [example for example, hit in zip(old, hits, strict=True) if not hit and example["id"] not in gone]
 
 
 def mixture(old: dict[str, Any], record: RunRecord, receipts: Iterable[Receipt]) -> dict[str, Any]:
@@ -236,9 +236,9 @@ def mixture(old: dict[str, Any], record: RunRecord, receipts: Iterable[Receipt])
     for label, entry in old["languages"].items():
         for split, prefix in zip(SPLITS, ("", "validation_"), strict=True):
             left[label, split].update(rows=entry[f"{prefix}documents"], bytes=entry[f"{prefix}bytes"])
-    for one in receipts:
-        _, _, label, name = one["path"].split("/")
-        left[label, name.split("-")[0]].subtract({"rows": one["removed"], "bytes": one["bytes"]})
+    for receipt in receipts:
+        _, _, label, name = receipt["path"].split("/")
+        left[label, name.split("-")[0]].subtract({"rows": receipt["removed"], "bytes": receipt["bytes"]})
     shards = [{"path": f"data/{label}/{split}-0", **counts} for (label, split), counts in left.items()]
     planned = sample.Plan({label: entry["epochs"] for label, entry in old["languages"].items()}, {})
     return sample.mixture(planned, shards, SampleConfig.model_validate(record["config"]))
@@ -293,5 +293,5 @@ def _held(path: str, piece: pa.Table, name: str, with_nulls: bool = False) -> pa
     """Rows of path and id."""
     rows = len(piece)
     ids = piece[name].combine_chunks() if name in piece.column_names else pa.nulls(rows, pa.string())
-    found = pa.RecordBatch.from_arrays([pa.array([path] * rows, pa.string()), ids], names=["path", "id"])
-    return found if with_nulls else found.filter(ids.is_valid())
+    held = pa.RecordBatch.from_arrays([pa.array([path] * rows, pa.string()), ids], names=["path", "id"])
+    return held if with_nulls else held.filter(ids.is_valid())

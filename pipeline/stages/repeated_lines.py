@@ -42,11 +42,11 @@ def repeated(pages: DataFrame, min_line_pages: int, min_line_share: float, scrat
         .select("host", F.xxhash64("host").alias("site"), address.alias("address"), "text")
     )
     tables.write(_repeats(_counts(known), min_line_pages, min_line_share), scratch)
-    found = tables.written(spark, scratch)
+    repeats = tables.written(spark, scratch)
     # The page to take the line from: one that was counted, the same for most lines of a host.
     line = F.struct("line", "pages", "lines", "host_pages")
-    wanted = found.groupBy("site", "address").agg(F.sort_array(F.collect_list(line)).alias("wanted"))
-    if found.count() <= BROADCAST_LINES:
+    wanted = repeats.groupBy("site", "address").agg(F.sort_array(F.collect_list(line)).alias("wanted"))
+    if repeats.count() <= BROADCAST_LINES:
         wanted = F.broadcast(wanted)
     asked = known.join(wanted, ["site", "address"]).select("host", "text", "wanted")
     shown = asked.mapInArrow(_show, tables.spark_schema(LINES))
@@ -113,10 +113,10 @@ def cut(documents: DataFrame, repeated: DataFrame, n_lines: int | None = None) -
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            found = page_lines.cut(batch.column("text"), batch.column("_line_hashes"))
+            cut_pages = page_lines.cut(batch.column("text"), batch.column("_line_hashes"))
             columns = batch.columns[:-1]
-            columns[place] = found.texts
+            columns[place] = cut_pages.texts
             fields = [*list(batch.schema)[:-1], pa.field("cut_lines", pa.int32())]  # with what may be null in them
-            yield pa.RecordBatch.from_arrays([*columns, pa.array(found.lines)], schema=pa.schema(fields))
+            yield pa.RecordBatch.from_arrays([*columns, pa.array(cut_pages.lines)], schema=pa.schema(fields))
 
     return joined.select(*kept.columns, "_line_hashes").mapInArrow(run, schema)

@@ -41,9 +41,9 @@ def sentences(documents: DataFrame) -> DataFrame:
     ).where(F.length("text") > 0)
 
 
-def sizes(found: DataFrame) -> dict[str, int]:
+def sizes(split_texts: DataFrame) -> dict[str, int]:
     """Bytes of sentences by `eng_Latn`."""
-    rows = found.groupBy(label(found).alias("label")).agg(F.sum("n_bytes").alias("bytes")).collect()
+    rows = split_texts.groupBy(label(split_texts).alias("label")).agg(F.sum("n_bytes").alias("bytes")).collect()
     return {row["label"]: int(row["bytes"]) for row in rows}
 
 
@@ -53,13 +53,13 @@ def shares(sizes: Mapping[str, int], config: VocabConfig) -> dict[str, float]:
     return epochs(sizes, config.temperature, 1.0, total) if total else {}
 
 
-def choose(found: DataFrame, taken: Mapping[str, float], config: VocabConfig) -> DataFrame:
+def choose(split_texts: DataFrame, taken: Mapping[str, float], config: VocabConfig) -> DataFrame:
     """Adds `drop_reason`: null, or `not_sampled` past the language's share, a threshold on the sentence's hash."""
     if not taken:
-        return found.withColumn("drop_reason", F.lit(None).cast("string"))
-    share = F.coalesce(lookup(taken, "double")[label(found)], F.lit(0.0))
+        return split_texts.withColumn("drop_reason", F.lit(None).cast("string"))
+    share = F.coalesce(lookup(taken, "double")[label(split_texts)], F.lit(0.0))
     past = uniform(config.seed, "sentence", F.col("id"), F.col("position")) >= share
-    return found.withColumn("drop_reason", F.when(past, "not_sampled"))
+    return split_texts.withColumn("drop_reason", F.when(past, "not_sampled"))
 
 
 def in_order(chosen: DataFrame, config: VocabConfig) -> DataFrame:

@@ -103,11 +103,11 @@ def listing(folder: str, hidden: bool = False) -> dict[str, int]:
     """
     fs, inside = filesystem(folder)
     try:
-        found = fs.find(inside, detail=True)
+        files = fs.find(inside, detail=True)
     except FileNotFoundError:
         return {}
-    prefix = (inside.rpartition("/")[0] if inside in found else inside).rstrip("/") + "/"
-    sizes = {name.removeprefix(prefix): int(info["size"]) for name, info in found.items()}
+    prefix = (inside.rpartition("/")[0] if inside in files else inside).rstrip("/") + "/"
+    sizes = {name.removeprefix(prefix): int(info["size"]) for name, info in files.items()}
     return {name: size for name, size in sorted(sizes.items()) if hidden or not _hidden(name)}
 
 
@@ -117,11 +117,11 @@ def digest(path: str) -> str:
     if fs.isdir(inside):
         lines = (f"{name} {digest(join(path, name))}\n" for name in listing(path))
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     with fs.open(inside, "rb") as file:
         while piece := file.read(1 << 20):
-            found.update(piece)
-    return found.hexdigest()
+            sha256.update(piece)
+    return sha256.hexdigest()
 
 
 def _hidden(name: str) -> bool:
