@@ -9,6 +9,8 @@ ROOT ?= demo/corpus
 STEPS ?= 50
 # On a small corpus the JVM spends its time compiling: the quick compiler halves it.
 JAVA_QUICK := -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+# Tests in two processes, of which one has the Spark session (tests/conftest.py).
+IN_TWO := --numprocesses 2
 export PYTHONSAFEPATH = 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SPARK_LOCAL_IP ?= 127.0.0.1
@@ -41,10 +43,10 @@ demo: setup
 	@$(BIN)/python jobs/report.py --root $(ROOT) --run demo/run
 
 test: setup
-	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest -m "not faults"
+	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest $(IN_TWO) -m "not faults"
 
 test-faults: setup
-	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest -m faults
+	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest $(IN_TWO) -m faults
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -1,17 +1,43 @@
 """Shared by all tests: one Spark session, the sample archive, and jobs run as a user runs them."""
 
-import os
+import functools
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
-from programs import ARCHIVE, DEMO, QUICK, job_environment, submit_command
+from programs import ARCHIVE, DEMO, QUICK, REPOSITORY, job_environment, submit_command
 
 # The first call of a kernel compiles it; what must be fast has a test of its own.
 hypothesis.settings.register_profile("wanyu", deadline=None)
 hypothesis.settings.load_profile("wanyu")
+
+
+@functools.cache
+def needs_session(file: str) -> bool:
+    """Whether tests of this file, named from the repository, take the Spark session."""
+    return re.search(r"[( ](spark|corpus_root)[:,)]", (REPOSITORY / file).read_text(encoding="utf-8")) is not None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: needs_session(item.nodeid.partition("::")[0]), reverse=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Of several processes one has the session and begins with what takes it; the rest is dealt out file by file."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneSession(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "spark" if needs_session(file) else file
+
+    config.option.loadscopereorder = False
+    return OneSession(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +45,24 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """A local session; a JVM takes ten seconds to start, so there is one."""
     from pipeline.spark.session import session
 
-    os.environ["PYSPARK_SUBMIT_ARGS"] = (
-        f"--master local[2] --driver-memory 1g --conf spark.local.dir={tmp_path_factory.mktemp('spark')} "
-        f"--conf spark.ui.enabled=false --driver-java-options '{QUICK}' pyspark-shell"
-    )
-    running = session("tests", 2)
+    settings = {
+        "spark.local.dir": tmp_path_factory.mktemp("spark"),
+        "spark.ui.enabled": "false",
+        "spark.python.daemon.module": "warm_daemon",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(REPOSITORY / "tests"))  # of the JVM: there its workers look for their daemon
+        patch.setenv(
+            "PYSPARK_SUBMIT_ARGS",
+            " ".join(
+                [
+                    "--master local[2] --driver-memory 1g",
+                    *(f"--conf {key}={value}" for key, value in settings.items()),
+                    f"--driver-java-options '{QUICK}' pyspark-shell",
+                ]
+            ),
+        )
+        running = session("tests", 2)
     yield running
     running.stop()
 

@@ -4,12 +4,19 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.errors import PythonException
 
 from jobs import clean, corpus, dedup, explain, extract, report, sample, vocab
+from pipeline.duplicates import signature_table
+from pipeline.spark.job import Later
+from pipeline.stages import clean as clean_stage
+from pipeline.stages import extract as extract_stage
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "archive" / "sample.warc.wet.gz"
 
@@ -148,3 +155,59 @@ def test_through_spark_submit(submit: Callable[..., subprocess.CompletedProcess[
     said = answer.stdout + answer.stderr  # spark-submit sends what Python says to its own standard output
     assert said.count("error: ") == 1 and "Traceback" not in said
     assert os.listdir(tmp_path) == []
+
+
+def planted(*_: object, **__: object) -> NoReturn:
+    raise ValueError("planted")
+
+
+@pytest.fixture
+def bug(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a job over a table, demands that it fails as a bug does, without a line for the user, and answers what the
+    exception says."""
+    columns = {"id": ["a", "b"], "text": ["one", "two"], "language": ["eng"] * 2, "language_script": ["Latn"] * 2}
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+
+    def run(main: Callable[[list[str]], int], kind: type[Exception] = ValueError, *argv: object) -> str:
+        capfd.readouterr()
+        flags = argv or ("--input", tmp_path / "rows.parquet", "--output", tmp_path / "out")
+        with pytest.raises(kind, match="planted") as raised:
+            main([str(word) for word in flags])
+        assert "error: " not in capfd.readouterr().err
+        assert not (tmp_path / "out").exists()
+        return str(raised.value)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("job", "function"), [(clean, "pipeline.stages.clean.clean"), (sample, "pipeline.stages.sample.plan")]
+)
+def test_a_bug_in_a_stage_is_no_mistake_of_the_user(
+    spark: object, bug: Callable[..., str], monkeypatch: pytest.MonkeyPatch, job: ModuleType, function: str
+) -> None:
+    monkeypatch.setattr(function, planted)
+    bug(job.main)
+
+
+def test_a_bug_in_a_worker_process_is_no_mistake_of_the_user(
+    bug: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a worker calls a kernel, and where it reads an archive."""
+    monkeypatch.setattr(Later, "local_cores", lambda _: 2)  # forked from this process, whatever session there is
+    monkeypatch.setattr(signature_table, "signatures_of", planted)
+    bug(dedup.main)
+    monkeypatch.setattr(extract_stage, "extract_page", planted)
+    bug(extract.main, ValueError, "--input", ARCHIVE, "--root", tmp_path / "root", "--engine", "resiliparse")
+    assert not (tmp_path / "root" / "extract").exists()
+
+
+def test_a_bug_in_a_task_of_the_engine_is_no_mistake_of_the_user(
+    spark: object, bug: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(clean_stage.Annotator):  # of no module, so that it goes to the task as it is
+        def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+            raise ValueError("planted")
+
+    monkeypatch.setattr(clean_stage, "Annotator", Broken)
+    assert "Traceback" in bug(clean.main, PythonException)

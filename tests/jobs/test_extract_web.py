@@ -2,6 +2,7 @@
 
 import gzip
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from servers import Answer, Server, object_store, web_server
 from warcs import warc
 
 from jobs import extract
+from pipeline.archive import manifest
+from pipeline.spark.job import Later
 
 QUICK = ["--engine", "resiliparse"]
 
@@ -37,7 +40,16 @@ def rows(root: Path) -> dict[str, dict[str, Any]]:
     return {row["file_path"]: row for row in found}
 
 
-def test_a_path_list_of_a_server_that_misbehaves(spark: object, server: Server, tmp_path: Path) -> None:
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two tries, in forked processes. How long it is else, is a matter of tests/archive/test_manifest.py."""
+    monkeypatch.setattr(Later, "local_cores", lambda _: 2)
+    *others, sleep = manifest.fetch.__defaults__ or ()
+    assert sleep is time.sleep
+    monkeypatch.setattr(manifest.fetch, "__defaults__", (*others, lambda seconds: None))
+
+
+def test_a_path_list_of_a_server_that_misbehaves(server: Server, no_waiting: None, tmp_path: Path) -> None:
     whole = archive(3)
     good = Answer(body=whole)
     busy = tuple(Answer(status, b"", headers=(("Retry-After", "1"),)) for status in (429, 503, 403))

@@ -40,9 +40,18 @@ def kill_during(stage: str, root: Path, deadline: float = 240) -> None:
     assert not (root / stage).exists()
 
 
-def test_killed_in_every_stage(submit: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
-    calm, troubled = tmp_path / "calm", tmp_path / "troubled"
-    assert submit("corpus", *FLAGS, "--root", calm).returncode == 0
+@pytest.fixture(scope="module")
+def calm(submit: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("calm") / "root"
+    answer = submit("corpus", *FLAGS, "--root", root)
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    return root
+
+
+def test_killed_in_every_stage(
+    submit: Callable[..., subprocess.CompletedProcess[str]], calm: Path, tmp_path: Path
+) -> None:
+    troubled = tmp_path / "troubled"
     for stage in STAGES:
         kill_during(stage, troubled)
     answer = submit("corpus", *FLAGS, "--root", troubled, timeout=600)
@@ -54,10 +63,9 @@ def test_killed_in_every_stage(submit: Callable[..., subprocess.CompletedProcess
 
 @pytest.mark.parametrize("partitions", [1, 2, 7])
 def test_any_number_of_partitions_from_archives_on(
-    submit: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory, partitions: int
+    submit: Callable[..., subprocess.CompletedProcess[str]], calm: Path, tmp_path: Path, partitions: int
 ) -> None:
-    shared = tmp_path_factory.getbasetemp() / "partitions"
-    root = shared / str(partitions)
+    root = tmp_path / "root"
     answer = submit("corpus", *FLAGS, "--root", root, "--partitions", partitions, master=f"local[{min(partitions, 4)}]")
     assert answer.returncode == 0, answer.stderr[-3000:]
-    assert result(root) == result(min(shared.iterdir()))
+    assert result(root) == result(calm)

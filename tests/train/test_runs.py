@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from train.config import load_config
 from train.pretrain import main
 from train.pretrain import train as run_training
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 Program = Callable[..., Any]
 TIMING = {"tokens_per_second", "data_wait"}
 
@@ -250,6 +253,34 @@ def test_mistakes_are_one_line_and_status_2(
     assert captured.out == ""
     assert captured.err.startswith("pretrain: ") and captured.err.count("\n") == 1
     assert message in captured.err
+
+
+def test_a_bug_is_no_mistake_of_the_user(corpus, tmp_path: Path, monkeypatch, capsys) -> None:
+    """Python's own ValueError in the middle of a run."""
+    monkeypatch.setattr(train.loop.trainer, "masked_loss", lambda *_: next(zip((1,), (), strict=True)))
+    monkeypatch.setattr("sys.argv", ["pretrain.py", *corpus.flags(tmp_path)])
+    with pytest.raises(ValueError, match="shorter than argument 1"):
+        main()
+    assert "pretrain: " not in capsys.readouterr().err
+
+
+def test_a_bug_ends_the_program_with_its_trace_and_status_1(corpus, tmp_path: Path) -> None:
+    program = """
+import runpy, sys
+import train.config
+def planted(flags):
+    raise ValueError("planted")
+train.config.load_config = planted
+runpy.run_path(sys.argv.pop(1), run_name="__main__")
+"""
+    script = REPOSITORY / "train" / "pretrain.py"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(script), *corpus.flags(tmp_path)],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1 and done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("Traceback") and lines[-1] == "ValueError: planted"
 
 
 def test_texts_that_are_all_empty(tmp_path: Path, corpus) -> None:

@@ -1,0 +1,15 @@
+"""Spark's daemon for the Python workers of the tests' session: it imports what they would all import, and forks."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from pyspark.daemon import manager
+
+STAGES = ("extract_tasks", "clean", "dedup", "repeated_lines", "sample", "vocab", "fit_thresholds", "remove")
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    for name in ("pyspark.worker", *(f"pipeline.stages.{stage}" for stage in STAGES)):
+        importlib.import_module(name)
+    manager()
