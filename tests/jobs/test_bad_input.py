@@ -14,7 +14,7 @@ from pyspark.errors import PythonException
 
 from jobs import clean, corpus, dedup, explain, extract, report, sample, vocab
 from pipeline.duplicates import signature_table
-from pipeline.spark.job import Later
+from pipeline.spark.session import LazySession
 from pipeline.stages import clean as clean_stage
 from pipeline.stages import extract as extract_stage
 
@@ -194,7 +194,7 @@ def test_a_bug_in_a_worker_process_is_no_mistake_of_the_user(
     bug: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a worker calls a kernel, and where it reads an archive."""
-    monkeypatch.setattr(Later, "local_cores", lambda _: 2)  # forked from this process, whatever session there is
+    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)  # forked from this process, whatever session there is
     monkeypatch.setattr(signature_table, "signatures_of", planted)
     bug(dedup.main)
     monkeypatch.setattr(extract_stage, "extract_page", planted)

@@ -14,7 +14,7 @@ from warcs import warc
 
 from jobs import extract
 from pipeline.archive import manifest
-from pipeline.spark.job import Later
+from pipeline.spark.session import LazySession
 
 QUICK = ["--engine", "resiliparse"]
 
@@ -43,7 +43,7 @@ def rows(root: Path) -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two tries, in forked processes. How long it is else, is a matter of tests/archive/test_manifest.py."""
-    monkeypatch.setattr(Later, "local_cores", lambda _: 2)
+    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)
     *others, sleep = manifest.fetch.__defaults__ or ()
     assert sleep is time.sleep
     monkeypatch.setattr(manifest.fetch, "__defaults__", (*others, lambda seconds: None))

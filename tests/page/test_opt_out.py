@@ -155,9 +155,9 @@ def test_http_0_9_says_nothing():
 
 def test_the_job_writes_the_column(tmp_path, monkeypatch):
     from jobs import extract
-    from pipeline.spark.job import Later
+    from pipeline.spark.session import LazySession
 
-    monkeypatch.setattr(Later, "local_cores", lambda _: 2)  # without an engine
+    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)  # without an engine
     words = "Sentences that are long enough to be the main text of a page, again and again. " * 5
     page = f'<html><head><meta name="robots" content="noai"></head><body><article><p>{words}</p></article>'.encode()
     records = [
