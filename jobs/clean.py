@@ -96,22 +96,24 @@ def _inputs(settings: CleanConfig) -> dict[str, str]:
     if settings.model:
         identifier = Identifier(settings.model)  # a file that is no model is an error here, not in a task
         settings.check_languages(identifier.languages)
-    found = {"model": checksum(local_model(settings.model))}
-    files = [(f"block_lists {one}", list_files.named(one)[1]) for one in settings.block_lists]
-    files += [(f"bad_words {one}", one) for one in settings.bad_words]
-    files += [(f"decontaminate {one}", contamination.source(one).path) for one in settings.decontaminate.sources]
+    digests = {"model": checksum(local_model(settings.model))}
+    files = [(f"block_lists {source}", list_files.named(source)[1]) for source in settings.block_lists]
+    files += [(f"bad_words {path}", path) for path in settings.bad_words]
+    files += [
+        (f"decontaminate {source}", contamination.source(source).path) for source in settings.decontaminate.sources
+    ]
     for name, path in files:
         if not storage.exists(path):
             raise UserError(f"[clean] {name.partition(' ')[0]}: {path}: no such file or folder")
-        found[name] = storage.digest(path)
-    return found
+        digests[name] = storage.digest(path)
+    return digests
 
 
 def _examples_again(documents: DataFrame, total: dict[str | None, int], folder: str) -> list[Example]:
     """Examples of the new verdicts with the texts that the earlier run showed; others stay empty, for none is read."""
-    texts = {one["id"]: one["text"] for one in storage.read_json(storage.join(folder, EXAMPLES)) or []}
+    texts = {example["id"]: example["text"] for example in storage.read_json(storage.join(folder, EXAMPLES)) or []}
     shown = tables.examples(documents.withColumn("text", F.lit("")), total)
-    return [Example({**one, "text": texts.get(one["id"], "")}) for one in shown]
+    return [Example({**example, "text": texts.get(example["id"], "")}) for example in shown]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,7 +15,8 @@ from pipeline.spark.session import session
 from pipeline.store import run_records, storage
 from schemas.errors import UserError
 
-SAID = ("title", "html_lang", "canonical", "licence", "published", "opt_out", "encoding", "truncated")  # of a document
+# columns of a document
+PAGE_FIELDS = ("title", "html_lang", "canonical", "licence", "published", "opt_out", "encoding", "truncated")
 
 
 def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
@@ -26,17 +27,17 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
     for row in rows:
         size = len(row["text"])
         yield f"extract: document {row['id']}, {size} characters, from {row['file_path']} at {row['offset']}"
-        said = {name: row[name] for name in SAID if row.get(name)}
-        if said:
-            yield "  the page says: " + ", ".join(f"{name} {value}" for name, value in said.items())
+        stated = {name: row[name] for name in PAGE_FIELDS if row.get(name)}
+        if stated:
+            yield "  the page says: " + ", ".join(f"{name} {value}" for name, value in stated.items())
     lost = _rows(spark, root, "extract", "skipped", F.col("url") == url)
     for row in lost:
         why = f"{row['reason']} ({row['detail'] or 'no detail'})"
         yield f"extract: skipped, {why}, {row['file_path']} at {row['offset']}"
     if not rows and not lost:
         raise UserError(f"--url {url}: no record of this address in {root}/extract")
-    mine = F.col("id").isin(*sorted(ids)) & (F.col("url") == url)
-    cleaned = _rows(spark, root, "clean", "documents", mine)
+    by_page = F.col("id").isin(*sorted(ids)) & (F.col("url") == url)
+    cleaned = _rows(spark, root, "clean", "documents", by_page)
     for row in cleaned:
         verdict = f"dropped, {row['drop_reason']}" if row["drop_reason"] else "kept"
         language = f"{row['language']}_{row['language_script']} ({row['language_score']:.2f})"
@@ -44,7 +45,7 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
         yield "  signals: " + ", ".join(f"{name} {_short(value)}" for name, value in row.items() if _is_signal(value))
     by_id = F.col("id").isin(*sorted(row["id"] for row in cleaned if not row["drop_reason"]))
     copies = _rows(spark, root, "dedup", "clusters", by_id & F.col("crawl").isNull())
-    stayed = _rows(spark, root, "dedup", "documents", mine)
+    stayed = _rows(spark, root, "dedup", "documents", by_page)
     for row in copies:
         size = row["minhash_cluster_size"]
         if row["drop_reason"]:
@@ -67,8 +68,8 @@ def _rows(spark: SparkSession, root: str, stage: str, table: str, condition: Any
     folder = storage.join(root, stage)
     if not _finished(root, stage):
         return []
-    found: DataFrame = tables.read(spark, storage.join(folder, table), ["id"])
-    return [row.asDict() for row in found.where(condition).select("*", *more).limit(20).collect()]
+    rows: DataFrame = tables.read(spark, storage.join(folder, table), ["id"])
+    return [row.asDict() for row in rows.where(condition).select("*", *more).limit(20).collect()]
 
 
 def _finished(root: str, stage: str) -> bool:

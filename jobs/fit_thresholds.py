@@ -36,7 +36,7 @@ def fitted(spark: SparkSession, args: argparse.Namespace) -> str:
     if not limits and not words:
         raise UserError(f"no language has {args.min_texts} texts; give more of them or a smaller --min-texts")
     count = sum(map(fitting.count, signals.values()))
-    sections = fitting.merge(limits, {key: {profiles.STOP_WORDS: found} for key, found in words.items()})
+    sections = fitting.merge(limits, {key: {profiles.STOP_WORDS: stop_words} for key, stop_words in words.items()})
     job.say(f"fit      {count:,} texts in {len(signals)} languages and scripts: {len(sections)} sections")
     return fitting.to_toml(
         sections,
@@ -51,8 +51,8 @@ def fitted(spark: SparkSession, args: argparse.Namespace) -> str:
 
 def from_fineweb2(place: str, about: Sequence[str]) -> str:
     """FineWeb-2's YAML files as our TOML. UserError names the file that is none."""
-    found = profiles.load(storage.absolute(place), CleanConfig.threshold_names())
-    sections = fitting.merge(found.thresholds, {k: {profiles.STOP_WORDS: v} for k, v in found.stop_words.items()})
+    fineweb2 = profiles.load(storage.absolute(place), CleanConfig.threshold_names())
+    sections = fitting.merge(fineweb2.thresholds, {k: {profiles.STOP_WORDS: v} for k, v in fineweb2.stop_words.items()})
     job.say(f"fit      {len(sections)} sections from {place}")
     return fitting.to_toml(sections, [*about, "FineWeb-2's own values (github.com/huggingface/fineweb-2, configs)."])
 

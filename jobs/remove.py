@@ -44,24 +44,24 @@ def run(spark: SparkSession, root: str, listed: Takedown, lists: list[dict[str, 
     storage.remove(scratch)
     try:
         with stage_progress(spark, "remove"):
-            found = remove.find(spark, root, files, listed, scratch)
+            hits = remove.find(spark, root, files, listed, scratch)
             names = {folder: record["stage"] for folder, record in stages.items()}
-            counted = dict.fromkeys(found.files)
-            receipts = remove.rewrite_files(run_tasks, root, counted, names, listed, found, scratch)
+            counted = dict.fromkeys(hits.files)
+            receipts = remove.rewrite_files(run_tasks, root, counted, names, listed, hits, scratch)
         rows = remove.rows_by_table(receipts)
-        _say_found(found, rows)
+        _say_hits(hits, rows)
         if dry_run:
             job.say("remove   dry run: nothing was changed")
             return
         record = Record(root, lists)
-        record.begin(found, rows)
-        for folder in _in_order({remove.table_of(path)[0] for path in found.files}, stages):
-            mine = [path for path in files if remove.table_of(path)[0] == folder]
+        record.begin(hits, rows)
+        for folder in _in_order({remove.table_of(path)[0] for path in hits.files}, stages):
+            in_folder = [path for path in files if remove.table_of(path)[0] == folder]
             if folder in stages:
-                _stage(spark, root, folder, stages[folder], mine, listed, found, scratch)
+                _stage(spark, root, folder, stages[folder], in_folder, listed, hits, scratch)
             else:
-                _foreign(run_tasks, root, [path for path in mine if path in counted], listed, found, scratch)
-        if found.files and storage.exists(storage.join(root, PAGE)):
+                _foreign(run_tasks, root, [path for path in in_folder if path in counted], listed, hits, scratch)
+        if hits.files and storage.exists(storage.join(root, PAGE)):
             job.say(f"report   {write_report(root)} again, without a training run")
         job.say(f"remove   record: {record.end()}")
         job.say(
@@ -99,15 +99,15 @@ def _in_order(folders: set[str], stages: dict[str, RunRecord]) -> list[str]:
     return sorted(folders, key=lambda folder: (-place.get(folder, len(STAGES)), folder))
 
 
-def _say_found(found: remove.Found, rows: dict[str, int]) -> None:
-    if not found.files:
+def _say_hits(hits: remove.Found, rows: dict[str, int]) -> None:
+    if not hits.files:
         job.say("remove   nothing to remove: no page of the corpus is listed")
         return
-    job.say(f"remove   {found.documents:,} documents are listed")
+    job.say(f"remove   {hits.documents:,} documents are listed")
     for table, count in rows.items():
         job.say(f"remove   {count:,} rows of {table}")
-    if found.copies:
-        job.say(f"remove   {found.copies:,} copies of theirs at other addresses are not listed and stay")
+    if hits.copies:
+        job.say(f"remove   {hits.copies:,} copies of theirs at other addresses are not listed and stay")
 
 
 def _stage(
@@ -117,17 +117,17 @@ def _stage(
     record: RunRecord,
     files: list[str],
     listed: Takedown,
-    found: remove.Found,
+    hits: remove.Found,
     scratch: str,
 ) -> None:
     """The stage's folder built anew beside its place, and published."""
     name, old, run_tasks = record["stage"], storage.join(root, folder), engine_runner(spark)
     with run_records.building(old, record) as building:
         places: dict[str, str | None] = {path: storage.join(building, path.partition("/")[2]) for path in files}
-        receipts = remove.rewrite_files(run_tasks, root, places, {folder: name}, listed, found, scratch)
-        for other in storage.listing(old):
-            if f"{folder}/{other}" not in places:
-                storage.copy(storage.join(old, other), storage.join(building, other))
+        receipts = remove.rewrite_files(run_tasks, root, places, {folder: name}, listed, hits, scratch)
+        for file in storage.listing(old):
+            if f"{folder}/{file}" not in places:
+                storage.copy(storage.join(old, file), storage.join(building, file))
         if name == "extract":
             remove.count_in_archives(run_tasks, old, building, receipts)
         if name == "sample" and (mixed := storage.read_json(storage.join(old, "mixture.json"))):
@@ -141,14 +141,14 @@ def _stage(
 
 
 def _foreign(
-    run_tasks: TaskRunner, root: str, files: list[str], listed: Takedown, found: remove.Found, scratch: str
+    run_tasks: TaskRunner, root: str, files: list[str], listed: Takedown, hits: remove.Found, scratch: str
 ) -> None:
     """Files of a folder that is no stage's, each replaced in its place."""
     for path in files:
         folder, _, name = storage.join(root, path).rpartition("/")
         storage.remove(storage.join(folder, f".{name}.crc"))  # Hadoop's, of the old bytes
     places: dict[str, str | None] = {path: storage.join(root, path) for path in files}
-    remove.rewrite_files(run_tasks, root, places, {}, listed, found, scratch)
+    remove.rewrite_files(run_tasks, root, places, {}, listed, hits, scratch)
 
 
 class Record:
@@ -158,18 +158,18 @@ class Record:
     """
 
     def __init__(self, root: str, lists: list[dict[str, str]]) -> None:
-        digest = run_records.fingerprint(sorted([one["flag"], one["sha256"]] for one in lists))
+        digest = run_records.fingerprint(sorted([entry["flag"], entry["sha256"]] for entry in lists))
         self._path = storage.join(root, REMOVED, f"{digest}.json")
         self._value: dict[str, Any] = storage.read_json(self._path) or {"lists": lists, "runs": []}
 
-    def begin(self, found: remove.Found, rows: dict[str, int]) -> None:
+    def begin(self, hits: remove.Found, rows: dict[str, int]) -> None:
         done: list[dict[str, Any]] = self._value["runs"]
-        if not done or (done[-1]["finished"] and found.files):
+        if not done or (done[-1]["finished"] and hits.files):
             done.append({"began": _now(), "finished": None, "documents": 0, "copies_left": 0, "rows": {}})
         if done[-1]["finished"] is None:  # what an interrupted run has removed is counted no more
             last = done[-1]
-            last["documents"] = max(last["documents"], found.documents)
-            last["copies_left"] = max(last["copies_left"], found.copies)
+            last["documents"] = max(last["documents"], hits.documents)
+            last["copies_left"] = max(last["copies_left"], hits.copies)
             last["rows"] |= {table: max(count, last["rows"].get(table, 0)) for table, count in sorted(rows.items())}
             storage.write_json(self._path, self._value)
 

@@ -35,7 +35,7 @@ def run(spark: SparkSession, config: Config, source: Source, folder: str) -> Run
         storage.write_bytes(storage.join(building, "README.md"), sample.card(mixed).encode())
         left_out = tables.count_reasons(chosen.where(F.col("drop_reason").isNotNull()))
         counts = sample.account(mixed, left_out)
-        account = ledger("sample", documents.count(), counts, {"data": sum(one["rows"] for one in receipts)})
+        account = ledger("sample", documents.count(), counts, {"data": sum(receipt["rows"] for receipt in receipts)})
         shown = tables.examples(chosen, totals(counts))
         run_records.publish(folder, record, account, shown)
     job.say_done("sample", account["rows_in"], account["rows_out"], began)

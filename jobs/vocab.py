@@ -42,8 +42,8 @@ def run(spark: SparkSession, config: Config, source: Source, folder: str) -> Run
             documents = source.open(spark, vocab.REQUIRED)
             if source.stage:
                 documents = documents.where(F.input_file_name().rlike(r"/train-\d+-of-\d+\.parquet$"))
-            found = vocab.sentences(documents)
-            chosen = vocab.choose(found, vocab.shares(vocab.sizes(found), settings), settings)
+            sentences = vocab.sentences(documents)
+            chosen = vocab.choose(sentences, vocab.shares(vocab.sizes(sentences), settings), settings)
             tables.write(vocab.in_order(chosen, settings), scratch)
         model = learn_unigram(
             _texts(scratch),
@@ -65,7 +65,7 @@ def run(spark: SparkSession, config: Config, source: Source, folder: str) -> Run
             storage.join(building, "report.json"), json.dumps(report, indent=1, ensure_ascii=False).encode()
         )
         counts = tables.count_reasons(chosen)
-        rows_in = found.count()
+        rows_in = sentences.count()
         learnt = {"sentences": tables.written(spark, scratch).count(), "pieces": len(pieces)}
         storage.remove(scratch)
         if learnt["sentences"] != totals(counts).get(None, 0):

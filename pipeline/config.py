@@ -397,7 +397,7 @@ MODELS: dict[str, type[StageConfig]] = {
 def _require_language(code: str, known: Collection[str], says: str = "there is") -> None:
     """UserError for a code that is not known, with those that may be meant."""
     if code not in known and code != UNKNOWN:
-        alike = [one for one in nearest_languages(code) if one in known]
+        alike = [language for language in nearest_languages(code) if language in known]
         alike += difflib.get_close_matches(code, sorted(known), n=3, cutoff=0.5)
         such = ", ".join(list(dict.fromkeys(alike))[:3])
         raise UserError(f"{says} no language {code!r}; use ISO 639-3{f', such as {such}' if such else ''}")

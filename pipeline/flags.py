@@ -34,7 +34,7 @@ def fields_of(model: type[StageConfig]) -> Iterator[tuple[str, FieldInfo]]:
         if (inner := _section(field)) is None:
             yield name, field
         else:
-            yield from ((f"{name}.{below}", one) for below, one in fields_of(inner))
+            yield from ((f"{name}.{inner_name}", inner_field) for inner_name, inner_field in fields_of(inner))
 
 
 def _is_list(field: FieldInfo) -> bool:
@@ -142,7 +142,7 @@ def _from_text(field: FieldInfo, name: str, text: str | list[str]) -> Any:
     annotation = field.annotation
     origin = typing.get_origin(annotation)
     if isinstance(text, list):
-        return [part.strip() for one in text for part in one.split(",") if part.strip()]
+        return [part.strip() for argument in text for part in argument.split(",") if part.strip()]
     if origin is dict:
         try:
             return json.loads(text)

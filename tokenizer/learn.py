@@ -168,13 +168,13 @@ def _explained(error: RuntimeError, vocab_size: int, source: _Source) -> Excepti
     message = str(error)
     if not source.has_text:
         return UserError(_NO_TEXT)
-    if found := _TOO_LARGE.search(message):
+    if match := _TOO_LARGE.search(message):
         return UserError(
-            f"vocab_size {vocab_size} is more than the sample holds: at most {found[1]}; lower it or give more text"
+            f"vocab_size {vocab_size} is more than the sample holds: at most {match[1]}; lower it or give more text"
         )
-    if found := _TOO_SMALL.search(message):
+    if match := _TOO_SMALL.search(message):
         return UserError(
-            f"vocab_size {vocab_size} is too small: special and byte pieces and the characters take {found[1]}; "
+            f"vocab_size {vocab_size} is too small: special and byte pieces and the characters take {match[1]}; "
             "raise it or lower character_coverage"
         )
     return error

@@ -88,8 +88,8 @@ def count_words(text: str) -> int:
 
 def script_of(piece: str) -> str:
     """ISO 15924 code of the first letter that belongs to a script; Zyyy without one."""
-    found = _SCRIPT.search(piece)
-    return found.lastgroup or "Zyyy" if found else "Zyyy"
+    match = _SCRIPT.search(piece)
+    return match.lastgroup or "Zyyy" if match else "Zyyy"
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

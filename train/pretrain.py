@@ -28,9 +28,9 @@ def train(config: PretrainConfig) -> None:
     from train.loop.setup import prepare
     from train.loop.trainer import Trainer
 
-    with processes(config.device) as own:
-        data = prepare(config, own, say)
-        trainer = Trainer(config, data, own)
+    with processes(config.device) as group:
+        data = prepare(config, group, say)
+        trainer = Trainer(config, data, group)
         if trainer.step:
             say(f"goes on after step {trainer.step} of {config.steps}")
         if trainer.run():

@@ -63,7 +63,7 @@ class Evidence:
         )
         self._languages = np.array([number for _, number, _ in entries], np.int32)
         self._weights = np.array([weight for _, _, weight in entries], np.float32)
-        hashes = np.array([one for one, _, _ in entries], np.uint64)
+        hashes = np.array([word_hash for word_hash, _, _ in entries], np.uint64)
         keys, begins = np.unique(hashes, return_index=True)
         self._begins = np.append(begins, len(entries)).astype(np.int64)
         self._table = hash_table(keys, np.arange(len(keys)))
@@ -72,12 +72,12 @@ class Evidence:
         """Evidence for each language, float32 of shape (n_texts, n_languages), and on how many words with a letter it
         rests, int64 of shape (n_texts,). `scripts`: of most letters of each text, as `Scripts.main` has it."""
         n_texts = len(words.offsets) - 1
-        found, counts = np.zeros((n_texts, len(self.languages)), np.float32), np.zeros(n_texts, np.int64)
+        evidence, counts = np.zeros((n_texts, len(self.languages)), np.float32), np.zeros(n_texts, np.int64)
         _sum(
             words.offsets, words.hashes, words.flags, _UNSPACED[scripts], self._table, self._begins, self._languages,
-            self._weights, found, counts,
+            self._weights, evidence, counts,
         )  # fmt: skip
-        return found, counts
+        return evidence, counts
 
 
 @cache
@@ -89,16 +89,16 @@ def shipped() -> Evidence:
 def load(path: Path) -> dict[str, Profile]:
     """Profiles by ISO 639-3 code."""
     stored = json.loads(path.read_text(encoding="utf-8"))
-    return {code: Profile(one["words"], one["usual"], one["min_score"]) for code, one in stored.items()}
+    return {code: Profile(profile["words"], profile["usual"], profile["min_score"]) for code, profile in stored.items()}
 
 
 def save(profiles: Mapping[str, Profile], path: Path) -> None:
     """A line a language."""
     lines = [
         f"{json.dumps(code)}: " + json.dumps(
-            {"usual": one.usual, "min_score": one.min_score, "words": dict(one.words)}, ensure_ascii=False
+            {"usual": profile.usual, "min_score": profile.min_score, "words": dict(profile.words)}, ensure_ascii=False
         )
-        for code, one in sorted(profiles.items())
+        for code, profile in sorted(profiles.items())
     ]  # fmt: skip
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
@@ -132,7 +132,7 @@ def _has_letter(word: str) -> bool:
 @kernel
 def _sum(
     offsets: np.ndarray, hashes: np.ndarray, flags: np.ndarray, unspaced: np.ndarray, table: HashTable,
-    begins: np.ndarray, languages: np.ndarray, weights: np.ndarray, found: np.ndarray, counts: np.ndarray,
+    begins: np.ndarray, languages: np.ndarray, weights: np.ndarray, evidence: np.ndarray, counts: np.ndarray,
 ) -> None:  # fmt: skip
     for text in range(len(offsets) - 1):
         begin, end = offsets[text], offsets[text + 1]
@@ -145,8 +145,8 @@ def _sum(
             key = find(hashes[place], table)
             if key >= 0:
                 for entry in range(begins[key], begins[key + 1]):
-                    found[text, languages[entry]] += weights[entry]
+                    evidence[text, languages[entry]] += weights[entry]
         counts[text] = seen
         if seen:
-            for language in range(found.shape[1]):
-                found[text, language] /= seen
+            for language in range(evidence.shape[1]):
+                evidence[text, language] /= seen

@@ -101,11 +101,11 @@ class Reader:
         if not (parts > 0 and 0 < last <= width and dim == (parts - 1) * width + last):
             raise ValueError("its matrices do not fit")
         values = self.array("<f4", dim * CENTROIDS)
-        found = np.zeros((parts, CENTROIDS, width), np.float32)
+        centroids = np.zeros((parts, CENTROIDS, width), np.float32)
         whole = (parts - 1) * CENTROIDS * width
-        found[:-1] = values[:whole].reshape(parts - 1, CENTROIDS, width)
-        found[-1, :, :last] = values[whole:].reshape(CENTROIDS, last)
-        return found
+        centroids[:-1] = values[:whole].reshape(parts - 1, CENTROIDS, width)
+        centroids[-1, :, :last] = values[whole:].reshape(CENTROIDS, last)
+        return centroids
 
 
 def shape(matrix: Quantised | np.ndarray) -> tuple[int, int]:

@@ -90,8 +90,8 @@ class FastText:
             raise ValueError("its matrices do not fit")
         empty = Quantised(np.zeros((0, 1), np.uint8), np.zeros(0, np.float32), np.zeros((1, 1, 1), np.float32))
         dense = np.zeros((0, 1), np.float32) if isinstance(self._rows, Quantised) else self._rows
-        one = self._rows if isinstance(self._rows, Quantised) else empty
-        self._matrix = (dense, one.codes, one.norms, one.centroids)
+        coded = self._rows if isinstance(self._rows, Quantised) else empty
+        self._matrix = (dense, coded.codes, coded.norms, coded.centroids)
         self._weights = np.ascontiguousarray(weights.T)  # so that the sum over labels is the inner, vector loop
         self._left: np.ndarray
         self._right: np.ndarray
@@ -149,9 +149,9 @@ class FastText:
         if self._end < 0:
             return np.zeros(self.dim, np.float32)
         if isinstance(self._rows, Quantised):
-            one = slice(self._end, self._end + 1)
+            line_end = slice(self._end, self._end + 1)
             rows = self._rows
-            return Quantised(rows.codes[one], rows.norms[one], rows.centroids).dense(self.dim)[0]
+            return Quantised(rows.codes[line_end], rows.norms[line_end], rows.centroids).dense(self.dim)[0]
         return np.array(self._rows[self._end], np.float32)
 
     def scores(self, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -159,10 +159,10 @@ class FastText:
         which the row of a line's end is added. Zeros where there is no row at all. One against all: each on its own."""
         total = sums + self.end()
         counts = np.asarray(counts, np.int64) + (self._end >= 0)
-        found = np.zeros((len(total), len(self.labels)), np.float32)
-        _score(total, counts, self._weights, self.loss, self._left, self._right, found)
-        found[counts == 0] = 0
-        return found
+        probabilities = np.zeros((len(total), len(self.labels)), np.float32)
+        _score(total, counts, self._weights, self.loss, self._left, self._right, probabilities)
+        probabilities[counts == 0] = 0
+        return probabilities
 
     def predict(self, text: str, k: int = 1) -> tuple[tuple[str, ...], tuple[float, ...]]:
         """The `k` likeliest labels of a text and their scores, as fastText's own; level scores in the file's order."""
@@ -388,18 +388,18 @@ def _sum(
 
 
 @kernel
-def _score(totals, counts, weights, loss, left, right, found) -> None:
-    """Probabilities into `found`; `weights` are (dim, n_labels)."""
-    n_labels = found.shape[1]
+def _score(totals, counts, weights, loss, left, right, probabilities) -> None:
+    """Writes `probabilities`, of shape (n, n_labels); `weights` are (dim, n_labels)."""
+    n_labels = probabilities.shape[1]
     weight_of = np.zeros(2 * n_labels, np.float64)
     for row in range(len(totals)):
         if row % SCORED_AT_ONCE == 0:  # so that the weights come from memory once for several rows
             logits_of = np.zeros((SCORED_AT_ONCE, n_labels), np.float32)
             for i in range(totals.shape[1]):
-                for other in range(row, min(row + SCORED_AT_ONCE, len(totals))):
-                    value = totals[other, i] / np.float32(max(1, counts[other]))
+                for block_row in range(row, min(row + SCORED_AT_ONCE, len(totals))):
+                    value = totals[block_row, i] / np.float32(max(1, counts[block_row]))
                     for label in range(n_labels):
-                        logits_of[other - row, label] += value * weights[i, label]
+                        logits_of[block_row - row, label] += value * weights[i, label]
         logits = logits_of[row % SCORED_AT_ONCE]
         if loss == HIERARCHICAL:
             weight_of[2 * n_labels - 2] = 1
@@ -408,20 +408,20 @@ def _score(totals, counts, weights, loss, left, right, found) -> None:
                 weight_of[left[node]] = weight_of[n_labels + node] * (1 - yes)
                 weight_of[right[node]] = weight_of[n_labels + node] * yes
             for label in range(n_labels):
-                found[row, label] = weight_of[label]
+                probabilities[row, label] = weight_of[label]
         elif loss == SOFTMAX:
             top, whole = logits.max(), 0.0
             for label in range(n_labels):
                 weight_of[label] = math.exp(np.float64(logits[label] - top))
                 whole += weight_of[label]
             for label in range(n_labels):
-                found[row, label] = weight_of[label] / whole
+                probabilities[row, label] = weight_of[label] / whole
         else:
             # fastText looks the sigmoid up in a table of 512 steps between -8 and 8.
             for label in range(n_labels):
                 logit = min(8.0, max(-8.0, np.float64(logits[label])))
                 if abs(logit) < 8:
                     logit = math.floor((logit + 8) * 32) / 32 - 8
-                    found[row, label] = 1 / (1 + math.exp(-logit))
+                    probabilities[row, label] = 1 / (1 + math.exp(-logit))
                 else:
-                    found[row, label] = 1.0 if logit > 0 else 0.0
+                    probabilities[row, label] = 1.0 if logit > 0 else 0.0

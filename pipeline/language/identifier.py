@@ -98,7 +98,10 @@ class Identifier:
         # Labels that are one language in one script, such as zho_Hans and zho_Hant, are one here.
         merged: dict[tuple[str, frozenset[str]], int] = {}
         self._column = np.array(
-            [merged.setdefault((iso_639_3(one), scripts_of_label(one)), len(merged)) for one in self._model.labels]
+            [
+                merged.setdefault((iso_639_3(label), scripts_of_label(label)), len(merged))
+                for label in self._model.labels
+            ]
         )
         self._codes = [code for code, _ in merged]
         self._families = np.unique([family(code) for code in self._codes], return_inverse=True)[1]
@@ -122,9 +125,11 @@ class Identifier:
         step = max(1, MAX_SCORES // len(self._codes))
         parts = []
         for at in range(0, max(1, len(offsets) - 1), step):
-            some = slice(at, at + step)
-            mine = Scripts(*(column[some] for column in scripts))
-            parts.append(self._identify(data, offsets[at : at + step + 1], mine, evidence[some], n_words[some]))
+            batch = slice(at, at + step)
+            batch_scripts = Scripts(*(column[batch] for column in scripts))
+            parts.append(
+                self._identify(data, offsets[at : at + step + 1], batch_scripts, evidence[batch], n_words[batch])
+            )
         return Languages(*(pa.concat_arrays(column) for column in zip(*parts, strict=True)))
 
     def _scores(self, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -132,10 +137,10 @@ class Identifier:
         scores = self._model.scores(sums, counts)
         if len(self._codes) == scores.shape[1]:
             return scores
-        found = np.zeros((len(scores), len(self._codes)), np.float32)
+        merged = np.zeros((len(scores), len(self._codes)), np.float32)
         for label, column in enumerate(self._column):
-            found[:, column] += scores[:, label]
-        return np.minimum(found, 1.0)  # one against all: labels do not add up to 1
+            merged[:, column] += scores[:, label]
+        return np.minimum(merged, 1.0)  # one against all: labels do not add up to 1
 
     def _identify(
         self, data: np.ndarray, offsets: np.ndarray, scripts: Scripts, evidence: np.ndarray, n_words: np.ndarray
@@ -145,14 +150,14 @@ class Identifier:
         sums, counts = self._model.sums(data, starts, ends)
         totals, numbers = np.zeros((n_texts, self._model.dim), np.float32), np.zeros(n_texts, np.int64)
         _gather(owners, sums, counts, totals, numbers)
-        found = self._judge(self._scores(totals, numbers), scripts, evidence, n_words)
+        judged = self._judge(self._scores(totals, numbers), scripts, evidence, n_words)
 
         pieces = span_scripts(data, starts, ends)
-        said = self._scores(sums, counts) * self._possible[pieces.main]
+        piece_scores = self._scores(sums, counts) * self._possible[pieces.main]
         ballots, mean = np.zeros((n_texts, len(self._codes) + 1)), np.zeros((n_texts, len(self._codes)))
-        votes = _vote(owners, pieces.letters, said, self._families, PIECE_SCORE, ballots, mean)
-        found, scripts = self._by_pieces(data, starts, ends, owners, votes, ballots, pieces, found, scripts)
-        label, score, sure = found
+        votes = _vote(owners, pieces.letters, piece_scores, self._families, PIECE_SCORE, ballots, mean)
+        judged, scripts = self._by_pieces(data, starts, ends, owners, votes, ballots, pieces, judged, scripts)
+        label, score, sure = judged
         against = ballots[:, :-1].sum(axis=1) - ballots[np.arange(n_texts), self._families[label]]
         share = 1 - against / np.maximum(ballots.sum(axis=1), 1)
         names = np.array([*self._codes, UNKNOWN], object)
@@ -167,50 +172,50 @@ class Identifier:
 
     def _by_pieces(
         self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, owners: np.ndarray, votes: np.ndarray,
-        ballots: np.ndarray, pieces: Scripts, found: Judged, scripts: Scripts,
+        ballots: np.ndarray, pieces: Scripts, judged: Judged, scripts: Scripts,
     ) -> tuple[Judged, Scripts]:  # fmt: skip
-        """What was found, and the scripts, but for texts whose pieces know better: those of one language, if they are
+        """`judged` and `scripts`, but for texts whose pieces know better: those of one language, if they are
         WINNER_SHARE of the text, judged as a text. A text without a language is measured in bytes: by letters a
         Japanese page is soon less than the code in it."""
-        label, _, sure = found
+        label, _, sure = judged
         lost = ballots[np.arange(len(ballots)), self._families[label]] < ballots[:, :-1].max(axis=1)
         texts = np.flatnonzero((scripts.letters > 0) & (lost | ~sure))
         place = np.full(len(ballots), -1)
         place[texts] = np.arange(len(texts))
         place = place[owners]
-        mine = np.flatnonzero(place >= 0)
+        candidates = np.flatnonzero(place >= 0)
         size = np.where(sure[owners], pieces.letters, (ends - starts) * (pieces.letters > 0))
         weighed = np.zeros((len(texts), ballots.shape[1]))
-        np.add.at(weighed, (place[mine], votes[mine]), size[mine])
+        np.add.at(weighed, (place[candidates], votes[candidates]), size[candidates])
         winner = weighed[:, :-1].argmax(axis=1)
         most, whole = weighed[np.arange(len(texts)), winner], weighed.sum(axis=1)
         wins = (most >= WINNER_SHARE * whole) & (most < whole)  # all of a text was judged already
-        mine = mine[wins[place[mine]] & (votes[mine] == winner[place[mine]])]
+        candidates = candidates[wins[place[candidates]] & (votes[candidates] == winner[place[candidates]])]
         texts, winner = texts[wins], winner[wins]
         if not len(texts):
-            return found, scripts
+            return judged, scripts
 
         parts: list[list[bytes]] = [[] for _ in texts]
-        for piece, text in zip(mine.tolist(), np.searchsorted(texts, owners[mine]).tolist(), strict=True):
+        for piece, text in zip(candidates.tolist(), np.searchsorted(texts, owners[candidates]).tolist(), strict=True):
             parts[text].append(data[starts[piece] : ends[piece]].tobytes())
         joined = from_strings(b"\n".join(part).decode("utf-8", "replace") for part in parts)
         again, offsets = utf8(joined)
-        theirs = span_scripts(again, offsets[:-1], offsets[1:])
+        joined_scripts = span_scripts(again, offsets[:-1], offsets[1:])
         known = self._scores(*self._model.sums(again, offsets[:-1], offsets[1:]))
-        named = self._judge(known, theirs, *self._evidence.of(words_of(joined), theirs.main))
+        named = self._judge(known, joined_scripts, *self._evidence.of(words_of(joined), joined_scripts.main))
         good = named.sure & (self._families[named.label] == winner)
         texts = texts[good]
-        for column, better in zip(found, named, strict=True):
+        for column, better in zip(judged, named, strict=True):
             column[texts] = better[good]
 
         # Where the language is not written in the script of most letters, the share is that of the sample.
-        other = np.flatnonzero(~self._possible[scripts.main, label] & sure)
-        for text in other.tolist():
+        mismatched = np.flatnonzero(~self._possible[scripts.main, label] & sure)
+        for text in mismatched.tolist():
             its = slice(*np.searchsorted(owners, [text, text + 1]))
-            script = theirs.main[good][np.searchsorted(texts, text)]
+            script = joined_scripts.main[good][np.searchsorted(texts, text)]
             inside = (pieces.letters * pieces.share)[its][pieces.main[its] == script].sum()
             scripts.main[text], scripts.share[text] = script, inside / pieces.letters[its].sum()
-        return found, scripts
+        return judged, scripts
 
     def _judge(self, known: np.ndarray, scripts: Scripts, evidence: np.ndarray, n_words: np.ndarray) -> Judged:
         possible = self._possible[scripts.main]
@@ -223,9 +228,9 @@ class Identifier:
         support[:, ~listed] = np.minimum(evidence, RIVAL_EVIDENCE * usual).max(axis=1, initial=0.0)[:, None]
         with np.errstate(divide="ignore"):
             joint = np.log(np.where(possible, np.maximum(known, MODEL_FLOOR), 0.0)) + weight * support
-        others = evidence[:, self._unsupported]
-        credible = others >= CREDIBLE_EVIDENCE * usual[self._unsupported]
-        elsewhere = np.where(credible, others, 0.0).max(axis=1, initial=0.0)
+        unsupported = evidence[:, self._unsupported]
+        credible = unsupported >= CREDIBLE_EVIDENCE * usual[self._unsupported]
+        elsewhere = np.where(credible, unsupported, 0.0).max(axis=1, initial=0.0)
         unknown = np.log(UNKNOWN_PRIOR) + weight[:, 0] * elsewhere
 
         rows = np.arange(len(known))
@@ -234,19 +239,19 @@ class Identifier:
         top = np.maximum(best, unknown)
         whole = np.exp(joint - top[:, None]).sum(axis=1) + np.exp(unknown - top)
         place = self._listed[label]
-        own = known[rows, label].astype(np.float64)
-        enough = np.where(own < MIN_SCORE, CREDIBLE_EVIDENCE, WEAK_EVIDENCE)
+        model_score = known[rows, label].astype(np.float64)
+        enough = np.where(model_score < MIN_SCORE, CREDIBLE_EVIDENCE, WEAK_EVIDENCE)
         weak = support[rows, label] < enough * np.append(usual, np.inf)[place]
         least = np.where(weak, np.append(least, MIN_SCORE_UNLISTED)[place], 0.0)
-        score = np.minimum(np.exp(best - top) / whole, np.where(weak, own, 1.0))
-        return Judged(label, score, (best > unknown) & (own >= least) & (scripts.letters > 0))
+        score = np.minimum(np.exp(best - top) / whole, np.where(weak, model_score, 1.0))
+        return Judged(label, score, (best > unknown) & (model_score >= least) & (scripts.letters > 0))
 
     def _top(self, mean: np.ndarray, scripts: Scripts, owners: np.ndarray, pieces: Scripts) -> pa.Array:
         """`top_langs`. A label's script is the text's own where it can be, else that of one of its pieces."""
         order = np.argsort(-mean, axis=1, kind="stable")[:, :TOP_LANGS]
         values = np.round(np.take_along_axis(mean, order, axis=1), 4)
         firsts = np.searchsorted(owners, np.arange(len(mean) + 1))
-        found = []
+        encoded = []
         for text, (labels, shares) in enumerate(zip(order.tolist(), values.tolist(), strict=True)):
             top: dict[str, float] = {}
             for label, share in zip(labels, shares, strict=True):
@@ -254,11 +259,11 @@ class Identifier:
                     break
                 script = scripts.main[text]
                 if not self._possible[script, label]:
-                    mine = pieces.main[firsts[text] : firsts[text + 1]]
-                    script = next(one for one in mine if self._possible[one, label])
+                    piece_scripts = pieces.main[firsts[text] : firsts[text + 1]]
+                    script = next(script for script in piece_scripts if self._possible[script, label])
                 top.setdefault(f"{self._codes[label]}_{NAMES[script]}", share)
-            found.append(json.dumps(top))
-        return pa.array(found, pa.string())
+            encoded.append(json.dumps(top))
+        return pa.array(encoded, pa.string())
 
 
 @kernel
@@ -324,7 +329,7 @@ def _gather(owners, sums, counts, totals, numbers) -> None:
 
 
 @kernel
-def _vote(owners, letters, said, families, least, ballots, mean) -> np.ndarray:
+def _vote(owners, letters, scores, families, least, ballots, mean) -> np.ndarray:
     """The family that each piece votes for, the last of `ballots` where the model is not sure; the letters with each
     vote into `ballots`, and the mean of what the model says by letters into `mean`, by text."""
     n_texts, n_labels = mean.shape
@@ -334,15 +339,15 @@ def _vote(owners, letters, said, families, least, ballots, mean) -> np.ndarray:
         text, size = owners[piece], letters[piece]
         whole[text] += size
         best = 0
-        for one in range(n_labels):
-            mean[text, one] += size * said[piece, one]
-            if said[piece, one] > said[piece, best]:
-                best = one
-        if said[piece, best] >= least:
+        for label in range(n_labels):
+            mean[text, label] += size * scores[piece, label]
+            if scores[piece, label] > scores[piece, best]:
+                best = label
+        if scores[piece, best] >= least:
             votes[piece] = families[best]
         ballots[text, votes[piece]] += size
     for text in range(n_texts):
         if whole[text]:
-            for one in range(n_labels):
-                mean[text, one] /= whole[text]
+            for label in range(n_labels):
+                mean[text, label] /= whole[text]
     return votes

@@ -53,16 +53,16 @@ _ALSO_LATIN = frozenset(("azj", "bos", "gom", "hbs", "hif", "kaz", "ron", "srp",
 
 
 def _scripts() -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
+    scripts_of: dict[str, set[str]] = {}
     script = ""
     for token in _SCRIPTS.split():
         if "=" in token:
             script, _, token = token.partition("=")
-        found.setdefault(token, set()).add(script)
+        scripts_of.setdefault(token, set()).add(script)
     for code in LANGUAGES:
-        if code not in found or code in _ALSO_LATIN:
-            found.setdefault(code, set()).add("Latn")
-    return {code: frozenset(scripts) for code, scripts in found.items()}
+        if code not in scripts_of or code in _ALSO_LATIN:
+            scripts_of.setdefault(code, set()).add("Latn")
+    return {code: frozenset(scripts) for code, scripts in scripts_of.items()}
 
 
 SCRIPTS_OF = _scripts()  # ISO 639-3 of lid.176's languages -> ISO 15924

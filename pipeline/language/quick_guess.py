@@ -51,8 +51,8 @@ class QuickLanguage:
         if whole[best] < SURE or whole[self._wanted].sum() >= FLOOR:
             return None
         long = sizes >= min(MIN_PIECE_BYTES, sizes.max())
-        each = _model().scores(sums[long], counts[long])
-        if each[:, self._wanted].sum(axis=1).max() >= PIECE_FLOOR:
+        piece_scores = _model().scores(sums[long], counts[long])
+        if piece_scores[:, self._wanted].sum(axis=1).max() >= PIECE_FLOOR:
             return None
         return f"{self._codes[best]} {whole[best]:.2f}"
 

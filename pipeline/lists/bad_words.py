@@ -50,15 +50,15 @@ class BadWords:
             for language, phrase in _entries(path):
                 phrases.setdefault(language, {})[repair(phrase)] = None
         self.languages = sorted(phrases)
-        listed = [(index, one) for index, language in enumerate(self.languages) for one in phrases[language]]
+        listed = [(index, phrase) for index, language in enumerate(self.languages) for phrase in phrases[language]]
         words = words_of(from_strings(phrase for _, phrase in listed))
         owners = np.array([index for index, _ in listed], np.int64)
         firsts, lengths, keys = _phrase_keys(words.offsets, words.starts, words.ends, words.hashes, words.flags, owners)
         usable = lengths > 0
         distinct, inverse = np.unique(firsts[usable], return_inverse=True)
-        there = np.zeros(len(distinct), np.int64)
-        np.bitwise_or.at(there, inverse, np.int64(1) << (lengths[usable] - 1))
-        self._firsts = hash_table(distinct, there)
+        length_bits = np.zeros(len(distinct), np.int64)
+        np.bitwise_or.at(length_bits, inverse, np.int64(1) << (lengths[usable] - 1))
+        self._firsts = hash_table(distinct, length_bits)
         kept = np.unique(keys[usable])
         self._phrases = hash_table(kept, np.zeros(len(kept), np.int64))
         self.n_ignored = int((~usable).sum())
@@ -110,10 +110,12 @@ def _entries(path: str) -> Iterator[tuple[str, str]]:
                 "`language<TAB>phrase` lines"
             )
         return
-    found = [(name, code(match.group(1))) for name in inside if "/" not in name and (match := _FILE.fullmatch(name))]
-    if _known().isdisjoint(language for _, language in found):
+    language_files = [
+        (name, code(match.group(1))) for name in inside if "/" not in name and (match := _FILE.fullmatch(name))
+    ]
+    if _known().isdisjoint(language for _, language in language_files):
         raise UserError(f"{path}: no file called by a language in this folder, such as en, deu.txt or zh.txt.gz")
-    for name, language in found:
+    for name, language in language_files:
         yield from _lines(storage.join(path, name), language)
 
 
@@ -124,10 +126,10 @@ def _is_table(path: str) -> bool:
 def _phrases(path: str) -> list[tuple[int, str]]:
     """With the numbers of their lines."""
     lines = enumerate(list_files.text(path).split("\n"), 1)
-    found = [(number, line.strip()) for number, line in lines if line.strip() and not line.startswith("# ")]
-    if not found:
+    phrases = [(number, line.strip()) for number, line in lines if line.strip() and not line.startswith("# ")]
+    if not phrases:
         raise UserError(f"{path}: no phrase in this list; write one a line, or leave the file out")
-    return found
+    return phrases
 
 
 def _lines(path: str, language: str) -> Iterator[tuple[str, str]]:
@@ -203,8 +205,8 @@ def _count(
             if lengths >= 0:
                 for length in range(1, min(MAX_WORDS, end - place) + 1):
                     if length > 1:
-                        here = place + length - 1
-                        state = _add(state, hashes[here], _beside(here, place, starts, ends, flags))
+                        last = place + length - 1
+                        state = _add(state, hashes[last], _beside(last, place, starts, ends, flags))
                     if (lengths >> (length - 1)) & 1 and find(state, phrases) >= 0:
                         longest = length
                     if lengths >> length == 0:

@@ -95,9 +95,9 @@ def _json(text: str, path: str, line: int) -> Any:
 def _parquet_items(path: str, fields: tuple[str, ...]) -> Iterator[str]:
     try:
         with open_parquet(path) as file:
-            there = file.schema_arrow.names
-            if missing := sorted(set(fields) - set(there)):
-                raise UserError(f"{path}: no column {missing[0]}; it has {', '.join(there)}")
+            columns = file.schema_arrow.names
+            if missing := sorted(set(fields) - set(columns)):
+                raise UserError(f"{path}: no column {missing[0]}; it has {', '.join(columns)}")
             for batch in file.iter_batches(_BATCH, columns=list(fields) or None):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
                     for value in _values(column, f"{path}: column {name}"):
@@ -117,14 +117,14 @@ def _strings(value: Any, fields: tuple[str, ...]) -> Iterator[str]:
     """Every string in a JSON value, or only those under one of the fields; without recursion, in order."""
     waiting = [(value, not fields)]
     while waiting:
-        one, wanted = waiting.pop()
-        if isinstance(one, str):
+        node, wanted = waiting.pop()
+        if isinstance(node, str):
             if wanted:
-                yield one
-        elif isinstance(one, dict):
-            waiting.extend((inner, wanted or key in fields) for key, inner in reversed(one.items()))
-        elif isinstance(one, (list, tuple)):
-            waiting.extend((inner, wanted) for inner in reversed(one))
+                yield node
+        elif isinstance(node, dict):
+            waiting.extend((inner, wanted or key in fields) for key, inner in reversed(node.items()))
+        elif isinstance(node, (list, tuple)):
+            waiting.extend((inner, wanted) for inner in reversed(node))
 
 
 class Contamination:
@@ -166,13 +166,13 @@ class Contamination:
             texts, count, used = items(wanted), 0, 0
             while batch := list(islice(texts, _BATCH)):
                 kept = [masks.mask(repair(text), mask).text for text in batch if text.strip()]
-                found = _ngrams_of(kept, ngram_size, short)
-                count += found.n_items
-                used += found.n_used
-                grams.append(found.grams)
-                owners.append(np.full(len(found.grams), len(names), np.int64))
-                heads.append(found.heads)
-                kinds.update(found.kinds)
+                ngrams = _ngrams_of(kept, ngram_size, short)
+                count += ngrams.n_items
+                used += ngrams.n_used
+                grams.append(ngrams.grams)
+                owners.append(np.full(len(ngrams.grams), len(names), np.int64))
+                heads.append(ngrams.heads)
+                kinds.update(ngrams.kinds)
             if not used:
                 raise UserError(
                     f"{wanted.path}: none of {count} items has {min(MIN_WORDS, ngram_size)} words or more; "
@@ -190,9 +190,9 @@ class Contamination:
 
     def flag(self, words: Words) -> list[str | None]:
         """By document the first source that shares an n-gram or a whole short item with it, None without one."""
-        found = _flag(words.offsets, words.hashes, words.flags, self.ngram_size, min(MIN_WORDS, self.ngram_size),
-                      self._kinds, self._heads, self._grams, self._short)  # fmt: skip
-        return [None if index < 0 else self.sources[index] for index in found.tolist()]
+        indices = _flag(words.offsets, words.hashes, words.flags, self.ngram_size, min(MIN_WORDS, self.ngram_size),
+                        self._kinds, self._heads, self._grams, self._short)  # fmt: skip
+        return [None if index < 0 else self.sources[index] for index in indices.tolist()]
 
     def summary(self) -> list[str]:
         """A line a source, for the log."""
@@ -204,7 +204,7 @@ class Contamination:
         ]
 
 
-class _Found(NamedTuple):
+class _Ngrams(NamedTuple):
     grams: np.ndarray
     heads: np.ndarray
     kinds: set[int]
@@ -212,7 +212,7 @@ class _Found(NamedTuple):
     n_used: int
 
 
-def _ngrams_of(texts: list[str], ngram_size: int, short: np.ndarray) -> _Found:
+def _ngrams_of(texts: list[str], ngram_size: int, short: np.ndarray) -> _Ngrams:
     array = from_strings(texts)
     words = words_of(array)
     data, places = utf8(array)
@@ -229,7 +229,7 @@ def _ngrams_of(texts: list[str], ngram_size: int, short: np.ndarray) -> _Found:
     grams, heads, used = _collect(
         words.offsets, words.hashes, words.flags, kinds, ngram_size, min(MIN_WORDS, ngram_size), short
     )
-    return _Found(grams, heads, set(kinds[of_item > 0].tolist()), len(texts), used)
+    return _Ngrams(grams, heads, set(kinds[of_item > 0].tolist()), len(texts), used)
 
 
 LENGTH = np.uint64(0x9E3779B97F4A7C15)
@@ -288,7 +288,7 @@ def _flag(
     heads: HashTable, grams: HashTable, short: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """The least value among the n-grams of each text, int64 of shape (n_texts,), -1 without one."""
-    found = np.full(len(offsets) - 1, -1, np.int64)
+    lowest = np.full(len(offsets) - 1, -1, np.int64)
     powers = np.ones(least * SOUTH_EAST_ASIAN + 1, np.uint64)
     for exponent in range(1, len(powers)):
         powers[exponent] = powers[exponent - 1] * FIRST
@@ -321,13 +321,13 @@ def _flag(
             for candidate in range(candidates):
                 start = begin + np.int64(windows[candidate])
                 value = _longest(start, end, hashes, flags, size, least, kind, heads, grams, short)
-                if value >= 0 and (found[text] < 0 or value < found[text]):
-                    found[text] = value
+                if value >= 0 and (lowest[text] < 0 or value < lowest[text]):
+                    lowest[text] = value
                     if value == 0:
                         break
-            if not single or found[text] == 0:
+            if not single or lowest[text] == 0:
                 break  # without unspaced scripts all kinds are one
-    return found
+    return lowest
 
 
 @kernel
@@ -336,7 +336,7 @@ def _longest(
     grams: HashTable, short: np.ndarray,
 ) -> int:  # fmt: skip
     """The least value of the n-gram and of the whole items that begin at `start`, -1 without one."""
-    polynomial, weight, known, found = np.uint64(0), 0, False, -1
+    polynomial, weight, known, lowest = np.uint64(0), 0, False, -1
     for at in range(start, end):
         polynomial = polynomial * FIRST + hashes[at]
         weight += _weight(flags[at], kind)
@@ -349,8 +349,8 @@ def _longest(
         full = weight >= size * kind
         if full or short[at + 1 - start]:
             value = find(closed, grams)
-            if value >= 0 and (found < 0 or value < found):
-                found = value
+            if value >= 0 and (lowest < 0 or value < lowest):
+                lowest = value
         if full:
             break
-    return found
+    return lowest

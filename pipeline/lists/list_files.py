@@ -42,12 +42,12 @@ def files(path: str) -> list[str]:
         fs, inside = storage.filesystem(path)
         if fs.isfile(inside):
             return []
-        found = list(storage.listing(path))
+        names = list(storage.listing(path))
     except Exception as error:  # stores raise anything: no credentials, no such host, no permission
         raise UserError(f"{path}: {type(error).__name__}: {_line(error)}; check address and credentials") from None
-    if not found:
+    if not names:
         raise UserError(f"{path}: no such file, and no folder with files in it; check the path")
-    return found
+    return names
 
 
 def read(path: str) -> bytes:

@@ -40,10 +40,10 @@ def concealed(name: str) -> str:
 def key_columns(path: str, names: Iterable[str] = KEYS) -> Iterator[pa.Table]:
     """The columns `names`, as far as the file has them and they can be read as strings, in bounded pieces."""
     with open_parquet(path) as file:
-        there = _keys_of(file.schema_arrow, names)
-        if there:
-            for batch in file.iter_batches(batch_size=1 << 16, columns=there):
-                yield _as_strings(pa.Table.from_batches([batch]), there)
+        keys = _keys_of(file.schema_arrow, names)
+        if keys:
+            for batch in file.iter_batches(batch_size=1 << 16, columns=keys):
+                yield _as_strings(pa.Table.from_batches([batch]), keys)
 
 
 def remove_rows(source: str, target: str | None, listed: Takedown, ids: pa.Array, reason: str | None) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def remove_rows(source: str, target: str | None, listed: Takedown, ids: pa.Array
     removed = size = 0
     with open_parquet(source) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
-        told = [name for name in (*LOST.names[:2], reason) if name in schema.names]
+        counted_by = [name for name in (*LOST.names[:2], reason) if name in schema.names]
         weighed = ["text"] if "text" in schema.names and _is_text(schema.field("text").type) else []
-        read = None if target else list(dict.fromkeys([*_keys_of(schema, KEYS), *told, *weighed]))
+        read = None if target else list(dict.fromkeys([*_keys_of(schema, KEYS), *counted_by, *weighed]))
 
         def kept() -> Iterator[pa.Table]:
             nonlocal removed, size
@@ -68,8 +68,10 @@ def remove_rows(source: str, target: str | None, listed: Takedown, ids: pa.Array
                 removed += len(gone)
                 for name in weighed:
                     size += pc.sum(pc.binary_length(gone[name])).as_py() or 0
-                columns = [gone[name].to_pylist() if name in told else [None] * len(gone) for name in LOST.names[:2]]
-                reasons = gone[reason].to_pylist() if reason in told else [None] * len(gone)
+                columns = [
+                    gone[name].to_pylist() if name in counted_by else [None] * len(gone) for name in LOST.names[:2]
+                ]
+                reasons = gone[reason].to_pylist() if reason in counted_by else [None] * len(gone)
                 lost.update(zip(*columns, reasons, strict=True))
                 yield _conceal(group.filter(pa.array(~goes)), ids)
 
@@ -81,26 +83,24 @@ def remove_rows(source: str, target: str | None, listed: Takedown, ids: pa.Array
             with RowGroupWriter(target, schema, rows_a_group, compression=codec) as out:
                 for piece in kept():
                     out.write(piece)
-    told_apart = [
-        dict(zip([*LOST.names, "rows"], [*what, n], strict=True)) for what, n in sorted(lost.items(), key=str)
-    ]
-    return {"path": None, "rows": rows, "removed": removed, "bytes": size, "lost": told_apart}
+    breakdown = [dict(zip([*LOST.names, "rows"], [*what, n], strict=True)) for what, n in sorted(lost.items(), key=str)]
+    return {"path": None, "rows": rows, "removed": removed, "bytes": size, "lost": breakdown}
 
 
-def listed_rows(told: pa.Table, listed: Takedown) -> np.ndarray:
-    """bool, a value a row: whether its url or host is listed. told: a piece of `key_columns`."""
-    goes = np.zeros(len(told), np.bool_)
+def listed_rows(keys: pa.Table, listed: Takedown) -> np.ndarray:
+    """bool, a value a row: whether its url or host is listed. keys: a piece of `key_columns`."""
+    goes = np.zeros(len(keys), np.bool_)
     for name, match in (("url", listed.match), ("host", listed.match_hosts)):
-        if name in told.column_names:
-            goes |= match(_joined(told[name]))
+        if name in keys.column_names:
+            goes |= match(_joined(keys[name]))
     return goes
 
 
 def _goes(group: pa.Table, listed: Takedown, ids: pa.Array) -> np.ndarray:
-    told = _as_strings(group, _keys_of(group.schema, KEYS))
-    goes = listed_rows(told, listed)
-    if "id" in told.column_names and len(ids):
-        goes |= pc.is_in(_joined(told["id"]), value_set=ids).to_numpy(zero_copy_only=False)
+    keys = _as_strings(group, _keys_of(group.schema, KEYS))
+    goes = listed_rows(keys, listed)
+    if "id" in keys.column_names and len(ids):
+        goes |= pc.is_in(_joined(keys["id"]), value_set=ids).to_numpy(zero_copy_only=False)
     return goes
 
 
@@ -108,12 +108,12 @@ def _conceal(kept: pa.Table, ids: pa.Array) -> pa.Table:
     if not len(ids) or "cluster_id" not in _keys_of(kept.schema, KEYS):
         return kept
     place = kept.schema.get_field_index("cluster_id")
-    field, told = kept.schema.field(place), _joined(_as_strings(kept, ["cluster_id"])["cluster_id"])
-    hit = pc.is_in(told, value_set=ids)
+    field, cluster_ids = kept.schema.field(place), _joined(_as_strings(kept, ["cluster_id"])["cluster_id"])
+    hit = pc.is_in(cluster_ids, value_set=ids)
     if not pc.any(hit).as_py() or not _is_text(field.type):
         return kept
-    names = pa.array([concealed(name or "") for name in told.filter(hit).to_pylist()], pa.string())
-    return kept.set_column(place, field, pc.replace_with_mask(told, hit, names).cast(field.type))
+    names = pa.array([concealed(name or "") for name in cluster_ids.filter(hit).to_pylist()], pa.string())
+    return kept.set_column(place, field, pc.replace_with_mask(cluster_ids, hit, names).cast(field.type))
 
 
 def _form(old: pq.FileMetaData) -> tuple[int, str]:
@@ -138,10 +138,10 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _as_strings(table: pa.Table, names: Iterable[str]) -> pa.Table:
-    told = table.select(list(names))  # of no column it has rows all the same
-    for place, name in enumerate(told.column_names):
-        told = told.set_column(place, name, told[name].cast(pa.string()))
-    return told
+    strings = table.select(list(names))  # of no column it has rows all the same
+    for place, name in enumerate(strings.column_names):
+        strings = strings.set_column(place, name, strings[name].cast(pa.string()))
+    return strings
 
 
 def _joined(column: pa.ChunkedArray) -> pa.Array:

@@ -40,9 +40,9 @@ class Takedown:
     """
 
     def __init__(self, urls: Sequence[str], hosts: Sequence[str]) -> None:
-        found = [_hashed(line) for path in urls for line in _addresses(path)]
-        self.n_urls, self.n_fronts = len(found), sum(front for _, front in found)
-        self._urls = np.unique(np.fromiter((value for value, _ in found), np.uint64, len(found)))
+        entries = [_hashed(line) for path in urls for line in _addresses(path)]
+        self.n_urls, self.n_fronts = len(entries), sum(front for _, front in entries)
+        self._urls = np.unique(np.fromiter((value for value, _ in entries), np.uint64, len(entries)))
         self._hosts = _host_lists(hosts)
         self.n_hosts = sum(self._hosts.n_entries)
 
@@ -50,8 +50,8 @@ class Takedown:
         """bool, an address each: what is to be taken down. urls: strings, nulls allowed."""
         hits = self.match_hosts(urls)
         if len(self._urls):
-            given = (one and one.decode("utf-8", "replace") for one in urls.cast(pa.large_binary()).to_pylist())
-            hashes = np.fromiter((xxh3_64_intdigest(address(one or "")) for one in given), np.uint64, len(urls))
+            given = (url and url.decode("utf-8", "replace") for url in urls.cast(pa.large_binary()).to_pylist())
+            hashes = np.fromiter((xxh3_64_intdigest(address(url or "")) for url in given), np.uint64, len(urls))
             places = np.searchsorted(self._urls, hashes)
             places[places == len(self._urls)] = 0
             hits |= self._urls[places] == hashes
@@ -59,8 +59,8 @@ class Takedown:
 
     def match_hosts(self, hosts: pa.Array) -> np.ndarray:
         """`match` by the lists of hosts alone, for bare hosts."""
-        there = [value is not None for value in self._hosts.match(hosts)]
-        return np.fromiter(there, np.bool_, len(there))
+        hits = [value is not None for value in self._hosts.match(hosts)]
+        return np.fromiter(hits, np.bool_, len(hits))
 
 
 def _hashed(line: str) -> tuple[int, bool]:

@@ -61,29 +61,29 @@ class UrlLists:
         self._longest_url = 0
         for source in paths:
             for name, files in _members(source):
-                found = _Entries()
+                entries = _Entries()
                 for file in files:
-                    found.read(file)
-                if not found.count or found.ignored > found.count:
+                    entries.read(file)
+                if not entries.count or entries.ignored > entries.count:
                     raise UserError(
-                        f"{files[0]}: {found.ignored} lines of {found.count + found.ignored} name neither host nor "
-                        f"URL{found.first_ignored}; give a host, a domain or a URL a line, or a UT1 folder"
+                        f"{files[0]}: {entries.ignored} lines of {entries.count + entries.ignored} name neither host "
+                        f"nor URL{entries.first_ignored}; give a host, a domain or a URL a line, or a UT1 folder"
                     )
                 if name not in self.names:
                     self.names.append(name)
                     self.n_entries.append(0)
                     self.n_ignored.append(0)
                 index = self.names.index(name)
-                self.n_entries[index] += found.count
-                self.n_ignored[index] += found.ignored
-                if found.ignored:
+                self.n_entries[index] += entries.count
+                self.n_ignored[index] += entries.ignored
+                if entries.ignored:
                     self._notes.append(
-                        f"block list {name}: {files[0]}: {found.ignored:,} lines are ignored, which name "
-                        f"neither host nor URL{found.first_ignored}"
+                        f"block list {name}: {files[0]}: {entries.ignored:,} lines are ignored, which name "
+                        f"neither host nor URL{entries.first_ignored}"
                     )
-                hosts.append((np.concatenate([np.empty(0, np.uint64), *found.hosts]), index))
-                urls.append((np.fromiter(found.urls, np.uint64, len(found.urls)), index))
-                self._longest_url = max(self._longest_url, found.longest_url)
+                hosts.append((np.concatenate([np.empty(0, np.uint64), *entries.hosts]), index))
+                urls.append((np.fromiter(entries.urls, np.uint64, len(entries.urls)), index))
+                self._longest_url = max(self._longest_url, entries.longest_url)
         self._hosts, self._host_lists = _table(hosts)
         self._urls, self._url_lists = _table(urls)
 
@@ -119,7 +119,7 @@ class UrlLists:
             ("url", self._urls, self._url_lists, url_rows, url_hashes),
             ("host", self._hosts, self._host_lists, host_rows, host_hashes),  # the second outweighs the first
         ):
-            for row, index in _found(table, lists, rows, hashes):
+            for row, index in _hits(table, lists, rows, hashes):
                 verdicts[row] = f"{kind}:{self.names[index]}"
         return verdicts
 
@@ -243,12 +243,12 @@ def _domains(host: bytes) -> list[bytes]:
     """The host and the domains that it is in. Of a name longer than any, only itself."""
     if len(host) > MAX_HOST or host.startswith(b"[") or (host[-1:].isdigit() and _IPV4.fullmatch(host)):
         return [host]
-    found = [host]
+    domains = [host]
     at = host.find(b".")
     while at >= 0:
-        found.append(host[at + 1 :])
+        domains.append(host[at + 1 :])
         at = host.find(b".", at + 1)
-    return found
+    return domains
 
 
 def _prefixes(host: bytes, rest: str, longest: int) -> Iterator[bytes]:
@@ -290,7 +290,7 @@ def _table(parts: list[tuple[np.ndarray, int]]) -> tuple[np.ndarray, np.ndarray]
     return unique, lists[first]
 
 
-def _found(table: np.ndarray, lists: np.ndarray, rows: list[int], hashes: list[int]) -> Iterator[tuple[int, int]]:
+def _hits(table: np.ndarray, lists: np.ndarray, rows: list[int], hashes: list[int]) -> Iterator[tuple[int, int]]:
     """Row and list of every hit, the first list of a row last."""
     if not len(table) or not rows:
         return

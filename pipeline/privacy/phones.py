@@ -295,7 +295,7 @@ def _ends(run: str, start: int, before_years: bool = True) -> list[int]:
 
     A group that looks like a year ends what can be a number without it, unless a numbering plan is to judge.
     """
-    found: list[int] = []
+    ends: list[int] = []
     digits, end = 0, start
     for group in GROUP.finditer(run, start):
         between = run[end : group.start()]
@@ -308,8 +308,8 @@ def _ends(run: str, start: int, before_years: bool = True) -> list[int]:
             break
         end = group.end()
         if digits >= MIN_DIGITS:
-            found.append(end)
-    return found[::-1]
+            ends.append(end)
+    return ends[::-1]
 
 
 def _international(run: str, start: int, cued: bool) -> int:
@@ -360,8 +360,8 @@ def _is_a_draw(number: str) -> bool:
 
 
 def _scripts(text: str) -> list[str]:
-    found = {name for name in map(_script, set(text)) if name}
-    return sorted(found - {"Han"} if "Kana" in found else found)
+    scripts = {name for name in map(_script, set(text)) if name}
+    return sorted(scripts - {"Han"} if "Kana" in scripts else scripts)
 
 
 def mask_phones(text: str) -> tuple[str, int]:
@@ -375,14 +375,14 @@ def mask_phones(text: str) -> tuple[str, int]:
     tail = ""  # the end of what is written
     done = n_phones = 0
     scripts: list[str] | None = None
-    for found in RUN.finditer(text):
-        if len(DIGIT.findall(found.group())) < MIN_DIGITS:
+    for candidate in RUN.finditer(text):
+        if len(DIGIT.findall(candidate.group())) < MIN_DIGITS:
             continue
-        begin = found.start()
+        begin = candidate.start()
         lead = LEAD.search(text, max(done, begin - 3), begin)
         begin -= len(lead.group()) if lead else 0
-        run = plain(text[begin : found.end()])
-        if text.startswith(MASK, found.end()):
+        run = plain(text[begin : candidate.end()])
+        if text.startswith(MASK, candidate.end()):
             run += MASK
         at = 0
         while at >= 0:

@@ -136,18 +136,18 @@ def _is(what: regex.Pattern[str], character: str) -> bool:
     return what.match(character) is not None
 
 
-def _selector(found: re.Match[str]) -> str:
+def _selector(match: re.Match[str]) -> str:
     """What stays of a run of variation selectors."""
-    before = found.string[found.start() - 1] if found.start() else "\n"
-    first = found.group()[0]
+    before = match.string[match.start() - 1] if match.start() else "\n"
+    first = match.group()[0]
     return first if _is(VISIBLE if first <= "\ufe0f" else HAN, before) else ""
 
 
-def _zero_width(found: re.Match[str]) -> str:
+def _zero_width(match: re.Match[str]) -> str:
     """What stays of a run of zero-width characters."""
-    run, text = found.group(), found.string
-    before = text[found.start() - 1] if found.start() else "\n"
-    after = text[found.end()] if found.end() < len(text) else "\n"
+    run, text = match.group(), match.string
+    before = text[match.start() - 1] if match.start() else "\n"
+    after = text[match.end()] if match.end() < len(text) else "\n"
     if ZERO_WIDTH_JOINER in run and _is(PICTOGRAPH, after) and _is(EMOJI_END, before):
         return ZERO_WIDTH_JOINER
     joiners = run.replace(ZERO_WIDTH_SPACE, "")
@@ -195,10 +195,10 @@ def _directions(line: str) -> str:
 
 
 def _drop_invisible(text: str) -> str:
-    found = set(INVISIBLE.findall(text))
-    if not found:
+    invisible = set(INVISIBLE.findall(text))
+    if not invisible:
         return text
-    if RARE.search("".join(found)):
+    if RARE.search("".join(invisible)):
         text = TAGS.sub(r"\1", USELESS.sub("", text))
         text = STRAY_SEPARATOR.sub("", text)
     text = SELECTORS.sub(_selector, text)

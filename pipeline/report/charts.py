@@ -43,13 +43,16 @@ class Funnel(NamedTuple):
 
 def funnel(accounts: Mapping[str, Account]) -> Funnel:
     """A bar a stage, in the order given, all on one scale. Records that hold no page (`type`) are not drawn."""
-    drawn = {stage: {r: n for r, n in one["dropped"].items() if not _pageless(r)} for stage, one in accounts.items()}
-    rows = {stage: one["rows_out"] + sum(drawn[stage].values()) for stage, one in accounts.items()}
+    drawn = {
+        stage: {r: n for r, n in account["dropped"].items() if not _pageless(r)} for stage, account in accounts.items()
+    }
+    rows = {stage: account["rows_out"] + sum(drawn[stage].values()) for stage, account in accounts.items()}
     full = max(rows.values(), default=0)
     bars = [
-        Bar(stage, rows[stage], one["rows_out"], _segments(one, drawn[stage], full)) for stage, one in accounts.items()
+        Bar(stage, rows[stage], account["rows_out"], _segments(account, drawn[stage], full))
+        for stage, account in accounts.items()
     ]
-    pageless = sum(n for one in accounts.values() for reason, n in one["dropped"].items() if _pageless(reason))
+    pageless = sum(n for account in accounts.values() for reason, n in account["dropped"].items() if _pageless(reason))
     return Funnel(bars, full, pageless)
 
 

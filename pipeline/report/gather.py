@@ -101,7 +101,7 @@ def _stage(root: str, name: str, records: dict[str, RunRecord | None]) -> Stage 
     ledger = storage.read_json(storage.join(root, name, LEDGER))
     if record is None or ledger is None:
         return None
-    above = {key: found["fingerprint"] for key in record["inputs"] if (found := records.get(key))}
+    above = {key: upstream["fingerprint"] for key in record["inputs"] if (upstream := records.get(key))}
     outdated = [key for key, now in sorted(above.items()) if record["inputs"][key] != now]
     return Stage(record, ledger, storage.read_json(storage.join(root, name, EXAMPLES)) or [], outdated)
 
@@ -120,7 +120,9 @@ def archives(folder: str) -> Archives | None:
             size += row["size"] or 0
             if row["status"] != "ok":
                 broken += 1
-                row["breaks"] = sum(one["count"] for one in row["counts"] or [] if one["record_type"] == "archive")
+                row["breaks"] = sum(
+                    entry["count"] for entry in row["counts"] or [] if entry["record_type"] == "archive"
+                )
                 worst.append((_health(row), row))
         worst = heapq.nsmallest(WORST_ARCHIVES, worst, key=lambda entry: entry[0])
     return Archives(count, size, broken, [row for _, row in worst])
@@ -154,14 +156,14 @@ def training(folder: str) -> Training:
         if line.get("split") == "validation":
             if line["loss"] is not None:
                 result.validation.append((line["step"], line["loss"]))
-            result.validation_languages = {name: one["loss"] for name, one in languages.items()}
+            result.validation_languages = {name: scores["loss"] for name, scores in languages.items()}
         else:
             result.steps.append(line)
             recent.append(languages)
     for name, last in sorted(recent[-1].items()) if recent else ():
-        lines = [one[name] for one in recent if one.get(name, {}).get("loss") is not None]
-        guesses = sum(one["masked"] for one in lines)
-        loss = sum(one["loss"] * one["masked"] for one in lines) / guesses if guesses else None
+        lines = [languages[name] for languages in recent if languages.get(name, {}).get("loss") is not None]
+        guesses = sum(line["masked"] for line in lines)
+        loss = sum(line["loss"] * line["masked"] for line in lines) / guesses if guesses else None
         result.languages[name] = {key: last.get(key) for key in ("tokens", "documents", "epochs")} | {"loss": loss}
     return result
 

@@ -40,7 +40,7 @@ def render(corpus: Corpus) -> str:
         lstrip_blocks=True,
     )
     written = (words.count, words.share, words.number, words.ratio, words.nats, words.setting)
-    environment.filters |= {one.__name__: one for one in written}
+    environment.filters |= {formatter.__name__: formatter for formatter in written}
     script = environment.get_template("script.js.j2").render()
     picture = funnel({name: stage.ledger for name in FUNNEL_STAGES if (stage := corpus.stages[name])})
     page = environment.get_template("page.html.j2").render(
@@ -97,11 +97,11 @@ def _series(run: Training, key: str) -> list[tuple[float, float]]:
 
 def _records(corpus: Corpus) -> list[tuple[str, list[tuple[str, Mapping[str, Any]]]]]:
     """(stage, tables of what its run record holds)."""
-    found: dict[str, Mapping[str, Any]] = {name: stage.record for name, stage in corpus.stages.items() if stage}
+    records: dict[str, Mapping[str, Any]] = {name: stage.record for name, stage in corpus.stages.items() if stage}
     if corpus.training and corpus.training.record:
-        found["pretrain"] = corpus.training.record
+        records["pretrain"] = corpus.training.record
     result: list[tuple[str, list[tuple[str, Mapping[str, Any]]]]] = []
-    for name, record in found.items():
+    for name, record in records.items():
         parts = {key: value for key, value in record.items() if isinstance(value, Mapping)}
         facts = {key: value for key, value in record.items() if key not in parts and key != "stage"}
         result.append((name, [("run", facts), *sorted(parts.items())]))

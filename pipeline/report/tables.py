@@ -27,33 +27,37 @@ class Figure(NamedTuple):
 
 def figures(corpus: Corpus) -> list[Figure]:
     """The numbers to remember; those of stages that have not run are left out."""
-    found: list[Figure] = []
+    numbers: list[Figure] = []
     ledgers = {name: stage.ledger for name, stage in corpus.stages.items() if stage}
     if corpus.archives:
         stored = f"{size(corpus.archives.size)} as stored" if corpus.archives.size else ""
-        found.append(Figure("archives", count(corpus.archives.count), stored))
-    if one := ledgers.get("extract"):
-        found.append(Figure("records", count(one["rows_in"]), "read from the archives"))
-        found.append(Figure("documents", count(one["rows_out"]), "with a main text"))
+        numbers.append(Figure("archives", count(corpus.archives.count), stored))
+    if ledger := ledgers.get("extract"):
+        numbers.append(Figure("records", count(ledger["rows_in"]), "read from the archives"))
+        numbers.append(Figure("documents", count(ledger["rows_out"]), "with a main text"))
     for name, note in (("clean", "pass the rules"), ("dedup", "without their copies"), ("sample", "in the shards")):
-        if one := ledgers.get(name):
-            kept = percent(one["rows_out"] / one["rows_in"]) if one["rows_in"] else "none"
-            found.append(Figure(f"after {name}", count(one["rows_out"]), f"{note}; {kept} of {count(one['rows_in'])}"))
-    if told := [one for name in DOCUMENT_STAGES if (one := ledgers.get(name))]:
-        spoken = sum(account["rows_out"] > 0 for account in told[-1]["by_language"].values())
-        found.append(Figure("languages", count(spoken), f"after {told[-1]['stage']}"))
+        if ledger := ledgers.get(name):
+            kept = percent(ledger["rows_out"] / ledger["rows_in"]) if ledger["rows_in"] else "none"
+            numbers.append(
+                Figure(f"after {name}", count(ledger["rows_out"]), f"{note}; {kept} of {count(ledger['rows_in'])}")
+            )
+    if document_ledgers := [ledger for name in DOCUMENT_STAGES if (ledger := ledgers.get(name))]:
+        spoken = sum(account["rows_out"] > 0 for account in document_ledgers[-1]["by_language"].values())
+        numbers.append(Figure("languages", count(spoken), f"after {document_ledgers[-1]['stage']}"))
     if corpus.mixture:
-        written = sum(one["bytes"] + one["validation_bytes"] for one in corpus.mixture["languages"].values())
-        found.append(Figure("text", size(written), f"{size(corpus.mixture['total_bytes'])} in one pass of the mixture"))
+        written = sum(row["bytes"] + row["validation_bytes"] for row in corpus.mixture["languages"].values())
+        numbers.append(
+            Figure("text", size(written), f"{size(corpus.mixture['total_bytes'])} in one pass of the mixture")
+        )
     if corpus.vocabulary:
         cost = corpus.vocabulary["total"]["bytes_per_token"]
-        found.append(Figure("pieces", count(corpus.vocabulary["vocab_size"]), f"{ratio(cost)} bytes a token"))
+        numbers.append(Figure("pieces", count(corpus.vocabulary["vocab_size"]), f"{ratio(cost)} bytes a token"))
     if corpus.training and corpus.training.steps:
         last = corpus.training.steps[-1]
-        found.append(Figure("tokens trained", brief(last["tokens"]), f"{count(last['step'])} steps"))
+        numbers.append(Figure("tokens trained", brief(last["tokens"]), f"{count(last['step'])} steps"))
         if last["loss"] is not None:
-            found.append(Figure("training loss", nats(last["loss"]), "nats, last line of the log"))
-    return found
+            numbers.append(Figure("training loss", nats(last["loss"]), "nats, last line of the log"))
+    return numbers
 
 
 class Reason(NamedTuple):
@@ -90,18 +94,18 @@ def reasons(name: str, stage: Stage, bar: Bar | None) -> list[Reason]:
 def _threshold(reason: str, config: Mapping[str, Any]) -> str:
     """What the rule compares with, and what the config says differently for some languages; a rule of the config's
     own is shown whole."""
-    own = config["rules"] if isinstance(config.get("rules"), dict) else {}
-    expression = expression_of(reason, own)
-    found = []
+    rules = config["rules"] if isinstance(config.get("rules"), dict) else {}
+    expression = expression_of(reason, rules)
+    thresholds = []
     for name in dict.fromkeys(_THRESHOLD.findall(expression)):
         if name in config:
             by_language = sorted(config.get("by_language", {}).items())
             special = {key: values[name] for key, values in by_language if name in values}
             default = name not in config.get("for_all_languages", [name])  # then profiles of languages go before it
             value = f"{name} = {setting(config[name])}" + (" where no profile differs" if default else "")
-            found.append(value + (f" ({setting(special)})" if special else ""))
-    mine = [expression] if reason.removeprefix("rule:") in own else []
-    return "; ".join(mine + found)
+            thresholds.append(value + (f" ({setting(special)})" if special else ""))
+    whole = [expression] if reason.removeprefix("rule:") in rules else []
+    return "; ".join(whole + thresholds)
 
 
 def _mostly(reason: str, ledger: Ledger) -> str:
@@ -154,20 +158,20 @@ Column = tuple[str, str, Mapping[str, float | None], Callable[[float | None], st
 
 def _columns(corpus: Corpus) -> list[Column]:
     """(group, title, `eng_Latn` -> value, how it is written)."""
-    told = [(name, stage.ledger["by_language"]) for name in DOCUMENT_STAGES if (stage := corpus.stages[name])]
+    by_stage = [(name, stage.ledger["by_language"]) for name in DOCUMENT_STAGES if (stage := corpus.stages[name])]
     columns: list[Column] = []
-    if told:
-        found = {label: account["rows_in"] for label, account in told[0][1].items()}
-        columns.append(("Documents", "found", found, count))
-        for name, accounts in told:
-            columns.append(("Documents", name, {k: one["rows_out"] for k, one in accounts.items()}, count))
-        last = told[-1][1]
-        kept = {k: last[k]["rows_out"] / n if k in last else 0.0 for k, n in found.items() if n}
+    if by_stage:
+        rows_in = {label: account["rows_in"] for label, account in by_stage[0][1].items()}
+        columns.append(("Documents", "found", rows_in, count))
+        for name, accounts in by_stage:
+            columns.append(("Documents", name, {k: account["rows_out"] for k, account in accounts.items()}, count))
+        last = by_stage[-1][1]
+        kept = {k: last[k]["rows_out"] / n if k in last else 0.0 for k, n in rows_in.items() if n}
         columns.append(("Documents", "share kept", kept, percent))
     if corpus.mixture:
         mixed = corpus.mixture["languages"]
         for key, title, write in (("bytes", "bytes", size), ("epochs", "epochs", ratio), ("weight", "weight", percent)):
-            columns.append(("Mixture", title, {label: one[key] for label, one in mixed.items()}, write))
+            columns.append(("Mixture", title, {label: row[key] for label, row in mixed.items()}, write))
     if corpus.vocabulary:
         costs = corpus.vocabulary["languages"]
         for key, title, write in (
@@ -175,9 +179,9 @@ def _columns(corpus: Corpus) -> list[Column]:
             ("fertility", "tokens a word", ratio),
             ("byte_fallback_share", "byte pieces", percent),
         ):
-            columns.append(("Vocabulary", title, {label: one[key] for label, one in costs.items()}, write))
+            columns.append(("Vocabulary", title, {label: row[key] for label, row in costs.items()}, write))
     if run := corpus.training:
-        columns.append(("Training", "loss", {label: one["loss"] for label, one in run.languages.items()}, nats))
+        columns.append(("Training", "loss", {label: row["loss"] for label, row in run.languages.items()}, nats))
         if run.validation_languages:
             columns.append(("Training", "validation", run.validation_languages, nats))
     return columns
@@ -188,11 +192,14 @@ def _fate(corpus: Corpus, label: str) -> list[Segment]:
     accounts = {
         name: stage.ledger["by_language"].get(label) for name in DOCUMENT_STAGES if (stage := corpus.stages[name])
     }
-    there = {name: account for name, account in accounts.items() if account}
-    if not there:
+    present = {name: account for name, account in accounts.items() if account}
+    if not present:
         return []
-    kept = list(there.values())[-1]["rows_out"]
-    parts = [("kept", kept, "kept"), *((name, sum(one["dropped"].values()), name) for name, one in there.items())]
+    kept = list(present.values())[-1]["rows_out"]
+    parts = [
+        ("kept", kept, "kept"),
+        *((name, sum(account["dropped"].values()), name) for name, account in present.items()),
+    ]
     return stacked(parts, sum(value for _, value, _ in parts))
 
 
@@ -212,16 +219,16 @@ class LanguageLoss(NamedTuple):
 
 def losses(run: Training) -> list[LanguageLoss]:
     """A row a language, the one with most tokens first."""
-    trained = [one["loss"] for one in run.languages.values() if one["loss"] is not None]
+    trained = [row["loss"] for row in run.languages.values() if row["loss"] is not None]
     top = max([*trained, *run.validation_languages.values()], default=1.0) or 1.0
     ordered = sorted(run.languages.items(), key=lambda entry: (-(entry[1]["tokens"] or 0), entry[0]))
     rows = []
-    for label, one in ordered[:MOST_LANGUAGES]:
-        loss, held_out = one["loss"], run.validation_languages.get(label)
+    for label, row in ordered[:MOST_LANGUAGES]:
+        loss, held_out = row["loss"], run.validation_languages.get(label)
         widths = [round(100 * (value or 0) / top, 2) for value in (loss, held_out)]
         rows.append(
             LanguageLoss(
-                label, tag(label), one["tokens"], one["documents"], one["epochs"], loss, widths[0], held_out, widths[1]
+                label, tag(label), row["tokens"], row["documents"], row["epochs"], loss, widths[0], held_out, widths[1]
             )
         )
     return rows

@@ -9,7 +9,9 @@ from pipeline.privacy.masks import mask
 from schemas import clean, dedup, extract, sample, vocab
 from schemas.records import REMOVED
 
-MEANINGS: dict[str, dict[str, str]] = {one.STAGE: one.REASONS for one in (extract, clean, dedup, sample, vocab)}
+MEANINGS: dict[str, dict[str, str]] = {
+    schema.STAGE: schema.REASONS for schema in (extract, clean, dedup, sample, vocab)
+}
 TEXT_CHARACTERS = 600
 
 # BCP 47 asks for the code of two letters where there is one. lid.176's bh and sh are no tags of today.

@@ -100,8 +100,8 @@ def _places() -> np.ndarray:
 
 
 @kernel
-def _count(data, begin, end, pages, kinds, places, counts, found) -> None:
-    """Letters of one span in each of NAMES, into `found`; `counts` is room for 1 + len(SCRIPTS)."""
+def _count(data, begin, end, pages, kinds, places, counts, tally) -> None:
+    """Letters of one span in each of NAMES, into `tally`; `counts` is room for 1 + len(SCRIPTS)."""
     counts[:] = 0
     at = begin
     while at < end:
@@ -111,30 +111,30 @@ def _count(data, begin, end, pages, kinds, places, counts, found) -> None:
         else:
             point, at = decode(data, at, end)
             counts[kinds[pages[point >> 8], point & 255]] += 1
-    found[:] = 0
+    tally[:] = 0
     for script in range(len(places)):
-        found[places[script]] = counts[script + 1]
+        tally[places[script]] = counts[script + 1]
     # Kana and the Han characters beside it are Japanese; Han beside Hangul is Korean.
     kana = counts[HIRAGANA] + counts[KATAKANA]
-    found[places[HIRAGANA - 1]] = 0
-    found[places[KATAKANA - 1]] = 0
-    found[_JAPANESE] += kana
+    tally[places[HIRAGANA - 1]] = 0
+    tally[places[KATAKANA - 1]] = 0
+    tally[_JAPANESE] += kana
     han, hangul = counts[HAN], counts[HANGUL]
     most = max(kana, hangul)
     if most and han and most >= MIN_SYLLABARY_SHARE * (han + most):
-        found[places[HAN - 1]] = 0
-        found[_JAPANESE if kana >= hangul else places[HANGUL - 1]] += han
+        tally[places[HAN - 1]] = 0
+        tally[_JAPANESE if kana >= hangul else places[HANGUL - 1]] += han
 
 
 @kernel
 def _main(data, starts, ends, pages, kinds, places, main, share, letters) -> None:
-    counts, found = np.zeros(len(places) + 1, np.int64), np.zeros(len(places) + 1, np.int64)
+    counts, tally = np.zeros(len(places) + 1, np.int64), np.zeros(len(places) + 1, np.int64)
     for span in range(len(starts)):
-        _count(data, starts[span], ends[span], pages, kinds, places, counts, found)
-        best = found.argmax()
-        letters[span] = found.sum()
+        _count(data, starts[span], ends[span], pages, kinds, places, counts, tally)
+        best = tally.argmax()
+        letters[span] = tally.sum()
         main[span] = best if letters[span] else -1
-        share[span] = found[best] / max(1, letters[span])
+        share[span] = tally[best] / max(1, letters[span])
 
 
 _JAPANESE = NAMES.index(JAPANESE)
@@ -143,9 +143,9 @@ _JAPANESE = NAMES.index(JAPANESE)
 def span_scripts(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Scripts:
     """The scripts of spans (int64 offsets) of `data`, uint8, UTF-8."""
     size = len(starts)
-    found = Scripts(np.zeros(size, np.int16), np.zeros(size), np.zeros(size, np.int64))
-    _main(data, starts, ends, *table(), _places(), *found)
-    return found
+    scripts = Scripts(np.zeros(size, np.int16), np.zeros(size), np.zeros(size, np.int64))
+    _main(data, starts, ends, *table(), _places(), *scripts)
+    return scripts
 
 
 def scripts_of(texts: pa.Array) -> Scripts:
@@ -160,11 +160,11 @@ def script_shares(text: str) -> dict[str, float]:
     Kana and the Han characters beside it count as `Jpan`; Han beside Hangul counts as `Hang`.
     """
     data, _ = utf8(from_strings([text]))
-    counts, found = np.zeros(len(SCRIPTS) + 1, np.int64), np.zeros(len(NAMES), np.int64)
-    _count(data, 0, len(data), *table(), _places(), counts, found)
-    total = int(found.sum())
-    order = sorted(np.flatnonzero(found), key=lambda place: (-found[place], place))
-    return {NAMES[place]: int(found[place]) / total for place in order}
+    counts, tally = np.zeros(len(SCRIPTS) + 1, np.int64), np.zeros(len(NAMES), np.int64)
+    _count(data, 0, len(data), *table(), _places(), counts, tally)
+    total = int(tally.sum())
+    order = sorted(np.flatnonzero(tally), key=lambda place: (-tally[place], place))
+    return {NAMES[place]: int(tally[place]) / total for place in order}
 
 
 def main_script(text: str) -> str:

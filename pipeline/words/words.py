@@ -70,29 +70,29 @@ def _find_words(
         state = OTHER  # what the word that is open is: RUN, SINGLE, or OTHER when none is
         start, state_hash, length, flag = begin, SEED, 0, 0
         while at < end:
-            here = at
+            place = at
             if data[at] < 128:
-                found = quick[data[at]]
-                if state != OTHER and (found == OTHER or state != RUN):
+                properties = quick[data[at]]
+                if state != OTHER and (properties == OTHER or state != RUN):
                     starts[count], ends[count] = start - begin, at - begin
                     hashes[count], lengths[count], flags[count] = mix(state_hash), length, flag
                     count += 1
                     state = OTHER
-                if found == OTHER:
+                if properties == OTHER:
                     at += 1
                     seen += 1
                     continue
                 if state == OTHER:
-                    state, start, state_hash, length, flag = RUN, here, SEED, 0, 0
-                while found != OTHER:
+                    state, start, state_hash, length, flag = RUN, place, SEED, 0, 0
+                while properties != OTHER:
                     state_hash = (state_hash ^ lower[data[at]]) * FIRST
                     state_hash ^= state_hash >> np.uint64(32)
-                    if found & LETTER:
+                    if properties & LETTER:
                         flag |= HAS_LETTER
                     at += 1
-                    found = quick[data[at]] if at < end and data[at] < 128 else OTHER
-                length += at - here
-                seen += at - here
+                    properties = quick[data[at]] if at < end and data[at] < 128 else OTHER
+                length += at - place
+                seen += at - place
                 continue
             point, at = decode(data, at, end)  # type: ignore[assignment]
             kind = tables.kinds[tables.pages[point >> 8], point & 255]
@@ -100,30 +100,30 @@ def _find_words(
             parts = 1 if row < 0 else tables.longer[row, 0]
             for part in range(parts):
                 if row < 0:
-                    character, found = point + tables.shift[kind], tables.flags[kind]
+                    character, properties = point + tables.shift[kind], tables.flags[kind]
                 else:
                     character = np.int64(tables.longer[row, 1 + part])
-                    found = tables.flags[tables.kinds[tables.pages[character >> 8], character & 255]]
+                    properties = tables.flags[tables.kinds[tables.pages[character >> 8], character & 255]]
                 seen += 1
-                what = found & 3
+                what = properties & 3
                 if what == MARK and state != OTHER:
                     pass  # a mark belongs to the character before it
                 elif what == RUN and state == RUN:
                     pass
                 else:
                     if state != OTHER:
-                        starts[count], ends[count] = start - begin, here - begin if part == 0 else at - begin
+                        starts[count], ends[count] = start - begin, place - begin if part == 0 else at - begin
                         hashes[count], lengths[count], flags[count] = mix(state_hash), length, flag
                         count += 1
                     # with nothing to lean on a mark begins a run
                     state = RUN if what == MARK else what
-                    start, state_hash, length = here, SEED, 0
+                    start, state_hash, length = place, SEED, 0
                     flag = IS_SINGLE if what == SINGLE else 0
                 if state != OTHER:
                     state_hash = (state_hash ^ np.uint64(character)) * FIRST
                     state_hash ^= state_hash >> np.uint64(32)
                     length += 1
-                    if found & LETTER:
+                    if properties & LETTER:
                         flag |= HAS_LETTER
         if state != OTHER:
             starts[count], ends[count] = start - begin, end - begin
@@ -159,18 +159,18 @@ def ngram_hashes(hashes: np.ndarray, n: int) -> np.ndarray:
 def word_hashes(words: Iterable[str]) -> np.ndarray:
     """The hash of each word, uint64; ValueError for what is not exactly one word."""
     listed = list(words)
-    found = words_of(from_strings(listed))
-    if (np.diff(found.offsets) != 1).any():
-        wrong = listed[int(np.flatnonzero(np.diff(found.offsets) != 1)[0])]
+    batch = words_of(from_strings(listed))
+    if (np.diff(batch.offsets) != 1).any():
+        wrong = listed[int(np.flatnonzero(np.diff(batch.offsets) != 1)[0])]
         raise ValueError(f"{wrong!r} is not one word")
-    return found.hashes
+    return batch.hashes
 
 
 def words(text: str) -> list[str]:
     """The words of a text in order, case-folded."""
-    found = words_of(from_strings([text]))
+    batch = words_of(from_strings([text]))
     data = text.encode("utf-8", "surrogatepass")
-    spans = zip(found.starts.tolist(), found.ends.tolist(), strict=True)
+    spans = zip(batch.starts.tolist(), batch.ends.tolist(), strict=True)
     return [data[start:end].decode("utf-8", "surrogatepass").casefold() for start, end in spans]
 
 

@@ -141,9 +141,9 @@ class TrainingStream:
     def share(self, position: Position, rank: int, world_size: int) -> Step:
         """What process `rank` of `world_size` computes in the step at `position`."""
         bins, following = self.step(position)
-        each = self.streams // world_size
-        mine = bins[rank * each : (rank + 1) * each]
-        groups = [mine[i : i + self.bins_a_batch] for i in range(0, each, self.bins_a_batch)]
+        per_process = self.streams // world_size
+        process_bins = bins[rank * per_process : (rank + 1) * per_process]
+        groups = [process_bins[i : i + self.bins_a_batch] for i in range(0, per_process, self.bins_a_batch)]
         return Step([self.collate(concatenate(group)) for group in groups], following)
 
     def steps(self, position: Position, rank: int, world_size: int) -> Iterator[Step]:

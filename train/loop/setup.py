@@ -54,8 +54,8 @@ def prepare(config: PretrainConfig, processes: Processes, say: Callable[[str], N
     with processes.together():
         # Each process would start a thread a core of its own.
         os.environ.setdefault("RAYON_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes.world_size)))
-        own = shards.files[processes.rank :: processes.world_size]
-        for file, tokens in tokenize(config.cache, own, vocabulary):
+        files = shards.files[processes.rank :: processes.world_size]
+        for file, tokens in tokenize(config.cache, files, vocabulary):
             say(f"tokenised {file.language}/{file.path.name}: {tokens:,} tokens")
     with processes.together():
         table = open_tokens(config.cache, shards.files, "train", shards.languages, vocabulary)

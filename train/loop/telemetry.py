@@ -56,10 +56,10 @@ def scores(sums: NDArray[np.float64]) -> dict[str, float | None]:
 
 def describe(languages: tuple[str, ...], sums: NDArray[np.float64]) -> dict[str, Any]:
     """Scores over all languages and of each that had guesses."""
-    each = {
+    by_language = {
         language: scores(row) | {"masked": int(row[2])} for language, row in zip(languages, sums, strict=True) if row[2]
     }
-    return scores(sums.sum(0)) | {"masked": int(sums[:, 2].sum()), "languages": each}
+    return scores(sums.sum(0)) | {"masked": int(sums[:, 2].sum()), "languages": by_language}
 
 
 @dataclass

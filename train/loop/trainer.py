@@ -116,8 +116,8 @@ class Trainer:
 
     def _agree(self, step: Step) -> tuple[int, bool]:
         """(guesses of the step in all processes, whether any of them was told to stop)."""
-        own = torch.tensor([sum(len(b.targets) for b in step.batches), int(self._stop)], device=self.device)
-        masked, stop = self.processes.sum(own).tolist()
+        local = torch.tensor([sum(len(b.targets) for b in step.batches), int(self._stop)], device=self.device)
+        masked, stop = self.processes.sum(local).tolist()
         return masked, stop > 0
 
     def _optimise(self, step: Step, masked: int) -> tuple[float, float]:
@@ -156,7 +156,7 @@ class Trainer:
         counts, seconds = self.tally.counts, max(self.clock.training, 1e-9)
         line: dict[str, Any] = {"step": self.step, "split": "train", "tokens": tokens}
         line |= describe(self.data.languages, self.tally.sums)
-        each = line.pop("languages")
+        by_language = line.pop("languages")
         line |= {
             "lr": learning_rate(self.step - 1, self.config),
             "grad_norm": norm if math.isfinite(norm) else None,
@@ -167,7 +167,7 @@ class Trainer:
         if self.peak:
             line["mfu"] = round(flops / seconds / self.peak, 4)
         line["languages"] = {
-            language: each.get(language, {})
+            language: by_language.get(language, {})
             | {
                 "tokens": int(counts[number, 0]),
                 "documents": int(counts[number, 2]),
