@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.html.attributes import next_attribute
 from pipeline.html.elements import (
     IN_ARIA_HIDDEN,
     IN_ARTICLE_BODY,
@@ -109,47 +110,16 @@ def _hides(data: np.ndarray, start: int, end: int) -> bool:
 @kernel
 def read_attributes(data: np.ndarray, at: int, wanted: bool, words: Words) -> Attributes:
     """Reads from behind the tag's name to behind its >. wanted: whether anything but the end matters."""
-    size = len(data)
     mark, groups, flags = np.uint64(0), np.uint64(0), whole(0)
-    slash = False
-    while at < size:
-        byte = data[at]
-        if byte == 62:
-            return Attributes(at + 1, mark, groups, flags, slash)
-        if is_space(byte) or byte == 47:
-            slash = byte == 47
-            at += 1
-            continue
-        slash = False
-        name_start = at
-        at += 1
-        while at < size and not (is_space(data[at]) or data[at] == 47 or data[at] == 62 or data[at] == 61):
-            at += 1
-        name_end = at
-        while at < size and is_space(data[at]):
-            at += 1
-        start, end = at, at
-        if at < size and data[at] == 61:
-            at += 1
-            while at < size and is_space(data[at]):
-                at += 1
-            if at < size and (data[at] == 34 or data[at] == 39):
-                quote = data[at]
-                start = at + 1
-                at = start
-                while at < size and data[at] != quote:
-                    at += 1
-                end = at
-                at = min(at + 1, size)
-            else:
-                start = at
-                while at < size and not (is_space(data[at]) or data[at] == 62):
-                    at += 1
-                end = at
-        length = name_end - name_start
+    while True:
+        name, name_end, start, end, after, slash = next_attribute(data, at)
+        if name == name_end:
+            return Attributes(min(name + 1, len(data)), mark, groups, flags, slash)
+        at = after
+        length = name_end - name
         if not wanted or length > 11 or length < 2:
             continue
-        key = hash_lower(data, name_start, name_end)
+        key = hash_lower(data, name, name_end)
         if key == _KEY_CLASS:
             mark = _hash_bytes(data, start, end, NAME_SEED)
             groups |= _groups(data, start, end, words.goto, words.output)
@@ -171,4 +141,3 @@ def read_attributes(data: np.ndarray, at: int, wanted: bool, words: Words) -> At
                 flags |= IN_ARIA_HIDDEN
         elif key == _KEY_ITEMPROP and hash_lower(data, start, end) == _ARTICLE_BODY:
             flags |= IN_ARTICLE_BODY
-    return Attributes(size, mark, groups, flags, slash)
