@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pipeline.html import tags
 from pipeline.html.attributes import attributes
+from pipeline.html.references import without_lone_surrogates
 from pipeline.page.opt_out import META_NAMES, element_flags
 
 MAX_TITLE, MAX_LANG, MAX_URL = 1000, 100, 2000  # characters
@@ -159,7 +160,7 @@ def _text(values: dict[bytes, bytes], name: bytes) -> str:
 
 def _read_html(found: _Found, values: dict[bytes, bytes]) -> None:
     lang = _text(values, b"lang").strip() or _text(values, b"xml:lang").strip()
-    found.lang = found.lang or _encodable(lang.split()[0][:MAX_LANG] if lang else "")
+    found.lang = found.lang or without_lone_surrogates(lang.split()[0][:MAX_LANG] if lang else "")
 
 
 def _read_meta(found: _Found, values: dict[bytes, bytes]) -> None:
@@ -174,7 +175,7 @@ def _read_meta(found: _Found, values: dict[bytes, bytes]) -> None:
         found.licences[0].append(content)
     if _text(values, b"http-equiv").strip().lower() == "content-language" and "," not in content:
         words = content.split()
-        found.content_language = found.content_language or _encodable(words[0][:MAX_LANG] if words else "")
+        found.content_language = found.content_language or without_lone_surrogates(words[0][:MAX_LANG] if words else "")
 
 
 def _read_link(found: _Found, values: dict[bytes, bytes]) -> None:
@@ -211,17 +212,12 @@ _READERS = {
 
 
 def _words(text: str) -> str:
-    return _encodable(" ".join(text.replace("\0", "").split())[:MAX_TITLE])
-
-
-def _encodable(text: str) -> str:
-    """Without lone surrogates, which character references can make and no file can hold."""
-    return text.encode("utf-8", "ignore").decode("utf-8")
+    return without_lone_surrogates(" ".join(text.replace("\0", "").split())[:MAX_TITLE])
 
 
 def _address(value: str) -> str:
     """An attribute's address as browsers read it, empty where it is longer than any that counts."""
-    found = _encodable(value.strip(_OUTER).translate(_INNER))
+    found = without_lone_surrogates(value.strip(_OUTER).translate(_INNER))
     return found if len(found) <= MAX_URL else ""
 
 

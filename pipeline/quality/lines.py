@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.kernels.compiling import kernel
-from pipeline.quality.repetition import slot_of, table_size
+from pipeline.kernels.hash_table import stamped_slot, table_size
 from pipeline.words.characters import (
     CLOSING,
     DIGIT,
@@ -197,7 +197,7 @@ def measure_lines(
             if left < right:
                 key = _hash_of(points, begin, place)
                 chars = place - begin
-                slot = slot_of(keys, stamps, mask, stamp, key)
+                slot = stamped_slot(keys, stamps, mask, stamp, key)
                 if stamps[slot] == stamp:
                     row[DUP_LINES] += 1
                     row[DUP_CHARS] += chars
@@ -259,7 +259,7 @@ def measure_lines(
                 continue
             key = _hash_of(points, begin, place)
             row[N_PARAGRAPHS] += 1
-            slot = slot_of(keys, stamps, mask, stamp, key)
+            slot = stamped_slot(keys, stamps, mask, stamp, key)
             if stamps[slot] == stamp:
                 row[DUP_PARAGRAPHS] += 1
                 row[DUP_PARAGRAPH_CHARS] += place - begin

@@ -11,11 +11,11 @@ from pipeline.html.elements import (
     IN_HIDDEN,
     NAME_PRIME,
     NAME_SEED,
-    find_name,
     name_hash,
 )
 from pipeline.html.tokens import is_space, lower
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.kernels.hash_table import slot_of
 from pipeline.page.main_text.class_names import SEPARATOR, SYMBOLS
 
 HAS_HREF = 1 << 31
@@ -33,12 +33,12 @@ class Attributes(NamedTuple):
 
 
 class Words(NamedTuple):
-    """goto, output: the automaton of class_names.  roles: an open hash table of names, to flags."""
+    """goto, output: the automaton of class_names.  role_slots, role_flags: of the table of roles' names."""
 
     goto: np.ndarray
     output: np.ndarray
-    role_keys: np.ndarray
-    role_values: np.ndarray
+    role_slots: np.ndarray
+    role_flags: np.ndarray
 
 
 _KEY_CLASS, _KEY_ID, _KEY_ROLE, _KEY_STYLE, _KEY_HIDDEN, _KEY_ITEMPROP, _KEY_ARIA, _KEY_HREF, _ARTICLE_BODY, _TRUE = (
@@ -128,9 +128,7 @@ def read_attributes(data: np.ndarray, at: int, wanted: bool, words: Words) -> At
         elif key == _KEY_HREF:
             flags |= HAS_HREF
         elif key == _KEY_ROLE:
-            slot = find_name(words.role_keys, hash_lower(data, start, end))
-            if slot >= 0:
-                flags |= whole(words.role_values[slot])
+            flags |= whole(words.role_flags[slot_of(hash_lower(data, start, end), words.role_slots)])  # 0 for others
         elif key == _KEY_STYLE:
             if _hides(data, start, end):
                 flags |= IN_HIDDEN

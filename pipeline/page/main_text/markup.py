@@ -53,12 +53,12 @@ from pipeline.html.elements import (
     A,
     B,
     P,
-    find_name,
     name_table,
 )
 from pipeline.html.references import Names, named, reference
 from pipeline.html.tokens import behind, comment_end, is_letter, is_space, is_xml, raw_end
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.kernels.hash_table import slot_of
 from pipeline.page.main_text.class_names import automaton
 from pipeline.page.main_text.element_attributes import HAS_HREF, Words, hash_lower, read_attributes
 
@@ -66,10 +66,10 @@ MAX_DEPTH = 500
 
 
 class Tables(NamedTuple):
-    """What the kernel looks up: tags by the hash of their name, rules and flags by tag."""
+    """What the kernel looks up: numbers of tags by the hash of their name, rules and flags by number."""
 
-    tag_keys: np.ndarray  # uint64
-    tag_values: np.ndarray  # uint8, number of the tag
+    tag_slots: np.ndarray  # uint64
+    tag_numbers: np.ndarray  # int64
     rules: np.ndarray  # uint16 (n_tags,)
     flags: np.ndarray  # uint32 (n_tags,)
     entities: Names
@@ -108,7 +108,6 @@ class Markup(NamedTuple):
 @cache
 def tables() -> Tables:
     """The lookup tables, made once a process."""
-    tag_keys, tag_values = name_table(dict(list(TAG.items())[1:]), np.uint8)
     rules = np.zeros(len(TAGS), np.uint16)
     for rule, names in RULES.items():
         for name in names.split():
@@ -116,7 +115,10 @@ def tables() -> Tables:
     flags = np.zeros(len(TAGS), np.uint32)
     for name, flag in FLAG_TAGS.items():
         flags[TAG[name]] = flag
-    return Tables(tag_keys, tag_values, rules, flags, named(), Words(*automaton(), *name_table(ROLES, np.uint32)))
+    numbers = name_table({name: number for name, number in TAG.items() if name})
+    roles = name_table(ROLES)
+    words = Words(*automaton(), roles.slots, roles.values)
+    return Tables(numbers.slots, numbers.values, rules, flags, named(), words)
 
 
 def read_markup(page: bytes) -> Markup:
@@ -333,9 +335,8 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
         name_end = at
         number = 0
         if name_end - name_start <= 10:
-            slot = find_name(tables.tag_keys, hash_lower(data, name_start, name_end))
-            if slot >= 0:
-                number = whole(tables.tag_values[slot])
+            slot = slot_of(hash_lower(data, name_start, name_end), tables.tag_slots)
+            number = whole(tables.tag_numbers[slot])  # 0 for other names
         in_tree = 0 < number < N_TREE
         said = read_attributes(data, at, not closing and (in_tree or number == A), tables.words)
         at = said.end
