@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pipeline.config import CleanConfig
 from pipeline.flags import Parser, parse
-from pipeline.quality import fitting, profiles
+from pipeline.quality import fitting, profile_toml, profiles
 from pipeline.spark import job, tables
 from pipeline.spark.session import session
 from pipeline.stages import fit_thresholds
@@ -36,9 +36,9 @@ def fitted(spark: SparkSession, args: argparse.Namespace) -> str:
     if not limits and not words:
         raise UserError(f"no language has {args.min_texts} texts; give more of them or a smaller --min-texts")
     count = sum(map(fitting.count, signals.values()))
-    sections = fitting.merge(limits, {key: {profiles.STOP_WORDS: stop_words} for key, stop_words in words.items()})
+    sections = profile_toml.merge(limits, {key: {profiles.STOP_WORDS: stop_words} for key, stop_words in words.items()})
     job.say(f"fit      {count:,} texts in {len(signals)} languages and scripts: {len(sections)} sections")
-    return fitting.to_toml(
+    return profile_toml.to_toml(
         sections,
         [
             *args.about,
@@ -52,9 +52,12 @@ def fitted(spark: SparkSession, args: argparse.Namespace) -> str:
 def from_fineweb2(place: str, about: Sequence[str]) -> str:
     """FineWeb-2's YAML files as our TOML. UserError names the file that is none."""
     fineweb2 = profiles.load(storage.absolute(place), CleanConfig.threshold_names())
-    sections = fitting.merge(fineweb2.thresholds, {k: {profiles.STOP_WORDS: v} for k, v in fineweb2.stop_words.items()})
+    stop_words = {key: {profiles.STOP_WORDS: words} for key, words in fineweb2.stop_words.items()}
+    sections = profile_toml.merge(fineweb2.thresholds, stop_words)
     job.say(f"fit      {len(sections)} sections from {place}")
-    return fitting.to_toml(sections, [*about, "FineWeb-2's own values (github.com/huggingface/fineweb-2, configs)."])
+    return profile_toml.to_toml(
+        sections, [*about, "FineWeb-2's own values (github.com/huggingface/fineweb-2, configs)."]
+    )
 
 
 def _read(spark: SparkSession, args: argparse.Namespace) -> DataFrame:

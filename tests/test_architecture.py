@@ -36,6 +36,7 @@ FLOORS = {
     "train": 3,
     "jobs": 3,
 }
+MOST_IN_A_ROOM = 15  # modules
 # Where a folder name stands for everything in it: (who, what it must not import).
 FORBIDDEN = [
     ("schemas", {"pyspark", "torch", "pipeline", "jobs", "tokenizer", "train"}),
@@ -115,6 +116,26 @@ def test_every_import_of_ours_exists_and_none_runs_upward(name: str) -> None:
 def test_no_circle() -> None:
     graph = nx.DiGraph((name, imported) for name in MODULES for imported in ours(name) if imported != name)
     assert list(nx.simple_cycles(graph)) == []
+
+
+def room(name: str) -> str | None:
+    """The folder under pipeline that a module lies in; the main text is read in the room of the page."""
+    parts = name.split(".")
+    in_a_room = parts[0] == "pipeline" and (len(parts) > 2 or (MODULES[name].name == "__init__.py" and len(parts) == 2))
+    return parts[1] if in_a_room else None
+
+
+def test_no_room_imports_another_in_a_circle() -> None:
+    pairs = {(room(name), room(imported)) for name in MODULES for imported in ours(name)}
+    graph = nx.DiGraph((user, used) for user, used in pairs if user and used and user != used)
+    assert {"page", "html", "archive", "stages"} <= set(graph)
+    assert list(nx.simple_cycles(graph)) == []
+
+
+def test_no_room_is_crowded() -> None:
+    folders = {file.parent for name, file in MODULES.items() if room(name)}
+    counts = {folder.name: sum(file.name != "__init__.py" for file in folder.glob("*.py")) for folder in folders}
+    assert {folder: count for folder, count in counts.items() if count > MOST_IN_A_ROOM} == {}
 
 
 @pytest.mark.parametrize(("folder", "banned"), FORBIDDEN)

@@ -15,17 +15,12 @@ from typing import BinaryIO
 from xxhash import xxh3_128_hexdigest
 
 from pipeline.archive.blocks import Block, Gap
+from pipeline.archive.content_encoding import dechunk, decode_content
 from pipeline.archive.framing import read_blocks
+from pipeline.archive.http_head import media_type, parse_head
 from pipeline.archive.limits import ArchiveLimits
-from pipeline.archive.payload import (
-    HTML_TYPES,
-    RefusedPayload,
-    dechunk,
-    decode_content,
-    is_page,
-    media_type,
-    parse_head,
-)
+from pipeline.archive.refused import RefusedPayload
+from pipeline.archive.sniffing import HTML_TYPES, is_page
 from pipeline.archive.window import Window
 
 __all__ = ["ArchiveLimits", "Broken", "Page", "Skipped", "iso_date", "read_archive"]
@@ -44,7 +39,7 @@ class Page:
     record_id: WARC-Record-ID without <urn:uuid:>; where there is none, 32 hex digits, XXH3-128 of "name:offset".
     date: YYYY-MM-DDTHH:MM:SSZ.  offset: bytes into the archive as stored; records of one gzip member share it.
     body: payload without transfer and content encodings.  truncated: WARC-Truncated.  is_text: plain text (WET).
-    opt_out: what the HTTP head says, flags of `pipeline.page.opt_out`.
+    statements: (lower-case name, value) of the HTTP head's headers of `http_head.STATEMENTS`.
     """
 
     record_id: str
@@ -59,7 +54,7 @@ class Page:
     truncated: str | None
     payload_digest: str
     is_text: bool = False
-    opt_out: frozenset[str] = frozenset()
+    statements: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,32 +110,33 @@ def _item(block: Block, place: str, limits: ArchiveLimits) -> Page | Skipped:
             raise RefusedPayload("no_url")
         if block.data is None:
             raise RefusedPayload("too_large", f"{block.length} bytes")
-        status, body, stored, content_type, charset, is_text, said = _payload(
+        status, body, stored, content_type, charset, is_text, statements = _payload(
             block, block.data, record_type, url, limits
         )
     except RefusedPayload as refused:
         return Skipped(record_type, refused.reason, url, record_id, block.offset, _line(refused.detail))
     digest = block.payload_digest or "sha1:" + b32encode(sha1(stored, usedforsecurity=False).digest()).decode()
     return Page(record_id, record_type, url, iso_date(block.date), block.offset, status, body, charset,
-                content_type, block.truncated, digest, is_text, said)  # fmt: skip
+                content_type, block.truncated, digest, is_text, statements)  # fmt: skip
 
 
 def _payload(
     block: Block, data: bytes, record_type: str, url: str, limits: ArchiveLimits
-) -> tuple[int, bytes, bytes, str, str | None, bool, frozenset[str]]:
-    """Status, decoded and stored body, type, charset label, whether it is text, opt-out flags; or RefusedPayload."""
+) -> tuple[int, bytes, bytes, str, str | None, bool, tuple[tuple[str, str], ...]]:
+    """Status, decoded and stored body, type, charset label, whether it is text, statements; or RefusedPayload."""
     content_type, charset = media_type(block.content_type or "")
     if record_type == "conversion" and content_type in ("text/plain", ""):
         if not data.strip():
             raise RefusedPayload("empty_body")
-        return 200, data, data, "text/plain", "utf-8", True, frozenset()
+        return 200, data, data, "text/plain", "utf-8", True, ()
     status, stored, body = 200, data, data
-    said: frozenset[str] = frozenset()
+    statements: tuple[tuple[str, str], ...] = ()
     if record_type == "response" and (content_type == "application/http" or url.lower().startswith("http")):
         head = parse_head(data)
         if head.status != 200:
             raise RefusedPayload("status", str(head.status))
-        content_type, charset, stored, said = head.content_type, head.charset, data[head.body_at :], head.opt_out
+        content_type, charset, stored = head.content_type, head.charset, data[head.body_at :]
+        statements = head.statements
         if block.identified_type and block.identified_type not in HTML_TYPES:
             raise RefusedPayload("not_html", block.identified_type)
         body = decode_content(
@@ -155,7 +151,7 @@ def _payload(
         raise RefusedPayload("empty_body")
     if not is_page(body, block.identified_type or content_type):
         raise RefusedPayload("not_html", (block.identified_type or content_type)[:100])
-    return status, body, stored, content_type, charset, False, said
+    return status, body, stored, content_type, charset, False, statements
 
 
 def _line(detail: str) -> str:

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from pipeline.kernels.arrow_text import utf8
 from pipeline.kernels.compiling import kernel
-from pipeline.quality.repetition import slot_of, table_size
+from pipeline.kernels.hash_table import stamped_slot as slot_of
+from pipeline.kernels.hash_table import table_size
 from pipeline.words.characters import SPACE, Characters, characters, decode
 from pipeline.words.words import FIRST, SECOND, SEED, mix, words_of
 

@@ -1,11 +1,11 @@
-"""HTML's elements by number, what each does in the tree, and hash tables of names for kernels.
+"""HTML's elements by number, what each does in the tree, and tables of names for kernels.
 
 Which elements end which follows https://html.spec.whatwg.org/#parsing-main-inbody, as far as blocks of text need it.
 """
 
 import numpy as np
 
-from pipeline.kernels.compiling import kernel, whole
+from pipeline.kernels.hash_table import HashTable, hash_table
 
 # Tags by number. What is not listed is inline: its tags do not divide text.
 TAGS = (
@@ -76,25 +76,6 @@ def name_hash(name: str) -> int:
     return value or 1
 
 
-def name_table(names: dict[str, int], dtype: type) -> tuple[np.ndarray, np.ndarray]:
-    size = 1 << (4 * len(names) - 1).bit_length()
-    keys = np.zeros(size, np.uint64)
-    values: np.ndarray = np.zeros(size, dtype)
-    for name, value in names.items():
-        key = name_hash(name)
-        slot = key & (size - 1)
-        while keys[slot]:
-            slot = (slot + 1) & (size - 1)
-        keys[slot], values[slot] = key, value
-    return keys, values
-
-
-@kernel
-def find_name(keys: np.ndarray, key: np.uint64) -> int:
-    mask = np.uint64(len(keys) - 1)
-    slot = key & mask
-    while keys[slot]:
-        if keys[slot] == key:
-            return whole(slot)
-        slot = (slot + np.uint64(1)) & mask
-    return -1
+def name_table(names: dict[str, int]) -> HashTable:
+    """Values, not negative, by the hash of their name."""
+    return hash_table(np.array([name_hash(name) for name in names], np.uint64), np.array([*names.values()]))

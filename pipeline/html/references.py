@@ -6,17 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.html.elements import NAME_PRIME, NAME_SEED, find_name, name_table
+from pipeline.html.elements import NAME_PRIME, NAME_SEED, name_table
 from pipeline.html.tokens import is_letter
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.kernels.hash_table import slot_of
 
 LONGEST = 8  # bytes that one may give
 
 
 class Names(NamedTuple):
-    """An open hash table."""
+    """What names stand for, by slot of a hash table."""
 
-    keys: np.ndarray  # uint64, of the name's FNV-1a
+    slots: np.ndarray  # uint64, of the name's FNV-1a
     spelled: np.ndarray  # uint8 (n, 8): number of bytes, bytes
 
 
@@ -24,13 +25,19 @@ class Names(NamedTuple):
 def named() -> Names:
     """HTML's named references, made once a process."""
     entities = {name: index for index, name in enumerate(html5)}
-    keys, rows = name_table(entities, np.int32)
     spelled = np.zeros((len(entities), LONGEST), np.uint8)
     for name, index in entities.items():
         data = html5[name].encode()
         spelled[index, 0] = len(data)
         spelled[index, 1 : 1 + len(data)] = list(data)
-    return Names(keys, spelled[rows])
+    names = name_table(entities)
+    return Names(names.slots, spelled[names.values])
+
+
+def without_lone_surrogates(text: str) -> str:
+    """Character references, as Python's `html` and the engines decode them, can make surrogates, which no file can
+    hold."""
+    return text.encode("utf-8", "ignore").decode("utf-8")
 
 
 _C1 = np.array(  # what numeric references to C1 controls mean (the standard's table)
@@ -101,8 +108,8 @@ def reference(data: np.ndarray, at: int, end: int, names: Names, out: np.ndarray
         value = (value ^ np.uint64(byte)) * NAME_PRIME
         place += 1
         if byte == 59 or place - at <= 8:  # names without semicolon are short
-            slot = find_name(names.keys, value)
-            if slot >= 0:
+            slot = slot_of(value, names.slots)
+            if names.slots[slot] != 0:
                 found, stop = slot, place
         if byte == 59:
             break

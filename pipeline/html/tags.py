@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.html.attributes import next_attribute
 from pipeline.html.tokens import behind, comment_end, find_byte, is_space, is_xml, lower, raw_end
-from pipeline.kernels.compiling import kernel, whole
+from pipeline.kernels.compiling import kernel
 
 HTML, META, LINK, BASE, TITLE, ANCHOR, TIME, DATA = range(8)  # kinds of tags that `tags` gives
 MAX_OF_A_KIND = 1000  # tags of one kind that are given: more stand on pages that were made to hurt
@@ -80,39 +81,13 @@ def _name(data, at) -> tuple:
 
 @kernel
 def _tag_end(data, at) -> tuple:
-    """The place of the > that ends a tag whose attributes begin at `at`, -1 where the page ends before it, and whether
-    it is />."""
-    size, slash = len(data), False
-    while at < size:
-        byte = data[at]
-        if byte == 62:
-            return at, slash
-        if is_space(byte) or byte == 47:
-            slash = byte == 47
-            at += 1
-            continue
-        slash = False
-        at += 1  # an attribute's name, of which = can be the first character
-        while at < size:
-            byte = data[at]
-            if byte <= 62 and (byte == 61 or byte == 62 or byte == 47 or is_space(byte)):
-                break
-            at += 1
-        sign = at
-        while sign < size and is_space(data[sign]):
-            sign += 1
-        if sign == size or data[sign] != 61:
-            at = sign
-            continue
-        at = sign + 1
-        while at < size and is_space(data[at]):
-            at += 1
-        if at < size and (data[at] == 34 or data[at] == 39):
-            at = behind(data, at + 1, whole(data[at]))
-        else:
-            while at < size and not (is_space(data[at]) or data[at] == 62):
-                at += 1
-    return -1, False
+    """The place of the > that ends a tag whose attributes begin at `at`, the page's size without one, and whether it
+    is />."""
+    while True:
+        attribute = next_attribute(data, at)
+        if attribute.name == attribute.name_end:
+            return attribute.name, attribute.slash
+        at = attribute.end
 
 
 @kernel
@@ -130,7 +105,7 @@ def _next(data, at) -> tuple:
         if 97 <= lower(letter) <= 122:
             name, after = _name(data, at + 1 + ending)
             end, slash = _tag_end(data, after)
-            if end < 0:
+            if end == size:
                 return _STOP, _NOTHING, begin, size, size, size, False
             return (_END if ending else _START), name, begin, after, end, end + 1, slash and not ending
         if byte == 33 and at + 3 < size and data[at + 2] == 45 and data[at + 3] == 45:

@@ -81,6 +81,12 @@ def kernel(function: F) -> F:
     return compiled
 
 
+def inlined(function: F) -> F:
+    """As `kernel`, and made a part of the kernels that call it: for a piece of an inner loop that has a name."""
+    compiled: F = numba.njit(cache=_FOLDER is not None, nogil=True, forceinline=True)(function)  # type: ignore[assignment]
+    return compiled
+
+
 @kernel
 def whole(value: Any) -> int:
     """A number as int64: in a kernel, uint64 and int64 together would be float64."""

@@ -191,7 +191,8 @@ _NONE = np.zeros(0, np.int32)
 
 
 def _hash_table(words: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Words by FNV hash with open addressing: their bytes, offsets (n + 1), hashes, and slots (word or -1)."""
+    """Words by FNV hash with open addressing: their bytes, offsets (n + 1), hashes, and slots (word or -1). Not one of
+    `kernels.hash_table`: fastText's hashes have 32 bits, in which words collide, so their bytes must be compared."""
     data = np.frombuffer(b"".join(words), np.uint8)
     offsets = np.zeros(len(words) + 1, np.int64)
     np.cumsum([len(word) for word in words], out=offsets[1:])

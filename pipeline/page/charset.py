@@ -12,6 +12,8 @@ import numpy as np
 import webencodings
 from resiliparse.parse.encoding import detect_encoding
 
+from pipeline.html.attributes import attributes
+
 PRESCAN_BYTES = 4096  # the standard's 1,024 would miss a meta behind inline scripts; Chromium reads to the head's end
 DETECT_BYTES = 1 << 18  # where bytes outside ASCII are looked for
 SAMPLE_BYTES = 1 << 13  # of them and their surroundings, for the detector
@@ -25,7 +27,6 @@ _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16be"), (b"\xff\xfe", "u
 _TOKEN = re.compile(
     rb"""<!--(?:>|->|.*?-->)|<(/?[a-z][^\s/>]*+)((?:[^>"']++|"[^"]*+"|'[^']*+')*+)>|<[!/?][^>]*+>""", re.I | re.S
 )
-_ATTRIBUTE = re.compile(rb"""([^\s"'>/=][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"'][^\s>]*+)))?""")
 _CONTENT_CHARSET = re.compile(rb"""charset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;"']+))""", re.I)
 _XML_DECLARATION = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([^"'>]+)["']""")
 _MARKUP = re.compile(  # what is never closed reaches to the end, which keeps this linear
@@ -108,10 +109,10 @@ def prescan(body: bytes) -> str | None:
     return None
 
 
-def _meta_encoding(attributes: bytes) -> str | None:
-    values: dict[bytes, bytes] = {}
-    for key, double, single, bare in _ATTRIBUTE.findall(attributes):
-        values.setdefault(key.lower(), double or single or bare)
+def _meta_encoding(source: bytes) -> str | None:
+    if b"charset" not in source.lower():
+        return None
+    values = attributes(source)
     if b"charset" in values:
         return _meta_name(values[b"charset"])
     if values.get(b"http-equiv", b"").strip().lower() == b"content-type":

@@ -12,7 +12,7 @@ from pipeline.language.quick_guess import QuickLanguage
 from pipeline.page.charset import Decoded, decode
 from pipeline.page.isolation import Extracted, Failure, PageWorker
 from pipeline.page.metadata import Metadata
-from pipeline.page.opt_out import opt_out
+from pipeline.page.opt_out import header_flags, opt_out
 
 KNOWN_BYTES = 64 << 20  # of the texts of pages that may come again
 _ENTRY_BYTES = 2000  # of the books about a page, and of what has a bound
@@ -106,7 +106,7 @@ def extract_page(
     return Document(
         page.record_id, reading.text, page.url, page.date, page.offset, said.title, said.html_lang,
         reading.encoding, reading.encoding_source, reading.n_replacement, page.truncated, page.payload_digest,
-        opt_out(page.opt_out | said.flags), said.canonical(page.url), said.licence, said.published,
+        opt_out(header_flags(page.statements) | said.flags), said.canonical(page.url), said.licence, said.published,
     )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import Literal, get_args
 
+from pipeline.html.references import without_lone_surrogates
+
 Engine = Literal["blocks", "trafilatura", "resiliparse"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 RECURSIVE: tuple[Engine, ...] = ("trafilatura", "resiliparse")  # whose trees must not be too deep
@@ -48,7 +50,7 @@ def extract_text(html: bytes, *, engine: Engine) -> str:
         found = extract_plain_text(text, main_content=True, alt_texts=False, comments=False, post_meta=False)
     else:
         raise ValueError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    return _encodable(found.strip())
+    return without_lone_surrogates(found.strip())
 
 
 def forget() -> None:
@@ -79,8 +81,3 @@ def _step(tag: str) -> int:
     if tag.removeprefix("/") in _FLAT:
         return 0
     return -1 if tag.startswith("/") else 1
-
-
-def _encodable(text: str) -> str:
-    """Without lone surrogates, which character references can make and no file can hold."""
-    return text.encode("utf-8", "ignore").decode("utf-8")

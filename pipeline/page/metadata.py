@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from pipeline.html import tags
+from pipeline.html.attributes import attributes
+from pipeline.html.references import without_lone_surrogates
 from pipeline.page.opt_out import META_NAMES, element_flags
 
 MAX_TITLE, MAX_LANG, MAX_URL = 1000, 100, 2000  # characters
@@ -19,10 +21,6 @@ MAX_DATA = 1 << 18  # bytes of a script of JSON-LD
 MAX_TAG, MAX_VALUE = 1 << 16, 4000  # bytes of a tag and characters of a value that are looked at
 FIRST_YEAR, LAST_YEAR = 1990, 2100  # of a web page; others are years of other calendars, or of what it is about
 
-_ATTRIBUTE = re.compile(  # the same tokens as in `tags`
-    r"""([^\t\n\f\r />][^\t\n\f\r />=]*+)"""
-    r"""(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:"([^"]*+)"?|'([^']*+)'?|([^\t\n\f\r >"'][^\t\n\f\r >]*+)?+))?+"""
-)
 _LICENCE = re.compile(
     r"(?:https?:)?//(?:[a-z0-9-]+\.)?creativecommons\.org/(licenses|publicdomain)/"
     r"((?:by|nc|nd|sa)(?:-(?:nc|nd|sa))*|(?:nc-)?sampling\+?|zero|mark)(?:/(\d\.\d)(?:/([a-z]{2,8})(?![a-z.]))?)?(?![^/?#\s])"
@@ -45,7 +43,9 @@ _NAMES = frozenset(
     name.encode() for name in (*DATE_NAMES, *LICENCE_NAMES, *META_NAMES, "og:title", "og:url", "content-language")
 )
 _USUAL = re.compile(
-    rb"""\s*(?:name|property|http-equiv)=["']([^"'&\s]*)["']\s+content=(?:"[^"]*"|'[^']*')[\s/]*""", re.I
+    rb"""\s*(?:charset=["']?[\w-]*["']?|(?:name|property|itemprop|http-equiv)=["']([^"'&\s]*)["']\s+"""
+    rb"""content=(?:"[^"]*"|'[^']*'))[\s/]*""",
+    re.I,
 )
 _OTHER_TYPES = frozenset({"comment", "review", "userreview", "answer", "videoobject", "imageobject", "organization"})
 _TIME_CLASSES = frozenset({"published", "dt-published", "entry-date"})  # hAtom, h-entry, WordPress
@@ -123,13 +123,13 @@ class _Found:
 def read_metadata(html: bytes) -> Metadata:
     """What a page (UTF-8) says of itself. Never raises for what it contains; linear in its length."""
     found = _Found()
-    for kind, attributes, text in tags.tags(html.replace(b"\0", b"") if b"\0" in html else html):
+    for kind, source, text in tags.tags(html.replace(b"\0", b"") if b"\0" in html else html):
         if kind == tags.TITLE:
             found.titles.append(text.decode("utf-8", "replace"))
         elif kind == tags.DATA:
             found.data.append(text)
-        elif kind != tags.META or _may_count(attributes[:MAX_TAG]):
-            _READERS[kind](found, _attributes(attributes[:MAX_TAG].decode("utf-8", "replace")))
+        elif kind != tags.META or _may_count(source[:MAX_TAG]):
+            _READERS[kind](found, attributes(source[:MAX_TAG]))
     titles = (_words(_unescape(title.strip())) for title in found.titles[:1])
     return Metadata(
         next(filter(None, (*titles, _words(found.og.get("og:title", "")))), None),
@@ -143,16 +143,9 @@ def read_metadata(html: bytes) -> Metadata:
 
 
 def _may_count(meta: bytes) -> bool:
-    """Whether a meta element can have one of the names. Most have another one, plainly written."""
+    """Whether a meta element can have one of the names. Most have another one or tell the charset, plainly written."""
     usual = _USUAL.fullmatch(meta)
-    return usual is None or usual.group(1).lower() in _NAMES
-
-
-def _attributes(source: str) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for key, double, single, bare in _ATTRIBUTE.findall(source):
-        values.setdefault(key.lower(), _unescape(double or single or bare))
-    return values
+    return usual is None or (usual.group(1) or b"").lower() in _NAMES
 
 
 def _unescape(text: str) -> str:
@@ -160,47 +153,52 @@ def _unescape(text: str) -> str:
     return entities.unescape(text[:MAX_VALUE])
 
 
-def _read_html(found: _Found, values: dict[str, str]) -> None:
-    lang = values.get("lang", "").strip() or values.get("xml:lang", "").strip()
-    found.lang = found.lang or _encodable(lang.split()[0][:MAX_LANG] if lang else "")
+def _text(values: dict[bytes, bytes], name: bytes) -> str:
+    """What an attribute says, empty without it."""
+    return _unescape(values[name].decode("utf-8", "replace")) if name in values else ""
 
 
-def _read_meta(found: _Found, values: dict[str, str]) -> None:
-    content = values.get("content", "")
-    name = values.get("name", "").strip().lower()
+def _read_html(found: _Found, values: dict[bytes, bytes]) -> None:
+    lang = _text(values, b"lang").strip() or _text(values, b"xml:lang").strip()
+    found.lang = found.lang or without_lone_surrogates(lang.split()[0][:MAX_LANG] if lang else "")
+
+
+def _read_meta(found: _Found, values: dict[bytes, bytes]) -> None:
+    content = _text(values, b"content")
+    name = _text(values, b"name").strip().lower()
     found.flags |= element_flags(name, content)
-    names = {name, values.get("property", "").strip().lower(), values.get("itemprop", "").strip().lower()}
+    names = {name, _text(values, b"property").strip().lower(), _text(values, b"itemprop").strip().lower()}
     for key in names & {"og:title", "og:url"}:
         found.og.setdefault(key, _address(content) if key == "og:url" else content)
     found.dates += [(DATE_NAMES[key], content) for key in names & DATE_NAMES.keys()]
     if names & LICENCE_NAMES:
         found.licences[0].append(content)
-    if values.get("http-equiv", "").strip().lower() == "content-language" and "," not in content:
+    if _text(values, b"http-equiv").strip().lower() == "content-language" and "," not in content:
         words = content.split()
-        found.content_language = found.content_language or _encodable(words[0][:MAX_LANG] if words else "")
+        found.content_language = found.content_language or without_lone_surrogates(words[0][:MAX_LANG] if words else "")
 
 
-def _read_link(found: _Found, values: dict[str, str]) -> None:
-    kinds, href = values.get("rel", "").lower().split(), _address(values.get("href", ""))
+def _read_link(found: _Found, values: dict[bytes, bytes]) -> None:
+    kinds, href = _text(values, b"rel").lower().split(), _address(_text(values, b"href"))
     if "canonical" in kinds and href:
         found.canonical.append(href)
     if "license" in kinds:
         found.licences[0].append(href)
 
 
-def _read_base(found: _Found, values: dict[str, str]) -> None:
-    found.base = found.base or _address(values.get("href", ""))
+def _read_base(found: _Found, values: dict[bytes, bytes]) -> None:
+    found.base = found.base or _address(_text(values, b"href"))
 
 
-def _read_anchor(found: _Found, values: dict[str, str]) -> None:
-    rank = 1 if "license" in values.get("rel", "").lower().split() else 2
-    found.licences[rank].append(_address(values.get("href", "")))
+def _read_anchor(found: _Found, values: dict[bytes, bytes]) -> None:
+    rank = 1 if "license" in _text(values, b"rel").lower().split() else 2
+    found.licences[rank].append(_address(_text(values, b"href")))
 
 
-def _read_time(found: _Found, values: dict[str, str]) -> None:
-    own = "pubdate" in values or "datepublished" in values.get("itemprop", "").lower().split()
-    if own or _TIME_CLASSES & set(values.get("class", "").lower().split()):
-        found.times.append(values.get("datetime", ""))
+def _read_time(found: _Found, values: dict[bytes, bytes]) -> None:
+    own = b"pubdate" in values or "datepublished" in _text(values, b"itemprop").lower().split()
+    if own or _TIME_CLASSES & set(_text(values, b"class").lower().split()):
+        found.times.append(_text(values, b"datetime"))
 
 
 _READERS = {
@@ -214,17 +212,12 @@ _READERS = {
 
 
 def _words(text: str) -> str:
-    return _encodable(" ".join(text.replace("\0", "").split())[:MAX_TITLE])
-
-
-def _encodable(text: str) -> str:
-    """Without lone surrogates, which character references can make and no file can hold."""
-    return text.encode("utf-8", "ignore").decode("utf-8")
+    return without_lone_surrogates(" ".join(text.replace("\0", "").split())[:MAX_TITLE])
 
 
 def _address(value: str) -> str:
     """An attribute's address as browsers read it, empty where it is longer than any that counts."""
-    found = _encodable(value.strip(_OUTER).translate(_INNER))
+    found = without_lone_surrogates(value.strip(_OUTER).translate(_INNER))
     return found if len(found) <= MAX_URL else ""
 
 

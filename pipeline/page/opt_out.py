@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable
 
 FLAGS = ("noai", "noimageai", "noindex", "tdm")
-HEADERS = frozenset({"x-robots-tag", "tdm-reservation"})
 
 # User agents whose operators say that they collect training data, by the names they answer to in robots.txt.
 _CRAWLERS = """

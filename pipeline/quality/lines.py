@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.kernels.compiling import kernel
-from pipeline.quality.repetition import slot_of, table_size
+from pipeline.kernels.hash_table import stamped_slot, table_size
 from pipeline.words.characters import (
     CLOSING,
     DIGIT,
@@ -53,6 +53,31 @@ class Phrases(NamedTuple):
     grams: np.ndarray
     sizes: np.ndarray
     kinds: np.ndarray
+
+
+class _Characters(NamedTuple):
+    """A text's characters: code points, flags, and the byte behind each, counted from the text's first."""
+
+    points: np.ndarray
+    flags: np.ndarray
+    behind: np.ndarray
+
+
+class _Words(NamedTuple):
+    """Those of `Words` in all texts, by word."""
+
+    starts: np.ndarray
+    hashes: np.ndarray
+    lengths: np.ndarray
+
+
+class _Seen(NamedTuple):
+    """What `stamped_slot` asks for."""
+
+    keys: np.ndarray
+    stamps: np.ndarray
+    mask: int
+    stamp: np.int32
 
 
 @kernel
@@ -102,6 +127,172 @@ def _sentences(points: np.ndarray, flags: np.ndarray, begin: int, end: int) -> i
 
 
 @kernel
+def _is_seen(key: np.uint64, seen: _Seen) -> bool:
+    """Whether a key was asked for before; it is from now on."""
+    slot = stamped_slot(seen.keys, seen.stamps, seen.mask, seen.stamp, key)
+    if seen.stamps[slot] == seen.stamp:
+        return True
+    seen.keys[slot], seen.stamps[slot] = key, seen.stamp
+    return False
+
+
+@kernel
+def _trimmed(flags: np.ndarray, first: int, last: int) -> tuple[int, int]:
+    """The span without the white space around it."""
+    while first < last and flags[first] & SPACE:
+        first += 1
+    while last > first and flags[last - 1] & SPACE:
+        last -= 1
+    return first, last
+
+
+@kernel
+def _read(data: np.ndarray, begin: int, end: int, tables: Characters, characters: _Characters, row: np.ndarray) -> int:
+    """A text's characters, counted by kind: how many there are."""
+    points, flags, behind = characters.points, characters.flags, characters.behind
+    at, n, free, worded = begin, 0, False, False
+    while at < end:
+        point, at = decode(data, at, end)
+        flag = tables.flags[tables.kinds[tables.pages[point >> 8], point & 255]]
+        points[n], flags[n], behind[n] = point, flag, at - begin
+        n += 1
+        if flag & SPACE:
+            if free and not worded:
+                row[FREE] += 1
+            free = worded = False
+            if point == LINE_BREAK:
+                row[NEWLINES] += 1
+            continue
+        free = True
+        row[VISIBLE] += 1
+        if flag & 3 != OTHER:
+            worded = True
+            if flag & LETTER:
+                row[LETTERS] += 1
+                if flag & UPPER:
+                    row[UPPERS] += 1
+            if flag & DIGIT:
+                row[DIGITS] += 1
+        elif flag & PUNCTUATION:
+            row[PUNCT] += 1
+            if point == HASH_SIGN:
+                row[HASHES] += 1
+            elif point == CURLY:
+                row[CURLIES] += 1
+        elif flag & SYMBOL:
+            row[SYMBOLS] += 1
+    if free and not worded:
+        row[FREE] += 1
+    row[N_CHARS] = n
+    return n
+
+
+@kernel
+def _count_ellipses(points: np.ndarray, n: int) -> int:
+    """`…`, and `...` without overlap."""
+    count, i = 0, 0
+    while i < n:
+        if points[i] == ELLIPSIS:
+            count += 1
+        elif points[i] == FULL_STOP and i + 2 < n and points[i + 1] == FULL_STOP and points[i + 2] == FULL_STOP:
+            count += 1
+            i += 2
+        i += 1
+    return count
+
+
+@kernel
+def _measure_line(
+    points: np.ndarray, flags: np.ndarray, left: int, right: int, kinds: int, worth_keeping: bool, row: np.ndarray
+) -> None:
+    """Counts a line, given without the white space around it. kinds: of the phrases in it. worth_keeping: whether C4
+    would keep it for its words, if it ends like a sentence."""
+    if points[left] == BULLET or points[left] == HYPHEN:
+        row[BULLETS] += 1
+    trails = points[right - 1] == ELLIPSIS or (
+        right - left >= 3
+        and points[right - 1] == FULL_STOP
+        and points[right - 2] == FULL_STOP
+        and points[right - 3] == FULL_STOP
+    )
+    if trails:
+        row[ELLIPSIS_LINES] += 1
+    tail = right
+    while tail > left and flags[tail - 1] & CLOSING:
+        tail -= 1
+    terminal = tail > left and flags[tail - 1] & TERMINAL
+    if terminal:
+        row[TERMINALS] += 1
+    sentences = _sentences(points, flags, left, right)
+    row[N_SENTENCES] += sentences
+    if kinds & POLICY:
+        row[POLICIES] += 1
+    if kinds & JAVASCRIPT:
+        row[JAVASCRIPTS] += 1
+    if kinds & LOREM_IPSUM:
+        row[LOREMS] += 1
+    if terminal and not trails and not kinds & (POLICY | JAVASCRIPT) and worth_keeping:
+        row[KEPT_LINES] += 1
+        row[KEPT_SENTENCES] += sentences
+
+
+@kernel
+def _measure_text_lines(
+    characters: _Characters, n: int, words: _Words, word: int, last_word: int, phrases: Phrases, seen: _Seen,
+    row: np.ndarray,
+) -> None:  # fmt: skip
+    """Counts the lines of a text of `n` characters, whose words are word : last_word."""
+    points, flags, behind = characters.points, characters.flags, characters.behind
+    starts, hashes, lengths = words.starts, words.hashes, words.lengths
+    begin = 0
+    for place in range(n + 1):
+        if place < n and points[place] != LINE_BREAK:
+            continue
+        left, right = _trimmed(flags, begin, place)
+        line_words, kinds, overlong = 0, 0, False
+        while word < last_word and (place == n or starts[word] < behind[place]):
+            kinds |= _phrase_at(hashes, word, last_word, phrases)
+            overlong = overlong or lengths[word] > MAX_WORD_LENGTH
+            line_words += 1
+            word += 1
+        if left < right:
+            chars = place - begin
+            row[N_LINES] += 1
+            if _is_seen(_hash_of(points, begin, place), seen):
+                row[DUP_LINES] += 1
+                row[DUP_CHARS] += chars
+            if chars <= SHORT_LINE:
+                row[SHORTS] += 1
+            if chars >= LONG_LINE:
+                row[N_LONG] += 1
+            worth_keeping = not overlong and line_words >= MIN_KEPT_WORDS
+            _measure_line(points, flags, left, right, kinds, worth_keeping, row)
+        begin = place + 1
+
+
+@kernel
+def _measure_paragraphs(points: np.ndarray, flags: np.ndarray, n: int, seen: _Seen, row: np.ndarray) -> None:
+    """Counts the paragraphs of a text of `n` characters."""
+    begin, last = _trimmed(flags, 0, n)
+    place = begin
+    while begin < last:
+        resume = place
+        if place < last:
+            if points[place] != LINE_BREAK or points[place + 1] != LINE_BREAK:
+                place += 1
+                continue
+            while points[resume] == LINE_BREAK:
+                resume += 1
+        row[N_PARAGRAPHS] += 1
+        if _is_seen(_hash_of(points, begin, place), seen):
+            row[DUP_PARAGRAPHS] += 1
+            row[DUP_PARAGRAPH_CHARS] += place - begin
+        if place == last:
+            break
+        begin = place = resume
+
+
+@kernel
 def measure_lines(
     data: np.ndarray,
     places: np.ndarray,
@@ -119,153 +310,21 @@ def measure_lines(
     for text in range(n_texts):
         longest = max(longest, places[text + 1] - places[text])
     points, flags = np.empty(longest + 1, np.int32), np.empty(longest + 1, np.uint16)
-    behind = np.empty(longest + 1, np.int64)  # byte behind each character
-    size = 16
+    characters = _Characters(points, flags, np.empty(longest + 1, np.int64))
+    words = _Words(starts, hashes, lengths)
+    size, stamp = 16, np.int32(0)
     keys, stamps = np.empty(size, np.uint64), np.zeros(size, np.int32)
-    stamp = np.int32(0)
     for text in range(n_texts):
         row = out[text]
-        at, end = places[text], places[text + 1]
-        n, free, worded = 0, False, False
-        while at < end:
-            point, at = decode(data, at, end)
-            flag = tables.flags[tables.kinds[tables.pages[point >> 8], point & 255]]
-            points[n], flags[n], behind[n] = point, flag, at - places[text]
-            n += 1
-            if flag & SPACE:
-                if free and not worded:
-                    row[FREE] += 1
-                free = worded = False
-                if point == LINE_BREAK:
-                    row[NEWLINES] += 1
-                continue
-            free = True
-            row[VISIBLE] += 1
-            if flag & 3 != OTHER:
-                worded = True
-                if flag & LETTER:
-                    row[LETTERS] += 1
-                    if flag & UPPER:
-                        row[UPPERS] += 1
-                if flag & DIGIT:
-                    row[DIGITS] += 1
-            elif flag & PUNCTUATION:
-                row[PUNCT] += 1
-                if point == HASH_SIGN:
-                    row[HASHES] += 1
-                elif point == CURLY:
-                    row[CURLIES] += 1
-            elif flag & SYMBOL:
-                row[SYMBOLS] += 1
-        if free and not worded:
-            row[FREE] += 1
-        row[N_CHARS] = n
-        i = 0
-        while i < n:  # `...` without overlap
-            if points[i] == ELLIPSIS:
-                row[ELLIPSES] += 1
-            elif points[i] == FULL_STOP and i + 2 < n and points[i + 1] == FULL_STOP and points[i + 2] == FULL_STOP:
-                row[ELLIPSES] += 1
-                i += 2
-            i += 1
+        n = _read(data, places[text], places[text + 1], tables, characters, row)
+        row[ELLIPSES] = _count_ellipses(points, n)
         needed = table_size(row[NEWLINES] + 1)
         if needed > size:
-            size = needed
+            size, stamp = needed, np.int32(0)
             keys, stamps = np.empty(size, np.uint64), np.zeros(size, np.int32)
-            stamp = np.int32(0)
-        mask = needed - 1
-
-        # lines
-        stamp += np.int32(1)
-        word, last_word = offsets[text], offsets[text + 1]
-        begin = 0
-        for place in range(n + 1):
-            if place < n and points[place] != LINE_BREAK:
-                continue
-            line_end = behind[place] if place < n else end
-            left, right = begin, place
-            while left < right and flags[left] & SPACE:
-                left += 1
-            while right > left and flags[right - 1] & SPACE:
-                right -= 1
-            line_words, kinds, overlong = 0, 0, False
-            while word < last_word and starts[word] < line_end:
-                kinds |= _phrase_at(hashes, word, last_word, phrases)
-                overlong = overlong or lengths[word] > MAX_WORD_LENGTH
-                line_words += 1
-                word += 1
-            if left < right:
-                key = _hash_of(points, begin, place)
-                chars = place - begin
-                slot = slot_of(keys, stamps, mask, stamp, key)
-                if stamps[slot] == stamp:
-                    row[DUP_LINES] += 1
-                    row[DUP_CHARS] += chars
-                else:
-                    keys[slot], stamps[slot] = key, stamp
-                row[N_LINES] += 1
-                if chars <= SHORT_LINE:
-                    row[SHORTS] += 1
-                if chars >= LONG_LINE:
-                    row[N_LONG] += 1
-                if points[left] == BULLET or points[left] == HYPHEN:
-                    row[BULLETS] += 1
-                trails = points[right - 1] == ELLIPSIS or (
-                    right - left >= 3
-                    and points[right - 1] == FULL_STOP
-                    and points[right - 2] == FULL_STOP
-                    and points[right - 3] == FULL_STOP
-                )
-                if trails:
-                    row[ELLIPSIS_LINES] += 1
-                tail = right
-                while tail > left and flags[tail - 1] & CLOSING:
-                    tail -= 1
-                terminal = tail > left and flags[tail - 1] & TERMINAL
-                if terminal:
-                    row[TERMINALS] += 1
-                sentences = _sentences(points, flags, left, right)
-                row[N_SENTENCES] += sentences
-                if kinds & POLICY:
-                    row[POLICIES] += 1
-                if kinds & JAVASCRIPT:
-                    row[JAVASCRIPTS] += 1
-                if kinds & LOREM_IPSUM:
-                    row[LOREMS] += 1
-                phrased = kinds & (POLICY | JAVASCRIPT)
-                if terminal and not trails and not phrased and not overlong and line_words >= MIN_KEPT_WORDS:
-                    row[KEPT_LINES] += 1
-                    row[KEPT_SENTENCES] += sentences
-            begin = place + 1
-
-        # paragraphs
-        stamp += np.int32(1)
-        first, last = 0, n
-        while first < last and flags[first] & SPACE:
-            first += 1
-        while last > first and flags[last - 1] & SPACE:
-            last -= 1
-        begin = first
-        place = first
-        while begin < last:
-            broken = place == last
-            resume = place
-            if not broken and points[place] == LINE_BREAK and points[place + 1] == LINE_BREAK:
-                broken = True
-                while points[resume] == LINE_BREAK:
-                    resume += 1
-            if not broken:
-                place += 1
-                continue
-            key = _hash_of(points, begin, place)
-            row[N_PARAGRAPHS] += 1
-            slot = slot_of(keys, stamps, mask, stamp, key)
-            if stamps[slot] == stamp:
-                row[DUP_PARAGRAPHS] += 1
-                row[DUP_PARAGRAPH_CHARS] += place - begin
-            else:
-                keys[slot], stamps[slot] = key, stamp
-            if place == last:
-                break
-            begin = place = resume
+        seen = _Seen(keys, stamps, needed - 1, stamp + np.int32(1))
+        _measure_text_lines(characters, n, words, offsets[text], offsets[text + 1], phrases, seen, row)
+        seen = _Seen(keys, stamps, needed - 1, stamp + np.int32(2))
+        _measure_paragraphs(points, flags, n, seen, row)
+        stamp += np.int32(2)
     return out

@@ -7,25 +7,8 @@ no duplicate, and reading goes on behind each duplicate. An n-gram is known by 6
 import numpy as np
 
 from pipeline.kernels.compiling import kernel
+from pipeline.kernels.hash_table import stamped_slot, table_size
 from pipeline.words.words import mix
-
-
-@kernel
-def table_size(entries: int) -> int:
-    """The power of two that leaves an open-addressing table of so many entries at most half full."""
-    size = 16
-    while size < 2 * entries:
-        size *= 2
-    return size
-
-
-@kernel
-def slot_of(keys: np.ndarray, stamps: np.ndarray, mask: int, stamp: np.int32, key: np.uint64) -> np.int64:
-    """Where the key lies, or would lie, among those put in under this stamp; other stamps' slots are free."""
-    slot = np.int64(key & np.uint64(mask))
-    while stamps[slot] == stamp and keys[slot] != key:
-        slot = (slot + 1) & mask
-    return slot
 
 
 @kernel
@@ -55,7 +38,7 @@ def measure_repetition(
         for i in range(n_words):
             grams[i] = hashes[first + i]
             before[i + 1] = before[i] + lengths[first + i]
-            slot = slot_of(keys, stamps, mask, stamp, grams[i])
+            slot = stamped_slot(keys, stamps, mask, stamp, grams[i])
             if stamps[slot] != stamp:
                 keys[slot], stamps[slot] = grams[i], stamp
                 distinct += 1
@@ -68,7 +51,7 @@ def measure_repetition(
             if n <= 4:
                 most = 0
                 for i in range(n_grams):
-                    slot = slot_of(keys, stamps, mask, stamp, grams[i])
+                    slot = stamped_slot(keys, stamps, mask, stamp, grams[i])
                     if stamps[slot] != stamp:
                         keys[slot], stamps[slot], counts[slot] = grams[i], stamp, 0
                     counts[slot] += 1
@@ -82,7 +65,7 @@ def measure_repetition(
                 continue
             repeated, i = 0, 0
             while i < n_grams:
-                slot = slot_of(keys, stamps, mask, stamp, grams[i])
+                slot = stamped_slot(keys, stamps, mask, stamp, grams[i])
                 if stamps[slot] == stamp:
                     repeated += before[i + n] - before[i]
                     i += n

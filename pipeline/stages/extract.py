@@ -10,8 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.archive.fetch import FetchError, fetch
 from pipeline.archive.limits import ArchiveLimits
-from pipeline.archive.manifest import Archive, FetchError, fetch
+from pipeline.archive.manifest import Archive
 from pipeline.archive.records import Broken, Page, Skipped, read_archive
 from pipeline.config import ExtractConfig
 from pipeline.language.quick_guess import QuickLanguage

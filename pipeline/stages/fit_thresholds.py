@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from pipeline.quality.fitting import SIGNALS_USED, Key
+from pipeline.quality.fitting import Key
+from pipeline.quality.fitting_limits import SIGNALS_USED
 from pipeline.quality.signals import StopWords, signal_columns
 from pipeline.quality.stop_words import choose_stop_words, count_windows
 from pipeline.spark import tables

@@ -4,30 +4,26 @@ The bytes of the old file are copied as they are, the new column chunks go behin
 Parquet allows it: a footer says where each chunk lies, and chunks may lie anywhere. On a local disk the kernel does the
 copying. What an earlier splice added is left behind, so that a file spliced a hundred times does not grow.
 
-The footer is Thrift's compact protocol (github.com/apache/thrift, doc/specs/thrift-compact-protocol.md) around the
-structures of github.com/apache/parquet-format, parquet.thrift, whose field numbers are named below. Fields that are not
-named pass through unread.
+The footer is Thrift (`thrift`) around the structures of github.com/apache/parquet-format, parquet.thrift, whose field
+numbers are named below. Fields that are not named pass through unread.
 """
 
 import io
 import os
-import struct
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.store import storage
+from pipeline.store.thrift import I32, I64, LIST, STRUCT, Struct, Value, decode, encode
 from schemas.errors import UserError
 
 MAGIC = b"PAR1"
 TAIL = 8  # footer's length, four bytes, and MAGIC
 PIECE = 8 << 20  # bytes copied at a time
-
-# Thrift's compact types
-_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 
 # FileMetaData
 _SCHEMA, _NUM_ROWS, _ROW_GROUPS = 2, 3, 4
@@ -42,148 +38,6 @@ _FILE_OFFSET, _META_DATA, _OFFSET_INDEX, _OFFSET_INDEX_LENGTH, _COLUMN_INDEX, _C
 _PATH, _UNCOMPRESSED, _COMPRESSED, _DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE, _BLOOM, _BLOOM_LENGTH = (
     3, 6, 7, 9, 10, 11, 14, 15,
 )  # fmt: skip
-
-
-class Value(NamedTuple):
-    """A Thrift value with its type. Structures are dict[int, Value]; lists and sets (type of items, items); maps
-    (type of keys, type of values, pairs)."""
-
-    type: int
-    value: Any
-
-
-Struct = dict[int, Value]
-
-
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
-
-    def _byte(self) -> int:
-        byte = self._data[self._at]
-        self._at += 1
-        return byte
-
-    def _varint(self) -> int:
-        result = shift = 0
-        while True:
-            byte = self._byte()
-            result |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return result
-            shift += 7
-
-    def _integer(self) -> int:
-        zigzag = self._varint()
-        return (zigzag >> 1) ^ -(zigzag & 1)
-
-    def struct(self) -> Struct:
-        fields: Struct = {}
-        number = 0
-        while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self._integer()
-            fields[number] = Value(head & 15, self._value(head & 15))
-        return fields
-
-    def _value(self, kind: int, in_list: bool = False) -> Any:
-        if kind in (_TRUE, _FALSE):  # a field's truth is its type, an item's is a byte
-            return self._byte() == _TRUE if in_list else kind == _TRUE
-        if kind in (_I16, _I32, _I64):
-            return self._integer()
-        if kind == _BINARY:
-            return self._take(self._varint())
-        if kind == _STRUCT:
-            return self.struct()
-        if kind in (_LIST, _SET):
-            head = self._byte()
-            size = head >> 4 if head >> 4 < 15 else self._varint()
-            return head & 15, [self._value(head & 15, in_list=True) for _ in range(size)]
-        if kind == _BYTE:
-            return self._byte()
-        if kind == _DOUBLE:
-            return struct.unpack("<d", self._take(8))[0]
-        if kind == _MAP:
-            size = self._varint()
-            kinds = self._byte() if size else 0
-            return kinds >> 4, kinds & 15, [
-                (self._value(kinds >> 4, in_list=True), self._value(kinds & 15, in_list=True)) for _ in range(size)
-            ]  # fmt: skip
-        raise ValueError(f"no type of Thrift: {kind}")
-
-    def _take(self, size: int) -> bytes:
-        found = self._data[self._at : self._at + size]
-        self._at += size
-        if len(found) < size:
-            raise IndexError
-        return found
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _integer(number: int) -> bytes:
-    return _varint(number << 1 if number >= 0 else ~number << 1 | 1)
-
-
-def _encode_struct(fields: Struct, out: bytearray) -> None:
-    before = 0
-    for number in sorted(fields):
-        kind, value = fields[number]
-        if kind in (_TRUE, _FALSE):
-            kind = _TRUE if value else _FALSE
-        step = number - before
-        out += bytes([step << 4 | kind]) if 0 < step < 16 else bytes([kind]) + _integer(number)
-        if kind not in (_TRUE, _FALSE):
-            _encode(kind, value, out)
-        before = number
-    out.append(0)
-
-
-def _encode(kind: int, value: Any, out: bytearray) -> None:
-    if kind in (_TRUE, _FALSE):
-        out.append(_TRUE if value else _FALSE)
-    elif kind in (_I16, _I32, _I64):
-        out += _integer(value)
-    elif kind == _BINARY:
-        out += _varint(len(value)) + value
-    elif kind == _STRUCT:
-        _encode_struct(value, out)
-    elif kind in (_LIST, _SET):
-        item, items = value
-        out += bytes([len(items) << 4 | item]) if len(items) < 15 else bytes([0xF0 | item]) + _varint(len(items))
-        for one in items:
-            _encode(item, one, out)
-    elif kind == _BYTE:
-        out.append(value)
-    elif kind == _DOUBLE:
-        out += struct.pack("<d", value)
-    else:
-        key, item, pairs = value
-        out += _varint(len(pairs)) + (bytes([key << 4 | item]) if pairs else b"")
-        for first, second in pairs:
-            _encode(key, first, out)
-            _encode(item, second, out)
-
-
-def decode(data: bytes) -> Struct:
-    """A structure in Thrift's compact protocol. ValueError where it is none."""
-    try:
-        return _Reader(data).struct()
-    except (IndexError, RecursionError):
-        raise ValueError("no structure of Thrift's compact protocol") from None
-
-
-def encode(fields: Struct) -> bytes:
-    """`decode` undone, byte for byte where the fields were written in their order."""
-    out = bytearray()
-    _encode_struct(fields, out)
-    return bytes(out)
 
 
 class _Footer(NamedTuple):
@@ -240,7 +94,7 @@ def _check(footer: _Footer, source: str, name: str, values: Sequence[pa.Array]) 
     last = schema[-1]
     found = last[_NAME].value.decode("utf-8", "replace")
     flat = len(schema) == schema[0][_NUM_CHILDREN].value + 1 and len(schema) > 2
-    optional_text = (last.get(_TYPE), last.get(_REPETITION)) == (Value(_I32, _BYTE_ARRAY), Value(_I32, _OPTIONAL))
+    optional_text = (last.get(_TYPE), last.get(_REPETITION)) == (Value(I32, _BYTE_ARRAY), Value(I32, _OPTIONAL))
     if not flat or found != name or not optional_text:
         raise ValueError(f"{source}: its last column is {found!r}, not {name!r} as an optional string beside others")
     sizes = [group[_GROUP_ROWS].value for group in footer.row_groups]
@@ -286,8 +140,8 @@ def _chunks(name: str, values: Sequence[pa.Array]) -> tuple[bytes, list[Struct]]
         }
         for field in (_DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE):
             if field in meta:
-                meta[field] = Value(_I64, meta[field].value - len(MAGIC))
-        chunks.append({_FILE_OFFSET: Value(_I64, 0), _META_DATA: Value(_STRUCT, meta)})
+                meta[field] = Value(I64, meta[field].value - len(MAGIC))
+        chunks.append({_FILE_OFFSET: Value(I64, 0), _META_DATA: Value(STRUCT, meta)})
     file.seek(len(MAGIC))
     return file.read(footer.start - len(MAGIC)), chunks
 
@@ -300,16 +154,16 @@ def _relinked(footer: _Footer, chunks: list[Struct], shift: int) -> _Footer:
         old, new = columns[-1][_META_DATA].value, dict(chunk[_META_DATA].value)
         for field in (_DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE):
             if field in new:
-                new[field] = Value(_I64, new[field].value + shift)
+                new[field] = Value(I64, new[field].value + shift)
         new[_PATH] = old[_PATH]
-        columns = [*columns[:-1], {**chunk, _META_DATA: Value(_STRUCT, new)}]
-        changed = {**group, _COLUMNS: Value(_LIST, (kind, columns))}
+        columns = [*columns[:-1], {**chunk, _META_DATA: Value(STRUCT, new)}]
+        changed = {**group, _COLUMNS: Value(LIST, (kind, columns))}
         for total, part in ((_TOTAL_BYTE_SIZE, _UNCOMPRESSED), (_TOTAL_COMPRESSED, _COMPRESSED)):
             if total in group:
-                changed[total] = Value(_I64, group[total].value - old[part].value + new[part].value)
+                changed[total] = Value(I64, group[total].value - old[part].value + new[part].value)
         groups.append(changed)
     kind = footer.fields[_ROW_GROUPS].value[0]
-    return _Footer({**footer.fields, _ROW_GROUPS: Value(_LIST, (kind, groups))}, footer.start)
+    return _Footer({**footer.fields, _ROW_GROUPS: Value(LIST, (kind, groups))}, footer.start)
 
 
 def _copy(source: IO[bytes], target: IO[bytes], size: int) -> None:

@@ -1,12 +1,9 @@
 import gzip
 import random
-import zlib
 
-import brotli
 import pytest
-from warcs import HTML, LIMITS, Pipe, http, one, page_of, plain_record, read, warc, zstd
+from warcs import HTML, LIMITS, Pipe, http, one, page_of, plain_record, read, warc
 
-from pipeline.archive.payload import dechunk, is_page
 from pipeline.archive.records import ArchiveLimits, Page, Skipped, iso_date, read_archive
 from schemas.extract import RECORD_REASONS
 
@@ -74,110 +71,6 @@ def test_too_large_before_and_after_decoding():
     packed = {"http": [("Content-Encoding", "gzip"), ("Content-Type", "text/html")], "body": gzip.compress(random_text)}
     assert one(warc([packed]), limits).reason == "too_large"
     assert isinstance(one(warc([packed])), Page)
-
-
-@pytest.mark.parametrize("coding", ["gzip", "br"])
-def test_decompression_bomb(coding):
-    bomb = b"<html>" + b" " * 30_000_000
-    body = gzip.compress(bomb) if coding == "gzip" else brotli.compress(bomb, quality=4)
-    item = one(warc([{"http": [("Content-Encoding", coding)], "body": body}]))
-    assert item.reason == "decompression_ratio"
-
-
-RAW_DEFLATE = zlib.compress(HTML)[2:-4]
-
-
-@pytest.mark.parametrize(
-    ("codings", "body"),
-    [
-        ("gzip", gzip.compress(HTML)),
-        ("x-gzip", gzip.compress(HTML)),
-        ("deflate", zlib.compress(HTML)),
-        ("deflate", RAW_DEFLATE),
-        ("br", brotli.compress(HTML)),
-        ("zstd", zstd(HTML)),
-        ("gzip, br", brotli.compress(gzip.compress(HTML))),
-        ("identity", HTML),
-        ("gzip", HTML),  # decoded before it was archived, header kept
-        ("deflate", HTML),
-        ("br", HTML),
-        ("zstd", HTML),
-        ("unheard-of", HTML),
-        ("gzip", gzip.compress(HTML[:20]) + gzip.compress(HTML[20:])),
-        ("gzip", gzip.compress(HTML) + b"trailing"),
-    ],
-)
-def test_content_encodings(codings, body):
-    assert page_of("Content-Type: text/html", f"Content-Encoding: {codings}", body=body).body == HTML
-
-
-def test_gzip_cut_off_gives_what_it_has():
-    page = page_of("Content-Encoding: gzip", body=gzip.compress(HTML * 100, mtime=0)[:-30])
-    assert page.body.startswith(HTML)
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        (b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", b"abcde"),
-        (b"3\nabc\n0\n\n", b"abc"),
-        (b"<html>not chunked", b"<html>not chunked"),
-        (b"3\r\nabc\r\nzz not a chunk", b"abczz not a chunk"),
-        (b"ff\r\ncut", b"cut"),
-    ],
-)
-def test_dechunk(body, expected):
-    assert dechunk(body) == expected
-
-
-def test_chunked_and_gzip():
-    packed = gzip.compress(HTML)
-    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(packed), packed)
-    assert page_of("Transfer-Encoding: chunked", "Content-Encoding: gzip", body=chunks).body == HTML
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        HTML,  # HTTP/0.9
-        b"HTTP/1.1 200\r\nContent-Type: text/html\r\n\r\n" + HTML,
-        b"HTTP/1.0 200 OK\nContent-Type: text/html\n\n" + HTML,
-        b"HTTP/2 200\r\nContent-Type:\r\n  text/html;\r\n charset=utf-8\r\nno header line\r\n\r\n" + HTML,
-        b"HTTP/1.1 200 OK\r\n\r\n" + HTML,
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n" + HTML,
-        b"HTTP/1.1 200 OK\r\nX-Title: \xe4\xb8\xad\xff\r\n\r\n" + HTML,
-    ],
-)
-def test_http_heads_that_are_read(block):
-    item = one(plain_record(block))
-    assert isinstance(item, Page)
-    assert item.body == HTML
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "expected"),
-    [
-        (b"  \n<!doctype HTML>", "", True),
-        (b"\xef\xbb\xbf<html>", "text/plain", True),
-        ("<html><p>日本語".encode("utf-16"), "", True),
-        (b"<htmlx>", "", False),
-        (b"<B>bold", "unknown/unknown", True),
-        (b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml">', "application/xml", True),
-        (b'<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom">', "application/xml", False),
-        (b'<?xml version="1.0"?><html>', "application/xhtml+xml", True),
-        (b"words without markup", "text/html", True),
-        (b"\x89PNG\r\n\x1a\n", "text/html", False),
-        (b"<html>", "image/png", False),
-        (b"<html>", "application/json", False),
-    ],
-)
-def test_is_page(body, content_type, expected):
-    assert is_page(body, content_type) is expected
-
-
-def test_identified_type_outranks_the_header():
-    spec = {"http": [("Content-Type", "image/png")], "warc": {"WARC-Identified-Payload-Type": "application/xhtml+xml"}}
-    assert isinstance(one(warc([spec])), Page)
 
 
 def test_wet_text_and_resources():

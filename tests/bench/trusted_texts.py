@@ -26,6 +26,7 @@ from bench import labelled, planted
 from pipeline.config import CleanConfig
 from pipeline.privacy.repair import repair
 from pipeline.quality import fitting, profiles
+from pipeline.quality.fitting_limits import SIGNALS_USED
 from pipeline.quality.rules import Decider
 from pipeline.stages import clean
 from pipeline.stages.fit_thresholds import of_language
@@ -100,7 +101,7 @@ def fitted(texts: pa.Table, more: pa.Table, min_texts: int) -> profiles.Profiles
     words: dict[str, tuple[str, ...]] = {}
     for key, places_of_key in rows.items():
         row = of_language(both.take(pa.array(places_of_key))).to_pylist()[0]
-        signals[key] = {name: np.array(row[name], np.float64) for name in fitting.SIGNALS_USED}
+        signals[key] = {name: np.array(row[name], np.float64) for name in SIGNALS_USED}
         if row["stop_words"]:
             words["_".join(key)] = tuple(row["stop_words"])
     defaults = {name: float(CleanConfig.model_fields[name].default) for name in CleanConfig.threshold_names()}

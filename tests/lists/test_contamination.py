@@ -4,7 +4,6 @@ import pickle
 import random
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.kernels.arrow_text import from_strings
-from pipeline.kernels.hash_table import find, hash_table, may_have
 from pipeline.lists.contamination import Contamination, Source, items, source
 from pipeline.privacy.masks import mask
 from pipeline.privacy.repair import repair
@@ -263,16 +261,6 @@ def test_against_the_definition(item, texts, size, filler, tmp_path_factory):
         return
     found = flag(Contamination.load([str(path)], size), *texts)
     assert found == ["a" if any(contains(text, gram) for gram in grams) else None for text in texts]
-
-
-@given(st.sets(st.integers(0, 2**64 - 1), max_size=200), st.lists(st.integers(0, 2**64 - 1), max_size=50))
-def test_hash_tables(keys, others):
-    listed = np.array(sorted(keys - {0}), np.uint64)
-    table = hash_table(listed, np.arange(len(listed)))
-    for index, key in enumerate(listed):
-        assert may_have(key, table.seen) and find(key, table) == index
-    for key in set(others) - keys - {0, 1}:
-        assert find(np.uint64(key), table) == -1
 
 
 def test_hostile_texts(tmp_path):

@@ -122,6 +122,11 @@ def test_labels_decode_as_browsers_do():
         (b"<meta charset=gb2312 charset=big5>", "gbk"),
         (b'<?xml version="1.0" encoding="euc-jp"?><html>', "euc-jp"),
         (b"<metal charset=big5>", None),
+        (b"<meta/charset=big5/>", None),  # a bare value takes the slash
+        (b"<meta/charset='big5'/>", "big5"),
+        (b"<meta 'charset=big5 '>", None),  # the name is 'charset
+        (b"<meta a='charset=koi8-r'charset=big5>", "big5"),
+        (b"<meta charset charset=big5>", None),
         (b"<script>" + b"var a = 1;" * 200 + b"</script><meta charset=big5>", "big5"),
         (b" " * 5000 + b"<meta charset=big5>", None),
         (b"<meta charset='big5", None),

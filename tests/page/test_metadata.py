@@ -73,6 +73,10 @@ def test_title(html, title):
         ("<!--[if IE 7]><html lang=en><![endif]--><html lang=hi>", "hi"),
         ("<html><meta property=og:locale content=en_US>", None),
         ("<html data-lang=en>", None),
+        ("<html/lang=en/>", "en/"),  # a bare value takes the slash
+        ("<html =lang=en 'lang=de' lang=fr>", "fr"),
+        ("<html lang lang=en>", None),
+        ("<html class='a'lang='b'>", "b"),
         (f"<html lang={'x' * 500}>", "x" * 100),
     ],
 )

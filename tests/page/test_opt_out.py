@@ -145,12 +145,12 @@ def test_arc_records_have_heads_too():
     version = b"1 0 Test\nURL IP-address Archive-date Content-type Archive-length\n"
     arc = b"filedesc://a.arc 0.0.0.0 20261021070809 text/plain %d\n%s\n" % (len(version), version)
     pages = [item for item in read(arc + head + block + b"\n") if isinstance(item, Page)]
-    assert [page.opt_out for page in pages] == [{"noindex"}]
+    assert [header_flags(page.statements) for page in pages] == [{"noindex"}]
 
 
 def test_http_0_9_says_nothing():
     (page,) = read(plain_record(HTML))
-    assert page.opt_out == frozenset()
+    assert page.statements == ()
 
 
 def test_the_job_writes_the_column(tmp_path, monkeypatch):

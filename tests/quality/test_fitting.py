@@ -1,13 +1,12 @@
-import tomllib
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import CleanConfig
-from pipeline.quality import fitting, profiles
-from pipeline.quality.fitting import LIMITS, SIGNALS_USED, fit, merge, tau, to_toml, words_a_word
+from pipeline.quality import fitting, fitting_limits, profiles
+from pipeline.quality.fitting import fit, tau, words_a_word
+from pipeline.quality.fitting_limits import LIMITS, SIGNALS_USED
 from pipeline.quality.signals import SIGNALS
 
 DEFAULTS = {limit.threshold: limit.start for limits in LIMITS.values() for limit in limits} | {
@@ -22,7 +21,7 @@ def texts(n: int, **values: object) -> dict[str, np.ndarray]:
     usual = {
         "n_words": 400.0,
         "n_sentences": 20.0,
-        "mean_word_length": fitting.ENGLISH_WORD_LENGTH,
+        "mean_word_length": fitting_limits.ENGLISH_WORD_LENGTH,
         "alpha_word_share": 0.98,
         "stop_word_hits": 20.0,
         "stop_word_share": 0.3,
@@ -84,10 +83,10 @@ def test_no_threshold_is_loosened_past_its_meaning() -> None:
 
 
 def test_word_lengths_follow_the_language() -> None:
-    double = texts(400, mean_word_length=2 * fitting.ENGLISH_WORD_LENGTH)
+    double = texts(400, mean_word_length=2 * fitting_limits.ENGLISH_WORD_LENGTH)
     found = fit({("zul", "Latn"): double}, DEFAULTS)["Latn"]
     assert (found["min_mean_word_length"], found["max_mean_word_length"]) == (5, 20)
-    factor = (fitting.ENGLISH_WORD_LENGTH + 1) / (2 * fitting.ENGLISH_WORD_LENGTH + 1)
+    factor = (fitting_limits.ENGLISH_WORD_LENGTH + 1) / (2 * fitting_limits.ENGLISH_WORD_LENGTH + 1)
     assert found["min_words"] == int(50 * factor)  # longer words, fewer of them
     assert found["max_newline_to_word_ratio"] == pytest.approx(0.3 / factor, abs=0.001)
     measured = texts(400, mean_word_length=5.0) | {"mean_word_length": np.full(400, 5.0)}
@@ -130,7 +129,7 @@ def test_a_script_s_own_repetition_is_known_without_texts() -> None:
     found = fit(few | {("deu", "Latn"): texts(400)}, DEFAULTS)
     assert set(found) == {"Latn", "Jpan", "Laoo"}
     for script in ("Jpan", "Laoo"):
-        for n, share in enumerate(fitting.CHANCE[script], 5):
+        for n, share in enumerate(fitting_limits.CHANCE[script], 5):
             name = f"max_dup_{n}gram_char_share"
             assert found[script].get(name, DEFAULTS[name]) == max(share, DEFAULTS[name])
 
@@ -139,7 +138,7 @@ def test_english_keeps_what_was_found_for_it() -> None:
     found = fit(
         {("eng", "Latn"): texts(126, char_dup_share=0.3, line_punct_share=0.0), ("deu", "Latn"): texts(126)}, DEFAULTS
     )
-    for name, value in fitting.ENGLISH.items():
+    for name, value in fitting_limits.ENGLISH.items():
         assert found["eng_Latn"].get(name, DEFAULTS[name]) == value
     assert "min_line_punct_share" not in found.get("deu_Latn", {}) | found["Latn"]
 
@@ -221,43 +220,16 @@ def test_what_is_cut_of_trusted_texts(corpus: dict[tuple[str, str], dict[str, np
             sections = (found.get(key, {}) for key in (f"{language}_{script}", script))
             value = next((section[name] for section in sections if name in section), DEFAULTS[name])
             values = kept[limit.signal] if limit.signal in kept else np.empty(0)
-            if limit.scale or not len(values) or (language == "eng" and name in fitting.ENGLISH):
+            if limit.scale or not len(values) or (language == "eng" and name in fitting_limits.ENGLISH):
                 continue
             cut = (values < value).mean() if limit.is_min else (values > value).mean()
             budget = fitting.CUT / FAMILY[name][1]
-            if name.startswith("max_dup_") and script in fitting.CHANCE:
+            if name.startswith("max_dup_") and script in fitting_limits.CHANCE:
                 continue
-            unused = limit.signal == "space_to_word_ratio" and script not in fitting.PHRASES_APART
+            unused = limit.signal == "space_to_word_ratio" and script not in fitting_limits.PHRASES_APART
             assert cut <= budget + 1e-9 or value == pytest.approx(limit.loosest, abs=0.001) or unused, (name, cut, n)
             if n < fitting.STRICTER:
                 assert value <= limit.start if limit.is_min else value >= limit.start, (name, value, n)
-
-
-def test_toml_is_read_back_as_it_was() -> None:
-    sections = {
-        "eng_Latn": {"stop_words": ('say"so', "back\\slash", "é", "e\u0301", "न्", "\U0001f600"), "min_words": 32.0},
-        "Latn": {"max_newline_to_word_ratio": 0.464, "max_words_a_sentence": fitting.NEVER},
-        "cmn_Hani": {"stop_words": tuple("的一是不了" * 40)},
-    }
-    text = to_toml(sections, ["one line", ""])
-    assert text == to_toml(dict(reversed(sections.items())), ["one line", ""])
-    assert text.startswith("# one line\n#\n\n[by_language.Latn]\nmax_newline_to_word_ratio = 0.464\n")
-    assert max(map(len, text.splitlines())) <= 120
-    expected = {key: {n: list(v) if isinstance(v, tuple) else v for n, v in s.items()} for key, s in sections.items()}
-    assert tomllib.loads(text)["by_language"] == expected
-
-
-def test_comments_and_words_may_have_any_character() -> None:
-    odd = ["two\nlines = 1", "\r\n[by_language.xyz]", "a\x00b\x7f\x1b\ud800c", "\u2028d"]
-    found = to_toml({"eng": {"stop_words": ("a b",) * 40}}, odd)
-    comments = found.encode().decode().partition("\n\n[")[0].split("\n")
-    assert all(line.startswith("#") for line in comments)
-    assert tomllib.loads(found) == {"by_language": {"eng": {"stop_words": ["a b"] * 40}}}
-
-
-def test_merge() -> None:
-    assert merge({"a": {"x": 1}}, {"b": {"y": 2}, "a": {"z": 3}}) == {"a": {"x": 1, "z": 3}, "b": {"y": 2}}
-    assert list(merge({"b": {}}, {"a": {}})) == ["a", "b"]
 
 
 def test_the_shipped_profiles_hold_what_the_config_knows() -> None:
@@ -273,10 +245,10 @@ def test_the_shipped_profiles_hold_what_the_config_knows() -> None:
         for name, limit in LIMIT.items():
             if name not in CleanConfig.threshold_names() or limit.scale:
                 continue
-            if name.startswith("max_dup_") and script in fitting.CHANCE:
+            if name.startswith("max_dup_") and script in fitting_limits.CHANCE:
                 continue
-            if name == "max_space_to_word_ratio" and script not in fitting.PHRASES_APART:
+            if name == "max_space_to_word_ratio" and script not in fitting_limits.PHRASES_APART:
                 continue
             value = limits.of(name, language, script, {})
             outer = max(limit.loosest, limit.start) if not limit.is_min else max(limit.start, 1)
-            assert 0 <= value <= outer or value == fitting.ENGLISH.get(name), (key, name)
+            assert 0 <= value <= outer or value == fitting_limits.ENGLISH.get(name), (key, name)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.html.elements import N_TREE, NAME_PRIME, NAME_SEED, TAG
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.kernels.hash_table import slot_of, table_size
 from pipeline.page.main_text.markup import Markup
 from pipeline.words.characters import (
     CLOSING,
@@ -61,24 +62,6 @@ class Measures(NamedTuple):
 
 
 @kernel
-def _slot(keys: np.ndarray, key: np.uint64) -> int:
-    """Slot of a key in an open hash table, or the empty one where it belongs. Keys are not 0."""
-    mask = np.uint64(len(keys) - 1)
-    slot = (key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20) & mask
-    while keys[slot] != 0 and keys[slot] != key:
-        slot = (slot + np.uint64(1)) & mask
-    return whole(slot)
-
-
-@kernel
-def _power(count: int) -> int:
-    size = 16
-    while size < 2 * count:
-        size *= 2
-    return size
-
-
-@kernel
 def _title_words(page: np.ndarray, title: np.ndarray, chars: Characters) -> tuple[np.ndarray, int]:
     """Hashes of the title's words in an open table of 256, and how many."""
     table, count = np.zeros(256, np.uint64), 0
@@ -95,7 +78,7 @@ def _title_words(page: np.ndarray, title: np.ndarray, chars: Characters) -> tupl
             at += 1
         run = flag & 3
         if inside and run != RUN and run != 3:
-            slot = _slot(table, word)
+            slot = slot_of(word, table)
             if table[slot] == 0:
                 table[slot] = word
                 count += 1
@@ -103,7 +86,7 @@ def _title_words(page: np.ndarray, title: np.ndarray, chars: Characters) -> tupl
         if run == RUN:
             word, inside = (word ^ np.uint64(point)) * NAME_PRIME, True
         elif run == SINGLE:
-            slot = _slot(table, (NAME_SEED ^ np.uint64(point)) * NAME_PRIME)
+            slot = slot_of((NAME_SEED ^ np.uint64(point)) * NAME_PRIME, table)
             if table[slot] == 0:
                 table[slot] = (NAME_SEED ^ np.uint64(point)) * NAME_PRIME
                 count += 1
@@ -141,7 +124,7 @@ def measure(page: np.ndarray, markup: Markup, chars: Characters, kinds: np.ndarr
             run = flag & 3
             if inside and run != RUN and run != 3:
                 inside = False
-                if table[_slot(table, word)] != 0:
+                if table[slot_of(word, table)] != 0:
                     in_title += 1
                 word = NAME_SEED
             if point <= 32:
@@ -158,7 +141,7 @@ def measure(page: np.ndarray, markup: Markup, chars: Characters, kinds: np.ndarr
                 word = (word ^ np.uint64(folded)) * NAME_PRIME
             elif run == SINGLE:
                 singles += 1
-                if table[_slot(table, (NAME_SEED ^ np.uint64(folded)) * NAME_PRIME)] != 0:
+                if table[slot_of((NAME_SEED ^ np.uint64(folded)) * NAME_PRIME, table)] != 0:
                     in_title += 1
             digest = (digest ^ np.uint64(folded)) * NAME_PRIME
             if flag & LETTER:
@@ -184,7 +167,7 @@ def measure(page: np.ndarray, markup: Markup, chars: Characters, kinds: np.ndarr
                 for pause in _PAUSES:
                     if pause == point:
                         pauses += 1
-        if inside and table[_slot(table, word)] != 0:
+        if inside and table[slot_of(word, table)] != 0:
             in_title += 1
         if waiting:
             stops += 1
@@ -223,14 +206,14 @@ def measure(page: np.ndarray, markup: Markup, chars: Characters, kinds: np.ndarr
 @kernel
 def _count_copies(text_hash: np.ndarray, own: np.ndarray) -> None:
     n = len(text_hash)
-    keys = np.zeros(_power(n), np.uint64)
+    keys = np.zeros(table_size(n), np.uint64)
     counts = np.zeros(len(keys), np.int32)
     for block in range(n):
-        slot = _slot(keys, text_hash[block])
+        slot = slot_of(text_hash[block], keys)
         keys[slot] = text_hash[block]
         counts[slot] += 1
     for block in range(n):
-        own[block, 16] = min(counts[_slot(keys, text_hash[block])], 20)
+        own[block, 16] = min(counts[slot_of(text_hash[block], keys)], 20)
 
 
 @kernel
@@ -239,7 +222,7 @@ def _group(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Blocks whose element, parent and grandparent have the same tags and classes."""
     n = len(words)
-    keys = np.zeros(_power(n), np.uint64)
+    keys = np.zeros(table_size(n), np.uint64)
     numbers = np.zeros(len(keys), np.int32)
     group = np.zeros(n, np.int32)
     groups = np.zeros((n, 6), np.float64)
@@ -252,7 +235,7 @@ def _group(
             key = (key * NAME_PRIME) ^ markup.signature[element]
         if key == 0:
             key = np.uint64(1)
-        slot = _slot(keys, key)
+        slot = slot_of(key, keys)
         if keys[slot] == 0:
             keys[slot], numbers[slot] = key, count
             groups[count, 4] = block

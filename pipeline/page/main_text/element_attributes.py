@@ -4,17 +4,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.html.attributes import next_attribute
 from pipeline.html.elements import (
     IN_ARIA_HIDDEN,
     IN_ARTICLE_BODY,
     IN_HIDDEN,
     NAME_PRIME,
     NAME_SEED,
-    find_name,
     name_hash,
 )
 from pipeline.html.tokens import is_space, lower
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.kernels.hash_table import slot_of
 from pipeline.page.main_text.class_names import SEPARATOR, SYMBOLS
 
 HAS_HREF = 1 << 31
@@ -32,12 +33,12 @@ class Attributes(NamedTuple):
 
 
 class Words(NamedTuple):
-    """goto, output: the automaton of class_names.  roles: an open hash table of names, to flags."""
+    """goto, output: the automaton of class_names.  role_slots, role_flags: of the table of roles' names."""
 
     goto: np.ndarray
     output: np.ndarray
-    role_keys: np.ndarray
-    role_values: np.ndarray
+    role_slots: np.ndarray
+    role_flags: np.ndarray
 
 
 _KEY_CLASS, _KEY_ID, _KEY_ROLE, _KEY_STYLE, _KEY_HIDDEN, _KEY_ITEMPROP, _KEY_ARIA, _KEY_HREF, _ARTICLE_BODY, _TRUE = (
@@ -109,47 +110,16 @@ def _hides(data: np.ndarray, start: int, end: int) -> bool:
 @kernel
 def read_attributes(data: np.ndarray, at: int, wanted: bool, words: Words) -> Attributes:
     """Reads from behind the tag's name to behind its >. wanted: whether anything but the end matters."""
-    size = len(data)
     mark, groups, flags = np.uint64(0), np.uint64(0), whole(0)
-    slash = False
-    while at < size:
-        byte = data[at]
-        if byte == 62:
-            return Attributes(at + 1, mark, groups, flags, slash)
-        if is_space(byte) or byte == 47:
-            slash = byte == 47
-            at += 1
-            continue
-        slash = False
-        name_start = at
-        at += 1
-        while at < size and not (is_space(data[at]) or data[at] == 47 or data[at] == 62 or data[at] == 61):
-            at += 1
-        name_end = at
-        while at < size and is_space(data[at]):
-            at += 1
-        start, end = at, at
-        if at < size and data[at] == 61:
-            at += 1
-            while at < size and is_space(data[at]):
-                at += 1
-            if at < size and (data[at] == 34 or data[at] == 39):
-                quote = data[at]
-                start = at + 1
-                at = start
-                while at < size and data[at] != quote:
-                    at += 1
-                end = at
-                at = min(at + 1, size)
-            else:
-                start = at
-                while at < size and not (is_space(data[at]) or data[at] == 62):
-                    at += 1
-                end = at
-        length = name_end - name_start
+    while True:
+        name, name_end, start, end, after, slash = next_attribute(data, at)
+        if name == name_end:
+            return Attributes(min(name + 1, len(data)), mark, groups, flags, slash)
+        at = after
+        length = name_end - name
         if not wanted or length > 11 or length < 2:
             continue
-        key = hash_lower(data, name_start, name_end)
+        key = hash_lower(data, name, name_end)
         if key == _KEY_CLASS:
             mark = _hash_bytes(data, start, end, NAME_SEED)
             groups |= _groups(data, start, end, words.goto, words.output)
@@ -158,9 +128,7 @@ def read_attributes(data: np.ndarray, at: int, wanted: bool, words: Words) -> At
         elif key == _KEY_HREF:
             flags |= HAS_HREF
         elif key == _KEY_ROLE:
-            slot = find_name(words.role_keys, hash_lower(data, start, end))
-            if slot >= 0:
-                flags |= whole(words.role_values[slot])
+            flags |= whole(words.role_flags[slot_of(hash_lower(data, start, end), words.role_slots)])  # 0 for others
         elif key == _KEY_STYLE:
             if _hides(data, start, end):
                 flags |= IN_HIDDEN
@@ -171,4 +139,3 @@ def read_attributes(data: np.ndarray, at: int, wanted: bool, words: Words) -> At
                 flags |= IN_ARIA_HIDDEN
         elif key == _KEY_ITEMPROP and hash_lower(data, start, end) == _ARTICLE_BODY:
             flags |= IN_ARTICLE_BODY
-    return Attributes(size, mark, groups, flags, slash)

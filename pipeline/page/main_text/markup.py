@@ -53,23 +53,24 @@ from pipeline.html.elements import (
     A,
     B,
     P,
-    find_name,
     name_table,
 )
 from pipeline.html.references import Names, named, reference
 from pipeline.html.tokens import behind, comment_end, is_letter, is_space, is_xml, raw_end
-from pipeline.kernels.compiling import kernel, whole
+from pipeline.kernels.compiling import inlined, kernel, whole
+from pipeline.kernels.hash_table import slot_of
 from pipeline.page.main_text.class_names import automaton
 from pipeline.page.main_text.element_attributes import HAS_HREF, Words, hash_lower, read_attributes
 
 MAX_DEPTH = 500
+LONGEST_NAME = 10  # bytes of the names in TAGS
 
 
 class Tables(NamedTuple):
-    """What the kernel looks up: tags by the hash of their name, rules and flags by tag."""
+    """What the kernel looks up: numbers of tags by the hash of their name, rules and flags by number."""
 
-    tag_keys: np.ndarray  # uint64
-    tag_values: np.ndarray  # uint8, number of the tag
+    tag_slots: np.ndarray  # uint64
+    tag_numbers: np.ndarray  # int64
     rules: np.ndarray  # uint16 (n_tags,)
     flags: np.ndarray  # uint32 (n_tags,)
     entities: Names
@@ -108,7 +109,6 @@ class Markup(NamedTuple):
 @cache
 def tables() -> Tables:
     """The lookup tables, made once a process."""
-    tag_keys, tag_values = name_table(dict(list(TAG.items())[1:]), np.uint8)
     rules = np.zeros(len(TAGS), np.uint16)
     for rule, names in RULES.items():
         for name in names.split():
@@ -116,7 +116,10 @@ def tables() -> Tables:
     flags = np.zeros(len(TAGS), np.uint32)
     for name, flag in FLAG_TAGS.items():
         flags[TAG[name]] = flag
-    return Tables(tag_keys, tag_values, rules, flags, named(), Words(*automaton(), *name_table(ROLES, np.uint32)))
+    numbers = name_table({name: number for name, number in TAG.items() if name})
+    roles = name_table(ROLES)
+    words = Words(*automaton(), roles.slots, roles.values)
+    return Tables(numbers.slots, numbers.values, rules, flags, named(), words)
 
 
 def read_markup(page: bytes) -> Markup:
@@ -205,15 +208,49 @@ def _closed_by_end(
     return depth
 
 
+@inlined
+def _tag_number(data: np.ndarray, name: int, name_end: int, slots: np.ndarray, numbers: np.ndarray) -> int:
+    """A tag by its name, 0 for one of no meaning to blocks."""
+    if name_end - name > LONGEST_NAME:
+        return 0
+    return whole(numbers[slot_of(hash_lower(data, name, name_end), slots)])
+
+
+@inlined
+def _behind_other_markup(data: np.ndarray, at: int) -> int:
+    """Behind a comment, declaration or instruction at `at`; `at` where a tag with a name is."""
+    size, after = len(data), data[at + 1]
+    if after == 33:
+        if at + 3 < size and data[at + 2] == 45 and data[at + 3] == 45:
+            return comment_end(data, at + 4)
+        return behind(data, at + 2, 62)
+    if after == 63 or (after == 47 and not (at + 2 < size and is_letter(data[at + 2]))):
+        return behind(data, at + 2, 62)
+    return at
+
+
+@inlined
+def _trimmed(text: np.ndarray, start: int, end: int) -> int:
+    """Where a block's text ends without the white space behind it."""
+    while end > start and text[end - 1] <= 32:
+        end -= 1
+    return end
+
+
+@kernel
+def _count_byte(data: np.ndarray, wanted: int) -> int:
+    count = 0
+    for at in range(len(data)):
+        if data[at] == wanted:
+            count += 1
+    return count
+
+
 @kernel
 def read_page(data: np.ndarray, tables: Tables) -> Markup:
     size = len(data)
-    brackets = 0
-    for at in range(size):
-        if data[at] == 60:
-            brackets += 1
     rules = tables.rules
-    n_cap = brackets + 2
+    n_cap = _count_byte(data, 60) + 2  # a tag begins an element or divides blocks
     text = np.empty(size + size // 4 + 64, np.uint8)
     b_start, b_end = np.empty(n_cap, np.int32), np.empty(n_cap, np.int32)
     b_element, b_flags = np.empty(n_cap, np.int32), np.empty(n_cap, np.uint32)
@@ -315,27 +352,17 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
         if at >= size:
             break
         # ---- markup
-        after = data[at + 1]
-        if after == 33:
-            if at + 3 < size and data[at + 2] == 45 and data[at + 3] == 45:
-                at = comment_end(data, at + 4)
-            else:
-                at = behind(data, at + 2, 62)
+        end = _behind_other_markup(data, at)
+        if end > at:
+            at = end
             continue
-        if after == 63 or (after == 47 and not (at + 2 < size and is_letter(data[at + 2]))):
-            at = behind(data, at + 2, 62)
-            continue
-        closing = after == 47
+        closing = data[at + 1] == 47
         name_start = at + 2 if closing else at + 1
         at = name_start
         while at < size and not (is_space(data[at]) or data[at] == 47 or data[at] == 62):
             at += 1
         name_end = at
-        number = 0
-        if name_end - name_start <= 10:
-            slot = find_name(tables.tag_keys, hash_lower(data, name_start, name_end))
-            if slot >= 0:
-                number = whole(tables.tag_values[slot])
+        number = _tag_number(data, name_start, name_end, tables.tag_slots, tables.tag_numbers)
         in_tree = 0 < number < N_TREE
         said = read_attributes(data, at, not closing and (in_tree or number == A), tables.words)
         at = said.end
@@ -378,8 +405,7 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
             continue
         # ---- what divides text
         if open_block:
-            while used > b_start[n_blocks] and text[used - 1] <= 32:
-                used -= 1
+            used = _trimmed(text, b_start[n_blocks], used)
             if used > b_start[n_blocks]:
                 b_end[n_blocks], b_link[n_blocks], b_bold[n_blocks] = used, link_bytes, bold_bytes
                 b_links[n_blocks] = min(links, 65535)
@@ -420,8 +446,7 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
         depth += 1
         n_elements += 1
     if open_block:
-        while used > b_start[n_blocks] and text[used - 1] <= 32:
-            used -= 1
+        used = _trimmed(text, b_start[n_blocks], used)
         if used > b_start[n_blocks]:
             b_end[n_blocks], b_link[n_blocks], b_bold[n_blocks] = used, link_bytes, bold_bytes
             b_links[n_blocks] = min(links, 65535)
