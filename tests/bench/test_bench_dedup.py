@@ -315,7 +315,7 @@ def test_the_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     monkeypatch.setenv("SPARK_SUBMIT_OPTS", QUICK)
     work, figures = tmp_path / "work", tmp_path / "figures.json"
     given = ["--documents", "600", "--words", "100", "--work", str(work), "--driver-memory", "1g", "--share", "0.5"]
-    flags = ["--min-shingles", "5", "--partitions", "2"]  # the latter asks for an engine
+    flags = ["--min-shingles", "5", "--one-task-documents", "0"]  # shuffles, by an engine
     assert run_to_exit_status(dedup.body, [*given, "--json", str(figures), "--", *flags]) == 0
     found = json.loads(figures.read_text())
     assert found["flags"] == flags and found["documents_per_second"] > 0
