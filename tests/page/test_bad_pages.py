@@ -124,7 +124,11 @@ def test_200_mb_after_decompression(coding: str) -> None:
         (b"", (), "empty_body"),
         (b"\r\n \t", (), "empty_body"),
         (BAD["a table of a million rows"].body, (), "too_large"),
-        (gzip.compress(BAD["a table of a million rows"].body), ("Content-Encoding: gzip",), "decompression_ratio"),
+        (
+            gzip.compress(BAD["a table of a million rows"].body, mtime=0),
+            ("Content-Encoding: gzip",),
+            "decompression_ratio",
+        ),
         (b"x" * 100, ("Content-Encoding: gzip",), "not_html"),
     ],
 )
