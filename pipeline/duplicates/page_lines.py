@@ -12,8 +12,7 @@ import pyarrow as pa
 
 from pipeline.kernels.arrow_text import utf8
 from pipeline.kernels.compiling import kernel
-from pipeline.kernels.hash_table import stamped_slot as slot_of
-from pipeline.kernels.hash_table import table_size
+from pipeline.kernels.hash_table import stamped_slot, table_size
 from pipeline.words.characters import SPACE, Characters, characters, decode
 from pipeline.words.words import FIRST, SECOND, SEED, mix, words_of
 
@@ -191,7 +190,7 @@ def _distinct(offsets: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.nda
             if key == BLANK:
                 continue
             page = mix(page) + key
-            slot = slot_of(seen, stamps, mask, stamp, key)
+            slot = stamped_slot(seen, stamps, mask, stamp, key)
             if stamps[slot] != stamp:
                 seen[slot], stamps[slot], slots[slot] = key, stamp, count
                 distinct[count] = key
