@@ -12,43 +12,30 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.html.elements import (
-    ADDRESS,
-    BARRIER,
     BODY,
     BR,
-    BUTTON,
-    CAPTION,
     CELL,
-    DIV,
     DROPPED,
-    ENDS_P,
     FLAG_TAGS,
     FOREIGN,
     FORM,
-    H1,
-    H6,
     HEAD,
     HR,
     HTML,
     IMG,
     IN_PRE,
-    ITEM,
     N_TREE,
     NAME_PRIME,
     RAW,
     RB,
     ROLES,
-    ROW,
-    ROWS,
     RP,
     RT,
     RUBY,
     RULES,
     STRONG,
-    TABLE,
     TAG,
     TAGS,
-    TERM,
     TITLE,
     A,
     B,
@@ -61,6 +48,7 @@ from pipeline.kernels.compiling import inlined, kernel, whole
 from pipeline.kernels.hash_table import slot_of
 from pipeline.page.main_text.class_names import automaton
 from pipeline.page.main_text.element_attributes import HAS_HREF, Words, hash_lower, read_attributes
+from pipeline.page.main_text.open_elements import closed_by_end, closed_by_start
 
 MAX_DEPTH = 500
 LONGEST_NAME = 10  # bytes of the names in TAGS
@@ -125,87 +113,6 @@ def tables() -> Tables:
 def read_markup(page: bytes) -> Markup:
     """The blocks of a page in UTF-8."""
     return read_page(np.frombuffer(page, np.uint8), tables())
-
-
-@kernel
-def _outermost(stack: np.ndarray, tag: np.ndarray, depth: int, rule: int, rules: np.ndarray) -> int:
-    """Level of the outermost open element of a rule within the innermost table; -1 without one."""
-    found = -1
-    level = depth - 1
-    while level > 0:
-        seen = tag[stack[level]]
-        if seen == TABLE:
-            break
-        if rules[seen] & rule:
-            found = level
-        level -= 1
-    return found
-
-
-@kernel
-def _closed_by_start(
-    stack: np.ndarray, tag: np.ndarray, depth: int, new: int, rules: np.ndarray, opened: np.ndarray
-) -> int:
-    """Depth of the stack after the elements that a start tag ends."""
-    rule = rules[new]
-    if rule & (CELL | ROW | ROWS) or new == CAPTION:
-        ends = CELL
-        if rule & ROW:
-            ends = CELL | ROW
-        elif rule & ROWS or new == CAPTION:
-            ends = CELL | ROW | ROWS
-        level = _outermost(stack, tag, depth, ends, rules)
-        return level if level > 0 else depth
-    if rule & (ITEM | TERM):
-        level = depth - 1
-        while level > 0:
-            seen = tag[stack[level]]
-            if rules[seen] & rule & (ITEM | TERM):
-                depth = level
-                break
-            if seen != DIV and seen != P and seen != ADDRESS:
-                break
-            level -= 1
-    if rule & ENDS_P and opened[P]:
-        level = depth - 1
-        while level > 0:
-            seen = tag[stack[level]]
-            if seen == P:
-                depth = level
-                break
-            if rules[seen] & BARRIER or seen == BUTTON:
-                break
-            level -= 1
-    if H1 <= new <= H6 and depth > 1 and H1 <= tag[stack[depth - 1]] <= H6:
-        depth -= 1
-    if new == BUTTON and opened[BUTTON]:
-        depth = _closed_by_end(stack, tag, depth, BUTTON, rules, opened)
-    return depth
-
-
-@kernel
-def _closed_by_end(
-    stack: np.ndarray, tag: np.ndarray, depth: int, name: int, rules: np.ndarray, opened: np.ndarray
-) -> int:
-    """Depth of the stack after an end tag; unchanged where it has no open element."""
-    heading = H1 <= name <= H6
-    if not heading and not opened[name]:
-        return depth
-    in_table = rules[name] & (CELL | ROW | ROWS) or name == CAPTION
-    level = depth - 1
-    while level > 0:
-        seen = tag[stack[level]]
-        if seen == name or (heading and H1 <= seen <= H6):
-            return level
-        if name == TABLE:
-            pass
-        elif in_table:
-            if seen == TABLE:
-                break
-        elif rules[seen] & BARRIER:
-            break
-        level -= 1
-    return depth
 
 
 @inlined
@@ -418,15 +325,15 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
         breaks = 0
         if number in (HTML, HEAD, BODY, HR):
             if number == HR and opened[P]:
-                reduced = _closed_by_start(stack, tag, depth, number, rules, opened)
+                reduced = closed_by_start(stack, tag, depth, number, rules, opened)
             else:
                 continue
         elif closing:
-            reduced = _closed_by_end(stack, tag, depth, number, rules, opened)
+            reduced = closed_by_end(stack, tag, depth, number, rules, opened)
         elif number == FORM and opened[FORM]:
             continue
         else:
-            reduced = _closed_by_start(stack, tag, depth, number, rules, opened)
+            reduced = closed_by_start(stack, tag, depth, number, rules, opened)
         while depth > reduced:
             depth -= 1
             last[stack[depth]] = n_blocks
