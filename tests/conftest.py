@@ -1,7 +1,7 @@
 """Shared by all tests: one Spark session, the sample archive, and jobs run as a user runs them."""
 
+import ast
 import functools
-import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,13 +17,23 @@ hypothesis.settings.load_profile("wanyu")
 
 
 @functools.cache
-def needs_session(file: str) -> bool:
-    """Whether tests of this file, named from the repository, take the Spark session."""
-    return re.search(r"[( ](spark|corpus_root)[:,)]", (REPOSITORY / file).read_text(encoding="utf-8")) is not None
+def arguments(file: str) -> dict[str, list[str]]:
+    """Of the functions of a file, named from the repository: what they take."""
+    functions = [node for node in ast.parse((REPOSITORY / file).read_bytes()).body if isinstance(node, ast.FunctionDef)]
+    return {function.name: [argument.arg for argument in function.args.args] for function in functions}
+
+
+def takes_session(nodeid: str) -> bool:
+    """Whether the test, or a fixture of its file that it takes, takes the Spark session."""
+    file, _, name = nodeid.partition("::")
+    wanted, known = [name.partition("[")[0]], arguments(file)
+    for fixture in wanted:
+        wanted += [other for other in known.get(fixture, ()) if other not in wanted]
+    return not {"spark", "corpus_root"}.isdisjoint(wanted)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: needs_session(item.nodeid.partition("::")[0]), reverse=True)
+    items.sort(key=lambda item: takes_session(item.nodeid), reverse=True)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -33,8 +43,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneSession(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return "spark" if needs_session(file) else file
+            return "session" if takes_session(nodeid) else nodeid.partition("::")[0]
 
     config.option.loadscopereorder = False
     return OneSession(config, log)
