@@ -1,11 +1,12 @@
 """The attributes of a tag, as HTML's tokenizer reads them (https://html.spec.whatwg.org/#before-attribute-name-state)."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.html.tokens import find_byte, is_space
-from pipeline.kernels.compiling import inlined, kernel, whole
+from pipeline.kernels.compiling import inlined, whole
 
 
 class Attribute(NamedTuple):
@@ -55,26 +56,21 @@ def next_attribute(data: np.ndarray, at: int) -> Attribute:
     return Attribute(name, name_end, value, at, at, False)
 
 
+# The same of a tag by itself: a process that only asks for a page's charset need not load a kernel.
+_ATTRIBUTE = re.compile(
+    rb"""[\t\n\f\r /]*([^\t\n\f\r />][^\t\n\f\r />=]*)
+         (?:[\t\n\f\r ]*=[\t\n\f\r ]*(?:"([^"]*)"?|'([^']*)'?|([^\t\n\f\r >]*)))?""",
+    re.VERBOSE,
+)
+
+
 def attributes(source: bytes) -> dict[bytes, bytes]:
     """Values by name in small letters (ASCII's), of what stands in a tag behind its name, up to its > or the source's
     end. Of attributes of one name the first counts, as the standard says. Character references are left as they are."""
-    spans = _spans(np.frombuffer(source, np.uint8)).tolist()
-    return {source[name:name_end].lower(): source[value:end] for name, name_end, value, end in reversed(spans)}
-
-
-@kernel
-def _spans(data: np.ndarray) -> np.ndarray:
-    """Begin and end of each attribute's name and value, int64 of shape (n, 4)."""
-    spans, n, at = np.empty((8, 4), np.int64), 0, 0
-    while True:
-        attribute = next_attribute(data, at)
-        if attribute.name == attribute.name_end:
-            return spans[:n]
-        if n == len(spans):
-            more = np.empty((2 * n, 4), np.int64)
-            more[:n] = spans
-            spans = more
-        spans[n, 0], spans[n, 1] = attribute.name, attribute.name_end
-        spans[n, 2], spans[n, 3] = attribute.value, attribute.value_end
-        n += 1
-        at = attribute.end
+    values: dict[bytes, bytes] = {}
+    at = 0
+    while attribute := _ATTRIBUTE.match(source, at):
+        name, *forms = attribute.groups()
+        values.setdefault(name.lower(), b"".join(form for form in forms if form))
+        at = attribute.end()
+    return values

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import numpy as np
@@ -124,7 +125,16 @@ PIECES = st.sampled_from([b"a", b"B", b"=", b"/", b">", b'"', b"'", b" ", b"\n",
 
 @given(st.lists(PIECES, max_size=30).map(b"".join) | st.binary(max_size=60))
 def test_as_the_standard_s_states(source: bytes) -> None:
-    assert attributes(source) == by_the_states_of_the_standard(source)
+    expected = by_the_states_of_the_standard(source)
+    assert attributes(source) == expected
+    assert first_of_each(list(by_kernel(source))) == expected
+
+
+def by_kernel(source: bytes) -> Iterator[list[bytes]]:
+    data, at = np.frombuffer(source, np.uint8), 0
+    while (attribute := next_attribute(data, at)).name < attribute.name_end:
+        yield [source[attribute.name : attribute.name_end], source[attribute.value : attribute.value_end]]
+        at = attribute.end
 
 
 def test_many_attributes() -> None:
