@@ -59,8 +59,8 @@ def text_runs(html: bytes) -> np.ndarray:
 
     Titles are text; scripts, styles, text areas and what else no reader sees are not.
     """
-    found: np.ndarray = _runs(np.frombuffer(html, np.uint8))
-    return found
+    wanted: np.ndarray = _runs(np.frombuffer(html, np.uint8))
+    return wanted
 
 
 @kernel
@@ -140,7 +140,7 @@ def _has(data, begin, end, words) -> bool:
 @kernel
 def _tags(data) -> np.ndarray:
     """Kind, attributes' begin and end, text's begin and end of each tag, int64 of shape (n, 5)."""
-    found, n = np.empty((64, 5), np.int64), 0
+    wanted, n = np.empty((64, 5), np.int64), 0
     counts = np.zeros(8, np.int64)
     at, templates, drawings, xml = 0, 0, 0, is_xml(data)
     while True:
@@ -183,18 +183,18 @@ def _tags(data) -> np.ndarray:
         if kind < 0 or counts[kind] == MAX_OF_A_KIND:
             continue
         counts[kind] += 1
-        if n == len(found):
+        if n == len(wanted):
             more = np.empty((2 * n, 5), np.int64)
-            more[:n] = found
-            found = more
-        found[n, 0], found[n, 1], found[n, 2], found[n, 3], found[n, 4] = kind, begin, end, text, text_end
+            more[:n] = wanted
+            wanted = more
+        wanted[n, 0], wanted[n, 1], wanted[n, 2], wanted[n, 3], wanted[n, 4] = kind, begin, end, text, text_end
         n += 1
-    return found[:n]
+    return wanted[:n]
 
 
 @kernel
 def _runs(data) -> np.ndarray:
-    found, n = np.empty((256, 2), np.int64), 0
+    runs, n = np.empty((256, 2), np.int64), 0
     at, drawings, xml = 0, 0, is_xml(data)
     while True:
         what, name, tag, name_end, _, after, slash = _next(data, at)
@@ -213,11 +213,11 @@ def _runs(data) -> np.ndarray:
                 begin -= 1
             if begin == at:
                 continue
-            if n == len(found):
+            if n == len(runs):
                 more = np.empty((2 * n, 2), np.int64)
-                more[:n] = found
-                found = more
-            found[n, 0], found[n, 1] = at, begin
+                more[:n] = runs
+                runs = more
+            runs[n, 0], runs[n, 1] = at, begin
             n += 1
         at = after
         if what == _START and name == _PLAINTEXT:
@@ -226,4 +226,4 @@ def _runs(data) -> np.ndarray:
             at = raw_end(data, after, tag + 1, name_end)
         if what == _STOP:
             break
-    return found[:n]
+    return runs[:n]

@@ -52,11 +52,11 @@ def cache_folder(places: Iterable[Path], name: str) -> Path | None:
         folder = place / f"wanyu-kernels-{os.getuid()}" / name
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found = folder.parent.lstat()
+            parent = folder.parent.lstat()
         except OSError:
             continue
         # Compiled code is executed: a folder that others may write to is not ours to trust.
-        private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+        private = stat.S_ISDIR(parent.st_mode) and parent.st_uid == os.getuid() and not parent.st_mode & 0o022
         if private and os.access(folder, os.W_OK):
             return folder
     return None

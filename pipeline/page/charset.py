@@ -88,8 +88,8 @@ def decode(body: bytes, http_charset: str | None) -> Decoded | None:
 
 def encoding_of_label(label: str | None) -> str | None:
     """WHATWG name of a label, `replacement` for those that a decoder must refuse, None for unknown ones."""
-    found = webencodings.lookup(label) if label else None
-    return found.name if found else None
+    encoding = webencodings.lookup(label) if label else None
+    return encoding.name if encoding else None
 
 
 def prescan(body: bytes) -> str | None:

@@ -125,12 +125,12 @@ def _read(page: Page, worker: PageWorker, guess: QuickLanguage | None) -> Readin
         return Failure("language", other)
     if page.is_text:
         text = decoded.text.strip()
-        found = Extracted(text) if text else Failure("no_main_text")
+        extracted = Extracted(text) if text else Failure("no_main_text")
     else:
-        found = worker.extract(data)
-    if isinstance(found, Failure):
-        return found
-    return Reading(found.text, found.metadata, decoded.encoding, decoded.source, decoded.n_replacement)
+        extracted = worker.extract(data)
+    if isinstance(extracted, Failure):
+        return extracted
+    return Reading(extracted.text, extracted.metadata, decoded.encoding, decoded.source, decoded.n_replacement)
 
 
 def _utf8(body: bytes, decoded: Decoded) -> bytes:

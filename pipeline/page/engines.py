@@ -43,14 +43,14 @@ def extract_text(html: bytes, *, engine: Engine) -> str:
     if engine == "trafilatura":
         import trafilatura
 
-        found = trafilatura.extract(text, include_comments=False, deduplicate=False) or ""
+        extracted = trafilatura.extract(text, include_comments=False, deduplicate=False) or ""
     elif engine == "resiliparse":
         from resiliparse.extract.html2text import extract_plain_text
 
-        found = extract_plain_text(text, main_content=True, alt_texts=False, comments=False, post_meta=False)
+        extracted = extract_plain_text(text, main_content=True, alt_texts=False, comments=False, post_meta=False)
     else:
         raise ValueError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    return without_lone_surrogates(found.strip())
+    return without_lone_surrogates(extracted.strip())
 
 
 def forget() -> None:

@@ -86,14 +86,14 @@ class Metadata(NamedTuple):
         absolute, http or https, and at most MAX_URL characters long. Without fragment."""
         for link in self.links:
             try:
-                found = urljoin(urljoin(url, self.base), link)
-                parts = urlsplit(found)
+                address = urljoin(urljoin(url, self.base), link)
+                parts = urlsplit(address)
                 host = parts.hostname
             except ValueError:
                 continue
-            found = found.partition("#")[0]
-            if parts.scheme in ("http", "https") and host and len(found) <= MAX_URL and not _has_space(found):
-                return found
+            address = address.partition("#")[0]
+            if parts.scheme in ("http", "https") and host and len(address) <= MAX_URL and not _has_space(address):
+                return address
         return None
 
     def to_json(self) -> list[Any]:
@@ -105,7 +105,7 @@ class Metadata(NamedTuple):
         return cls(title, html_lang, tuple(links), base, licence, published, frozenset(flags))
 
 
-class _Found:
+class _Statements:
     """What the tags say, before anything is weighed."""
 
     def __init__(self) -> None:
@@ -122,23 +122,23 @@ class _Found:
 
 def read_metadata(html: bytes) -> Metadata:
     """What a page (UTF-8) says of itself. Never raises for what it contains; linear in its length."""
-    found = _Found()
+    said = _Statements()
     for kind, source, text in tags.tags(html.replace(b"\0", b"") if b"\0" in html else html):
         if kind == tags.TITLE:
-            found.titles.append(text.decode("utf-8", "replace"))
+            said.titles.append(text.decode("utf-8", "replace"))
         elif kind == tags.DATA:
-            found.data.append(text)
+            said.data.append(text)
         elif kind != tags.META or _may_count(source[:MAX_TAG]):
-            _READERS[kind](found, attributes(source[:MAX_TAG]))
-    titles = (_words(_unescape(title.strip())) for title in found.titles[:1])
+            _READERS[kind](said, attributes(source[:MAX_TAG]))
+    titles = (_words(_unescape(title.strip())) for title in said.titles[:1])
     return Metadata(
-        next(filter(None, (*titles, _words(found.og.get("og:title", "")))), None),
-        found.lang or found.content_language or None,
-        tuple(link for link in (*found.canonical[:1], found.og.get("og:url", "")) if link),
-        found.base,
-        _licence(found.licences),
-        _published(found),
-        frozenset(found.flags),
+        next(filter(None, (*titles, _words(said.og.get("og:title", "")))), None),
+        said.lang or said.content_language or None,
+        tuple(link for link in (*said.canonical[:1], said.og.get("og:url", "")) if link),
+        said.base,
+        _licence(said.licences),
+        _published(said),
+        frozenset(said.flags),
     )
 
 
@@ -158,47 +158,47 @@ def _text(values: dict[bytes, bytes], name: bytes) -> str:
     return _unescape(values[name].decode("utf-8", "replace")) if name in values else ""
 
 
-def _read_html(found: _Found, values: dict[bytes, bytes]) -> None:
+def _read_html(said: _Statements, values: dict[bytes, bytes]) -> None:
     lang = _text(values, b"lang").strip() or _text(values, b"xml:lang").strip()
-    found.lang = found.lang or without_lone_surrogates(lang.split()[0][:MAX_LANG] if lang else "")
+    said.lang = said.lang or without_lone_surrogates(lang.split()[0][:MAX_LANG] if lang else "")
 
 
-def _read_meta(found: _Found, values: dict[bytes, bytes]) -> None:
+def _read_meta(said: _Statements, values: dict[bytes, bytes]) -> None:
     content = _text(values, b"content")
     name = _text(values, b"name").strip().lower()
-    found.flags |= element_flags(name, content)
+    said.flags |= element_flags(name, content)
     names = {name, _text(values, b"property").strip().lower(), _text(values, b"itemprop").strip().lower()}
     for key in names & {"og:title", "og:url"}:
-        found.og.setdefault(key, _address(content) if key == "og:url" else content)
-    found.dates += [(DATE_NAMES[key], content) for key in names & DATE_NAMES.keys()]
+        said.og.setdefault(key, _address(content) if key == "og:url" else content)
+    said.dates += [(DATE_NAMES[key], content) for key in names & DATE_NAMES.keys()]
     if names & LICENCE_NAMES:
-        found.licences[0].append(content)
+        said.licences[0].append(content)
     if _text(values, b"http-equiv").strip().lower() == "content-language" and "," not in content:
         words = content.split()
-        found.content_language = found.content_language or without_lone_surrogates(words[0][:MAX_LANG] if words else "")
+        said.content_language = said.content_language or without_lone_surrogates(words[0][:MAX_LANG] if words else "")
 
 
-def _read_link(found: _Found, values: dict[bytes, bytes]) -> None:
+def _read_link(said: _Statements, values: dict[bytes, bytes]) -> None:
     kinds, href = _text(values, b"rel").lower().split(), _address(_text(values, b"href"))
     if "canonical" in kinds and href:
-        found.canonical.append(href)
+        said.canonical.append(href)
     if "license" in kinds:
-        found.licences[0].append(href)
+        said.licences[0].append(href)
 
 
-def _read_base(found: _Found, values: dict[bytes, bytes]) -> None:
-    found.base = found.base or _address(_text(values, b"href"))
+def _read_base(said: _Statements, values: dict[bytes, bytes]) -> None:
+    said.base = said.base or _address(_text(values, b"href"))
 
 
-def _read_anchor(found: _Found, values: dict[bytes, bytes]) -> None:
+def _read_anchor(said: _Statements, values: dict[bytes, bytes]) -> None:
     rank = 1 if "license" in _text(values, b"rel").lower().split() else 2
-    found.licences[rank].append(_address(_text(values, b"href")))
+    said.licences[rank].append(_address(_text(values, b"href")))
 
 
-def _read_time(found: _Found, values: dict[bytes, bytes]) -> None:
+def _read_time(said: _Statements, values: dict[bytes, bytes]) -> None:
     own = b"pubdate" in values or "datepublished" in _text(values, b"itemprop").lower().split()
     if own or _TIME_CLASSES & set(_text(values, b"class").lower().split()):
-        found.times.append(_text(values, b"datetime"))
+        said.times.append(_text(values, b"datetime"))
 
 
 _READERS = {
@@ -217,8 +217,8 @@ def _words(text: str) -> str:
 
 def _address(value: str) -> str:
     """An attribute's address as browsers read it, empty where it is longer than any that counts."""
-    found = without_lone_surrogates(value.strip(_OUTER).translate(_INNER))
-    return found if len(found) <= MAX_URL else ""
+    address = without_lone_surrogates(value.strip(_OUTER).translate(_INNER))
+    return address if len(address) <= MAX_URL else ""
 
 
 def _has_space(address: str) -> bool:
@@ -246,17 +246,17 @@ def _creative_commons(address: str) -> str | None:
     return f"https://creativecommons.org/{'/'.join(parts)}/"
 
 
-def _published(found: _Found) -> str | None:
+def _published(said: _Statements) -> str | None:
     """The page's own date: of its meta elements for articles, else of its JSON-LD, else of other meta elements, else
     of its `time` elements that are marked as such, where they agree: a list of articles has no date of its own."""
-    ranked = sorted(found.dates, key=lambda entry: entry[0])
+    ranked = sorted(said.dates, key=lambda entry: entry[0])
     sure = (text for rank, text in ranked if rank <= _SURE)
     other = (text for rank, text in ranked if rank > _SURE)
-    for texts in (sure, _data_dates(found.data), other):
+    for texts in (sure, _data_dates(said.data), other):
         for text in texts:
             if day := _day(text):
                 return day
-    days = {day for day in map(_day, found.times) if day}
+    days = {day for day in map(_day, said.times) if day}
     return days.pop() if len(days) == 1 else None
 
 
@@ -266,10 +266,10 @@ def _data_dates(scripts: list[bytes]) -> Iterator[str]:
         if b"datePublished" not in script or len(script) > MAX_DATA:
             continue
         try:
-            found = json.loads(script, strict=False)
+            tree = json.loads(script, strict=False)
         except (ValueError, RecursionError):
             continue
-        for node in _nodes(found):
+        for node in _nodes(tree):
             if isinstance(value := node.get("datePublished"), str):
                 yield value
 
@@ -302,7 +302,7 @@ def _day(text: str) -> str | None:
     else:
         return None
     try:
-        found = date(int(year), int(month), int(day))
+        published = date(int(year), int(month), int(day))
     except ValueError:
         return None
-    return found.isoformat() if FIRST_YEAR <= found.year <= LAST_YEAR else None
+    return published.isoformat() if FIRST_YEAR <= published.year <= LAST_YEAR else None

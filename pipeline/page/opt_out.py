@@ -29,18 +29,18 @@ _BREAK = re.compile(r"[\s,;]+")
 
 def header_flags(headers: Iterable[tuple[str, str]]) -> frozenset[str]:
     """Flags of an HTTP head: (lower-case name, value) pairs, a name as often as it was sent."""
-    found: set[str] = set()
+    flags: set[str] = set()
     for name, value in headers:
         if name == "x-robots-tag":
-            found |= _robots_tag(value)
+            flags |= _robots_tag(value)
         elif name == "tdm-reservation" and _reserves(value):
-            found.add("tdm")
-    return frozenset(found)
+            flags.add("tdm")
+    return frozenset(flags)
 
 
 def _robots_tag(value: str) -> set[str]:
     """`noindex, ccbot: noai`: a name before a colon says for whom the directives up to the next name are."""
-    found: set[str] = set()
+    directives: set[str] = set()
     meant = True
     for part in value.lower().split(","):
         before, colon, after = part.partition(":")
@@ -48,8 +48,8 @@ def _robots_tag(value: str) -> set[str]:
         if colon and agent not in _VALUED and _AGENT.fullmatch(agent):
             meant, part = agent in ADDRESSEES, after
         if meant:
-            found |= _directives(part)
-    return found
+            directives |= _directives(part)
+    return directives
 
 
 def _directives(value: str) -> set[str]:

@@ -46,8 +46,8 @@ class _Footer(NamedTuple):
 
     @property
     def row_groups(self) -> list[Struct]:
-        found: list[Struct] = self.fields[_ROW_GROUPS].value[1]
-        return found
+        groups: list[Struct] = self.fields[_ROW_GROUPS].value[1]
+        return groups
 
 
 def _footer(file: IO[bytes], name: str) -> _Footer:
@@ -92,11 +92,11 @@ def replace_last_column(source: str, target: str, name: str, values: Sequence[pa
 def _check(footer: _Footer, source: str, name: str, values: Sequence[pa.Array]) -> None:
     schema: list[Struct] = footer.fields[_SCHEMA].value[1]
     last = schema[-1]
-    found = last[_NAME].value.decode("utf-8", "replace")
+    last_name = last[_NAME].value.decode("utf-8", "replace")
     flat = len(schema) == schema[0][_NUM_CHILDREN].value + 1 and len(schema) > 2
     optional_text = (last.get(_TYPE), last.get(_REPETITION)) == (Value(I32, _BYTE_ARRAY), Value(I32, _OPTIONAL))
-    if not flat or found != name or not optional_text:
-        raise ValueError(f"{source}: its last column is {found!r}, not {name!r} as an optional string beside others")
+    if not flat or last_name != name or not optional_text:
+        raise ValueError(f"{source}: its last column is {last_name!r}, not an optional string {name!r} beside others")
     sizes = [group[_GROUP_ROWS].value for group in footer.row_groups]
     if sizes != [len(array) for array in values]:
         raise ValueError(f"{source}: {sum(sizes)} rows in {len(sizes)} row groups got values for other ones")

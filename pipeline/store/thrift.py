@@ -74,11 +74,11 @@ class _Reader:
         raise ValueError(f"no type of Thrift: {kind}")
 
     def _take(self, size: int) -> bytes:
-        found = self._data[self._at : self._at + size]
+        data = self._data[self._at : self._at + size]
         self._at += size
-        if len(found) < size:
+        if len(data) < size:
             raise IndexError
-        return found
+        return data
 
 
 def _varint(number: int) -> bytes:

@@ -66,14 +66,14 @@ def _hash_bytes(data: np.ndarray, start: int, end: int, value: np.uint64) -> np.
 def _groups(data: np.ndarray, start: int, end: int, goto: np.ndarray, output: np.ndarray) -> np.uint64:
     """Groups of the words in a class or id."""
     state = whole(goto[0, SEPARATOR])
-    found = np.uint64(0)
+    groups = np.uint64(0)
     before = 0
     for at in range(start, end):
         byte = whole(data[at])
         if 65 <= byte <= 90:
             if 97 <= before <= 122:  # camelCase
                 state = whole(goto[state, SEPARATOR])
-                found |= output[state]
+                groups |= output[state]
             symbol = byte - 65
         elif 97 <= byte <= 122:
             symbol = byte - 97
@@ -84,9 +84,9 @@ def _groups(data: np.ndarray, start: int, end: int, goto: np.ndarray, output: np
         else:
             symbol = whole(SYMBOLS - 1)
         state = whole(goto[state, symbol])
-        found |= output[state]
+        groups |= output[state]
         before = byte
-    return found | output[whole(goto[state, SEPARATOR])]
+    return groups | output[whole(goto[state, SEPARATOR])]
 
 
 @kernel

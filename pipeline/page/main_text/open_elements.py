@@ -25,16 +25,16 @@ from pipeline.kernels.compiling import kernel
 @kernel
 def _outermost(stack: np.ndarray, tag: np.ndarray, depth: int, rule: int, rules: np.ndarray) -> int:
     """Level of the outermost open element of a rule within the innermost table; -1 without one."""
-    found = -1
+    outermost = -1
     level = depth - 1
     while level > 0:
         seen = tag[stack[level]]
         if seen == TABLE:
             break
         if rules[seen] & rule:
-            found = level
+            outermost = level
         level -= 1
-    return found
+    return outermost
 
 
 @kernel
