@@ -7,7 +7,7 @@ from io import BytesIO
 import brotli
 from fastwarc.stream_io import ZstdReader
 
-from pipeline.archive.refused import RefusedPayload
+from pipeline.archive.limits import RefusedPayload
 from pipeline.archive.sniffing import is_page, looks_like_html
 
 RATIO_FREE_BYTES = 1 << 20  # payloads below this are never refused for their ratio

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from pipeline.archive.refused import RefusedPayload
+from pipeline.archive.limits import RefusedPayload
 from pipeline.archive.sniffing import looks_like_html
 
 MAX_HEAD = 1 << 16  # bytes of an HTTP head that are looked at

@@ -18,8 +18,7 @@ from pipeline.archive.blocks import Block, Gap
 from pipeline.archive.content_encoding import dechunk, decode_content, decode_untold
 from pipeline.archive.framing import read_blocks
 from pipeline.archive.http_head import media_type, parse_head
-from pipeline.archive.limits import ArchiveLimits
-from pipeline.archive.refused import RefusedPayload
+from pipeline.archive.limits import ArchiveLimits, RefusedPayload
 from pipeline.archive.sniffing import HTML_TYPES, is_page
 from pipeline.archive.window import Window
 
