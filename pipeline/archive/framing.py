@@ -73,16 +73,22 @@ def _inside_blocks(window: Window, max_page_bytes: int) -> Generator[Block | Gap
     """The blocks of the text that gzip members hold, by the offsets of these members."""
     inside = Inside(window)
     members = inside.members
-    truncated = False
+    cut: Gap | None = None  # that the text ends inside a record: perhaps not where its member ends
     for item in read_blocks(inside, max_page_bytes):
-        truncated = isinstance(item, Gap) and item.reason == "truncated"
+        if cut is not None:
+            yield cut
+            cut = None
         if isinstance(item, Gap) and item.reason == "unreadable":
             return Gap("corrupt", members.begin, str(inside.error), members.begin + 1)
         at = members.member_at(item.offset)
-        yield item._replace(offset=at) if isinstance(item, Gap) else replace(item, offset=at)
-    if members.cut is not None and not truncated:
-        return Gap("truncated", members.cut, "the last gzip member has no end", 0)
-    return None
+        if isinstance(item, Gap) and item.reason == "truncated":
+            cut = item._replace(offset=at, resume=0)
+        else:
+            yield item._replace(offset=at) if isinstance(item, Gap) else replace(item, offset=at)
+    if members.cut is not None:  # a damaged member may have no end, and others behind it
+        cut = cut or Gap("truncated", members.cut, "the last gzip member has no end", 0)
+        return cut._replace(resume=members.cut + 1 if window.remembers(members.cut) else 0)
+    return cut
 
 
 def _unreadable(window: Window) -> Gap | None:
