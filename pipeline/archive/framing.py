@@ -79,12 +79,14 @@ def _inside_blocks(window: Window, max_page_bytes: int) -> Generator[Block | Gap
             yield cut
             cut = None
         if isinstance(item, Gap) and item.reason == "unreadable":
-            return Gap("corrupt", members.begin, str(inside.error), members.begin + 1)
+            break
         at = members.member_at(item.offset)
         if isinstance(item, Gap) and item.reason == "truncated":
             cut = item._replace(offset=at, resume=0)
         else:
             yield item._replace(offset=at) if isinstance(item, Gap) else replace(item, offset=at)
+    if inside.error is not None:  # met where a record was read, or looked for
+        return Gap("corrupt", members.begin, str(inside.error), members.begin + 1)
     if members.cut is not None:  # a damaged member may have no end, and others behind it
         cut = cut or Gap("truncated", members.cut, "the last gzip member has no end", 0)
         return cut._replace(resume=members.cut + 1 if window.remembers(members.cut) else 0)

@@ -146,7 +146,8 @@ def _lie(text: Window, body: int, length: int, lacking: int | None, watch: Watch
         marked = tail.endswith((b"\n\n", b"\n\r\n")) and not cut  # the lines behind a record, so it is whole
         if not marked or lacking > _tolerated(text, body, stored):
             return None
-        return _Lie(_without_blank_lines(text, body, stored), stored, True, "archive")
+        heads = _linked_heads(text, body, stored, leads_over=False)
+        return _lie_up_to(text, body, end, *((heads[0], "block") if heads else (stored, "archive")))
     if lacking is not None or _MEETS.match(text.bytes_at(end, 64)):
         return None
     heads = _linked_heads(text, body, end, leads_over=True)

@@ -93,6 +93,15 @@ def test_a_larger_lie_costs_its_record_alone(pack: str, line: bytes, length: int
         assert all(b"WARC/" not in item.body for item in items if isinstance(item, Page))
 
 
+@pytest.mark.parametrize("pack", ["plain", "one member"])
+def test_a_lie_that_ends_with_the_archive(pack: str) -> None:
+    """A little behind the last record, but far behind its own."""
+    records = [record(n) for n in range(6)]
+    swallowed = sum(map(len, records[3:])) + 2
+    items = read(PACKS[pack]([*records[:2], record(2, swallowed + 5), *records[3:]]))
+    assert numbers(items) == [0, 1, 3, 4, 5] and reasons(items).count("corrupt") == 1
+
+
 @pytest.mark.parametrize("pack", PACKS)
 def test_records_that_give_no_page_lie_too(pack: str) -> None:
     """Their blocks are passed over, not held."""
