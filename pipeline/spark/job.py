@@ -62,6 +62,7 @@ def add_input_flags(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("where")
     where.add_argument("--input", nargs="+", required=True, help="archives: files, folders, .paths lists, URLs")
     where.add_argument("--root", required=True, help="folder of the corpus, made if it is not there")
+    where.add_argument("--replace", action="store_true", help="take out earlier archives that are not asked for")
 
 
 def positive(text: str) -> int:

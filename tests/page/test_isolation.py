@@ -58,6 +58,13 @@ def extract(html, **_):
         time.sleep(100)
     if what == "count":
         return str(seen)
+    if what == "stale" and seen > 2:  # the warm-up is one
+        while True: pass
+    if what == "stale-swell" and seen > 2:
+        hoard = []
+        while True: hoard.append(bytearray(1 << 20))
+    if what == "environment":
+        return " ".join(os.environ)
     if what == "pid":
         return str(os.getpid())
     return None
@@ -162,6 +169,33 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.parametrize("what", ["stale", "stale-swell"])
+def test_a_verdict_does_not_depend_on_earlier_pages(puppet, what):
+    """A process that has grown slow or large over other pages is not believed."""
+    assert text(puppet, b"DO:pid ")
+    assert puppet.extract(f"DO:{what} ".encode()) == Failure("no_main_text")
+
+
+def test_a_verdict_is_confirmed_once(puppet, monkeypatch):
+    starts = []
+    plain_start = isolation._start
+    monkeypatch.setattr(isolation, "_start", lambda *given: starts.append(1) or plain_start(*given))
+    assert puppet.extract(b"DO:swell ").reason == "memory" and len(starts) == 1  # fresh: believed at once
+    assert text(puppet, b"DO:pid ")
+    assert puppet.extract(b"DO:swell ").reason == "memory" and len(starts) == 3
+    assert puppet.extract(b"DO:exit ").reason == "parser_crash" and len(starts) == 4  # not doubted
+
+
+def test_the_child_knows_no_secret(puppet, monkeypatch):
+    for name in ("AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "https_proxy", "SSH_AUTH_SOCK", "SPARK_CONF_DIR"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/nowhere")
+    seen = set(text(puppet, b"DO:environment ").split())
+    assert {"PATH", "PYTHONPATH", "PYTHONHASHSEED", "NUMBA_CACHE_DIR"} <= seen
+    assert all(isolation._is_passed(name) for name in seen - {"PYTHONPATH", "PYTHONHASHSEED"})
+    assert not seen & {"AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "https_proxy", "SSH_AUTH_SOCK", "SPARK_CONF_DIR"}
 
 
 def test_parent_that_exits_leaves_no_child():
