@@ -9,7 +9,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from pipeline.spark.session import LazySession, started
 from pipeline.spark.stage_progress import stage_progress
+from pipeline.workers.processes import process_runner
 from pipeline.workers.tasks import Step, TaskRunner
 
 T = TypeVar("T")
@@ -45,3 +47,9 @@ def engine_runner(spark: SparkSession) -> TaskRunner:
         return [pickle.loads(row["answer"]) for row in sorted(rows, key=lambda row: row["place"])]
 
     return run_tasks
+
+
+def cheapest_runner(engine: SparkSession | LazySession) -> TaskRunner:
+    """By processes on a local master, whose engine need not start; else by the engine's tasks."""
+    cores = engine.local_cores() if isinstance(engine, LazySession) else None
+    return process_runner(cores) if cores else engine_runner(started(engine))
