@@ -44,9 +44,10 @@ def document_frame(
     spark: SparkSession, table: DocumentTable, columns: Sequence[str], quality_column: str = ""
 ) -> DataFrame:
     """columns: of PLACE, `id`, `text`, those of DEFAULTS, `cluster_id` (the id where there is none), `quality` (of
-    `quality_column`), `digest` (of all columns of the row). UserError in a task for what cannot be read."""
-    schema = pa.schema([(name, _KINDS.get(name, pa.string())) for name in columns])
+    `quality_column`), `digest` (of all columns of the row), and the table's own, as the engine can have them.
+    UserError in a task for what cannot be read."""
     files = table.files
+    schema = pa.schema([(name, _kind_of(name, files.schema)) for name in columns])
     bare = table._replace(files=files._replace(splits=[]))  # what each task needs to know
     own = {"id": table.id_column, "text": table.text_column, "quality": quality_column}
     needed = [own.get(name, name) for name in columns] if "digest" not in columns else files.schema.names
@@ -57,17 +58,39 @@ def document_frame(
             for pickled in batch.column("value").to_pylist():
                 split, row = pickle.loads(pickled), 0
                 for rows in rows_of(bare, split, there):
-                    cells = [_cells(rows, name, bare, split, row, quality_column) for name in columns]
+                    cells = [_cells(rows, field, bare, split, row, quality_column) for field in schema]
                     row += len(rows)
                     yield pa.RecordBatch.from_arrays(cells, schema=schema)
 
     return one_row_a_task(spark, list(map(pickle.dumps, files.splits)), "binary").mapInArrow(read, spark_schema(schema))
 
 
+def columns_for_engine(table: DocumentTable) -> list[str]:
+    """`id`, `text` and all other columns but those whose names the engine would take for one of another column."""
+    taken, columns = {"id", "text"}, ["id", "text"]
+    for name in sorted(table.files.schema.names, key=lambda name: name not in DEFAULTS):
+        if name.lower() not in taken:
+            taken.add(name.lower())
+            columns.append(name)
+    return columns
+
+
+def _kind_of(name: str, schema: pa.Schema) -> pa.DataType:
+    """Of the engine's column: ours have their own, others that of their kind, numbers, truth or strings."""
+    if name in _KINDS or name in DEFAULTS or name not in schema.names:
+        return _KINDS.get(name, pa.string())
+    kind = schema.field(name).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_boolean(kind) or (pa.types.is_integer(kind) and kind != pa.uint64()):
+        return pa.bool_() if pa.types.is_boolean(kind) else pa.int64()
+    numbers = pa.types.is_floating(kind) or pa.types.is_decimal(kind) or kind == pa.uint64()
+    return pa.float64() if numbers else pa.string()
+
+
 def _cells(
-    rows: pa.RecordBatch, name: str, table: DocumentTable, split: Split, row: int, quality_column: str
+    rows: pa.RecordBatch, field: pa.Field, table: DocumentTable, split: Split, row: int, quality_column: str
 ) -> pa.Array:
-    kind = _KINDS.get(name, pa.string())
+    name, kind = field.name, field.type
     if name in ("id", "text"):
         return rows.column(table.id_column if name == "id" else table.text_column)
     if name == "split":
@@ -83,7 +106,9 @@ def _cells(
         return own_id if name == "cluster_id" else pa.repeat(pa.scalar(DEFAULTS[name], kind), len(rows))
     if kind == pa.string():
         return column_or(rows, name, None)
-    return numbers_of(rows, name, split.path).cast(kind, safe=False)
+    if name in DEFAULTS:
+        return numbers_of(rows, name, split.path).cast(kind, safe=False)
+    return plain(rows.column(name)).cast(kind, safe=False)
 
 
 def _digests(rows: pa.RecordBatch) -> pa.Array:
