@@ -5,12 +5,13 @@ copied with a new last column, and no text is read (`pipeline.store.last_column`
 """
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
 from pipeline.config import CleanConfig
 from pipeline.kernels.arrow_text import from_strings
@@ -22,18 +23,26 @@ from pipeline.privacy.masks import Masked, mask
 from pipeline.privacy.repair import repair
 from pipeline.quality.rules import Decider
 from pipeline.quality.signals import SIGNALS, StopWords, signal_columns
-from pipeline.spark import tables
 from pipeline.store import last_column, storage
-from pipeline.store.parquet_files import open_parquet
+from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of
+from pipeline.store.examples import Shown, chosen_examples, example_rows, first_examples
+from pipeline.store.ledger import totals
+from pipeline.store.parquet_files import batches_of, open_parquet
+from pipeline.store.row_groups import RowGroupWriter
+from pipeline.store.table_splits import BATCH_BYTES, BATCH_ROWS, Split, part_file
 from pipeline.words.words import words_of
-from pipeline.workers.tasks import TaskRunner
+from pipeline.workers.tasks import Step, TaskRunner
 from schemas.clean import ANNOTATIONS, VERDICT
+from schemas.records import UNLABELLED, Counts, Example
+
+T = TypeVar("T")
 
 VERSION = 2
-REQUIRED = ("id", "text")
 ANNOTATED = pa.schema([(name, kind) for name, kind, _ in (*ANNOTATIONS, *SIGNALS)])
 CLEANED = ANNOTATED.append(pa.field(*VERDICT))
 PASSED_ON = ("id", "text", "url", "date", "dump", "file_path", "opt_out")  # text is replaced
+MOST_TASKS = 4096
+MISSING = {"opt_out": None}  # of a table without the column; else the empty string
 
 
 class Annotator:
@@ -104,32 +113,137 @@ def _as_array(values: Any, kind: pa.DataType, rows: int) -> pa.Array:
     return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
-def clean(documents: DataFrame, annotate: Annotator, decide: Decider) -> DataFrame:
-    """Rows of CLEANED, one a document."""
+class Judged(NamedTuple):
+    """What a task wrote. counts: by label and reason, None for kept. first: by reason, the ids that come first in the
+    order of examples, each with its file's name."""
 
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            annotated = annotate(batch)
-            yield pa.RecordBatch.from_arrays([*annotated.columns, decide(annotated)], schema=CLEANED)
-
-    if "opt_out" not in documents.columns:  # tables that extract has not written
-        documents = documents.withColumn("opt_out", F.lit(None).cast("string"))
-    return documents.select(*PASSED_ON).mapInArrow(run, tables.spark_schema(CLEANED))
+    counts: Counter[tuple[str, str | None]]
+    first: dict[str | None, list[tuple[str, str]]]
 
 
-def decide_again(run_tasks: TaskRunner, source: str, target: str, decide: Decider) -> None:
-    """Writes the table `source`, rows of CLEANED, to the folder `target` with new verdicts, one task a file."""
+def others_of(table: DocumentTable) -> list[str]:
+    """Columns of a foreign table that pass through: all that no column of CLEANED stands for."""
+    known = {table.id_column, table.text_column, *CLEANED.names}
+    return [name for name in table.files.schema.names if name not in known]
+
+
+def clean(
+    run_tasks: TaskRunner,
+    table: DocumentTable,
+    others: Sequence[str],
+    folder: str,
+    annotate: Annotator,
+    decide: Decider,
+) -> Judged:
+    """Writes rows of CLEANED, one a document, with the columns `others` of the table before the verdict; a file a
+    split."""
+    task = functools.partial(_clean_splits, table=table, others=others, folder=folder, annotate=annotate, decide=decide)
+    chunks = _chunks(table.files.splits)
+    sizes = [sum(split.rows for split in chunk) for chunk in chunks]
+    return _added_up(run_tasks(task, chunks, Step("clean", sizes, "documents")))
+
+
+def _clean_splits(
+    splits: Sequence[Split],
+    table: DocumentTable,
+    others: Sequence[str],
+    folder: str,
+    annotate: Annotator,
+    decide: Decider,
+) -> Judged:
+    theirs = [table.files.schema.field(name) for name in others]
+    schema = pa.schema([*ANNOTATED, *theirs, pa.field(*VERDICT)])
+    named = {"id": table.id_column, "text": table.text_column}
+    needed = dict.fromkeys([*(named.get(name, name) for name in PASSED_ON), *others])
+    there = [name for name in needed if name in table.files.schema.names]
+    judged = []
+    for split in splits:
+        path = part_file(folder, split)
+        with RowGroupWriter(path, schema, plain=("id", "text"), most_bytes=BATCH_BYTES) as out:
+            for batch in rows_of(table, split, there):
+                columns = [column_or(batch, named.get(name, name), MISSING.get(name, "")) for name in PASSED_ON]
+                annotated = annotate(pa.RecordBatch.from_arrays(columns, list(PASSED_ON)))
+                verdicts = decide(annotated)
+                cells = [*annotated.columns, *(batch.column(name) for name in others), verdicts]
+                out.write(pa.RecordBatch.from_arrays(cells, schema=schema))
+                judged.append(_judged(annotated, verdicts, path.rpartition("/")[2]))
+    return _added_up(judged)
+
+
+def _judged(rows: pa.RecordBatch, verdicts: pa.Array, file: str) -> Judged:
+    """rows: with at least id, language and language_script."""
+    reasons = verdicts.to_pylist()
+    by_reason: dict[str | None, list[str]] = defaultdict(list)
+    for name, reason in zip(rows.column("id").to_pylist(), reasons, strict=True):
+        by_reason[reason].append(name)
+    first = {reason: [(name, file) for name in first_examples(names)] for reason, names in by_reason.items()}
+    return Judged(Counter(zip(labels_of(rows), reasons, strict=True)), first)
+
+
+def _added_up(parts: Iterable[Judged]) -> Judged:
+    counts: Counter[tuple[str, str | None]] = Counter()
+    first: dict[str | None, list[tuple[str, str]]] = {}
+    for part in parts:
+        counts.update(part.counts)
+        for reason, named in part.first.items():
+            file_of = dict([*first.get(reason, []), *named])
+            first[reason] = [(name, file_of[name]) for name in first_examples(file_of)]
+    return Judged(counts, first)
+
+
+def counts_of(judged: Judged) -> Counts:
+    counts: Counts = {}
+    for (label, reason), rows in judged.counts.items():
+        counts.setdefault(label, {})[reason] = rows
+    return counts
+
+
+def examples(run_tasks: TaskRunner, folder: str, judged: Judged, with_texts: bool) -> list[Example]:
+    """Of each reason, read from the table that was written to the folder."""
+    ids_of: dict[str, list[str]] = defaultdict(list)
+    for name, file in (one for named in judged.first.values() for one in named):
+        ids_of[file].append(name)
+    reading = functools.partial(_shown, folder=folder, with_texts=with_texts)
+    seen = itertools.chain(*run_tasks(reading, sorted(ids_of.items())))
+    candidates = {reason: [name for name, _ in named] for reason, named in judged.first.items()}
+    return chosen_examples(candidates, seen, totals(counts_of(judged)))
+
+
+def _shown(named: tuple[str, list[str]], folder: str, with_texts: bool) -> list[Shown]:
+    file, ids = named
+    columns = ["id", "url", *UNLABELLED, *(["text"] if with_texts else [])]
+    wanted, rows = pa.array(ids, pa.string()), []
+    for batch in batches_of(storage.join(folder, file), BATCH_ROWS, columns):
+        rows += example_rows(batch.filter(pc.is_in(batch.column("id"), value_set=wanted)), "id", "text")
+    return rows
+
+
+def decide_again(run_tasks: TaskRunner, source: str, target: str, decide: Decider) -> Judged:
+    """Writes the table `source`, as `clean` writes it, to the folder `target` with new verdicts, file by file."""
     names = [name for name in storage.listing(source) if name.endswith(".parquet")]
-    run_tasks(functools.partial(_decide_file, source=source, target=target, decide=decide), names)
+    task = functools.partial(_decide_files, source=source, target=target, decide=decide)
+    return _added_up(run_tasks(task, _chunks(names)))
 
 
-def _decide_file(name: str, source: str, target: str, decide: Decider) -> None:
+def _decide_files(names: Sequence[str], source: str, target: str, decide: Decider) -> Judged:
+    return _added_up(_decide_file(name, source, target, decide) for name in names)
+
+
+def _decide_file(name: str, source: str, target: str, decide: Decider) -> Judged:
     path = storage.join(source, name)
+    needed = dict.fromkeys((*decide.columns, "id", *UNLABELLED))
     with open_parquet(path) as file:
-        there = [column for column in decide.columns if column in file.schema_arrow.names]
-        groups = (file.read_row_group(place, there) for place in range(file.num_row_groups))
-        verdicts = [decide(_batch(group)) for group in groups]
+        there = [column for column in needed if column in file.schema_arrow.names]
+        groups = [_batch(file.read_row_group(place, there)) for place in range(file.num_row_groups)]
+    verdicts = [decide(group) for group in groups]
     last_column.replace_last_column(path, storage.join(target, name), VERDICT[0], verdicts)
+    return _added_up(_judged(*one, file=name) for one in zip(groups, verdicts, strict=True))
+
+
+def _chunks(items: Sequence[T]) -> list[Sequence[T]]:
+    """Items for at most MOST_TASKS tasks, whose answers the caller holds all at once."""
+    size = -(-len(items) // MOST_TASKS)
+    return [items[at : at + size] for at in range(0, len(items), size or 1)]
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

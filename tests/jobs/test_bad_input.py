@@ -116,7 +116,8 @@ def test_a_table_that_is_none(spark: object, refused: Callable[..., str], tmp_pa
 def test_an_output_that_is_somebody_elses(refused: Callable[..., str], table: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
-    line = refused(dedup.main, "--input", table, "--output", tmp_path / "mine", "--id-column", "key")
+    columns = ["--id-column", "key", "--text-column", "body"]
+    line = refused(dedup.main, "--input", table, "--output", tmp_path / "mine", *columns)
     assert "name a new folder" in line and (tmp_path / "mine" / "thesis.tex").exists()
 
 
