@@ -29,7 +29,7 @@ from schemas.errors import UserError
 from schemas.records import EXAMPLES, Example, RunRecord
 
 # Of the config, what annotated columns depend on; what the files hold is in the record's inputs.
-ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words")
+ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words", "text_seconds")
 
 
 def run(spark: SparkSession, config: Config, source: Source, folder: str) -> RunRecord:
@@ -51,10 +51,11 @@ def run(spark: SparkSession, config: Config, source: Source, folder: str) -> Run
                 annotate = clean.Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
                 for line in annotate.summary():
                     job.say(f"clean    {line}")
-                tables.write(clean.clean(given, annotate, decide), path)
+                tables.write(clean.clean(given, annotate, decide, settings.text_seconds), path)
         documents = tables.written(spark, path)
         counts = tables.count_reasons(documents)
         account = ledger("clean", given.count(), counts, {"documents": documents.count()})
+        job.say_failed("clean", account, settings.max_failed_share)
         total = totals(counts)
         shown = _examples_again(documents, total, folder) if again else tables.examples(documents, total)
         run_records.publish(folder, record, account, shown)
@@ -66,7 +67,9 @@ def record_of(settings: CleanConfig, known: profiles.Profiles, inputs: Mapping[s
     """The run's record: of the profiles a digest; `for_all_languages`, the thresholds that were set, not default."""
     inputs = {**inputs, **_inputs(settings), "thresholds": known.digest}
     inputs["stop_words"] = run_records.fingerprint(settings.stop_words(known))
-    settled = settings.model_dump(mode="json") | {"for_all_languages": sorted(settings.given())}
+    settled = settings.model_dump(mode="json", exclude={"max_failed_share"}) | {
+        "for_all_languages": sorted(settings.given())
+    }
     return run_records.make_record("clean", clean.VERSION, settled, inputs)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -26,10 +27,13 @@ from pipeline.spark import tables
 from pipeline.store import last_column, storage
 from pipeline.store.parquet_files import open_parquet
 from pipeline.words.words import words_of
+from pipeline.workers.expendable import enter
+from pipeline.workers.guard import Failure, Guard
 from pipeline.workers.tasks import TaskRunner
 from schemas.clean import ANNOTATIONS, VERDICT
+from schemas.records import FAILED
 
-VERSION = 2
+VERSION = 3
 REQUIRED = ("id", "text")
 ANNOTATED = pa.schema([(name, kind) for name, kind, _ in (*ANNOTATIONS, *SIGNALS)])
 CLEANED = ANNOTATED.append(pa.field(*VERDICT))
@@ -61,23 +65,31 @@ class Annotator:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of ANNOTATED. All but the text's own repair is said of the text as it is kept: repaired and masked."""
-        masked = [mask(repair(text or ""), self._mask) for text in _strings(batch.column("text"))]
+        enter("repair")
+        repaired = [repair(text or "") for text in _strings(batch.column("text"))]
+        enter("masks")
+        masked = [mask(text, self._mask) for text in repaired]
         texts = from_strings([text.text for text in masked])
+        enter("words")
         words = words_of(texts)
+        enter("language")
         named = _identifier(*self._model).identify(texts, words)
         columns: dict[str, Any] = {name: batch.column(name) for name in PASSED_ON}
         columns |= {"text": texts, **named._asdict()}
         columns |= {name: [getattr(text, name) for text in masked] for name in Masked._fields if name != "text"}
         languages, scripts = named.language.to_pylist(), named.language_script.to_pylist()
+        enter("signals")
         columns |= signal_columns(texts, words, languages, scripts, self._stop_words)
+        enter("lists")
         if self._block_lists:
             hits = [(hit or ":").split(":", 1) for hit in self._block_lists.match(batch.column("url"))]
             for kind in ("host", "url"):
                 columns[f"blocked_{kind}"] = [name if what == kind else None for what, name in hits]
-        if self._contamination:
-            columns["contaminated_by"] = self._contamination.flag(words)
         if self._bad_words:
             columns["n_bad_words"] = self._bad_words.count(words, languages)
+        enter("contamination")
+        if self._contamination:
+            columns["contaminated_by"] = self._contamination.flag(words)
         arrays = [_as_array(columns.get(field.name), field.type, batch.num_rows) for field in ANNOTATED]
         return pa.RecordBatch.from_arrays(arrays, schema=ANNOTATED)
 
@@ -104,21 +116,44 @@ def _as_array(values: Any, kind: pa.DataType, rows: int) -> pa.Array:
     return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
-def clean(documents: DataFrame, annotate: Annotator, decide: Decider) -> DataFrame:
+def clean(documents: DataFrame, annotate: Annotator, decide: Decider, text_seconds: float) -> DataFrame:
     """Rows of CLEANED, one a document."""
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            annotated = annotate(batch)
-            yield pa.RecordBatch.from_arrays([*annotated.columns, decide(annotated)], schema=CLEANED)
+        yield from cleaned(batches, annotate, decide, text_seconds)
 
     if "opt_out" not in documents.columns:  # tables that extract has not written
         documents = documents.withColumn("opt_out", F.lit(None).cast("string"))
     return documents.select(*PASSED_ON).mapInArrow(run, tables.spark_schema(CLEANED))
 
 
+def cleaned(
+    batches: Iterable[pa.RecordBatch], annotate: Annotator, decide: Decider, text_seconds: float
+) -> Iterator[pa.RecordBatch]:
+    """Rows of CLEANED, one a row of the batches; those whose text the annotator fails on, or takes more CPU time for
+    than `text_seconds`, have no annotations and FAILED as their reason."""
+    with Guard("clean", lambda batch: [annotate(batch)], text_seconds) as guard:
+        for batch in batches:
+            for given, made in guard(batch):
+                if isinstance(made, Failure):
+                    yield _failed_row(given, made.step)
+                    continue
+                for annotated in made:
+                    yield pa.RecordBatch.from_arrays([*annotated.columns, decide(annotated)], schema=CLEANED)
+
+
+def _failed_row(given: pa.RecordBatch, step: str) -> pa.RecordBatch:
+    """The row as it came, its text as it was."""
+    columns: dict[str, Any] = {name: given.column(name) for name in PASSED_ON}
+    columns["text"] = from_strings([text or "" for text in _strings(given.column("text"))])
+    columns[VERDICT[0]] = [f"{FAILED}:{step}"]
+    arrays = [_as_array(columns.get(field.name), field.type, given.num_rows) for field in CLEANED]
+    return pa.RecordBatch.from_arrays(arrays, schema=CLEANED)
+
+
 def decide_again(run_tasks: TaskRunner, source: str, target: str, decide: Decider) -> None:
-    """Writes the table `source`, rows of CLEANED, to the folder `target` with new verdicts, one task a file."""
+    """Writes the table `source`, rows of CLEANED, to the folder `target` with new verdicts, one task a file. Rows that
+    failed have nothing to decide over and keep theirs."""
     names = [name for name in storage.listing(source) if name.endswith(".parquet")]
     run_tasks(functools.partial(_decide_file, source=source, target=target, decide=decide), names)
 
@@ -127,9 +162,15 @@ def _decide_file(name: str, source: str, target: str, decide: Decider) -> None:
     path = storage.join(source, name)
     with open_parquet(path) as file:
         there = [column for column in decide.columns if column in file.schema_arrow.names]
-        groups = (file.read_row_group(place, there) for place in range(file.num_row_groups))
-        verdicts = [decide(_batch(group)) for group in groups]
+        groups = (file.read_row_group(place, [*there, VERDICT[0]]) for place in range(file.num_row_groups))
+        verdicts = [_verdicts(_batch(group), decide) for group in groups]
     last_column.replace_last_column(path, storage.join(target, name), VERDICT[0], verdicts)
+
+
+def _verdicts(group: pa.RecordBatch, decide: Decider) -> pa.Array:
+    before = group.column(VERDICT[0]).cast(pa.string())
+    failed = pc.fill_null(pc.starts_with(before, f"{FAILED}:"), False)
+    return pc.if_else(failed, before, decide(group))
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:
