@@ -55,7 +55,7 @@ def run(spark: SparkSession, config: Config, source: Source, folder: str) -> Run
         documents = tables.written(spark, path)
         counts = tables.count_reasons(documents)
         account = ledger("clean", given.count(), counts, {"documents": documents.count()})
-        job.say_failed("clean", account, settings.max_failed_share)
+        job.say_failed("clean", account, settings.max_failed_text_share)
         total = totals(counts)
         shown = _examples_again(documents, total, folder) if again else tables.examples(documents, total)
         run_records.publish(folder, record, account, shown)
@@ -67,9 +67,8 @@ def record_of(settings: CleanConfig, known: profiles.Profiles, inputs: Mapping[s
     """The run's record: of the profiles a digest; `for_all_languages`, the thresholds that were set, not default."""
     inputs = {**inputs, **_inputs(settings), "thresholds": known.digest}
     inputs["stop_words"] = run_records.fingerprint(settings.stop_words(known))
-    settled = settings.model_dump(mode="json", exclude={"max_failed_share"}) | {
-        "for_all_languages": sorted(settings.given())
-    }
+    settled = settings.model_dump(mode="json", exclude={"max_failed_text_share"})
+    settled["for_all_languages"] = sorted(settings.given())
     return run_records.make_record("clean", clean.VERSION, settled, inputs)
 
 

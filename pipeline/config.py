@@ -177,7 +177,7 @@ class CleanConfig(StageConfig):
     text_seconds: float = Field(
         10, gt=0, description="CPU seconds a text may cost, and four a mebibyte; more drop it (failed:STEP)"
     )
-    max_failed_share: float = Field(
+    max_failed_text_share: float = Field(
         0.1, gt=0, le=1, description="of texts that our code fails on; above it, and ten, the job stops as at a bug"
     )
     by_language: dict[str, dict[str, Annotated[float | tuple[str, ...], BeforeValidator(_no_truth)]]] = Field(
@@ -231,7 +231,7 @@ class CleanConfig(StageConfig):
     def threshold_names(cls) -> list[str]:
         """Names of the fields that a language may override."""
         found = [name for name in cls.model_fields if name.startswith(("min_", "max_"))]
-        return [name for name in found if name != "max_failed_share"]
+        return [name for name in found if name != "max_failed_text_share"]
 
     def chosen_rules(self) -> tuple[Rule, ...]:
         """The rules in force, in order. UserError names one that is none."""
@@ -331,7 +331,7 @@ class DedupConfig(StageConfig):
     text_seconds: float = Field(
         10, gt=0, description="CPU seconds the signature of a text may cost, and four a mebibyte; more drop it"
     )
-    max_failed_share: float = Field(
+    max_failed_text_share: float = Field(
         0.1, gt=0, le=1, description="of texts that our code fails on; above it, and ten, the job stops as at a bug"
     )
 

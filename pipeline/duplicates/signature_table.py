@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +39,7 @@ def guarded_signature_rows(guard: Guard, signer: Signer, batch: pa.RecordBatch) 
 
 
 def _unsigned(row: pa.RecordBatch, hasher: MinHasher) -> pa.RecordBatch:
-    unknown = {"text_hash": None, "n_shingles": 0, "bands": [], "shingles": b"", "n_chars": 0}
+    unknown: dict[str, Any] = {"text_hash": None, "n_shingles": 0, "bands": [], "shingles": b"", "n_chars": 0}
     known = {name: row.column(name) for name in ("id", "quality", "date", "language", "language_script")}
     columns = {**{name: [value] for name, value in unknown.items()}, "signature_version": [hasher.version], **known}
     return pa.RecordBatch.from_pydict(columns, schema=SIGNATURES)

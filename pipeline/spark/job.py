@@ -91,7 +91,7 @@ def say_done(stage: str, rows_in: int, rows_out: int, began: float, unit: str = 
     say(f"{stage:8} {rows_in:,} in, {rows_out:,} {unit} out ({seconds:.1f} s, {rate:,.0f}/s)")
 
 
-def say_failed(stage: str, account: Account, max_failed_share: float) -> None:
+def say_failed(stage: str, account: Account, max_failed_text_share: float) -> None:
     """Tells of texts that the stage's code failed on, by step. Raises, as a bug does, when they are all texts or more
     than a few and that share: then it is no text's fault."""
     failed = {step: rows for reason, rows in account["dropped"].items() if (step := _failed_step(reason))}
@@ -100,8 +100,10 @@ def say_failed(stage: str, account: Account, max_failed_share: float) -> None:
         return
     by_step = ", ".join(f"{step} {count:,}" for step, count in failed.items())
     told = f"{rows:,} of {rows_in:,} texts failed ({by_step})"
-    if rows == rows_in or rows > max(FEW, max_failed_share * rows_in):
-        raise RuntimeError(f"{stage}: {told}: see the log for the first; max_failed_share = {max_failed_share:g}")
+    if rows == rows_in or rows > max(FEW, max_failed_text_share * rows_in):
+        raise RuntimeError(
+            f"{stage}: {told}: see the log for the first; max_failed_text_share = {max_failed_text_share:g}"
+        )
     say(f"{stage:8} {told}: dropped as {FAILED}:STEP, the log has the first")
 
 

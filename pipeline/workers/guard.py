@@ -1,8 +1,8 @@
 """Batches of texts of which some may fail: such a text costs itself alone, whatever it does to the code.
 
-A batch is done in an expendable process (`pipeline.workers.expendable`). One that raises, runs away or kills the process
-is done again in parts, these in parts, and what fails alone is a Failure. When most of a batch fails, it is the code
-that is broken, and the error is raised.
+A batch is done in an expendable process (`pipeline.workers.expendable`). One that raises, runs away or kills the
+process is done again in parts, these in parts, and what fails alone is a Failure. When most of a batch fails, it is the
+code that is broken, and the error is raised.
 """
 
 import logging
