@@ -21,6 +21,25 @@ DEFAULTS = {
 }
 
 
+_owner = os.getpid()
+_held: list[object] = []  # connections to the JVM
+
+
+def _hold_connections() -> None:
+    """Before a fork: the child has none of the other threads, so py4j's connections of theirs would be collected there
+    and, as that shuts the socket itself down, end in the parent, too."""
+    if SparkContext._gateway is not None:
+        _held.extend(SparkContext._gateway._gateway_client.deque)
+
+
+def _release_connections() -> None:
+    if os.getpid() == _owner:  # a child that forks in its turn still holds them
+        _held.clear()
+
+
+os.register_at_fork(before=_hold_connections, after_in_parent=_release_connections)
+
+
 def session(app_name: str, partitions: int | None = None) -> SparkSession:
     """The running session or a new one; `partitions` sets the shuffle partitions (results never depend on it)."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
