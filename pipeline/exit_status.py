@@ -1,4 +1,4 @@
-"""How every job ends: what the user can mend is one line on standard error and exit status 2, and so is Ctrl-C with 130.
+"""How every job ends: what the user can mend is one line on standard error and exit status 2, Ctrl-C one and 130.
 
 Anything else is a bug and keeps its stack trace, exit status 1.
 """

@@ -11,7 +11,7 @@ from typing import NoReturn
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from pipeline.exit_status import JobBody, run_to_exit_status
+from pipeline.exit_status import INTERRUPTED, JobBody, run_to_exit_status
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import foreign_source, stage_source
@@ -125,7 +125,8 @@ def run_body(body: JobBody, argv: Sequence[str] | None) -> int:
 def program(main: Callable[[], int]) -> NoReturn:
     """A job as a process of its own: runs it, ends its session in good order, exits with its status."""
     status = main()
-    if running := SparkSession.getActiveSession():
+    running = SparkSession.getActiveSession()
+    if running and status != INTERRUPTED:  # Ctrl-C is for the JVM as well
         running.stop()
     sys.exit(status)
 
