@@ -26,7 +26,7 @@ from pipeline.stages import clean
 from pipeline.store import run_records, storage
 from pipeline.store.ledger import ledger, totals
 from schemas.errors import UserError
-from schemas.records import EXAMPLES, Example, RunRecord
+from schemas.records import EXAMPLES, FAILED, Example, RunRecord
 
 # Of the config, what annotated columns depend on; what the files hold is in the record's inputs.
 ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words", "text_seconds")
@@ -58,6 +58,9 @@ def run(spark: SparkSession, config: Config, source: Source, folder: str) -> Run
         job.say_failed("clean", account, settings.max_failed_text_share)
         total = totals(counts)
         shown = _examples_again(documents, total, folder) if again else tables.examples(documents, total)
+        for example in shown:
+            if (example["reason"] or "").startswith(f"{FAILED}:"):
+                example["text"] = ""  # not to be given to masks again
         run_records.publish(folder, record, account, shown)
     job.say_done("clean", account["rows_in"], account["rows_out"], began)
     return record

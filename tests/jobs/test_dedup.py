@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from copies import VOCABULARY, Row, family
-from dedups import Dedup, crawls, dedup_runs, rows_of
+from dedups import Dedup, Picky, crawls, dedup_runs, rows_of
 
 from pipeline.duplicates import small_dedup
-from pipeline.duplicates.signature_table import Signer, signature_rows
-from pipeline.workers.expendable import enter
 
 
 @pytest.fixture
@@ -28,19 +25,6 @@ def kept(folder: Path) -> set[str]:
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-
-
-class Picky(Signer):
-    """Fails on some texts. Of no module that a worker could import, so that it goes there as it is."""
-
-    def __call__(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        texts = batch.column("text").to_pylist()
-        enter("signing")
-        if any(text.startswith("UNREADABLE raise") for text in texts):
-            raise ValueError("planted")
-        while any(text.startswith("UNREADABLE loop") for text in texts):
-            pass
-        return signature_rows(batch, self.hasher, self.min_shingles)
 
 
 def test_a_text_that_signing_fails_on(
