@@ -27,10 +27,10 @@ from pipeline.store import run_records, storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.ledger import ledger
 from schemas.errors import UserError
-from schemas.records import EXAMPLES, Example, RunRecord
+from schemas.records import EXAMPLES, FAILED, Example, RunRecord
 
 # Of the config, what annotated columns depend on; what the files hold is in the record's inputs.
-ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words")
+ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words", "text_seconds")
 
 
 def run(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> RunRecord:
@@ -53,11 +53,17 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
             annotate = clean.Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
             for line in (*annotate.summary(), *(() if source.stage else _not_passed_on(table))):
                 job.say(f"clean    {line}")
-            judged = clean.clean(run_tasks, table, others, path, annotate, decide)
+            judged = clean.clean(run_tasks, table, others, path, annotate, decide, settings.text_seconds)
         counts = clean.counts_of(judged)
         account = ledger("clean", table.files.rows, counts, {"documents": sum(judged.counts.values())})
+        job.say_failed("clean", account, settings.max_failed_text_share)
         shown = clean.examples(run_tasks, path, judged, with_texts=not again)
-        run_records.publish(folder, record, account, _with_known_texts(shown, folder) if again else shown)
+        if again:
+            shown = _with_known_texts(shown, folder)
+        for example in shown:
+            if (example["reason"] or "").startswith(f"{FAILED}:"):
+                example["text"] = ""  # not to be given to masks again
+        run_records.publish(folder, record, account, shown)
     job.say_done("clean", account["rows_in"], account["rows_out"], began)
     return record
 
@@ -66,7 +72,8 @@ def record_of(settings: CleanConfig, known: profiles.Profiles, inputs: Mapping[s
     """The run's record: of the profiles a digest; `for_all_languages`, the thresholds that were set, not default."""
     inputs = {**inputs, **_inputs(settings), "thresholds": known.digest}
     inputs["stop_words"] = run_records.fingerprint(settings.stop_words(known))
-    settled = settings.model_dump(mode="json") | {"for_all_languages": sorted(settings.given())}
+    settled = settings.model_dump(mode="json", exclude={"max_failed_text_share"})
+    settled["for_all_languages"] = sorted(settings.given())
     return run_records.make_record("clean", clean.VERSION, settled, inputs)
 
 

@@ -38,7 +38,8 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     crawls = earlier_crawls(settings.against)
     inputs = {**source.inputs, **{f"against {number}": crawl.crawl for number, crawl in enumerate(crawls, 1)}}
     bands, rows = settings.shape()
-    unrecorded = {"one_task_documents", "against"}  # no row depends on them, but for what `inputs` has
+    # No row depends on them, but for what `inputs` has.
+    unrecorded = {"one_task_documents", "against", "max_failed_text_share"}
     resolved = {**settings.model_dump(mode="json", exclude=unrecorded), "bands": bands, "rows": rows}
     record = run_records.make_record("dedup", dedup.VERSION, resolved, inputs)
     if job.up_to_date(record, folder):
@@ -83,6 +84,7 @@ def _by_files(
             return None
         storage.remove(paths["scratch"])
         account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
+        job.say_failed("dedup", account, settings.max_failed_text_share)
         run_records.publish(folder, record, account, outcome.examples)
     return account
 
@@ -130,6 +132,7 @@ def _by_shuffles(
             marked = marked.unionByName(templates.select("id", "drop_reason"))
             written["lines"] = tables.written(spark, path["lines"]).count()
         account = ledger("dedup", rows_in, counts, written)
+        job.say_failed("dedup", account, settings.max_failed_text_share)
         examples = tables.examples(marked, totals(counts), given if documents is pages else documents)
         storage.remove(path["_cut"])
         storage.remove(storage.join(building, "_scratch"))

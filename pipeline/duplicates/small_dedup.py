@@ -17,7 +17,7 @@ from pipeline.config import DedupConfig
 from pipeline.duplicates import clustering, earlier_crawls
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.signature_files import SignatureFiles
-from pipeline.duplicates.signature_table import signature_rows
+from pipeline.duplicates.signature_table import Signer, guarded_signature_rows
 from pipeline.duplicates.small_lines import cut_lines, step
 from pipeline.duplicates.survivors import SurvivorFile, quality_of
 from pipeline.store import storage
@@ -27,8 +27,9 @@ from pipeline.store.ledger import totals
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, Split, part_file
+from pipeline.workers.guard import Guard
 from pipeline.workers.tasks import Step, TaskRunner
-from schemas.dedup import CLUSTERS, SIGNATURES
+from schemas.dedup import CLUSTERS, SIGNATURES, SIGNING_FAILED
 from schemas.records import UNLABELLED, Counts, Example
 
 SALT = 0
@@ -107,15 +108,22 @@ def small_dedup(
 
 def _sign(split: Split, table: DocumentTable, config: DedupConfig, folder: str) -> int:
     """Writes the split's signatures; how many."""
-    hasher, names = config.hasher(), set(table.files.schema.names)
+    signer, names = Signer(config.hasher(), config.min_shingles), set(table.files.schema.names)
+    guard = _guard(signer, config.text_seconds)
     optional = [name for name in (config.quality_column, "date", *UNLABELLED) if name in names]
     columns = list(dict.fromkeys([table.id_column, table.text_column, *optional]))
     plain = ("id", "text_hash", "bands", "shingles", "n_chars")
     with RowGroupWriter(part_file(folder, split), SIGNATURES, plain=plain, most_bytes=BATCH_BYTES) as out:
         for batch in rows_of(table, split, columns):
-            for signed in signature_rows(_to_sign(batch, table, config.quality_column), hasher, config.min_shingles):
+            for signed in guarded_signature_rows(guard, signer, _to_sign(batch, table, config.quality_column)):
                 out.write(signed)
     return out.rows
+
+
+@functools.lru_cache(maxsize=1)
+def _guard(signer: Signer, text_seconds: float) -> Guard:
+    """Once a worker."""
+    return Guard("dedup", signer, text_seconds)
 
 
 def _to_sign(batch: pa.RecordBatch, table: DocumentTable, quality_column: str) -> pa.RecordBatch:
@@ -138,9 +146,18 @@ def _cluster(folders: tuple[str, str], config: DedupConfig, crawls: Sequence[Ear
         return None
     comparison = clustering.Comparison(config.threshold, config.verify, config.max_bucket)
     names = [crawl.crawl for crawl in crawls]
-    clusters = clustering.cluster(
-        narrow, stored.shingles, comparison, SALT, names, earlier_crawls.known_copies(crawls)
-    ).combine_chunks()
+    is_signed = narrow["text_hash"].is_valid()
+    rows = np.flatnonzero(is_signed.to_numpy())
+    copies = clustering.cluster(
+        narrow.filter(is_signed),
+        lambda wanted: stored.shingles(rows[wanted]),
+        comparison,
+        SALT,
+        names,
+        earlier_crawls.known_copies(crawls),
+    )
+    unsigned = narrow.filter(pc.and_(pc.invert(is_signed), pc.equal(narrow["age"], len(crawls))))
+    clusters = pa.concat_tables([copies, _failed(unsigned)]).combine_chunks()
     path = storage.join(folders[1], "part-00000.parquet")
     with RowGroupWriter(path, CLUSTERS, plain=("id", "cluster_id")) as out:
         out.write(clusters)
@@ -155,6 +172,15 @@ def _cluster(folders: tuple[str, str], config: DedupConfig, crawls: Sequence[Ear
         by_reason.setdefault(reason, []).append(name)
     candidates = {reason: first_examples(ids) for reason, ids in by_reason.items()}
     return _Clustered(out.rows, storage.digest(path), dropped, candidates)
+
+
+def _failed(unsigned: pa.Table) -> pa.Table:
+    """Rows of CLUSTERS for documents that are compared with none."""
+    n = len(unsigned)
+    columns = {name: pa.nulls(n, CLUSTERS.field(name).type) for name in ("similarity", "crawl", "cluster_crawl")}
+    columns |= {"minhash_cluster_size": pa.array(np.ones(n, np.int64)), "drop_reason": pa.repeat(SIGNING_FAILED, n)}
+    columns |= {"cluster_id": unsigned["id"], **{name: unsigned[name] for name in ("id", *UNLABELLED)}}
+    return pa.table([columns[name] for name in CLUSTERS.names], schema=CLUSTERS)
 
 
 @functools.lru_cache(maxsize=1)

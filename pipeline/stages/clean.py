@@ -31,13 +31,15 @@ from pipeline.store.parquet_files import batches_of, open_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, BATCH_ROWS, Split, part_file
 from pipeline.words.words import words_of
+from pipeline.workers.expendable import enter
+from pipeline.workers.guard import Failure, Guard
 from pipeline.workers.tasks import Step, TaskRunner
 from schemas.clean import ANNOTATIONS, VERDICT
-from schemas.records import UNLABELLED, Counts, Example
+from schemas.records import FAILED, UNLABELLED, Counts, Example
 
 T = TypeVar("T")
 
-VERSION = 2
+VERSION = 3
 ANNOTATED = pa.schema([(name, kind) for name, kind, _ in (*ANNOTATIONS, *SIGNALS)])
 CLEANED = ANNOTATED.append(pa.field(*VERDICT))
 PASSED_ON = ("id", "text", "url", "date", "dump", "file_path", "opt_out")  # text is replaced
@@ -70,23 +72,31 @@ class Annotator:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of ANNOTATED. All but the text's own repair is said of the text as it is kept: repaired and masked."""
-        masked = [mask(repair(text or ""), self._mask) for text in _strings(batch.column("text"))]
+        enter("repair")
+        repaired = [repair(text or "") for text in _strings(batch.column("text"))]
+        enter("masks")
+        masked = [mask(text, self._mask) for text in repaired]
         texts = from_strings([text.text for text in masked])
+        enter("words")
         words = words_of(texts)
+        enter("language")
         named = _identifier(*self._model).identify(texts, words)
         columns: dict[str, Any] = {name: batch.column(name) for name in PASSED_ON}
         columns |= {"text": texts, **named._asdict()}
         columns |= {name: [getattr(text, name) for text in masked] for name in Masked._fields if name != "text"}
         languages, scripts = named.language.to_pylist(), named.language_script.to_pylist()
+        enter("signals")
         columns |= signal_columns(texts, words, languages, scripts, self._stop_words)
+        enter("lists")
         if self._block_lists:
             hits = [(hit or ":").split(":", 1) for hit in self._block_lists.match(batch.column("url"))]
             for kind in ("host", "url"):
                 columns[f"blocked_{kind}"] = [name if what == kind else None for what, name in hits]
-        if self._contamination:
-            columns["contaminated_by"] = self._contamination.flag(words)
         if self._bad_words:
             columns["n_bad_words"] = self._bad_words.count(words, languages)
+        enter("contamination")
+        if self._contamination:
+            columns["contaminated_by"] = self._contamination.flag(words)
         arrays = [_as_array(columns.get(field.name), field.type, batch.num_rows) for field in ANNOTATED]
         return pa.RecordBatch.from_arrays(arrays, schema=ANNOTATED)
 
@@ -134,10 +144,20 @@ def clean(
     folder: str,
     annotate: Annotator,
     decide: Decider,
+    text_seconds: float,
 ) -> Judged:
     """Writes rows of CLEANED, one a document, with the columns `others` of the table before the verdict; a file a
-    split."""
-    task = functools.partial(_clean_splits, table=table, others=others, folder=folder, annotate=annotate, decide=decide)
+    split. Texts that the annotator fails on, or takes more CPU time for than `text_seconds`, have no annotations and
+    FAILED as their reason."""
+    task = functools.partial(
+        _clean_splits,
+        table=table,
+        others=others,
+        folder=folder,
+        annotate=annotate,
+        decide=decide,
+        text_seconds=text_seconds,
+    )
     chunks = _chunks(table.files.splits)
     sizes = [sum(split.rows for split in chunk) for chunk in chunks]
     return _added_up(run_tasks(task, chunks, Step("clean", sizes, "documents")))
@@ -150,6 +170,7 @@ def _clean_splits(
     folder: str,
     annotate: Annotator,
     decide: Decider,
+    text_seconds: float,
 ) -> Judged:
     theirs = [table.files.schema.field(name) for name in others]
     schema = pa.schema([*ANNOTATED, *theirs, pa.field(*VERDICT)])
@@ -157,17 +178,45 @@ def _clean_splits(
     needed = dict.fromkeys([*(named.get(name, name) for name in PASSED_ON), *others])
     there = [name for name in needed if name in table.files.schema.names]
     judged = []
-    for split in splits:
-        path = part_file(folder, split)
-        with RowGroupWriter(path, schema, plain=("id", "text"), most_bytes=BATCH_BYTES) as out:
-            for batch in rows_of(table, split, there):
-                columns = [column_or(batch, named.get(name, name), MISSING.get(name, "")) for name in PASSED_ON]
-                annotated = annotate(pa.RecordBatch.from_arrays(columns, list(PASSED_ON)))
-                verdicts = decide(annotated)
-                cells = [*annotated.columns, *(batch.column(name) for name in others), verdicts]
-                out.write(pa.RecordBatch.from_arrays(cells, schema=schema))
-                judged.append(_judged(annotated, verdicts, path.rpartition("/")[2]))
+    with guarded(annotate, text_seconds) as guard:
+        for split in splits:
+            path = part_file(folder, split)
+            with RowGroupWriter(path, schema, plain=("id", "text"), most_bytes=BATCH_BYTES) as out:
+                for batch in rows_of(table, split, there):
+                    columns = [column_or(batch, named.get(name, name), MISSING.get(name, "")) for name in PASSED_ON]
+                    rows = cleaned(guard, pa.RecordBatch.from_arrays(columns, list(PASSED_ON)), decide)
+                    *annotations, verdicts = rows.columns
+                    cells = [*annotations, *(batch.column(name) for name in others), verdicts]
+                    out.write(pa.RecordBatch.from_arrays(cells, schema=schema))
+                    judged.append(_judged(rows, verdicts, path.rpartition("/")[2]))
     return _added_up(judged)
+
+
+def guarded(annotate: Annotator, text_seconds: float) -> Guard:
+    return Guard("clean", lambda batch: [annotate(batch)], text_seconds)
+
+
+def cleaned(guard: Guard, batch: pa.RecordBatch, decide: Decider) -> pa.RecordBatch:
+    """Rows of CLEANED, one a row of the batch, in its order. guard: over an Annotator."""
+    parts = []
+    for given, made in guard(batch):
+        if isinstance(made, Failure):
+            parts.append(_failed_row(given, made.step))
+        else:
+            parts += [
+                pa.RecordBatch.from_arrays([*annotated.columns, decide(annotated)], schema=CLEANED)
+                for annotated in made
+            ]
+    return _batch(pa.Table.from_batches(parts, CLEANED))
+
+
+def _failed_row(given: pa.RecordBatch, step: str) -> pa.RecordBatch:
+    """The row as it came, its text as it was."""
+    columns: dict[str, Any] = {name: given.column(name) for name in PASSED_ON}
+    columns["text"] = from_strings([text or "" for text in _strings(given.column("text"))])
+    columns[VERDICT[0]] = [f"{FAILED}:{step}"]
+    arrays = [_as_array(columns.get(field.name), field.type, given.num_rows) for field in CLEANED]
+    return pa.RecordBatch.from_arrays(arrays, schema=CLEANED)
 
 
 def _judged(rows: pa.RecordBatch, verdicts: pa.Array, file: str) -> Judged:
@@ -219,7 +268,8 @@ def _shown(named: tuple[str, list[str]], folder: str, with_texts: bool) -> list[
 
 
 def decide_again(run_tasks: TaskRunner, source: str, target: str, decide: Decider) -> Judged:
-    """Writes the table `source`, as `clean` writes it, to the folder `target` with new verdicts, file by file."""
+    """Writes the table `source`, as `clean` writes it, to the folder `target` with new verdicts, file by file. Rows
+    that failed have nothing to decide over and keep theirs."""
     names = [name for name in storage.listing(source) if name.endswith(".parquet")]
     task = functools.partial(_decide_files, source=source, target=target, decide=decide)
     return _added_up(run_tasks(task, _chunks(names)))
@@ -231,11 +281,11 @@ def _decide_files(names: Sequence[str], source: str, target: str, decide: Decide
 
 def _decide_file(name: str, source: str, target: str, decide: Decider) -> Judged:
     path = storage.join(source, name)
-    needed = dict.fromkeys((*decide.columns, "id", *UNLABELLED))
+    needed = dict.fromkeys((*decide.columns, "id", *UNLABELLED, VERDICT[0]))
     with open_parquet(path) as file:
         there = [column for column in needed if column in file.schema_arrow.names]
         groups = [_batch(file.read_row_group(place, there)) for place in range(file.num_row_groups)]
-    verdicts = [decide(group) for group in groups]
+    verdicts = [_verdicts(group, decide) for group in groups]
     last_column.replace_last_column(path, storage.join(target, name), VERDICT[0], verdicts)
     return _added_up(_judged(*one, file=name) for one in zip(groups, verdicts, strict=True))
 
@@ -244,6 +294,12 @@ def _chunks(items: Sequence[T]) -> list[Sequence[T]]:
     """Items for at most MOST_TASKS tasks, whose answers the caller holds all at once."""
     size = -(-len(items) // MOST_TASKS)
     return [items[at : at + size] for at in range(0, len(items), size or 1)]
+
+
+def _verdicts(group: pa.RecordBatch, decide: Decider) -> pa.Array:
+    before = group.column(VERDICT[0]).cast(pa.string())
+    failed = pc.fill_null(pc.starts_with(before, f"{FAILED}:"), False)
+    return pc.if_else(failed, before, decide(group))
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

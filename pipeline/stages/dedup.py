@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from pipeline.config import DedupConfig
 from pipeline.duplicates import survivors as survivors_of
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
-from pipeline.duplicates.signature_table import signature_rows
+from pipeline.duplicates.signature_table import Signer, guarded_signature_rows
 from pipeline.duplicates.survivors import split_by_split
 from pipeline.spark import tables
 from pipeline.spark.components import components
@@ -27,11 +27,12 @@ from pipeline.stages import earlier
 from pipeline.stages.candidates import candidates, similarities
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable
-from schemas.dedup import SIGNATURES
+from pipeline.workers.guard import Guard
+from schemas.dedup import SIGNATURES, SIGNING_FAILED
 from schemas.records import Counts
 from schemas.repeated_lines import CUT_LINES
 
-VERSION = 3
+VERSION = 4
 READ = (*PLACE, "id", "text", "url", "date", "language", "language_script", "quality")  # of a document
 MOST_TASKS = 4096
 _WRITTEN = pa.schema([("label", pa.string()), ("rows", pa.int64())])
@@ -42,11 +43,12 @@ def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
 
     documents: columns id, text, quality (-inf: unknown), date, language, language_script.
     """
-    hasher, min_shingles = config.hasher(), config.min_shingles
+    signer, text_seconds = Signer(config.hasher(), config.min_shingles), config.text_seconds
 
     def sign(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield from signature_rows(batch, hasher, min_shingles)
+        with Guard("dedup", signer, text_seconds) as guard:
+            for batch in batches:
+                yield from guarded_signature_rows(guard, signer, batch)
 
     rows = documents.select(
         "id", "text", "quality", F.coalesce("date", F.lit("")).alias("date"), "language", "language_script"
@@ -115,7 +117,7 @@ def clusters(
     scratch: str,
     known: DataFrame | None = None,
 ) -> DataFrame:
-    """Rows of schemas.dedup.CLUSTERS for every document that has a copy.
+    """Rows of schemas.dedup.CLUSTERS for every document that has a copy, and those that have no signature.
 
     `united`: from `unite`, read from files. `crawls`: fingerprints of the earlier ones, in order; `known`: from
     `known_copies`. A document is known by its `node`, those of its text by their `rep`; a component holds the nodes
@@ -128,6 +130,8 @@ def clusters(
         tables.write(table, path)
         return tables.written(spark, path)
 
+    signed = F.col("text_hash").isNotNull()
+    unsigned, united = united.where(~signed & (F.col("age") == new_age)), united.where(signed)
     folded = settled(fold(united, known), "folded")
     banded = folded.where(F.col("bands").isNotNull()).withColumn("earlier", F.col("age") < new_age)
     least = config.threshold if config.verify == "jaccard" else 0.0
@@ -149,7 +153,7 @@ def clusters(
     measured = members.join(edges, _pair_of("rep", "kept_rep") == F.struct("a", "b"), "left")
     exact = F.col("rep") == F.col("kept_rep")
     dropped = (F.col("age") == new_age) & (F.col("node") != F.col("kept_node"))
-    return measured.select(
+    copies = measured.select(
         "id",
         "cluster_id",
         "minhash_cluster_size",
@@ -157,6 +161,23 @@ def clusters(
         F.when(exact, F.lit(1.0)).otherwise(F.col("similarity")).alias("similarity"),
         F.get(names, F.col("age")).alias("crawl"),
         F.get(names, F.col("kept_age")).alias("cluster_crawl"),
+        "language",
+        "language_script",
+    )
+    return copies.unionByName(_failed(unsigned))
+
+
+def _failed(unsigned: DataFrame) -> DataFrame:
+    """Rows of CLUSTERS for documents that are compared with none."""
+    nothing = F.lit(None).cast("string")
+    return unsigned.select(
+        "id",
+        F.col("id").alias("cluster_id"),
+        F.lit(1).cast("long").alias("minhash_cluster_size"),
+        F.lit(SIGNING_FAILED).alias("drop_reason"),
+        F.lit(None).cast("double").alias("similarity"),
+        nothing.alias("crawl"),
+        nothing.alias("cluster_crawl"),
         "language",
         "language_script",
     )

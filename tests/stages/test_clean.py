@@ -3,9 +3,13 @@
 import json
 import pickle
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numba
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +22,8 @@ from pipeline.quality.rules import Decider
 from pipeline.quality.signals import SIGNALS, signals
 from pipeline.stages import clean
 from pipeline.words.words import words
+from pipeline.workers import guard
+from schemas.clean import REASONS
 
 ARTICLES = Path(__file__).resolve().parents[1] / "archive" / "articles"
 SHIPPED = profiles.shipped()
@@ -174,6 +180,143 @@ def test_lists_of_the_user(tmp_path: Path) -> None:
     lines = clean.Annotator(config, {}).summary()
     assert [line.split(":")[0] for line in lines] == ["block lists", "bad words", "decontaminate"]
     assert "hosts" in lines[0] and "eng" in lines[1] and "exam" in lines[2]
+
+
+BAD = "This text breaks whatever it is given to. \ufeff"
+
+
+def breaking(real: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, but for the bad text, alone or in a column of texts."""
+
+    def broken(*given: Any, **named: Any) -> Any:
+        if "breaks whatever" in str(given[0]):
+            raise ValueError("planted")
+        return real(*given, **named)
+
+    return broken
+
+
+class Unhappy:
+    """An object of which a method breaks."""
+
+    def __init__(self, real: Any, method: str) -> None:
+        self._real, self._method = real, method
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self._method:
+            return getattr(self._real, name)
+        return breaking(getattr(self._real, name))
+
+
+def plant(patch: pytest.MonkeyPatch, annotator: clean.Annotator, step: str) -> None:
+    """A fault in the step, for the bad text alone."""
+    functions = {"repair": "repair", "masks": "mask", "words": "words_of", "signals": "signal_columns"}
+    if name := functions.get(step):
+        patch.setattr(clean, name, breaking(getattr(clean, name)))
+    elif step == "language":
+        identifier = Identifier()
+        patch.setattr(clean, "_identifier", lambda *_: Unhappy(identifier, "identify"))
+    elif step == "lists":
+        patch.setattr(annotator, "_block_lists", Unhappy(annotator._block_lists, "match"))
+    else:
+        real = annotator._contamination
+        assert real is not None
+        n_words = len(words(BAD))
+
+        def flag(found: Any) -> Any:
+            if n_words in np.diff(found.offsets):
+                raise ValueError("planted")
+            return real.flag(found)
+
+        patch.setattr(annotator, "_contamination", SimpleNamespace(flag=flag))
+
+
+STEPS = [reason.partition(":")[2] for reason in REASONS if reason.startswith("failed:") and reason != "failed:unknown"]
+
+
+def cleaned(
+    batches: Iterable[pa.RecordBatch], annotator: clean.Annotator, decide: Decider, text_seconds: float
+) -> list[pa.RecordBatch]:
+    with clean.guarded(annotator, text_seconds) as guarding:
+        return [clean.cleaned(guarding, rows, decide) for rows in batches]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_text_that_a_step_fails_on_is_a_row_with_a_reason(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of all languages; the others' rows are what they are without it."""
+    (tmp_path / "hosts.txt").write_text("bad.example\n")
+    (tmp_path / "items.txt").write_text(" ".join(words(article("eng"))[10:30]) + "\n")
+    config = CleanConfig.model_validate(
+        {
+            "block_lists": [str(tmp_path / "hosts.txt")],
+            "decontaminate": {"sources": [f"exam={tmp_path / 'items.txt'}"]},
+        }
+    )
+    annotator = clean.Annotator(config, config.stop_words(SHIPPED))
+    texts = [article(stem) for stem in STEMS]
+    urls = [f"https://ok.example/{n}" for n in range(len(texts))]
+    decide = Decider(config.chosen_rules(), config.limits(SHIPPED))
+    given = batch(*texts, url=urls)
+    without = pa.Table.from_batches(cleaned([given], annotator, decide, 10)).to_pylist()
+    bad = batch(BAD, id=["bad"], url=["https://ok.example/breaks whatever"])
+    mixed = pa.Table.from_batches([given.slice(0, 7), bad, given.slice(7)]).combine_chunks().to_batches()
+    plant(monkeypatch, annotator, step)
+    monkeypatch.setattr(guard, "_logged", 0)
+    found = pa.Table.from_batches(cleaned(mixed, annotator, decide, 10))
+    assert found.schema.equals(clean.CLEANED)
+    rows = found.to_pylist()
+    row = rows.pop(7)
+    known = {"id": "bad", "url": "https://ok.example/breaks whatever", "text": BAD, "drop_reason": f"failed:{step}"}
+    assert {name: row[name] for name in known} == known
+    assert {row[name] for name, _, _ in SIGNALS} == {row["language"]} == {None}
+    assert rows == without
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert f"failed:{step}, bad: ValueError: planted (" in line and "test_clean.py" in line
+
+
+def test_a_text_that_runs_away_in_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No handler of Python's ends it."""
+    real = clean.words_of
+
+    def words_of(texts: pa.Array) -> Any:
+        if "breaks whatever" in str(texts):
+            spin(1)
+        return real(texts)
+
+    spin(0)
+    monkeypatch.setattr(clean, "words_of", words_of)
+    texts = [article("eng"), BAD, article("tha")]
+    found = pa.Table.from_batches(cleaned([batch(*texts)], clean.Annotator(CleanConfig(), {}), decider(), 0.5))
+    assert found["drop_reason"].to_pylist() == [None, "failed:words", None]
+
+
+@numba.njit(nogil=True)
+def spin(number: int) -> int:
+    while number > 0:
+        number = number + 1 if number < 1000 else number - 1
+    return number
+
+
+def test_a_fault_of_every_text_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the text that is tried first gets through."""
+    monkeypatch.setattr(clean, "mask", breaking(clean.mask))
+    with pytest.raises(ValueError, match="planted") as raised:
+        list(cleaned([batch(*[BAD] * 40)], clean.Annotator(CleanConfig(), {}), decider(), 10))
+    assert any("no text's fault" in note for note in raised.value.__notes__)
+
+
+def test_a_failed_row_stays_so_when_verdicts_are_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clean, "mask", breaking(clean.mask))
+    texts = [*(article(stem) for stem in STEMS[:20]), BAD]
+    table = pa.Table.from_batches(cleaned([batch(*texts)], clean.Annotator(CleanConfig(), {}), decider(), 10))
+    (tmp_path / "old").mkdir()
+    pq.write_table(table, tmp_path / "old/a.parquet", row_group_size=16, compression="zstd")
+    strict = decider(min_words=100_000, max_words=200_000)
+    clean.decide_again(in_this_process, str(tmp_path / "old"), str(tmp_path / "new"), strict)
+    found = pq.read_table(tmp_path / "new/a.parquet")["drop_reason"].to_pylist()
+    assert found[-1] == "failed:masks" and set(found[:-1]) == {"gopher_quality:too_few_words"}
 
 
 def in_this_process(function, items, /, step=None):

@@ -20,7 +20,7 @@ from pipeline.stages.candidates import candidates
 from pipeline.store.document_table import DocumentTable, document_table
 from pipeline.store.ledger import ledger as ledger_of
 from pipeline.words.words import words
-from schemas.dedup import CLUSTERS, REASONS, SIGNATURES
+from schemas.dedup import CLUSTERS, REASONS, SIGNATURES, SIGNING_FAILED
 from schemas.records import Counts, unbalanced
 
 CONFIG = DedupConfig(quality_column="quality")
@@ -284,7 +284,7 @@ def test_every_row_is_accounted_for(results: dict[int, Result]) -> None:
     assert unbalanced(ledger) == 0
     assert ledger["rows_out"] == len(results[1].survivors)
     assert ledger["dropped"]["same_id"] == len(GIVEN) - len(ONE_AN_ID) == 3
-    assert set(ledger["dropped"]) == set(REASONS) - {"template"}
+    assert set(ledger["dropped"]) == set(REASONS) - {"template", SIGNING_FAILED}
     rows = Counter(f"{one.language or 'und'}_{one.language_script or 'Zyyy'}" for one in GIVEN)
     assert {name: account["rows_in"] for name, account in ledger["by_language"].items()} == rows
     assert ledger["by_language"]["eng_Latn"]["dropped"]["same_id"] == 3
