@@ -19,7 +19,7 @@ from pipeline.lists.bad_words import BadWords
 from pipeline.lists.contamination import Contamination
 from pipeline.lists.url_lists import UrlLists
 from pipeline.privacy.masks import Masked, mask
-from pipeline.privacy.repair import repair
+from pipeline.privacy.repair import repair_column
 from pipeline.quality.rules import Decider
 from pipeline.quality.signals import SIGNALS, StopWords, signal_columns
 from pipeline.spark import tables
@@ -29,7 +29,7 @@ from pipeline.words.words import words_of
 from pipeline.workers.tasks import TaskRunner
 from schemas.clean import ANNOTATIONS, VERDICT
 
-VERSION = 2
+VERSION = 3
 REQUIRED = ("id", "text")
 ANNOTATED = pa.schema([(name, kind) for name, kind, _ in (*ANNOTATIONS, *SIGNALS)])
 CLEANED = ANNOTATED.append(pa.field(*VERDICT))
@@ -61,7 +61,7 @@ class Annotator:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of ANNOTATED. All but the text's own repair is said of the text as it is kept: repaired and masked."""
-        masked = [mask(repair(text or ""), self._mask) for text in _strings(batch.column("text"))]
+        masked = [mask(text, self._mask) for text in repair_column(batch.column("text"))]
         texts = from_strings([text.text for text in masked])
         words = words_of(texts)
         named = _identifier(*self._model).identify(texts, words)
@@ -86,15 +86,6 @@ class Annotator:
 def _identifier(model: str, checksum: str | None) -> Identifier:
     """Loaded once a worker."""
     return Identifier(model or None, checksum=checksum)
-
-
-def _strings(column: pa.Array) -> list[str | None]:
-    """A string column as str; what is no UTF-8 in it becomes U+FFFD."""
-    try:
-        return list(column.to_pylist())
-    except UnicodeDecodeError:
-        raw = column.cast(pa.large_binary()).to_pylist()
-        return [None if cell is None else cell.decode("utf-8", "replace") for cell in raw]
 
 
 def _as_array(values: Any, kind: pa.DataType, rows: int) -> pa.Array:
