@@ -7,7 +7,7 @@ from typing import NamedTuple
 # How rarely each is behind it, on the scale of SURE.
 CHARSETS = {
     "cp1252": 0.0, "cp1250": 3.0, "cp1251": 3.0, "cp1254": 3.0, "cp1253": 5.0, "cp1257": 5.0, "iso8859-2": 5.0,
-    "iso8859-15": 5.0, "mac-roman": 5.0, "koi8-r": 5.0, "koi8-u": 6.0, "cp437": 5.0, "cp850": 6.0, "cp866": 6.0,
+    "iso8859-15": 5.0, "mac-roman": 5.0, "koi8-r": 5.0, "cp437": 5.0, "cp850": 6.0,
 }  # fmt: skip
 REPLACEMENT = "\ufffd"
 LOST = 0xFF  # stands for a byte that is U+FFFD; none of UTF-8

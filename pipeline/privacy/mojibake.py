@@ -16,7 +16,10 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
+
+import numpy as np
 
 from pipeline.kernels.arrow_text import from_strings
 from pipeline.privacy.character_model import character_model
@@ -31,8 +34,11 @@ STRANGE, BEYOND_DOUBT = -8.0, 40.0
 MAX_TURNS = 8  # twice wrong is common
 LOST_QUOTE = re.compile(b"\xe2\x80(?:\xff|(?=[\xc2-\xf4])|\\Z)")  # of ” the last byte, 0x9d
 LOST_CHARACTER = re.compile(b"[\xc2-\xdf]\xff|[\xe0-\xef][\x80-\xbf]\xff|[\xe0-\xef]\xff[\x80-\xbf]")
+SOFT_HYPHEN = "\u00ad"  # in good text it may stand anywhere, and is seen nowhere
+# What of two bytes ends in 0xA0 and is so common that a space may be that byte.
+SPACED = frozenset("\u00a0\u00e0\u0160\u0420\u03a0\u05e0")
 SPACE_BEHIND = re.compile("[\u00e0\u2020]")  # the dagger: what a space for a no-break space makes of a lost quote
-ANGSTROMS = re.compile("\u00c5[\u00b2\u00b3](?!\\w)")
+ANGSTROMS = re.compile("(?<!\\w)\u00c5[\u00b2\u00b3](?!\\w)")
 NOT_ASCII = re.compile("[^\x00-\x7f]")
 CONTROL = re.compile("[\x80-\x9f]")
 CONTROLS = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
@@ -58,6 +64,8 @@ def _readings(run: str, charset: Charset) -> Iterator[tuple[int, int, str]]:
     for start, end in spans:
         if start < end:
             for text in _decoded(raw[start:end]):
+                if " " in run and any("\x7f" < c < "\u0800" and ord(c) & 63 == 32 and c not in SPACED for c in text):
+                    continue
                 yield start, end, text
                 if all(character in charset.byte_of for character in text):
                     yield from (
@@ -73,37 +81,51 @@ def _readings(run: str, charset: Charset) -> Iterator[tuple[int, int, str]]:
 
 def _decoded(raw: bytes) -> Iterator[str]:
     """The text of bytes, if they are any; lost ones are made good or leave U+FFFD."""
-    raw = LOST_QUOTE.sub(b"\xe2\x80\x9d", raw)
-    raw = LOST_CHARACTER.sub(b"\xef\xbf\xbd", raw)
     try:
         yield raw.decode("utf-8")
     except UnicodeDecodeError:
-        return
+        made_good = LOST_CHARACTER.sub(b"\xef\xbf\xbd", LOST_QUOTE.sub(b"\xe2\x80\x9d", raw))
+        if made_good != raw:
+            yield from _decoded(made_good)
+
+
+@lru_cache(1 << 14)
+def _best(before: str, run: str, behind: str, name: str) -> Fix | None:
+    """Of what a run can be between its two neighbours on either side, the likeliest; None where it is likelier itself.
+    Counted from the run's beginning."""
+    model, text, at = character_model(), before + run + behind, len(before)
+    fixes = []
+    for start, end, better in _readings(run, charsets()[name]):
+        start, end = start + at, end + at
+        mended = text[:start] + better + text[end:]
+        given = text[start:end].replace(SOFT_HYPHEN, "")
+        gain = model.log_likelihood(mended, start, start + len(better)) - model.log_likelihood(
+            text[:start] + given + text[end:], start, start + len(given)
+        )
+        if gain > LIKELY and not ANGSTROMS.match(text, start, end + 1):
+            fixes.append(Fix(start - at, end - at, better, gain, name))
+    return max(fixes, key=lambda fix: fix.gain, default=None)
 
 
 def _fixes(text: str, names: Iterable[str]) -> Iterator[Fix]:
-    """Of each run, seen through these charsets, the best of what would make a text likelier."""
-    model = character_model()
+    """Of each run, seen through these charsets, what makes the text likelier."""
     for name in names:
-        charset = charsets()[name]
-        for run in charset.run.finditer(text):
-            fixes = []
-            for start, end, better in _readings(run.group(), charset):
-                begin, behind = run.start() + start, run.start() + end
-                mended = text[max(0, begin - 2) : begin] + better + text[behind : behind + 2]
-                at = min(2, begin)
-                likely = model.log_likelihood(mended, at, at + len(better))
-                gain = likely - model.log_likelihood(text, begin, behind)
-                if gain > LIKELY and not ANGSTROMS.match(text, begin, behind + 1):
-                    fixes.append(Fix(begin, behind, better, gain, name))
-            if fixes:
-                yield max(fixes, key=lambda fix: fix.gain)
+        for run in charsets()[name].run.finditer(text):
+            start, end = run.span()
+            before = text[max(0, start - 4) : start].replace(SOFT_HYPHEN, "")[-2:]
+            behind = text[end : end + 4].replace(SOFT_HYPHEN, "")[:2]
+            fix = _best(before, run.group(), behind, name)
+            if fix:
+                yield fix._replace(start=start + fix.start, end=start + fix.end)
 
 
 def _found(lines: list[str]) -> list[list[Fix]]:
     """By line."""
     suspects = look(from_strings(lines))
-    return [list(_fixes(line, suspects.names(number))) for number, line in enumerate(lines)]
+    found: list[list[Fix]] = [[] for _ in lines]
+    for number in np.flatnonzero(suspects.charsets).tolist():
+        found[number] = list(_fixes(lines[number], suspects.names(number)))
+    return found
 
 
 def _chosen(fixes: list[Fix], most: str, sure: float, enough: float) -> list[Fix]:

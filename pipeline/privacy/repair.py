@@ -35,8 +35,7 @@ def _break_mark_runs(text: str) -> str:
     return "".join(parts)
 
 
-def _pass(text: str) -> str:
-    (flags,) = look(from_strings([text])).flags.tolist()
+def _pass(text: str, flags: int) -> str:
     odd = ODD.search(text)
     if odd:
         if SURROGATE.search(text):
@@ -62,10 +61,19 @@ def repair(text: str) -> str:
     """
     if text.isascii() and not UNWANTED.search(text):
         return text
+    return _repaired(text, _flags(text))
+
+
+def _flags(text: str) -> int:
+    return int(look(from_strings([text])).flags[0])
+
+
+def _repaired(text: str, flags: int) -> str:
     for _ in range(MAX_PASSES):
-        before, text = text, _pass(text)
+        before, text = text, _pass(text, flags)
         if text == before:
             return before
+        flags = _flags(text)
     return text
 
 
@@ -82,5 +90,5 @@ def repair_column(texts: pa.Array) -> list[str]:
         strings = [None if cell is None else cell.decode("utf-8", "replace") for cell in raw]
     for row in np.flatnonzero(flags).tolist():
         if strings[row]:
-            strings[row] = repair(strings[row])
+            strings[row] = _repaired(strings[row], int(flags[row]))
     return [text or "" for text in strings]

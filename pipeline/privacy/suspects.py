@@ -46,11 +46,11 @@ def table() -> Table:
         flags[[match.start() for match in pattern.finditer(everything)]] |= flag
     flags[list(_marks())] |= MARK
     leads, follows = np.zeros((0x110000, 3), np.int64), np.zeros(0x110000, np.int64)
-    for number, charset in enumerate(charsets().values()):
+    for number, (name, charset) in enumerate(charsets().items()):
         for character, byte in charset.byte_of.items():
             if 0xC2 <= byte <= 0xF4:
                 leads[ord(character), (byte >= 0xE0) + (byte >= 0xF0)] |= 1 << number
-            elif character != " ":
+            elif character != " " and (name != "koi8-r" or not character.isalpha()):  # её is a word
                 follows[ord(character)] |= 1 << number
     flags[0x80:0xA0] |= MISREAD
     rows = np.column_stack([flags, leads, follows])

@@ -91,6 +91,7 @@ def test_a_run_beside_good_signs(broken: str, mended: str) -> None:
         "├── src\n│   └── main.c\n╔═╗ ░▒▓",
         "bittersüß“ war’s, „süß“",
         "Málaga–Ávila, Malmö–Århus, ìròyìn—àti",
+        "Groß\u00advater, Maß\u00adnahme, ein\u00adschließ\u00adlich",
         "officiâš´le",  # what it stands for is no letter
     ],
 )
