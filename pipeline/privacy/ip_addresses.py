@@ -17,9 +17,7 @@ import regex
 MASK = "<IP>"
 
 # Four numbers that no letter, digit or further number touches, be it masked.
-IPV4 = regex.compile(
-    r"(?<![0-9A-Za-z_.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9A-Za-z_]|\.[0-9]|[.:]*<(?:CARD|IBAN|PHONE)>)"
-)
+IPV4 = re.compile(r"(?<![0-9A-Za-z_.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9A-Za-z_]|\.[0-9]|[.:]*<(?:CARD|IBAN|PHONE)>)")
 # Global unicast is 2000::/3 (RFC 4291), so that Perl's and C++'s a::b is never looked at. The end may be dotted.
 IPV6 = regex.compile(
     r"(?<![0-9A-Za-z_:.])[23][0-9A-Fa-f]{3}:[0-9A-Fa-f:]{1,34}+(?:(?:\.[0-9]{1,3}){3})?+"
@@ -28,7 +26,7 @@ IPV6 = regex.compile(
 # What every such address has; a cheap look before the dear one.
 MAYBE_IPV4 = re.compile(r"\.[0-9]{1,3}\.[0-9]")
 MAYBE_IPV6 = re.compile(r":[0-9A-Fa-f]{0,4}:")
-IPV4_OR_MASK = regex.compile(rf"{IPV4.pattern}|{MASK}")
+MASKED = re.compile(MASK)
 
 # Words of versions and sections, then those of addresses: stems with any ending, whole words, and in scripts that write
 # no spaces or put prefixes on words whatever holds them.
@@ -177,10 +175,13 @@ def _strongest(weights: list[float]) -> float:
     return max(weights, key=abs)
 
 
-def _addresses(text: str) -> list[regex.Match[str]]:
+def _addresses(text: str) -> list[re.Match[str]]:
     """The IPv4 addresses of a text."""
-    lists: list[list[regex.Match[str]]] = []
-    for found in IPV4_OR_MASK.finditer(text):
+    numbers = list(IPV4.finditer(text))
+    if not numbers:
+        return []
+    lists: list[list[re.Match[str]]] = []
+    for found in sorted([*numbers, *MASKED.finditer(text)], key=re.Match.start):
         gap = BETWEEN.fullmatch(text, lists[-1][-1].end(), found.start()) if lists else None
         if gap:
             lists[-1].append(found)

@@ -21,6 +21,8 @@ ODD, MARK, DISGUISED, MISREAD = 1, 2, 4, 8
 _PLAIN = (range(0x3400, 0xA000), range(0xAC00, 0xD7A4), range(0x17000, 0x1D000), range(0x20000, 0x2F800))
 
 
+# ά έ ή ί end many a Greek word, before a quotation mark too; as bytes they begin nothing but Syriac, Thaana and N'Ko.
+_ACCENTED = range(0xDC, 0xE0)
 # Of Windows-1252, the first charset, with a loss: a quote without its end; a no-break space, or à, with a space in it.
 _PAIRS = np.array([[ord(character) for character in pair] for pair in (LOST_QUOTE, "\u00c2 ", "\u00c3 ")], np.int64)
 
@@ -48,6 +50,8 @@ def table() -> Table:
     leads, follows = np.zeros((0x110000, 3), np.int64), np.zeros(0x110000, np.int64)
     for number, (name, charset) in enumerate(charsets().items()):
         for character, byte in charset.byte_of.items():
+            if name == "cp1253" and byte in _ACCENTED:
+                continue
             if 0xC2 <= byte <= 0xF4:
                 leads[ord(character), (byte >= 0xE0) + (byte >= 0xF0)] |= 1 << number
             elif character != " " and (name != "koi8-r" or not character.isalpha()):  # её is a word
@@ -88,11 +92,13 @@ def _look(data, offsets, pages, kinds, flags, leads, follows, pairs, out, charse
         at, end = offsets[text], offsets[text + 1]
         seen, misread = 0, 0
         two, three, four = 0, 0, 0  # charsets in which one more byte is all that a character lacks, two more, three
-        last = np.int64(0)
+        last, pending = np.int64(0), False
         while at < end:
             if data[at] < 0x80:
                 point = np.int64(data[at])
                 at += 1
+                if not pending and 0x20 <= point < 0x7F:
+                    continue
             else:
                 point, at = decode(data, at, end)
             kind = kinds[pages[point >> 8], point & 255]
@@ -106,6 +112,7 @@ def _look(data, offsets, pages, kinds, flags, leads, follows, pairs, out, charse
                 if last == pairs[pair, 0] and point == pairs[pair, 1]:
                     misread |= 1
             last = point
+            pending = point >= 0x80 or two | three | four != 0
         out[text] = seen | (MISREAD if misread else 0)
         charsets[text] = misread
 
