@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config import CleanConfig
-from pipeline.kernels.arrow_text import from_strings
+from pipeline.kernels.arrow_text import from_strings, to_strings
 from pipeline.language.identifier import Identifier
 from pipeline.lists.bad_words import BadWords
 from pipeline.lists.contamination import Contamination
 from pipeline.lists.url_lists import UrlLists
 from pipeline.privacy.masks import Masked, mask
-from pipeline.privacy.repair import repair
+from pipeline.privacy.repair import repair_column
 from pipeline.quality.rules import Decider
 from pipeline.quality.signals import SIGNALS, StopWords, signal_columns
 from pipeline.store import last_column, storage
@@ -73,7 +73,7 @@ class Annotator:
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of ANNOTATED. All but the text's own repair is said of the text as it is kept: repaired and masked."""
         enter("repair")
-        repaired = [repair(text or "") for text in _strings(batch.column("text"))]
+        repaired = repair_column(batch.column("text"))
         enter("masks")
         masked = [mask(text, self._mask) for text in repaired]
         texts = from_strings([text.text for text in masked])
@@ -105,15 +105,6 @@ class Annotator:
 def _identifier(model: str, checksum: str | None) -> Identifier:
     """Loaded once a worker."""
     return Identifier(model or None, checksum=checksum)
-
-
-def _strings(column: pa.Array) -> list[str | None]:
-    """A string column as str; what is no UTF-8 in it becomes U+FFFD."""
-    try:
-        return list(column.to_pylist())
-    except UnicodeDecodeError:
-        raw = column.cast(pa.large_binary()).to_pylist()
-        return [None if cell is None else cell.decode("utf-8", "replace") for cell in raw]
 
 
 def _as_array(values: Any, kind: pa.DataType, rows: int) -> pa.Array:
@@ -213,7 +204,7 @@ def cleaned(guard: Guard, batch: pa.RecordBatch, decide: Decider) -> pa.RecordBa
 def _failed_row(given: pa.RecordBatch, step: str) -> pa.RecordBatch:
     """The row as it came, its text as it was."""
     columns: dict[str, Any] = {name: given.column(name) for name in PASSED_ON}
-    columns["text"] = from_strings([text or "" for text in _strings(given.column("text"))])
+    columns["text"] = from_strings([text or "" for text in to_strings(given.column("text"))])
     columns[VERDICT[0]] = [f"{FAILED}:{step}"]
     arrays = [_as_array(columns.get(field.name), field.type, given.num_rows) for field in CLEANED]
     return pa.RecordBatch.from_arrays(arrays, schema=CLEANED)

@@ -24,7 +24,7 @@ from pipeline.config import CleanConfig
 from pipeline.kernels.arrow_text import from_strings
 from pipeline.language.identifier import Identifier
 from pipeline.privacy.masks import mask
-from pipeline.privacy.repair import repair
+from pipeline.privacy.repair import repair_column
 from pipeline.quality import profiles
 from pipeline.quality.rules import Decider
 from pipeline.quality.signals import StopWords, signal_columns
@@ -56,7 +56,7 @@ def run(texts: list[str], urls: list[str], rounds: int) -> dict[str, float]:
 
         for start in range(0, len(texts) if turn else BATCH, BATCH):
             some = texts[start : start + BATCH]
-            repaired = timed("repair", lambda some: [repair(text) for text in some], some)
+            repaired = timed("repair", repair_column, from_strings(some))
             masked = timed("privacy", lambda given: [mask(text, config.mask).text for text in given], repaired)
             given = from_strings(masked)
             found = timed("words", words_of, given)

@@ -54,7 +54,7 @@ def reference(text: str, language: str, script: str) -> dict[str, float | None]:
     """The definitions once more, word by word and slowly."""
     tokens, folded, spaced = words(text), text.casefold(), is_spaced(script)
     lines = [line for line in text.split("\n") if line.strip()]
-    paragraphs = re.split("\n{2,}", text.strip()) if text.strip() else []
+    paragraphs = [part.strip() for part in re.split(r"\n(?:[^\S\n]*\n)+", text) if part.strip()]
 
     def share(part: float, whole: float) -> float:
         return part / max(1, whole)
@@ -446,3 +446,40 @@ def test_lines_in_another_kind_of_script_do_not_dilute() -> None:
     assert mixed["mean_word_length"] == english["mean_word_length"] == 19 / 5
     assert mixed["stop_word_share"] == english["stop_word_share"] == 3 / 5
     assert measured("的 river 是", "cmn", "Hani", {"Hani": ["的"]})["stop_word_share"] == 1 / 2
+
+
+BLANK_LINES = {
+    "none": "\n",
+    "one": "\n\n",
+    "three": "\n\n\n\n",
+    "with spaces and tabs": "\n \n\t\n",
+    "with no-break and ideographic spaces": "\n\u00a0\n\u3000\n",
+    "of Windows": "\r\n\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("between", BLANK_LINES.values(), ids=BLANK_LINES)
+@pytest.mark.parametrize(("text", "language", "script", "n_words", "chars", "ends"), SENTENCES)
+def test_blank_lines_repeat_nothing(
+    between: str, text: str, language: str, script: str, n_words: int, chars: int, ends: int
+) -> None:
+    one, other = text.split("\n")
+    found = signals(between.join((one, other, other)), language, script)
+    assert found["n_lines"] == 3
+    assert found["n_words"] == n_words + len(words(other))
+    assert found["line_punct_share"] == pytest.approx((ends + (ends == 2)) / 3)
+    assert found["n_paragraphs"] == (1 if between == "\n" else 3)
+    assert found["dup_paragraph_share"] == (0 if between == "\n" else 1 / 3)  # the third, not the empty ones
+    assert found["short_line_share"] == 1
+    alone = signals(between.join((one, other)), language, script)
+    for name in ("dup_line_share", "dup_paragraph_share", "dup_paragraph_char_share", "char_dup_share"):
+        assert alone[name] == 0
+
+
+def test_paragraphs_by_hand() -> None:
+    text = "\n\n one\ntwo \n\t\n\u00a0\n\n one\ntwo\n\nthree\n \n \nthree \n\n"
+    found = signals(text, "eng", "Latn")
+    assert found["n_chars"] == 2 + 9 + 6 + 8 + 2 + 5 + 5 + 8 == 45
+    assert found["n_paragraphs"] == 4
+    assert found["dup_paragraph_share"] == 2 / 4
+    assert found["dup_paragraph_char_share"] == (len("one\ntwo") + len("three")) / 45

@@ -210,7 +210,7 @@ class Unhappy:
 
 def plant(patch: pytest.MonkeyPatch, annotator: clean.Annotator, step: str) -> None:
     """A fault in the step, for the bad text alone."""
-    functions = {"repair": "repair", "masks": "mask", "words": "words_of", "signals": "signal_columns"}
+    functions = {"repair": "repair_column", "masks": "mask", "words": "words_of", "signals": "signal_columns"}
     if name := functions.get(step):
         patch.setattr(clean, name, breaking(getattr(clean, name)))
     elif step == "language":
