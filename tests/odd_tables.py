@@ -1,4 +1,4 @@
-"""Columns of types and names that the world writes and engines refuse."""
+"""Columns of types and names that the world writes and engines refuse; and jobs that read them, in this process."""
 
 import datetime
 import decimal
@@ -8,6 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+
+from jobs import clean, dedup
+from pipeline.workers.tasks import TaskRunner
 
 
 def of(kind: pa.DataType, *values: Any) -> pa.Array:
@@ -51,3 +55,13 @@ ODD_TYPES: dict[str, pa.Array] = {
 def read(files: Iterable[Path]) -> pa.Table:
     """Not as a data set, which takes folders and names with letters of its own for something else."""
     return pa.concat_tables([pq.ParquetFile(file).read() for file in files])
+
+
+def run_tasks_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tasks of clean and dedup one after the other, so that no process has to load the kernels."""
+
+    def runner(_: object) -> TaskRunner:
+        return lambda function, items, step=None: list(map(function, items))
+
+    for job in (clean, dedup):
+        monkeypatch.setattr(job, "cheapest_runner", runner)

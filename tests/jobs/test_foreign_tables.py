@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from copies import family
-from odd_tables import ODD_TYPES, dictionary, of, read
+from odd_tables import ODD_TYPES, dictionary, of, read, run_tasks_here
 
 from jobs import clean, dedup, fit_thresholds, sample
 from pipeline.spark.session import LazySession
@@ -34,7 +34,13 @@ def with_ids(ids: Iterable[Any], table: pa.Table) -> pa.Table:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+def run(run_whole: Job, monkeypatch: pytest.MonkeyPatch) -> Job:
+    run_tasks_here(monkeypatch)
+    return run_whole
+
+
+@pytest.fixture
+def run_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """Runs a job on a folder or file and answers its documents, by id."""
     monkeypatch.setattr(LazySession, "local_cores", lambda given: None if given.partitions else 2)
 
@@ -52,7 +58,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
 
 @pytest.fixture
 def refused(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)
+    run_tasks_here(monkeypatch)
 
     def go(job: ModuleType, table: Path, *flags: str) -> str:
         capfd.readouterr()
@@ -215,7 +221,7 @@ def of_two_types(folder: Path) -> None:
 
 def too_large(folder: Path) -> None:
     write(folder / "0.parquet", rows(note=[1.5] * 6))
-    write(folder / "1.parquet", rows(note=[2**63 - 1] * 6))
+    write(folder / "1.parquet", with_ids("bcdefg", rows(note=[2**63 - 1] * 6)))
 
 
 def twice(folder: Path) -> None:
@@ -278,22 +284,22 @@ def answers(run: Job, job: ModuleType, table: Path, ways: dict[str, list[str]], 
         assert len({(folder / file).read_text() for folder in folders}) == 1
 
 
-def test_with_the_engine_as_without(spark: object, run: Job, tmp_path: Path) -> None:
+def test_with_the_engine_as_without(spark: object, run_whole: Job, tmp_path: Path) -> None:
     everything(tmp_path / "table")
-    answers(run, dedup, tmp_path / "table", WAYS)
-    answers(run, clean, tmp_path / "table", WAYS)
+    answers(run_whole, dedup, tmp_path / "table", WAYS)
+    answers(run_whole, clean, tmp_path / "table", WAYS)
 
 
 @pytest.mark.faults
-def test_with_shuffles_as_without(spark: object, run: Job, tmp_path: Path) -> None:
+def test_with_shuffles_as_without(spark: object, run_whole: Job, tmp_path: Path) -> None:
     everything(tmp_path / "table")
     shuffled = {"processes": [], "shuffles": SHUFFLES}
-    answers(run, dedup, tmp_path / "table", shuffled, "--quality-column", "half")
+    answers(run_whole, dedup, tmp_path / "table", shuffled, "--quality-column", "half")
     menu = "Home\nImprint\n"
     pages = {"url": [f"https://a.example/{n}" for n in range(6)], "text": [menu + text for text in TEXTS], "id": IDS}
     pages["text"][5] = menu
     write(tmp_path / "pages" / "0.parquet", pa.table({**pages, **ODD_TYPES}), row_group_size=2)
-    answers(run, dedup, tmp_path / "pages", shuffled, "--scope", "line", "--min-line-pages", "3")
+    answers(run_whole, dedup, tmp_path / "pages", shuffled, "--scope", "line", "--min-line-pages", "3")
 
 
 def test_fit_thresholds_reads_them_too(spark: object, tmp_path: Path) -> None:

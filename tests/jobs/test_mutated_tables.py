@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from copies import family
-from odd_tables import ODD_TYPES, read
+from odd_tables import ODD_TYPES, read, run_tasks_here
 
 from jobs import clean, dedup
-from pipeline.spark.session import LazySession
 
 TEXTS = [family(f"t{n}", [0], n, length=30)[0]["text"] for n in range(12)]
 OUR_NAMES = ("language", "language_script", "date", "url", "quality", "opt_out", "n_words", "drop_reason", "cluster_id")
@@ -221,11 +220,7 @@ def check(seed: int, folder: Path, job: Any, capfd: pytest.CaptureFixture[str]) 
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)
-    for job in (dedup, clean):
-        monkeypatch.setattr(
-            job, "cheapest_runner", lambda _: lambda function, items, step=None: [*map(function, items)]
-        )
+    run_tasks_here(monkeypatch)
 
 
 @pytest.mark.parametrize("job", [dedup, clean])
