@@ -102,7 +102,7 @@ BETWEEN = regex.compile(
     r"(?:[,;、，；|/&+*•–-]|->|=>|→|and|und|et|y|e|ve|и|or|oder|ou|to|及|和|と|و)?[\s\[\]()\"'`]{0,8}(?:and\s)?"
 )
 CERTAIN, LIKELY, SLIGHTLY = 12.0, 5.0, 3.0
-PRIOR = 2.0  # of an address, before anything is known
+PRIOR = 4.0  # of an address, before anything is known
 # An octet's weight: a version's part is below 10 in half of all cases, an address's is anything up to 255.
 OCTET_WEIGHTS = ((10, -2.6), (32, -0.9), (100, 0.6), (256, 1.8))
 # Public resolvers, whose numbers are small because they are to be remembered; and what none but a network has.
@@ -154,7 +154,7 @@ class _Line:
             return LIKELY if log else 0.0
         cue = self.cues[place]
         if cue["log"]:
-            return LIKELY + PRIOR
+            return LIKELY + SLIGHTLY
         between = TOUCHING.match(text, cue.end(), start)
         touches = between is not None and between.end() == start
         return (CERTAIN if touches else LIKELY) * (-1 if cue["version"] else 1)

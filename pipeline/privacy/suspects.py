@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.kernels.arrow_text import utf8
 from pipeline.kernels.compiling import kernel
-from pipeline.privacy.charsets import CHARSETS, LOST_QUOTE, charsets
+from pipeline.privacy.charsets import CHARSETS, LOST, LOST_QUOTE, charsets
 from pipeline.privacy.disguises import DISGUISED as DISGUISE
 from pipeline.privacy.invisible import ODD as ODD_CHARACTER
 from pipeline.words.characters import all_codepoints, decode
@@ -54,7 +54,9 @@ def table() -> Table:
                 continue
             if 0xC2 <= byte <= 0xF4:
                 leads[ord(character), (byte >= 0xE0) + (byte >= 0xF0)] |= 1 << number
-            elif character != " " and (name != "koi8-r" or not character.isalpha()):  # её is a word
+            elif name == "koi8-r" and character.isalpha():  # её is a word
+                continue
+            elif (byte < 0xC0 or byte == LOST) and character != " ":
                 follows[ord(character)] |= 1 << number
     flags[0x80:0xA0] |= MISREAD
     rows = np.column_stack([flags, leads, follows])
@@ -112,7 +114,7 @@ def _look(data, offsets, pages, kinds, flags, leads, follows, pairs, out, charse
                 if last == pairs[pair, 0] and point == pairs[pair, 1]:
                     misread |= 1
             last = point
-            pending = point >= 0x80 or two | three | four != 0
+            pending = bool(point >= 0x80 or two or three or four)
         out[text] = seen | (MISREAD if misread else 0)
         charsets[text] = misread
 

@@ -24,7 +24,7 @@ TEXTS = {
     "deu": "Gestern Nacht brannte die alte Halle am Hafen schon wieder, und das Löschen dauerte drei Stunden.",
     "ell": "Χθες το βράδυ η παλιά αποθήκη στο λιμάνι κάηκε ξανά και χρειάστηκαν τρεις ώρες για να σβήσει.",
     "hye": "Երեկ գիշերը նավահանգստի հին պահեստը կրկին այրվեց, և մարելու համար պահանջվեց երեք ժամ։",
-    "swh": "Serikali ilisema kwamba watu wengi katika mji huo hawana maji, na kwa sababu hiyo wanakwenda mbali kila siku.",
+    "swh": "Serikali ilisema kwamba watu wengi katika mji huo hawana maji, na kwa sababu hiyo wanakwenda mbali.",
     "fin": "Viime yönä sataman vanha varasto paloi taas, ja sammuttaminen kesti kolme tuntia.",
     "ind": "Tadi malam gudang tua di pelabuhan terbakar lagi, dan butuh tiga jam untuk memadamkan apinya.",
 }

@@ -95,8 +95,8 @@ def test_numbers_of_one_list_have_one_answer() -> None:
 
 
 def test_what_is_certain_elsewhere_counts() -> None:
-    assert mask_ips("Then 5.19.12.40 answered.")[1] == 0
-    assert mask_ips("The server is 93.184.216.34.\nThen 5.19.12.40 answered.")[1] == 2
+    assert mask_ips("Then 5.9.40.33 answered.")[1] == 0
+    assert mask_ips("The server is 93.184.216.34.\nThen 5.9.40.33 answered.")[1] == 2
 
 
 @pytest.mark.parametrize("piece", ["8.8.8.8 ", "8.8.8.8 x ", "ip 1.2.3.4 v 1.2.3.4\n", "1.2.3.4 version "])
