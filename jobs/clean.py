@@ -23,6 +23,7 @@ from pipeline.spark.session import LazySession
 from pipeline.spark.sources import Source
 from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import clean
+from pipeline.stages.annotate import PASSED_ON, Annotator
 from pipeline.store import run_records, storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.ledger import ledger
@@ -50,7 +51,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
             judged = clean.decide_again(run_tasks, storage.join(folder, "documents"), path, decide)
         else:
             others = [] if source.stage else clean.others_of(table)
-            annotate = clean.Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
+            annotate = Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
             for line in (*annotate.summary(), *(() if source.stage else _not_passed_on(table))):
                 job.say(f"clean    {line}")
             judged = clean.clean(run_tasks, table, others, path, annotate, decide, settings.text_seconds)
@@ -120,7 +121,7 @@ def _not_passed_on(table: DocumentTable) -> list[str]:
     """A line for the log where columns of the table give way to those that clean makes under their names."""
     own = {table.id_column, table.text_column, *clean.others_of(table)}
     read = {field.name for field in table.files.schema if not pa.types.is_nested(field.type)}
-    read &= set(clean.PASSED_ON) - {"id", "text"}
+    read &= set(PASSED_ON) - {"id", "text"}
     replaced = [name for name in table.files.schema.names if name not in own | read]
     return [f"columns that clean makes, not the table's own: {', '.join(replaced)}"] if replaced else []
 

@@ -19,7 +19,7 @@ import pyarrow.dataset
 from pipeline.config import CleanConfig, DedupConfig
 from pipeline.duplicates.signature_table import Signer
 from pipeline.quality import profiles
-from pipeline.stages import clean
+from pipeline.stages.annotate import PASSED_ON, Annotator
 from pipeline.workers.expendable import Function
 from pipeline.workers.guard import Guard
 
@@ -52,11 +52,11 @@ def main() -> None:
     texts = pa.dataset.dataset(args.documents).to_table(["text"]).column("text").combine_chunks().cast(pa.string())
     blank = pa.array([""] * len(texts))
     known, config, dedup = profiles.shipped(), CleanConfig(), DedupConfig()
-    annotate = clean.Annotator(config, config.stop_words(known))
+    annotate = Annotator(config, config.stop_words(known))
     functions: dict[str, tuple[Function, pa.RecordBatch]] = {
         "clean": (
             lambda batch: [annotate(batch)],
-            pa.RecordBatch.from_pydict({name: texts if name == "text" else blank for name in clean.PASSED_ON}),
+            pa.RecordBatch.from_pydict({name: texts if name == "text" else blank for name in PASSED_ON}),
         ),
         "signing": (
             Signer(dedup.hasher(), dedup.min_shingles),

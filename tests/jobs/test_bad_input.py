@@ -15,8 +15,8 @@ from pyspark.errors import PythonException
 from jobs import clean, corpus, dedup, explain, extract, report, sample, vocab
 from pipeline.duplicates import signature_table
 from pipeline.spark.session import LazySession
-from pipeline.stages import clean as clean_stage
 from pipeline.stages import extract as extract_stage
+from pipeline.stages.annotate import Annotator
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "archive" / "sample.warc.wet.gz"
 
@@ -206,9 +206,9 @@ def test_a_bug_in_a_worker_process_is_no_mistake_of_the_user(
 def test_a_bug_in_a_task_of_the_engine_is_no_mistake_of_the_user(
     spark: object, bug: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Broken(clean_stage.Annotator):  # of no module, so that it goes to the task as it is
+    class Broken(Annotator):  # of no module, so that it goes to the task as it is
         def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
             raise ValueError("planted")
 
-    monkeypatch.setattr(clean_stage, "Annotator", Broken)
+    monkeypatch.setattr(clean, "Annotator", Broken)
     assert "Traceback" in bug(clean.main, PythonException)

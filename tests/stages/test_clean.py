@@ -20,6 +20,7 @@ from pipeline.language.identifier import Identifier
 from pipeline.quality import profiles
 from pipeline.quality.rules import Decider
 from pipeline.quality.signals import SIGNALS, signals
+from pipeline.stages import annotate as annotating
 from pipeline.stages import clean
 from pipeline.words.words import words
 from pipeline.workers import guard
@@ -34,16 +35,16 @@ def article(stem: str) -> str:
 
 
 def batch(*texts: str | None, **columns: list[Any]) -> pa.RecordBatch:
-    given: dict[str, list[Any]] = {name: [f"{name}-{i}" for i in range(len(texts))] for name in clean.PASSED_ON}
+    given: dict[str, list[Any]] = {name: [f"{name}-{i}" for i in range(len(texts))] for name in annotating.PASSED_ON}
     given |= {"text": list(texts), "opt_out": [""] * len(texts), **columns}
-    return pa.RecordBatch.from_pydict(given, schema=pa.schema([(name, pa.string()) for name in clean.PASSED_ON]))
+    return pa.RecordBatch.from_pydict(given, schema=pa.schema([(name, pa.string()) for name in annotating.PASSED_ON]))
 
 
 def annotate(*texts: str | None, config: CleanConfig | None = None, **columns: list[Any]) -> pa.RecordBatch:
     settings = config or CleanConfig()
-    annotator = pickle.loads(pickle.dumps(clean.Annotator(settings, settings.stop_words(SHIPPED))))  # to a worker
+    annotator = pickle.loads(pickle.dumps(annotating.Annotator(settings, settings.stop_words(SHIPPED))))  # to a worker
     found = annotator(batch(*texts, **columns))
-    assert found.schema.equals(clean.ANNOTATED)
+    assert found.schema.equals(annotating.ANNOTATED)
     found.validate(full=True)
     return found
 
@@ -102,7 +103,7 @@ def test_bytes_that_are_no_utf_8() -> None:
     raw = pa.Array.from_buffers(pa.string(), 2, buffers)
     given = batch("x", "y")
     given = given.set_column(given.schema.get_field_index("text"), "text", raw)
-    found = clean.Annotator(CleanConfig(), {})(given).column("text").to_pylist()
+    found = annotating.Annotator(CleanConfig(), {})(given).column("text").to_pylist()
     assert found[0].startswith("broken \ufffd") and found[0].endswith(" here") and found[1] == ""
 
 
@@ -140,7 +141,7 @@ def test_hostile_texts_get_values_and_a_verdict(name: str) -> None:
 def test_lone_surrogates_are_no_error() -> None:
     raw = from_strings(["a\ud800b words", "pair \ud83d\ude00"])
     given = batch("x", "y").set_column(1, pa.field("text", pa.large_string()), raw)
-    found = clean.Annotator(CleanConfig(), {})(given).column("text").to_pylist()
+    found = annotating.Annotator(CleanConfig(), {})(given).column("text").to_pylist()
     assert all("\ud800" not in text and text.encode() for text in found)
 
 
@@ -177,7 +178,7 @@ def test_lists_of_the_user(tmp_path: Path) -> None:
     assert rows[3]["language"] == "eng" and rows[3]["n_bad_words"] == 1
     verdicts = Decider(config.chosen_rules(), config.limits(SHIPPED))(found).to_pylist()
     assert verdicts == ["blocked:host", "blocked:url", "contaminated", "bad_words"]
-    lines = clean.Annotator(config, {}).summary()
+    lines = annotating.Annotator(config, {}).summary()
     assert [line.split(":")[0] for line in lines] == ["block lists", "bad words", "decontaminate"]
     assert "hosts" in lines[0] and "eng" in lines[1] and "exam" in lines[2]
 
@@ -208,14 +209,14 @@ class Unhappy:
         return breaking(getattr(self._real, name))
 
 
-def plant(patch: pytest.MonkeyPatch, annotator: clean.Annotator, step: str) -> None:
+def plant(patch: pytest.MonkeyPatch, annotator: annotating.Annotator, step: str) -> None:
     """A fault in the step, for the bad text alone."""
     functions = {"repair": "repair_column", "masks": "mask", "words": "words_of", "signals": "signal_columns"}
     if name := functions.get(step):
-        patch.setattr(clean, name, breaking(getattr(clean, name)))
+        patch.setattr(annotating, name, breaking(getattr(annotating, name)))
     elif step == "language":
         identifier = Identifier()
-        patch.setattr(clean, "_identifier", lambda *_: Unhappy(identifier, "identify"))
+        patch.setattr(annotating, "_identifier", lambda *_: Unhappy(identifier, "identify"))
     elif step == "lists":
         patch.setattr(annotator, "_block_lists", Unhappy(annotator._block_lists, "match"))
     else:
@@ -235,7 +236,7 @@ STEPS = [reason.partition(":")[2] for reason in REASONS if reason.startswith("fa
 
 
 def cleaned(
-    batches: Iterable[pa.RecordBatch], annotator: clean.Annotator, decide: Decider, text_seconds: float
+    batches: Iterable[pa.RecordBatch], annotator: annotating.Annotator, decide: Decider, text_seconds: float
 ) -> list[pa.RecordBatch]:
     with clean.guarded(annotator, text_seconds) as guarding:
         return [clean.cleaned(guarding, rows, decide) for rows in batches]
@@ -254,7 +255,7 @@ def test_a_text_that_a_step_fails_on_is_a_row_with_a_reason(
             "decontaminate": {"sources": [f"exam={tmp_path / 'items.txt'}"]},
         }
     )
-    annotator = clean.Annotator(config, config.stop_words(SHIPPED))
+    annotator = annotating.Annotator(config, config.stop_words(SHIPPED))
     texts = [article(stem) for stem in STEMS]
     urls = [f"https://ok.example/{n}" for n in range(len(texts))]
     decide = Decider(config.chosen_rules(), config.limits(SHIPPED))
@@ -278,7 +279,7 @@ def test_a_text_that_a_step_fails_on_is_a_row_with_a_reason(
 
 def test_a_text_that_runs_away_in_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """No handler of Python's ends it."""
-    real = clean.words_of
+    real = annotating.words_of
 
     def words_of(texts: pa.Array) -> Any:
         if "breaks whatever" in str(texts):
@@ -286,9 +287,9 @@ def test_a_text_that_runs_away_in_a_kernel(monkeypatch: pytest.MonkeyPatch) -> N
         return real(texts)
 
     spin(0)
-    monkeypatch.setattr(clean, "words_of", words_of)
+    monkeypatch.setattr(annotating, "words_of", words_of)
     texts = [article("eng"), BAD, article("tha")]
-    found = pa.Table.from_batches(cleaned([batch(*texts)], clean.Annotator(CleanConfig(), {}), decider(), 0.5))
+    found = pa.Table.from_batches(cleaned([batch(*texts)], annotating.Annotator(CleanConfig(), {}), decider(), 0.5))
     assert found["drop_reason"].to_pylist() == [None, "failed:words", None]
 
 
@@ -301,16 +302,16 @@ def spin(number: int) -> int:
 
 def test_a_fault_of_every_text_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the text that is tried first gets through."""
-    monkeypatch.setattr(clean, "mask", breaking(clean.mask))
+    monkeypatch.setattr(annotating, "mask", breaking(annotating.mask))
     with pytest.raises(ValueError, match="planted") as raised:
-        list(cleaned([batch(*[BAD] * 40)], clean.Annotator(CleanConfig(), {}), decider(), 10))
+        list(cleaned([batch(*[BAD] * 40)], annotating.Annotator(CleanConfig(), {}), decider(), 10))
     assert any("no text's fault" in note for note in raised.value.__notes__)
 
 
 def test_a_failed_row_stays_so_when_verdicts_are_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clean, "mask", breaking(clean.mask))
+    monkeypatch.setattr(annotating, "mask", breaking(annotating.mask))
     texts = [*(article(stem) for stem in STEMS[:20]), BAD]
-    table = pa.Table.from_batches(cleaned([batch(*texts)], clean.Annotator(CleanConfig(), {}), decider(), 10))
+    table = pa.Table.from_batches(cleaned([batch(*texts)], annotating.Annotator(CleanConfig(), {}), decider(), 10))
     (tmp_path / "old").mkdir()
     pq.write_table(table, tmp_path / "old/a.parquet", row_group_size=16, compression="zstd")
     strict = decider(min_words=100_000, max_words=200_000)
