@@ -129,7 +129,7 @@ def test_a_page_that_a_step_fails_on(
     corpus_root: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is told of, counted, explained, and stays so with other thresholds; the report shows no text of it."""
-    monkeypatch.setattr(stage, "Annotator", picky())
+    monkeypatch.setattr(clean, "Annotator", picky())
     address = "https://eng-news.example.com/1"
     (given,) = [row for row in rows(corpus_root) if row["url"] == address]
     shutil.rmtree(root / "clean")
@@ -160,7 +160,7 @@ def test_a_page_that_a_step_fails_on(
 def test_when_too_many_fail_it_is_a_bug(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = picky()
     broken.host = "example"  # type: ignore[attr-defined]
-    monkeypatch.setattr(stage, "Annotator", broken)
+    monkeypatch.setattr(clean, "Annotator", broken)
     shutil.rmtree(root / "clean")
     with pytest.raises(PythonException, match="planted"):
         clean.main(["--root", str(root)])
@@ -233,9 +233,9 @@ def test_lists_are_read_for_annotations_only(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done: list[str] = []
-    for name in ("decide_again", "clean", "Annotator"):
-        real = getattr(stage, name)
-        monkeypatch.setattr(stage, name, lambda *given, real=real, name=name: (done.append(name), real(*given))[1])
+    for place, name in ((stage, "decide_again"), (stage, "clean"), (clean, "Annotator")):
+        real = getattr(place, name)
+        monkeypatch.setattr(place, name, lambda *given, real=real, name=name: (done.append(name), real(*given))[1])
     exam = tmp_path / "exam.txt"
     exam.write_text(" ".join(next(row["text"] for row in rows(root) if row["language"] == "deu").split()[5:40]))
     flags = ["--root", str(root), "--decontaminate.sources", f"exam={exam}"]
