@@ -54,7 +54,8 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
             annotate = Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
             for line in (*annotate.summary(), *(() if source.stage else _not_passed_on(table))):
                 job.say(f"clean    {line}")
-            judged = clean.clean(run_tasks, table, others, path, annotate, decide, settings.text_seconds)
+            cleaning = clean.Cleaning(table, others, path, annotate, decide, settings.text_seconds)
+            judged = clean.clean(run_tasks, cleaning)
         counts = clean.counts_of(judged)
         account = ledger("clean", table.files.rows, counts, {"documents": sum(judged.counts.values())})
         job.say_failed("clean", account, settings.max_failed_text_share)

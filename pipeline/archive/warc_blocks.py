@@ -108,10 +108,7 @@ def warc_blocks(text: Window, form: Form, max_page_bytes: int) -> Generator[Bloc
             text.seek(lie.next)
             continue
         if lacking is not None:
-            if lacking > 0 or not another(records):
-                resume = at + 1 if lacking > 0 and text.remembers(at) else 0  # it may be wrong
-                return Gap("truncated", at, f"ends inside the record of {name_of(record)}", resume)
-            return Gap("corrupt", at, "a record without Content-Length", at + 1)
+            return cut_short(record, at, lacking, text, records)
         last, expected = at, (body or at) + block.length
         yield block
 
@@ -202,7 +199,15 @@ def _tolerated(text: Window, body: int, end: int) -> int:
     return LITTLE + data.count(b"\n") - data.count(b"\r\n")
 
 
-def another(records: ArchiveIterator) -> bool:
+def cut_short(record: WarcRecord, at: int, lacking: int, window: Window, records: ArchiveIterator) -> Gap:
+    """Of the record at `at`, whose block lacks so many bytes (0: it does not say how long it is)."""
+    if lacking > 0 or not _another(records):
+        resume = at + 1 if lacking > 0 and window.remembers(at) else 0  # it may be wrong
+        return Gap("truncated", at, f"ends inside the record of {name_of(record)}", resume)
+    return Gap("corrupt", at, "a record without Content-Length", at + 1)
+
+
+def _another(records: ArchiveIterator) -> bool:
     """Whether anything, even damage, lies behind the current record."""
     try:
         return next(records, None) is not None

@@ -13,7 +13,7 @@ from fastwarc.stream_io import GzipReader, ZstdReader
 from fastwarc.warc import ArchiveIterator, WarcRecord
 
 from pipeline.archive.blocks import Block, Form, Gap, raise_if_ours
-from pipeline.archive.warc_blocks import HEAD_SLACK, RECORD, Watch, another, name_of, read_block
+from pipeline.archive.warc_blocks import HEAD_SLACK, RECORD, Watch, cut_short, name_of, read_block
 from pipeline.archive.window import PROBE, Window
 
 READ_AHEAD = 64  # bytes of the next frame that zstd's reader may have taken at the end of one
@@ -109,10 +109,7 @@ def framed_blocks(window: Window, form: Form, max_page_bytes: int) -> Generator[
             form, records, origin, last = found, None, window.tell(), -1
             continue
         if missing is not None:
-            if missing > 0 or not another(records):
-                resume = at + 1 if missing > 0 and window.remembers(at) else 0  # it may be wrong
-                return Gap("truncated", at, f"ends inside the record of {name_of(record)}", resume)
-            return Gap("corrupt", at, "a record without Content-Length", at + 1)
+            return cut_short(record, at, missing, window, records)
         last = at
         if gzip:
             waiting = block

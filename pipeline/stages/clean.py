@@ -8,6 +8,7 @@ import functools
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
@@ -50,59 +51,45 @@ def others_of(table: DocumentTable) -> list[str]:
     return [name for name in table.files.schema.names if name not in known]
 
 
-def clean(
-    run_tasks: TaskRunner,
-    table: DocumentTable,
-    others: Sequence[str],
-    folder: str,
-    annotate: Annotator,
-    decide: Decider,
-    text_seconds: float,
-) -> Judged:
-    """Writes rows of CLEANED, one a document, with the columns `others` of the table before the verdict; a file a
-    split. Texts that the annotator fails on, or takes more CPU time for than `text_seconds`, have no annotations and
-    FAILED as their reason."""
-    task = functools.partial(
-        _clean_splits,
-        table=table,
-        others=others,
-        folder=folder,
-        annotate=annotate,
-        decide=decide,
-        text_seconds=text_seconds,
-    )
-    chunks = _chunks(table.files.splits)
+@dataclass(frozen=True)
+class Cleaning:
+    """A task: writes rows of CLEANED, one a document of its splits, with the columns `others` of the table before the
+    verdict, a file a split. Texts that the annotator fails on, or takes more CPU time for than `text_seconds`, have no
+    annotations and FAILED as their reason."""
+
+    table: DocumentTable
+    others: Sequence[str]
+    folder: str
+    annotate: Annotator
+    decide: Decider
+    text_seconds: float
+
+    def __call__(self, splits: Sequence[Split]) -> Judged:
+        given, others = self.table.files.schema, self.others
+        schema = pa.schema([*ANNOTATED, *(given.field(name) for name in others), pa.field(*VERDICT)])
+        named = {"id": self.table.id_column, "text": self.table.text_column}
+        needed = dict.fromkeys([*(named.get(name, name) for name in PASSED_ON), *others])
+        there = [name for name in needed if name in given.names]
+        judged = []
+        with guarded(self.annotate, self.text_seconds) as guard:
+            for split in splits:
+                path = part_file(self.folder, split)
+                with RowGroupWriter(path, schema, plain=("id", "text"), most_bytes=BATCH_BYTES) as out:
+                    for batch in rows_of(self.table, split, there):
+                        columns = [column_or(batch, named.get(name, name), MISSING.get(name, "")) for name in PASSED_ON]
+                        rows = cleaned(guard, pa.RecordBatch.from_arrays(columns, list(PASSED_ON)), self.decide)
+                        *annotations, verdicts = rows.columns
+                        cells = [*annotations, *(batch.column(name) for name in others), verdicts]
+                        out.write(pa.RecordBatch.from_arrays(cells, schema=schema))
+                        judged.append(_judged(rows, verdicts, path.rpartition("/")[2]))
+        return _added_up(judged)
+
+
+def clean(run_tasks: TaskRunner, cleaning: Cleaning) -> Judged:
+    """The whole table, in tasks of some splits."""
+    chunks = _chunks(cleaning.table.files.splits)
     sizes = [sum(split.rows for split in chunk) for chunk in chunks]
-    return _added_up(run_tasks(task, chunks, Step("clean", sizes, "documents")))
-
-
-def _clean_splits(
-    splits: Sequence[Split],
-    table: DocumentTable,
-    others: Sequence[str],
-    folder: str,
-    annotate: Annotator,
-    decide: Decider,
-    text_seconds: float,
-) -> Judged:
-    theirs = [table.files.schema.field(name) for name in others]
-    schema = pa.schema([*ANNOTATED, *theirs, pa.field(*VERDICT)])
-    named = {"id": table.id_column, "text": table.text_column}
-    needed = dict.fromkeys([*(named.get(name, name) for name in PASSED_ON), *others])
-    there = [name for name in needed if name in table.files.schema.names]
-    judged = []
-    with guarded(annotate, text_seconds) as guard:
-        for split in splits:
-            path = part_file(folder, split)
-            with RowGroupWriter(path, schema, plain=("id", "text"), most_bytes=BATCH_BYTES) as out:
-                for batch in rows_of(table, split, there):
-                    columns = [column_or(batch, named.get(name, name), MISSING.get(name, "")) for name in PASSED_ON]
-                    rows = cleaned(guard, pa.RecordBatch.from_arrays(columns, list(PASSED_ON)), decide)
-                    *annotations, verdicts = rows.columns
-                    cells = [*annotations, *(batch.column(name) for name in others), verdicts]
-                    out.write(pa.RecordBatch.from_arrays(cells, schema=schema))
-                    judged.append(_judged(rows, verdicts, path.rpartition("/")[2]))
-    return _added_up(judged)
+    return _added_up(run_tasks(cleaning, chunks, Step("clean", sizes, "documents")))
 
 
 def guarded(annotate: Annotator, text_seconds: float) -> Guard:
