@@ -59,7 +59,7 @@ def judged(rows: Rows, args: argparse.Namespace, settings: Settings) -> dict[str
         if "documents" in args.judge:
             found["documents"] = judging.by_documents(rows, fit, args.folds)
         if "collections" in args.judge:
-            names = sorted({judging.collection(source) for source in rows.sources})
+            names = args.collections or sorted({judging.collection(source) for source in rows.sources})
             found["collections"] = judging.by_collection(rows, fit, [[name] for name in names])
         if "left-out" in args.judge:
             found["left_out"] = judging.left_out(rows, fit, args.left_out)
@@ -75,6 +75,7 @@ def body(argv: Sequence[str] | None) -> None:
     )
     parser.add_argument("--judge", nargs="*", choices=JUDGINGS, default=[], help="fits as many models again [none]")
     parser.add_argument("--folds", type=job.positive, default=2, help="of judging by documents [2]")
+    parser.add_argument("--collections", nargs="+", metavar="SOURCE", help="judged by --judge collections [each]")
     parser.add_argument("--left-out", type=job.positive, default=30, help="languages left out of one fit [30]")
     parser.add_argument("--epochs", type=job.positive, default=Settings().epochs, help=f"[{Settings().epochs}]")
     parser.add_argument(

@@ -5,7 +5,7 @@ that no model knows is best called by a relative, where it has a name at all.
 """
 
 _GROUPS = """
-Germanic: eng sco deu gsw bar ltz nds nld afr lim vls fry frr dan swe nob nno isl fao yid ydd pfl pcm kri djk
+Germanic: eng sco deu gsw bar ltz nds nld afr lim vls fry frr dan swe nob nno isl fao yid ydd pfl pcm kri djk tpi
 Romance: fra ita spa por cat glg oci ast arg ron lat srd src scn cos lmo lij vec fur pms nap eml wln hat kea pap pov cri
 Romance: cha cbk mwl lad roh ext rup ina ido epo ile mxi
 Slavic: rus ukr bel bul mkd srp hrv bos hbs slv ces slk pol szl csb hsb dsb rue cnr
@@ -37,8 +37,8 @@ Chadic: hau
 Bantu: swh zul xho ssw nbl nde sot nso tsn tso ven sna nya tum kin run lug lua kng lin kik kam bem cjk umb kmb mer guz
 Bantu: nyn ttj xog myx nuj lwg lun kqn loz toi kua ndo her nba vmw nym sag tsc bxk koo lko kdc btb bin
 Atlantic: wol fuv fuc ff srr tem
-Mande: bam dyu snk gkp men
-Kwa and Gur: ewe fon aka twi fat gaa ada nzi gjn yor ibo bba dag dga gur xsm mos kbp dop tbz tiv
+Mande: bam dyu snk gkp men nqo
+Kwa and Gur: ewe fon aka twi fat gaa ada nzi gjn yor ibo bba dag dga gur xsm mos kbp dop tbz tiv wwa
 Nilotic: luo adh alz luc lgg keo mhi dik dip nus mas saq teo tuv kln lot laj oki kpz kdj
 Saharan and Songhay: knc dje ddn
 Khoe: naq
@@ -77,6 +77,11 @@ Tucanoan: bsn snn
 Witotoan and others: boa
 Peba: yad
 Guaicuruan: tob
+Barbacoan: kwi
+Cahuapanan: cbt
+Zaparoan: zro arl
+Paez: pbb
+Waorani: auc
 """
 GROUP = {
     code: name

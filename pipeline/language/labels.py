@@ -1,7 +1,8 @@
 """Codes of languages: what models call them, what we call them, and which scripts they are written in.
 
-The shipped model's labels are those of `languages.json`. Codes are ISO 639-3 with the individual language that FineWeb-2 uses for a macrolanguage: `zh` and `zho` are cmn, `ar`
-arb. Labels of lid.176 are Wikipedia's codes; OpenLID, NLLB and GlotLID write ISO 639-3 with an ISO 15924 script.
+The shipped model's labels are those of `languages.json`. Codes are ISO 639-3 with the individual language that
+FineWeb-2 uses for a macrolanguage: `zh` and `zho` are cmn, `ar` arb. Labels of lid.176 are
+Wikipedia's codes; OpenLID, NLLB and GlotLID write ISO 639-3 with an ISO 15924 script.
 """
 
 import difflib
@@ -36,9 +37,9 @@ LANGUAGES = frozenset(label.partition("_")[0] for label in SHIPPED_LABELS)
 
 # Other names that people and models give these languages: macrolanguages, national standards, retired codes.
 _OTHER_CODES = """
-ajp=apc aka=twi ara=arb aze=azj din=dik est=ekk ful=fuv grn=gug hmn=mww hsf=hus iw=heb ji=ydd kau=knc kok=gom kom=kpv kon=kng
-kur=kmr lav=lvs mlg=plt mon=khk msa=zsm nb=nob nep=npi nor=nob oji=ojb ori=ory orm=gaz pes=fas prs=fas prv=oci pus=pbt que=quy
-sqi=als swa=swh tgl=fil tmh=taq uzb=uzn yid=ydd zho=cmn
+ajp=apc aka=twi ara=arb aze=azj din=dik est=ekk ful=fuv grn=gug hmn=mww hsf=hus iw=heb ji=ydd kau=knc kok=gom
+kom=kpv kon=kng kur=kmr lav=lvs mlg=plt mon=khk msa=zsm nb=nob nep=npi nor=nob oji=ojb ori=ory orm=gaz pes=fas prs=fas
+prv=oci pus=pbt que=quy sqi=als swa=swh tgl=fil tmh=taq uzb=uzn yid=ydd zho=cmn
 """
 OTHER_CODES = dict(pair.split("=") for pair in _OTHER_CODES.split())
 
@@ -48,6 +49,14 @@ hbs bos hrv srp, nob nno dan, ind zsm min, cmn yue wuu, arb arz acm acq aeb apc 
 hin awa bho hne mag mai, kmr diq, npi dty, zul nbl nde ssw xho, quy quz qvn qvc qvh qvm qwh, sot nso tsn
 """
 FAMILIES = {code: family.split()[0] for family in _FAMILIES.split(",") for code in family.split()}
+
+# The languages that the web has most of, by Common Crawl's own statistics of its pages.
+_COMMON = """
+eng deu rus fra spa jpn cmn por ita nld pol tur ces vie fas arb ukr swe ron hun ell kor ind dan fin heb tha slk bul
+hrv nob srp lit cat slv ekk lvs hin ben zsm kat hye azj mkd tam tel mal mar urd npi khk kaz uzn als isl sin mya khm guj
+kan bel eus glg swh fil pan amh som
+"""
+COMMON = frozenset(_COMMON.split())
 
 # Scripts other than Latin that lid.176's languages are written in; a language may stand in several lines.
 _SCRIPTS = """

@@ -27,7 +27,7 @@ SURE = 0.5  # of another language's probability: with less, it is kept
 
 
 class QuickLanguage:
-    """Refuses pages that are surely in none of `languages`, ISO 639-3 codes of the shipped model; languages too close for a short
+    """Refuses pages that are surely in none of `languages`, ISO 639-3 codes of ours; languages too close for a short
     text (`pipeline.language.labels.family`) count as one."""
 
     def __init__(self, languages: Collection[str]) -> None:

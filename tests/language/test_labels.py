@@ -109,5 +109,5 @@ def test_nearest_language(code: str, nearest: str) -> None:
 
 
 def test_nothing_is_near_nonsense() -> None:
-    assert nearest_languages("klingon-x") == []
+    assert nearest_languages("q1q1q1") == []
     assert "deu" in LANGUAGES and "und" not in LANGUAGES

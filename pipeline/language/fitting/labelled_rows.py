@@ -28,7 +28,7 @@ MIN_SCRIPT_SHARE = 0.4  # of a text's letters in its label's script: names and q
 # Licences that let a model fitted from the text be used and passed on by anyone; NC, ND and none do not.
 _OPEN = re.compile(
     r"(public domain|cc0|cc[- ]by([- ]sa)?|pddl|odc[- ]by|odbl|mit|apache|unlicense)"
-    r"([- ]?v?\d+(\.\d+)*)?([- ][a-z]{2,4})?",
+    r"([- ]?v?\d+(\.\d+)*)?",
     re.IGNORECASE,
 )
 

@@ -11,30 +11,41 @@ import numpy as np
 
 Rng = np.random.Generator
 
-_MENU = """
-Home About Contact Login Register Search Menu Cart Account Help FAQ Blog News Shop Sitemap Privacy Terms Cookies RSS Next
-Previous Share Print Facebook Twitter YouTube Instagram LinkedIn WhatsApp Email Download Upload Settings Profile Logout
-OK Cancel Back Top More English Deutsch Français Español Italiano Português Русский 中文 日本語 한국어 العربية Türkçe
-Polski Nederlands Svenska Ελληνικά हिन्दी ไทย Startseite Impressum Kontakt Datenschutz Accueil Inicio Contacto Главная
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_MENU = _words(
+    """
+Home About Contact Login Register Search Menu Cart Account Help FAQ Blog News Shop Sitemap Privacy Terms
+Cookies RSS Next Previous Share Print Facebook Twitter YouTube Instagram LinkedIn WhatsApp Email Download Upload
+Settings Profile Logout OK Cancel Back Top More English Deutsch Français Español Italiano Português Русский 中文 日本語
+한국어 العربية Türkçe Polski Nederlands Svenska Ελληνικά हिन्दी ไทย Startseite Impressum Kontakt Datenschutz Accueil Inicio Contacto Главная
 Контакты 首页 联系我们 ホーム お問い合わせ 로그인 الرئيسية Ana İletişim Services Products Gallery Events Archive Tags
-""".split()
-_NAMES = """
+"""
+)
+_NAMES = _words(
+    """
 value index item result data node count buffer config user list key name path size offset total parent child event
 handler request response token error status table row column update render init load send get set parse read write tmp
 foo bar baz ctx self args url src dst len max min id obj callback options params width height color margin padding
-""".split()
-_KEYWORDS = (
-    "if for while return function def class var let const import public static void int new try catch null".split()
+"""
 )
-_LOREM = """
+_KEYWORDS = _words(
+    "if for while return function def class var let const import public static void int new try catch null"
+)
+_LOREM = _words(
+    """
 lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua
 enim ad minim veniam quis nostrud exercitation ullamco laboris nisi aliquip ex ea commodo consequat duis aute irure in
 reprehenderit voluptate velit esse cillum eu fugiat nulla pariatur excepteur sint occaecat cupidatat non proident sunt
 culpa qui officia deserunt mollit anim id est laborum vestibulum curabitur pellentesque vivamus nunc lacinia tincidunt
 mauris donec ultricies viverra aenean phasellus suspendisse bibendum euismod vitae porta massa sapien lectus
-""".split()
-_TAGS = (
-    "div span p a li ul td tr table img h1 h2 section nav button input form label script style meta link body".split()
+"""
+)
+_TAGS = _words(
+    "div span p a li ul td tr table img h1 h2 section nav button input form label script style meta link body"
 )
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SIGNS = "★☆►◄■□▪▲▼◆○●♦♣♥→←↑↓✓✗❤☎$€£¥%^~|=+<>§¶†°±×÷#*_-"
@@ -79,17 +90,20 @@ def _code(rng: Rng) -> str:
 
 
 def _style(rng: Rng) -> str:
+    properties = ["margin", "color", "width", "font-size", "display"]
     return "\n".join(
-        f".{_pick(rng, _NAMES)}-{_pick(rng, _NAMES)} {{ {_pick(rng, ['margin', 'color', 'width', 'font-size', 'display'])}:"
-        f" {_number(rng, 900)}px; background: #{rng.bytes(3).hex()}; }}"
+        f".{_pick(rng, _NAMES)}-{_pick(rng, _NAMES)} {{ {_pick(rng, properties)}: {_number(rng, 900)}px;"
+        f" background: #{rng.bytes(3).hex()}; }}"
         for _ in range(int(rng.integers(1, 5)))
     )
 
 
 def _data(rng: Rng) -> str:
-    fields = ", ".join(f'"{_name(rng)}": {_pick(rng, [_number(rng), "null", "true", "[]", chr(34) + rng.bytes(4).hex() + chr(34)])}'
-                       for _ in range(int(rng.integers(2, 9))))  # fmt: skip
-    return "{" + fields + "}"
+    def field() -> str:
+        value = _pick(rng, [_number(rng), "null", "true", "[]", f'"{rng.bytes(4).hex()}"'])
+        return f'"{_name(rng)}": {value}'
+
+    return "{" + ", ".join(field() for _ in range(int(rng.integers(2, 9)))) + "}"
 
 
 def _key(rng: Rng) -> str:
@@ -107,17 +121,22 @@ def _key(rng: Rng) -> str:
 
 def _table(rng: Rng) -> str:
     glue = _pick(rng, [" | ", "\t", ", ", ";", "  "])
-    head = _many(rng, _NAMES, 0, 6, glue)
-    cells = lambda: [_pick(rng, [_number(rng), f"{rng.random() * 1000:.2f}", f"{rng.random() * 100:.1f}%", "-", "n/a",  # noqa: E731
-                                 f"{_number(rng, 29)}/{_number(rng, 12)}/20{_number(rng, 29):0>2}", "x", f"A{_number(rng, 99)}"])
-                     for _ in range(int(rng.integers(3, 9)))]  # fmt: skip
-    return "\n".join([head, *(glue.join(cells()) for _ in range(int(rng.integers(2, 9))))]).strip()
+
+    def cell() -> str:
+        date = f"{_number(rng, 29)}/{_number(rng, 12)}/20{_number(rng, 29):0>2}"
+        amounts = [f"{rng.random() * 1000:.2f}", f"{rng.random() * 100:.1f}%", _number(rng)]
+        return _pick(rng, [*amounts, date, "-", "n/a", "x", f"A{_number(rng, 99)}"])
+
+    width = int(rng.integers(3, 9))
+    rows = [glue.join(cell() for _ in range(width)) for _ in range(int(rng.integers(2, 9)))]
+    return "\n".join([_many(rng, _NAMES, 0, 6, glue), *rows]).strip()
 
 
 def _markup(rng: Rng) -> str:
     tags = [_pick(rng, _TAGS) for _ in range(int(rng.integers(1, 6)))]
     opened = "".join(f'<{tag} class="{_pick(rng, _NAMES)}-{_number(rng, 99)}" id="{_name(rng)}">' for tag in tags)
-    wiki = f"[[{_pick(rng, _NAMES)}|{_number(rng)}]] {{{{{_pick(rng, _NAMES)}|{_name(rng)}={_number(rng)}}}}} == {_number(rng)} =="
+    template = f"{{{{{_pick(rng, _NAMES)}|{_name(rng)}={_number(rng)}}}}}"
+    wiki = f"[[{_pick(rng, _NAMES)}|{_number(rng)}]] {template} == {_number(rng)} =="
     return _pick(
         rng,
         [opened + "".join(f"</{tag}>" for tag in tags[::-1]), wiki, f"&nbsp;&lt;{tags[0]}&gt;&amp;{_number(rng)};" * 3],
@@ -130,15 +149,17 @@ def _lorem(rng: Rng) -> str:
 
 
 def _addresses(rng: Rng) -> str:
-    forms = lambda: _pick(rng, [  # noqa: E731
-        f"https://www.{_pick(rng, _NAMES)}{_number(rng, 99)}.com/{_pick(rng, _NAMES)}/{_number(rng)}.html?{_pick(rng, _NAMES)}={rng.bytes(3).hex()}",
-        f"{_pick(rng, _NAMES)}{_number(rng, 99)}@{_pick(rng, _NAMES)}.net",
-        f"C:\\{_pick(rng, _NAMES)}\\{_name(rng)}.{_pick(rng, ['dll', 'exe', 'png'])}",
-        f"/usr/{_pick(rng, _NAMES)}/{_name(rng)}-{_number(rng, 9)}.{_number(rng, 99)}.so",
-        f"10.{_number(rng, 255)}.{_number(rng, 255)}.{_number(rng, 255)} - - [{_number(rng, 29)}/2019] GET /{_name(rng)} 200 {_number(rng)}",
-        f"IMG_{_number(rng)}.jpg",
-    ])  # fmt: skip
-    return _pick(rng, ["\n", " "]).join(forms() for _ in range(int(rng.integers(1, 7))))
+    def one() -> str:
+        name, other, number = _pick(rng, _NAMES), _pick(rng, _NAMES), _number(rng, 255)
+        page = f"https://www.{name}{number}.com/{other}/{_number(rng)}.html?{other}={rng.bytes(3).hex()}"
+        visit = f"10.{number}.{number}.7 - - [{_number(rng, 29)}/2019] GET /{name} 200 {_number(rng)}"
+        file = f"C:\\{name}\\{other}.{_pick(rng, ['dll', 'exe', 'png'])}"
+        return _pick(
+            rng,
+            [page, page, visit, file, f"{name}{number}@{other}.net", f"/usr/{name}/{other}.so", f"IMG_{number}.jpg"],
+        )
+
+    return _pick(rng, ["\n", " "]).join(one() for _ in range(int(rng.integers(1, 7))))
 
 
 def _mashed(rng: Rng) -> str:
@@ -157,12 +178,16 @@ def _signs(rng: Rng) -> str:
 
 def _measures(rng: Rng) -> str:
     """Product codes, sizes and units."""
-    unit = lambda: _pick(rng, ["mm", "cm", "kg", "GB", "MHz", "V", "px", "kB/s", "USD", "EUR", "W", "l", "XL", "pcs"])  # noqa: E731
-    return _pick(rng, [" ", ", ", "\n"]).join(
-        _pick(rng, [f"{_number(rng, 999)} {unit()}", f"{_many(rng, _LETTERS, 2, 4, '').upper()}-{_number(rng)}",
-                    f"{_number(rng, 99)}x{_number(rng, 99)} {unit()}", f"v{_number(rng, 9)}.{_number(rng, 9)}"])
-        for _ in range(int(rng.integers(3, 20)))
-    )  # fmt: skip
+    units = ["mm", "cm", "kg", "GB", "MHz", "V", "px", "kB/s", "USD", "EUR", "W", "l", "XL", "pcs"]
+
+    def one() -> str:
+        unit, number = _pick(rng, units), _number(rng, 999)
+        code = f"{_many(rng, _LETTERS, 2, 4, '').upper()}-{_number(rng)}"
+        return _pick(
+            rng, [f"{number} {unit}", code, f"{number}x{_number(rng, 99)} {unit}", f"v{_number(rng, 9)}.{number}"]
+        )
+
+    return _pick(rng, [" ", ", ", "\n"]).join(one() for _ in range(int(rng.integers(3, 20))))
 
 
 KINDS: dict[str, Callable[[Rng], str]] = {

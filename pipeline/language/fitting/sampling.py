@@ -1,8 +1,9 @@
 """Lines to fit a model on, drawn from labelled texts: balanced by label and source, of every length, and spoilt a bit.
 
-Each label gets up to MOST_BYTES; one that has fewer is said up to MOST_TIMES over, so that a relative with fifty times
-its text does not swallow it. A label's sources count by the root of their size: a model that knows a language by one
-collection alone knows the collection. Lines are cut from texts at any length from a word or two to a page, as pages and
+Each label gets up to MOST_BYTES, a language that the web has much of twice as many; one that has fewer is said up to
+MOST_TIMES over, so that a relative with fifty times its text does not swallow it. A label's sources count by
+the root of their size: a model that knows a language by one collection
+alone knows the collection. Lines are cut from texts at any length from a word or two to a page, as pages and
 their pieces come; some are in capitals, without diacritics, or strewn with numbers, addresses and slips.
 
 Everything follows from the texts and the seed.
@@ -15,9 +16,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.language.fitting.labelled_rows import Rows
+from pipeline.language.labels import COMMON
 from pipeline.words.words import is_spaced
 
 MOST_BYTES, MOST_TIMES = 120_000, 25
+COMMON_TIMES = 2
 MEDIAN_LENGTH, LENGTH_SPREAD = 110, 0.9  # bytes of a line: log-normal
 SHORTEST, LONGEST = 12, 2000
 CAPITALS, BARE, LOWER, NOISE = 0.04, 0.04, 0.04, 0.04  # shares of lines
@@ -43,7 +46,8 @@ def draw(rows: Rows, seed: int = 0, most_bytes: int = 0) -> Iterator[tuple[str, 
         rng = np.random.default_rng((seed, number))
         sources = [sorted(texts) for _, texts in sorted(by_label[label].items())]
         have = np.array([sum(len(text.encode("utf-8", "ignore")) for text in texts) for texts in sources], float)
-        wanted = min(most_bytes or MOST_BYTES, MOST_TIMES * have.sum()) * np.sqrt(have) / np.sqrt(have).sum()
+        most = (most_bytes or MOST_BYTES) * (COMMON_TIMES if label.partition("_")[0] in COMMON else 1)
+        wanted = min(most, MOST_TIMES * have.sum()) * np.sqrt(have) / np.sqrt(have).sum()
         spaced = is_spaced(label.partition("_")[2])
         for texts, size in zip(sources, np.minimum(wanted, MOST_TIMES * have).tolist(), strict=True):
             for line in _lines(texts, size, spaced, rng):

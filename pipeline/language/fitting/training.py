@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,14 +17,14 @@ class Settings(NamedTuple):
     """fastText's own names in words. `rows`: words and n-grams that the quantised model keeps."""
 
     dim: int = 16
-    min_n: int = 1
+    min_n: int = 2
     max_n: int = 4
     buckets: int = 1 << 20
     epochs: int = 5
     rate: float = 0.8
     min_count: int = 50
     loss: str = "softmax"
-    rows: int = 250_000
+    rows: int = 80_000
     threads: int = 1
 
 
@@ -49,7 +49,7 @@ def fit(lines: Iterable[tuple[str, str]], settings: Settings, output: str | Path
         model.save_model(str(output))
 
 
-def library():  # noqa: ANN201 (a module)
+def library() -> Any:
     """The fastText library with what fits. UserError where it is not installed, or a part that only predicts is."""
     try:
         module = import_module("fasttext")

@@ -5,7 +5,6 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-
 from pipeline.language import evidence
 from pipeline.language.evidence import Evidence
 from pipeline.language.fitting import cleaning, rubbish, sampling, training, word_lists
@@ -17,8 +16,8 @@ from pipeline.language.labels import NO_LANGUAGE, SCRIPTS_OF
 MIN_BYTES, MIN_TEXTS = 2_500, 20  # of a label: with fewer of both it is a name and a few words
 ROMANISED_BYTES = 50_000  # of a language in a script that it is not known to be written in
 # What the model must give a language where the text's words say little for it. With 30 languages left out 92 % of their
-# texts are `und` or a relative at 0.5, 94 % at 0.8; of texts in known languages 0.65 % and 1.1 % are `und`; without, 86 %
-# and 0.2 %.
+# texts are `und` or a relative at 0.5, 94 % at 0.8, and 0.65 % and 1.1 % of texts in known languages are `und`;
+# without, 86 % and 0.2 %.
 LEAST_SCORE = 0.6
 RUBBISH_EACH = 300  # pieces of a kind: as much as a language's text
 

@@ -33,8 +33,7 @@ def fit(rows: Rows, least_score: float) -> dict[str, Profile]:
     for code, (first, second) in halves.items():
         both = {key: first.get(key, []) + second.get(key, []) for key in {*first, *second}}
         one = _list(both)
-        if one and own[code]:
-            usual = round(float(np.median(own[code])), 3)
+        if one and own[code] and (usual := round(float(np.median(own[code])), 3)) > 0:
             found[code] = Profile(one, usual, least_score)
     return found
 
