@@ -42,7 +42,7 @@ MIN_PIECE_BYTES, MAX_PIECE_BYTES = 96, 512
 # languages 96.2, 96.4 and 96.1 % are right, of those left out 93, 92 and 90 % `und` or a relative.
 UNKNOWN_PRIOR = 0.03
 # How much likelier a text is in one of the languages that the web has most of: with 5 and 15 instead of 1 macro-F1 over
-# all labels was 0.3 and 1.0 points lower, but a headline in Arabic or Hindi is none of a dozen smaller relatives any more.
+# all labels was 0.3 and 1.0 points lower, but a headline in Arabic is none of a dozen smaller relatives any more.
 COMMON_TIMES = 4
 WORD_WEIGHT, WEIGHED_WORDS = 1.0, 400  # n words weigh WORD_WEIGHT * sqrt(min(n, WEIGHED_WORDS))
 WEAK_EVIDENCE = 0.4  # of what is usual for the language: below, the model must be sure

@@ -54,7 +54,7 @@ FAMILIES = {code: family.split()[0] for family in _FAMILIES.split(",") for code 
 _COMMON = """
 eng deu rus fra spa jpn cmn por ita nld pol tur ces vie fas arb ukr swe ron hun ell kor ind dan fin heb tha slk bul
 hrv nob srp lit cat slv ekk lvs hin ben zsm kat hye azj mkd tam tel mal mar urd npi khk kaz uzn als isl sin mya khm guj
-kan bel eus glg swh fil pan amh som
+kan bel eus glg swh fil pan amh som afr hau yor zul
 """
 COMMON = frozenset(_COMMON.split())
 

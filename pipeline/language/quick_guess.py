@@ -32,6 +32,7 @@ class QuickLanguage:
 
     def __init__(self, languages: Collection[str]) -> None:
         self._codes = [iso_639_3(label) for label in _model().labels]
+        self._names, self._families = np.unique([family(code) for code in self._codes], return_inverse=True)
         wanted = {family(code) for code in languages}
         self._wanted = np.array([family(code) in wanted for code in self._codes])
         self._passed_over = self._wanted | np.array([code == NO_LANGUAGE for code in self._codes])
@@ -48,14 +49,15 @@ class QuickLanguage:
         ends = np.cumsum(sizes)
         sums, counts = _model().sums(np.frombuffer(b"".join(pieces), np.uint8), ends - sizes, ends)
         (whole,) = _model().scores(sums.sum(axis=0, keepdims=True), counts.sum(keepdims=True))
-        best = int(np.where(self._passed_over, 0, whole).argmax())
-        if whole[best] < SURE or whole[self._wanted].sum() >= FLOOR:
+        others = np.bincount(self._families, np.where(self._passed_over, 0, whole))
+        best = int(others.argmax())
+        if others[best] < SURE or whole[self._wanted].sum() >= FLOOR:
             return None
         long = sizes >= min(MIN_PIECE_BYTES, sizes.max())
         piece_scores = _model().scores(sums[long], counts[long])
         if piece_scores[:, self._wanted].sum(axis=1).max() >= PIECE_FLOOR:
             return None
-        return f"{self._codes[best]} {whole[best]:.2f}"
+        return f"{self._names[best]} {others[best]:.2f}"
 
 
 @cache

@@ -21,7 +21,8 @@ _MENU = _words(
 Home About Contact Login Register Search Menu Cart Account Help FAQ Blog News Shop Sitemap Privacy Terms
 Cookies RSS Next Previous Share Print Facebook Twitter YouTube Instagram LinkedIn WhatsApp Email Download Upload
 Settings Profile Logout OK Cancel Back Top More English Deutsch Français Español Italiano Português Русский 中文 日本語
-한국어 العربية Türkçe Polski Nederlands Svenska Ελληνικά हिन्दी ไทย Startseite Impressum Kontakt Datenschutz Accueil Inicio Contacto Главная
+한국어 العربية Türkçe
+Polski Nederlands Svenska Ελληνικά हिन्दी ไทย Startseite Impressum Kontakt Datenschutz Accueil Inicio Contacto Главная
 Контакты 首页 联系我们 ホーム お問い合わせ 로그인 الرئيسية Ana İletişim Services Products Gallery Events Archive Tags
 """
 )
