@@ -8,7 +8,8 @@ count, for a few Thai lines have more than an English page. `usual` is the media
 that were not used for its list.
 
 `calibration.json` holds lists of the shipped model's languages, and so for many more than lid.176 knows: it is by them
-that it does not call Hausa English. jobs/fit_language.py makes it. It has words, not their hashes, and so holds for any WORDS_VERSION.
+that it does not call Hausa English. jobs/fit_language.py makes it. It has words, not their hashes, and so holds for any
+WORDS_VERSION.
 """
 
 import json

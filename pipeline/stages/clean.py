@@ -29,7 +29,7 @@ from pipeline.words.words import words_of
 from pipeline.workers.tasks import TaskRunner
 from schemas.clean import ANNOTATIONS, VERDICT
 
-VERSION = 2
+VERSION = 3
 REQUIRED = ("id", "text")
 ANNOTATED = pa.schema([(name, kind) for name, kind, _ in (*ANNOTATIONS, *SIGNALS)])
 CLEANED = ANNOTATED.append(pa.field(*VERDICT))
