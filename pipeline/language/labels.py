@@ -45,8 +45,8 @@ OTHER_CODES = dict(pair.split("=") for pair in _OTHER_CODES.split())
 
 # Languages of one macrolanguage or one standard, among which a page of short lines is not called mixed.
 _FAMILIES = """
-hbs bos hrv srp, nob nno dan, ind zsm min, cmn yue wuu, arb arz acm acq aeb apc ars ary mey, azj azb, fas prs,
-hin awa bho hne mag mai, kmr diq, npi dty, zul nbl nde ssw xho, quy quz qvn qvc qvh qvm qwh, sot nso tsn
+hbs bos hrv srp, nob nno dan, ind zsm min, cmn yue wuu, arb arz acm acq aeb apc ars ary mey, azj azb, fas prs, eng pcm,
+hin awa bho hne mag mai, kmr diq, npi dty, zul nbl nde ssw xho, quy quz qvn qvc qvh qvm qwh, sot nso tsn, fuv fuc
 """
 FAMILIES = {code: family.split()[0] for family in _FAMILIES.split(",") for code in family.split()}
 
@@ -54,7 +54,7 @@ FAMILIES = {code: family.split()[0] for family in _FAMILIES.split(",") for code 
 _COMMON = """
 eng deu rus fra spa jpn cmn por ita nld pol tur ces vie fas arb ukr swe ron hun ell kor ind dan fin heb tha slk bul
 hrv nob srp lit cat slv ekk lvs hin ben zsm kat hye azj mkd tam tel mal mar urd npi khk kaz uzn als isl sin mya khm guj
-kan bel eus glg swh fil pan amh som afr hau yor zul
+kan bel eus glg swh fil pan amh som afr hau yor zul bos
 """
 COMMON = frozenset(_COMMON.split())
 
