@@ -9,8 +9,8 @@ Run again with other thresholds or rules, it takes the verdicts again and reads 
 import time
 from collections.abc import Mapping
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from pipeline.config import CleanConfig, Config
 from pipeline.language.identifier import Identifier
@@ -18,21 +18,24 @@ from pipeline.language.model_files import checksum, local_model
 from pipeline.lists import contamination, list_files
 from pipeline.quality import profiles
 from pipeline.quality.rules import Decider
-from pipeline.spark import job, tables
+from pipeline.spark import job
+from pipeline.spark.session import LazySession
 from pipeline.spark.sources import Source
-from pipeline.spark.stage_progress import stage_progress
-from pipeline.spark.tasks import engine_runner
+from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import clean
+from pipeline.stages.annotate import PASSED_ON, Annotator
 from pipeline.store import run_records, storage
-from pipeline.store.ledger import ledger, totals
+from pipeline.store.document_table import DocumentTable
+from pipeline.store.ledger import ledger
 from schemas.errors import UserError
-from schemas.records import EXAMPLES, Example, RunRecord
+from schemas.records import EXAMPLES, FAILED, Example, RunRecord
 
 # Of the config, what annotated columns depend on; what the files hold is in the record's inputs.
-ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words")
+ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words", "text_seconds")
 
 
-def run(spark: SparkSession, config: Config, source: Source, folder: str) -> RunRecord:
+def run(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> RunRecord:
+    """By tasks over the table's files: on a local master processes of the machine, without a session."""
     began, settings = time.monotonic(), _absolute(config.clean)
     known = profiles.load(settings.thresholds, settings.threshold_names())
     record = record_of(settings, known, source.inputs)
@@ -42,21 +45,26 @@ def run(spark: SparkSession, config: Config, source: Source, folder: str) -> Run
     earlier = run_records.finished(folder)
     again = earlier is not None and annotations(earlier) == annotations(record)
     with run_records.building(folder, record) as building:
-        path = storage.join(building, "documents")
-        with stage_progress(spark, "clean"):
-            given = source.open(spark, clean.REQUIRED)
-            if again:
-                clean.decide_again(engine_runner(spark), storage.join(folder, "documents"), path, decide)
-            else:
-                annotate = clean.Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
-                for line in annotate.summary():
-                    job.say(f"clean    {line}")
-                tables.write(clean.clean(given, annotate, decide), path)
-        documents = tables.written(spark, path)
-        counts = tables.count_reasons(documents)
-        account = ledger("clean", given.count(), counts, {"documents": documents.count()})
-        total = totals(counts)
-        shown = _examples_again(documents, total, folder) if again else tables.examples(documents, total)
+        path, run_tasks = storage.join(building, "documents"), cheapest_runner(engine)
+        table = source.table()
+        if again:
+            judged = clean.decide_again(run_tasks, storage.join(folder, "documents"), path, decide)
+        else:
+            others = [] if source.stage else clean.others_of(table)
+            annotate = Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
+            for line in (*annotate.summary(), *(() if source.stage else _not_passed_on(table))):
+                job.say(f"clean    {line}")
+            cleaning = clean.Cleaning(table, others, path, annotate, decide, settings.text_seconds)
+            judged = clean.clean(run_tasks, cleaning)
+        counts = clean.counts_of(judged)
+        account = ledger("clean", table.files.rows, counts, {"documents": sum(judged.counts.values())})
+        job.say_failed("clean", account, settings.max_failed_text_share)
+        shown = clean.examples(run_tasks, path, judged, with_texts=not again)
+        if again:
+            shown = _with_known_texts(shown, folder)
+        for example in shown:
+            if (example["reason"] or "").startswith(f"{FAILED}:"):
+                example["text"] = ""  # not to be given to masks again
         run_records.publish(folder, record, account, shown)
     job.say_done("clean", account["rows_in"], account["rows_out"], began)
     return record
@@ -66,7 +74,8 @@ def record_of(settings: CleanConfig, known: profiles.Profiles, inputs: Mapping[s
     """The run's record: of the profiles a digest; `for_all_languages`, the thresholds that were set, not default."""
     inputs = {**inputs, **_inputs(settings), "thresholds": known.digest}
     inputs["stop_words"] = run_records.fingerprint(settings.stop_words(known))
-    settled = settings.model_dump(mode="json") | {"for_all_languages": sorted(settings.given())}
+    settled = settings.model_dump(mode="json", exclude={"max_failed_text_share"})
+    settled["for_all_languages"] = sorted(settings.given())
     return run_records.make_record("clean", clean.VERSION, settled, inputs)
 
 
@@ -109,15 +118,23 @@ def _inputs(settings: CleanConfig) -> dict[str, str]:
     return digests
 
 
-def _examples_again(documents: DataFrame, total: dict[str | None, int], folder: str) -> list[Example]:
-    """Examples of the new verdicts with the texts that the earlier run showed; others stay empty, for none is read."""
+def _not_passed_on(table: DocumentTable) -> list[str]:
+    """A line for the log where columns of the table give way to those that clean makes under their names."""
+    own = {table.id_column, table.text_column, *clean.others_of(table)}
+    read = {field.name for field in table.files.schema if not pa.types.is_nested(field.type)}
+    read &= set(PASSED_ON) - {"id", "text"}
+    replaced = [name for name in table.files.schema.names if name not in own | read]
+    return [f"columns that clean makes, not the table's own: {', '.join(replaced)}"] if replaced else []
+
+
+def _with_known_texts(examples: list[Example], folder: str) -> list[Example]:
+    """Examples of new verdicts with the texts that the earlier run showed; others stay empty, for none is read."""
     texts = {example["id"]: example["text"] for example in storage.read_json(storage.join(folder, EXAMPLES)) or []}
-    shown = tables.examples(documents.withColumn("text", F.lit("")), total)
-    return [Example({**example, "text": texts.get(example["id"], "")}) for example in shown]
+    return [Example({**example, "text": texts.get(example["id"], "")}) for example in examples]
 
 
 def main(argv: list[str] | None = None) -> int:
-    return job.stage_job("clean", run, argv)
+    return job.stage_job("clean", run, argv, lazy=True)
 
 
 if __name__ == "__main__":

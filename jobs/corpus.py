@@ -28,7 +28,7 @@ def body(argv: Sequence[str] | None) -> None:
     archives = manifest(args.input, config.extract.prefix, config.extract.limit, config.extract.sample)
     root = storage.absolute(args.root)
     engine = LazySession("wanyu corpus", args.partitions)
-    extract.run(engine, config.extract, archives, storage.join(root, "extract"))
+    extract.run(engine, config.extract, archives, storage.join(root, "extract"), args.replace)
     spark = engine.start()
     for stage, run in RUNS.items():
         run(spark, config, stage_source(root, stage), storage.join(root, stage))

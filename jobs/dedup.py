@@ -14,16 +14,17 @@ from pipeline.config import Config, DedupConfig
 from pipeline.duplicates.earlier_crawls import EarlierCrawl, earlier_crawls
 from pipeline.duplicates.minhash import candidate_probability
 from pipeline.duplicates.small_dedup import small_dedup
-from pipeline.duplicates.small_table import SmallTable, small_table
+from pipeline.duplicates.survivors import check_quality
 from pipeline.spark import job, tables
+from pipeline.spark.document_frame import PLACE, document_frame
 from pipeline.spark.session import LazySession, started
 from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
-from pipeline.spark.tasks import engine_runner
+from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import dedup, earlier, repeated_lines
 from pipeline.store import run_records, storage
+from pipeline.store.document_table import DocumentTable
 from pipeline.store.ledger import ledger, totals
-from pipeline.workers.processes import process_runner
 from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
 
@@ -37,7 +38,8 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     crawls = earlier_crawls(settings.against)
     inputs = {**source.inputs, **{f"against {number}": crawl.crawl for number, crawl in enumerate(crawls, 1)}}
     bands, rows = settings.shape()
-    unrecorded = {"one_task_documents", "against"}  # no row depends on them, but for what `inputs` has
+    # No row depends on them, but for what `inputs` has.
+    unrecorded = {"one_task_documents", "against", "max_failed_text_share"}
     resolved = {**settings.model_dump(mode="json", exclude=unrecorded), "bands": bands, "rows": rows}
     record = run_records.make_record("dedup", dedup.VERSION, resolved, inputs)
     if job.up_to_date(record, folder):
@@ -46,25 +48,33 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
         if crawl.folder.rstrip("/") == folder.rstrip("/"):
             raise UserError(f"--against {crawl.path}: that is the folder to be written; name an earlier one")
     job.say(f"dedup    {_curve(settings)}")
-    table = small_table(source.path, source.id_column, source.text_column, source.stage is not None, settings, crawls)
-    account = _by_files(engine, table, settings, folder, record, crawls) if table else None
+    table = source.table()
+    check_quality(settings.quality_column, table)
+    account = _by_files(engine, table, settings, folder, record, crawls) if _fits(table, settings, crawls) else None
     if account is None:
-        account = _by_shuffles(started(engine), settings, source, folder, record, crawls)
+        account = _by_shuffles(started(engine), settings, table, folder, record, crawls)
     job.say_done("dedup", account["rows_in"], account["rows_out"], began)
     return record
 
 
+def _fits(table: DocumentTable, settings: DedupConfig, crawls: Sequence[EarlierCrawl]) -> bool:
+    """Whether one task can cluster it, the earlier crawls counted."""
+    earlier_rows = [crawl.n_signatures() for crawl in crawls]
+    if None in earlier_rows:
+        return False
+    return table.files.rows + sum(rows or 0 for rows in earlier_rows) <= settings.one_task_documents
+
+
 def _by_files(
     engine: SparkSession | LazySession,
-    table: SmallTable,
+    table: DocumentTable,
     settings: DedupConfig,
     folder: str,
     record: RunRecord,
     crawls: Sequence[EarlierCrawl],
 ) -> Ledger | None:
     """None where the table needs shuffles after all."""
-    cores = engine.local_cores() if isinstance(engine, LazySession) else None
-    run_tasks = process_runner(cores) if cores else engine_runner(started(engine))
+    run_tasks = cheapest_runner(engine)
     with run_records.building(folder, record) as building:
         paths = {name: storage.join(building, name) for name in PARTS}
         paths["scratch"] = storage.join(building, "_scratch")
@@ -74,6 +84,7 @@ def _by_files(
             return None
         storage.remove(paths["scratch"])
         account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
+        job.say_failed("dedup", account, settings.max_failed_text_share)
         run_records.publish(folder, record, account, outcome.examples)
     return account
 
@@ -81,7 +92,7 @@ def _by_files(
 def _by_shuffles(
     spark: SparkSession,
     settings: DedupConfig,
-    source: Source,
+    table: DocumentTable,
     folder: str,
     record: RunRecord,
     crawls: Sequence[EarlierCrawl],
@@ -90,29 +101,28 @@ def _by_shuffles(
         earlier.check_tables(spark, crawl, settings.hasher().version)
     with run_records.building(folder, record) as building:
         path = {name: storage.join(building, name) for name in (*PARTS, "_cut")}
-        scratch = storage.join(building, "_scratch")
+        scratch = {name: storage.join(building, "_scratch", name) for name in ("lines", "one_an_id", "clusters")}
         with stage_progress(spark, "dedup"):
-            given = source.open(spark, dedup.REQUIRED)
-            if source.stage:
-                given = given.where(F.col("drop_reason").isNull()).drop("drop_reason")
-            _check_quality(settings.quality_column, given, source)
-            rows_in, templates, pages = given.count(), None, given
+            given = document_frame(spark, table, dedup.READ, settings.quality_column)
+            templates, pages = None, given
             if settings.scope == "line":
-                lines = repeated_lines.repeated(given, settings.min_line_pages, settings.min_line_share, scratch)
-                tables.write(lines, path["lines"])
+                least = settings.min_line_pages, settings.min_line_share
+                tables.write(repeated_lines.repeated(given, *least, scratch["lines"]), path["lines"])
                 repeated = tables.written(spark, path["lines"])
                 tables.write(repeated_lines.cut(given, repeated, repeated.count()), path["_cut"])
                 given = tables.written(spark, path["_cut"])
                 pages, templates = dedup.without_templates(given)
-            documents, salt = _sign(spark, pages, settings, crawls, path["signatures"])
+            rows_in = (document_frame(spark, table, ["id"]) if templates is None else given).count()
+            documents, salt = _sign(pages, settings, crawls, table, path["signatures"], scratch["one_an_id"])
             united = dedup.unite(spark, tables.written(spark, path["signatures"]), crawls, salt)
             known = dedup.known_copies(spark, crawls, salt)
             names = [crawl.crawl for crawl in crawls]
-            tables.write(dedup.clusters(spark, united, settings, names, scratch, known), path["clusters"])
-            storage.remove(scratch)
+            tables.write(dedup.clusters(spark, united, settings, names, scratch["clusters"], known), path["clusters"])
             clustered = tables.written(spark, path["clusters"])
-            tables.write(source.as_given(dedup.survivors(documents, clustered)), path["documents"])
-        counts = dedup.account(pages, documents, clustered, tables.written(spark, path["documents"]))
+            placed = document_frame(spark, table, [*PLACE, "id"]) if documents is given else documents
+            kept = dedup.survivors(placed.drop(*(["text"] if templates is None else [])), clustered)
+            kept_counts = dedup.write_survivors(kept, table, path["documents"])
+            counts = dedup.account(pages, documents, clustered, kept_counts)
         written = {"clusters": clustered.count(), "documents": totals(counts).get(None, 0)}
         written["signatures"] = tables.written(spark, path["signatures"]).count()
         marked = clustered.where(F.col("crawl").isNull()).select("id", "drop_reason")
@@ -122,26 +132,25 @@ def _by_shuffles(
             marked = marked.unionByName(templates.select("id", "drop_reason"))
             written["lines"] = tables.written(spark, path["lines"]).count()
         account = ledger("dedup", rows_in, counts, written)
+        job.say_failed("dedup", account, settings.max_failed_text_share)
         examples = tables.examples(marked, totals(counts), given if documents is pages else documents)
         storage.remove(path["_cut"])
+        storage.remove(storage.join(building, "_scratch"))
         run_records.publish(folder, record, account, examples)
     return account
 
 
-def _check_quality(name: str, given: DataFrame, source: Source) -> None:
-    kinds = {column: kind for column, kind in given.dtypes if column not in source.added}
-    if name and name not in kinds:
-        raise UserError(f"--quality-column {name}: {source.path} has no such column; it has {', '.join(kinds)}")
-    if name and not kinds[name].startswith(("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")):
-        raise UserError(f"--quality-column {name}: it is {kinds[name]}; name a column of numbers")
-
-
 def _sign(
-    spark: SparkSession, given: DataFrame, settings: DedupConfig, crawls: Sequence[EarlierCrawl], path: str
+    given: DataFrame,
+    settings: DedupConfig,
+    crawls: Sequence[EarlierCrawl],
+    table: DocumentTable,
+    path: str,
+    one_an_id: str,
 ) -> tuple[DataFrame, int]:
     """Writes the signatures. The documents, one row an id; the salt under which each, of earlier crawls too, has a node
     of its own."""
-    documents = given
+    spark, documents = given.sparkSession, given
     tables.write(dedup.signatures(documents, settings), path)
     for salt in range(8):
         signed = tables.written(spark, path)
@@ -151,7 +160,9 @@ def _sign(
             return documents, salt
         ids = signed.agg(F.countDistinct("id")).first()
         if documents is given and ids and ids[0] < signed.count():
-            documents = dedup.one_row_an_id(given)
+            digests = document_frame(spark, table, [*PLACE, "digest"])
+            tables.write(dedup.one_row_an_id(given, digests), one_an_id)
+            documents = given.join(tables.written(spark, one_an_id), list(PLACE), "left_semi")
             tables.write(dedup.signatures(documents, settings), path)
         # else two ids met in one node: with another salt they part
     raise RuntimeError(f"{path}: {rows} signatures have only {nodes} names")

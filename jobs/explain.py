@@ -10,10 +10,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.flags import Parser, parse
+from pipeline.report.words import meaning
 from pipeline.spark import job, tables
 from pipeline.spark.session import session
 from pipeline.store import run_records, storage
+from schemas.dedup import SIGNING_FAILED
 from schemas.errors import UserError
+from schemas.records import FAILED
 
 # columns of a document
 PAGE_FIELDS = ("title", "html_lang", "canonical", "licence", "published", "opt_out", "encoding", "truncated")
@@ -39,6 +42,9 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
     by_page = F.col("id").isin(*sorted(ids)) & (F.col("url") == url)
     cleaned = _rows(spark, root, "clean", "documents", by_page)
     for row in cleaned:
+        if (row["drop_reason"] or "").startswith(f"{FAILED}:"):
+            yield f"clean: dropped, {row['drop_reason']}: {meaning('clean', row['drop_reason'])}"
+            continue
         verdict = f"dropped, {row['drop_reason']}" if row["drop_reason"] else "kept"
         language = f"{row['language']}_{row['language_script']} ({row['language_score']:.2f})"
         yield f"clean: {verdict}; {language}"
@@ -48,7 +54,9 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
     stayed = _rows(spark, root, "dedup", "documents", by_page)
     for row in copies:
         size = row["minhash_cluster_size"]
-        if row["drop_reason"]:
+        if row["drop_reason"] == SIGNING_FAILED:
+            yield f"dedup: dropped, {SIGNING_FAILED}: {meaning('dedup', SIGNING_FAILED)}"
+        elif row["drop_reason"]:
             alike = f", similarity {_short(row['similarity'])}" if row["similarity"] is not None else ""
             where = f" by the earlier crawl {row['cluster_crawl']}" if row["cluster_crawl"] else ""
             yield f"dedup: dropped, {row['drop_reason']}: {row['cluster_id']} is kept{where} of {size} copies{alike}"

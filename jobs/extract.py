@@ -3,11 +3,13 @@
 spark-submit jobs/extract.py --input ARCHIVES --root ROOT [--engine ENGINE] [--config corpus.toml]
 
 ARCHIVES: files, folders, a warc.paths[.gz] list (with --prefix), https:// or s3:// addresses; .warc .arc .wet, plain or
-compressed. Of many, `--sample 0.01` takes a share by hash, `--limit N` the first N.
+compressed. Of many, `--sample 0.01` takes a share by hash, `--limit N` the first N. Archives of earlier runs that are
+not asked for stay, unless `--replace` says that they go.
 """
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -31,24 +33,43 @@ NEUTRAL = {  # change no row of an archive
 }  # fmt: skip
 
 
-def run(engine: SparkSession | LazySession, settings: ExtractConfig, archives: list[Archive], folder: str) -> RunRecord:
+def run(
+    engine: SparkSession | LazySession,
+    settings: ExtractConfig,
+    archives: list[Archive],
+    folder: str,
+    replace: bool = False,
+) -> RunRecord:
     """With `engine` a session that is to be started when it is needed, processes of this machine do on a local master
-    what its tasks would."""
+    what its tasks would.
+
+    Archives of earlier runs that are not among `archives` stay and count, but with `replace`.
+    """
     began = time.monotonic()
     config = settings.model_dump(mode="json")
-    listed = run_records.fingerprint([[archive.file_path, archive.size] for archive in archives])
     identity = {name: value for name, value in config.items() if name not in NEUTRAL}
     identity |= extract.lists(settings)
-    record = run_records.make_record("extract", extract.VERSION, identity, {"archives": listed})
+    record = _record(identity, archives)
     if job.up_to_date(record, folder):
         return record
     cores, run_tasks = _workers(engine)
+    earlier = None if replace else run_records.finished(folder)
+    others = extract_totals.others(run_tasks, folder, archives) if earlier else []
+    if earlier and others:
+        _require_same_settings(folder, earlier, record, others)
+        record = _record(identity, [*archives, *others])
+        if job.up_to_date(record, folder):
+            _say_others(others)
+            return record
     with run_records.building(folder, record, resume=True) as building:
         _keep_finished(folder, building, record)
-        done = _done(run_tasks, building, archives)
+        others = [] if replace else extract_totals.others(run_tasks, building, archives)
+        _say_others(others)
+        record = _record(identity, [*archives, *others])
+        done = _done(run_tasks, building, archives, others)
         left = [archive for archive in archives if extract.file_name(archive) not in done]
         if done:
-            job.say(f"extract  {len(done):,} of {len(archives):,} archives are done already")
+            job.say(f"extract  {len(archives) - len(left):,} of {len(archives):,} archives are done already")
         from_stores = sum(not storage.is_local(archive.location) for archive in left)
         if settings.max_connections < min(cores, from_stores):
             job.say(
@@ -59,15 +80,17 @@ def run(engine: SparkSession | LazySession, settings: ExtractConfig, archives: l
 
         def line() -> str:
             there, seen = storage.listing(storage.join(building, "inputs")), running_counts(building)
-            fresh = len(there) - len(done)
+            fresh = len(there) - len(done) - len(others)
             counts = ", ".join(f"{seen.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
             return f"extract: {rate_and_time_left(fresh, len(left), time.monotonic() - began, 'archives')}; {counts}"
 
         with Progress(line):
             extract.extract(run_tasks, planned, settings, building)
         total = extract_totals.totals(run_tasks, building)
-        if total.archives != len(archives):
-            raise AssertionError(f"extract: {len(archives)} archives were read, {total.archives} receipts are there")
+        if total.archives != len(archives) + len(others):
+            raise AssertionError(
+                f"extract: {len(archives)} archives were read beside {len(others)}, {total.archives} receipts are there"
+            )
         if total.failed > settings.max_failed_share * total.archives:
             assert total.worst is not None
             if total.failed == total.archives:
@@ -101,12 +124,35 @@ def _workers(engine: SparkSession | LazySession) -> tuple[int, TaskRunner]:
     return spark.sparkContext.defaultParallelism, engine_runner(spark)
 
 
-def _done(run_tasks: TaskRunner, building: str, archives: list[Archive]) -> set[str]:
-    """File names of the archives that need not be read again. Files of archives that are not asked for are removed, and
-    receipts of those that were refused."""
+def _record(identity: dict[str, Any], archives: list[Archive]) -> RunRecord:
+    listed = sorted([archive.file_path, archive.size] for archive in archives)  # a path is there once
+    return run_records.make_record("extract", extract.VERSION, identity, {"archives": run_records.fingerprint(listed)})
+
+
+def _require_same_settings(folder: str, earlier: RunRecord, record: RunRecord, others: list[Archive]) -> None:
+    """UserError where the archives of earlier runs cannot stay beside what is to be read now."""
+    if (earlier["config"], earlier["stage_version"]) != (record["config"], record["stage_version"]):
+        raise UserError(
+            f"{folder} holds {len(others):,} archives that are not asked for, such as {others[0].file_path}, read with "
+            "other settings or by another version: ask for them too, or take them out with --replace"
+        )
+
+
+def _say_others(others: list[Archive]) -> None:
+    if others:
+        job.say(
+            f"extract  {len(others):,} archives of earlier runs are there that are not asked for, such as "
+            f"{others[0].file_path}: they stay (--replace takes them out)"
+        )
+
+
+def _done(run_tasks: TaskRunner, building: str, archives: list[Archive], others: list[Archive]) -> set[str]:
+    """File names of the asked archives that need not be read again. Files of archives that are neither asked for nor to
+    stay are removed, and receipts of asked ones that were refused."""
     receipts = storage.join(building, "inputs")
-    names = set(storage.listing(receipts))
-    for name in names - {extract.file_name(archive) for archive in archives}:
+    asked = {extract.file_name(archive) for archive in archives}
+    names = set(storage.listing(receipts)) - {extract.file_name(archive) for archive in others}
+    for name in names - asked:
         for table in ("inputs", "documents", "skipped"):
             storage.remove(storage.join(building, table, name))
         names.discard(name)
@@ -136,7 +182,8 @@ def main(argv: list[str] | None = None) -> int:
         settings = load(args.config, job.stage_flags(args)).extract
         archives = manifest(args.input, settings.prefix, settings.limit, settings.sample)
         root = storage.absolute(args.root)
-        run(LazySession("wanyu extract", args.partitions), settings, archives, storage.join(root, "extract"))
+        engine = LazySession("wanyu extract", args.partitions)
+        run(engine, settings, archives, storage.join(root, "extract"), args.replace)
 
     return job.run_body(body, argv)
 

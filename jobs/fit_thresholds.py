@@ -19,9 +19,11 @@ from pipeline.config import CleanConfig
 from pipeline.flags import Parser, parse
 from pipeline.quality import fitting, profile_toml, profiles
 from pipeline.spark import job, tables
+from pipeline.spark.document_frame import columns_for_engine, document_frame
 from pipeline.spark.session import session
 from pipeline.stages import fit_thresholds
 from pipeline.store import run_records, storage
+from pipeline.store.document_table import document_table
 from schemas.errors import UserError
 
 
@@ -29,7 +31,7 @@ def fitted(spark: SparkSession, args: argparse.Namespace) -> str:
     """The TOML file's text. UserError names the table, its column or the flag that is wrong."""
     texts = fit_thresholds.sample(_trusted(_read(spark, args), args.trusted), args.most_texts)
     if args.words_from:
-        more = tables.read(spark, storage.absolute(args.words_from), fit_thresholds.REQUIRED)
+        more = _foreign(spark, args.words_from)
         texts = texts.unionByName(fit_thresholds.sample(more, args.most_texts * 10, only_words=True))
     signals, words = fit_thresholds.collected(fit_thresholds.measure(texts))
     limits = fitting.fit(signals, _defaults(), min_texts=args.min_texts, cut=args.cut)
@@ -65,7 +67,20 @@ def _read(spark: SparkSession, args: argparse.Namespace) -> DataFrame:
         folder = storage.join(storage.absolute(args.root), "clean")
         run_records.require(folder, "clean")
         return tables.read(spark, storage.join(folder, "documents"), fit_thresholds.REQUIRED)
-    return tables.read(spark, storage.absolute(args.input), fit_thresholds.REQUIRED)
+    return _foreign(spark, args.input)
+
+
+def _foreign(spark: SparkSession, path: str) -> DataFrame:
+    """Any Parquet table. UserError where a column is missing."""
+    path = storage.absolute(path)
+    if not storage.exists(path):
+        raise UserError(f"{path}: no such table")
+    table = document_table(path, "id", "text")
+    names = table.files.schema.names
+    for name in fit_thresholds.REQUIRED:
+        if name not in names:
+            raise UserError(f"{path} has no column {name!r}; it has {', '.join(names)}")
+    return document_frame(spark, table, columns_for_engine(table))
 
 
 def _trusted(documents: DataFrame, condition: str) -> DataFrame:

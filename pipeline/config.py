@@ -176,6 +176,12 @@ class CleanConfig(StageConfig):
     max_c4_javascript_line_share: float = Field(0.3, ge=0, le=1, description="ours: C4 cuts the lines")
     min_c4_sentences: int = Field(5, ge=0, description="C4, of the lines that it keeps")
     max_bad_words: int = Field(0, ge=0, description="C4: a single one drops")
+    text_seconds: float = Field(
+        10, gt=0, description="CPU seconds a text may cost, and four a mebibyte; more drop it (failed:STEP)"
+    )
+    max_failed_text_share: float = Field(
+        0.1, gt=0, le=1, description="of texts that our code fails on; above it, and ten, the job stops as at a bug"
+    )
     by_language: dict[str, dict[str, Annotated[float | tuple[str, ...], BeforeValidator(_no_truth)]]] = Field(
         {}, description="thresholds and stop_words of a language (eng), language_Script (srp_Cyrl) or script (Thai)"
     )
@@ -226,7 +232,8 @@ class CleanConfig(StageConfig):
     @classmethod
     def threshold_names(cls) -> list[str]:
         """Names of the fields that a language may override."""
-        return [name for name in cls.model_fields if name.startswith(("min_", "max_"))]
+        found = [name for name in cls.model_fields if name.startswith(("min_", "max_"))]
+        return [name for name in found if name != "max_failed_text_share"]
 
     def chosen_rules(self) -> tuple[Rule, ...]:
         """The rules in force, in order. UserError names one that is none."""
@@ -323,6 +330,12 @@ class DedupConfig(StageConfig):
     )
     min_line_pages: int = Field(10, ge=2, description="scope line: on so many pages of the host with different texts")
     min_line_share: float = Field(0.01, ge=0, le=1, description="scope line: and on this share of them")
+    text_seconds: float = Field(
+        10, gt=0, description="CPU seconds the signature of a text may cost, and four a mebibyte; more drop it"
+    )
+    max_failed_text_share: float = Field(
+        0.1, gt=0, le=1, description="of texts that our code fails on; above it, and ten, the job stops as at a bug"
+    )
 
     @model_validator(mode="after")
     def _bands_times_rows(self) -> "DedupConfig":

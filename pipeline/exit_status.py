@@ -1,4 +1,4 @@
-"""How every job ends: what the user can mend is one line on standard error and exit status 2.
+"""How every job ends: what the user can mend is one line on standard error and exit status 2, Ctrl-C one and 130.
 
 Anything else is a bug and keeps its stack trace, exit status 1.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from schemas.errors import UserError
 
 NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)  # a file where a folder should be
+INTERRUPTED = 130  # as shells have it: 128 and SIGINT
 JobBody = Callable[[Sequence[str] | None], None]
 
 
@@ -22,6 +23,9 @@ def run_to_exit_status(
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         body(argv)
+    except KeyboardInterrupt:
+        print("stopped: what is finished stays, and the same command goes on from there", file=sys.stderr, flush=True)
+        return INTERRUPTED
     except UserError as error:
         return _refuse(str(error))
     except OSError as error:

@@ -138,11 +138,12 @@ def _read_toml(path: str) -> dict[str, Any]:
 
 def _from_text(field: FieldInfo, name: str, text: str | list[str]) -> Any:
     """A flag's text as the value that TOML would hold; pydantic turns '5' into 5 itself. A list: of a flag that takes
-    several values, which commas part as well."""
+    several values, which commas part as well, but for the name of a file or folder that is there."""
     annotation = field.annotation
     origin = typing.get_origin(annotation)
     if isinstance(text, list):
-        return [part.strip() for argument in text for part in argument.split(",") if part.strip()]
+        parts = ([argument] if Path(argument).exists() else argument.split(",") for argument in text)
+        return [part.strip() for of_one in parts for part in of_one if part.strip()]
     if origin is dict:
         try:
             return json.loads(text)

@@ -5,11 +5,11 @@ import pyarrow as pa
 STAGE = "dedup"
 
 CLUSTERS = pa.schema(
-    [  # a row a document that has a copy, the kept one included (`same_id` rows are not listed)
+    [  # a row a document that has a copy, the kept one included, or that failed (`same_id` rows are not listed)
         ("id", pa.string()),
         ("cluster_id", pa.string()),  # id of the kept copy
         ("minhash_cluster_size", pa.int64()),  # documents in the cluster, exact copies and earlier crawls' counted
-        ("drop_reason", pa.string()),  # null: kept; `exact` or `minhash`, beside the kept copy
+        ("drop_reason", pa.string()),  # null: kept; `exact` or `minhash`, beside the kept copy; failed:STEP
         ("similarity", pa.float64()),  # to the kept copy; 1 for the same text; null when nothing was verified
         ("crawl", pa.string()),  # null: this one; else the fingerprint of the earlier dedup run whose document it is
         ("cluster_crawl", pa.string()),  # the same of the kept copy
@@ -21,7 +21,10 @@ CLUSTERS = pa.schema(
 SIGNATURES = pa.schema(
     [
         ("id", pa.string()),
-        ("text_hash", pa.binary()),  # 16 bytes, of the normalised text
+        (
+            "text_hash",
+            pa.binary(),
+        ),  # 16 bytes, of the normalised text; null where signing failed: of a text never compared
         ("n_shingles", pa.int32()),  # distinct shingles
         ("bands", pa.list_(pa.int64())),  # a hash a band, empty below min_shingles
         ("shingles", pa.binary()),  # ascending uint32, little-endian: what candidates are verified by
@@ -34,7 +37,10 @@ SIGNATURES = pa.schema(
     ]
 )
 
+SIGNING_FAILED = "failed:signing"
+
 REASONS = {
+    SIGNING_FAILED: "our own code failed on this text: no signature, compared with none",
     "same_id": "another row carries the same id",
     "template": "every line of it repeats on many pages of its host",
     "exact": "the normalised text equals that of the kept copy",

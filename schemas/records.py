@@ -15,6 +15,7 @@ EXAMPLES_A_REASON = 6
 EXAMPLE_CHARACTERS = 700
 ROW_GROUP_ROWS = 1024  # of a Parquet file: small enough to be read and split by many
 
+FAILED = "failed"  # failed:STEP: reason of rows whose text a step of clean or dedup failed on
 REMOVED = "removed"  # reason of rows that jobs/remove.py has taken down, in any stage
 
 STAGES = ("extract", "clean", "dedup", "sample", "vocab")

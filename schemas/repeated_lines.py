@@ -12,3 +12,5 @@ LINES = pa.schema(
         ("text", pa.string()),  # the line as one of the pages has it, at most 300 characters
     ]
 )
+
+CUT_LINES = pa.field("cut_lines", pa.int32())  # of a document: how many lines were cut from it

@@ -58,6 +58,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         "spark.local.dir": tmp_path_factory.mktemp("spark"),
         "spark.ui.enabled": "false",
         "spark.python.daemon.module": "warm_daemon",
+        # Compiling a plan costs more than its few rows; the jobs that tests submit compile theirs.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(REPOSITORY / "tests"))  # of the JVM: there its workers look for their daemon

@@ -1,7 +1,7 @@
 """Runs of jobs/dedup.py on made-up tables, and crawls to be compared."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,25 @@ import pytest
 from copies import Row, family
 
 from jobs import dedup
+from pipeline.duplicates.signature_table import Signer, signature_rows
 from pipeline.spark.session import LazySession
+from pipeline.workers.expendable import enter
 from schemas.records import unbalanced
 
 Dedup = Callable[..., Path]
+
+
+class Picky(Signer):
+    """Fails on some texts."""
+
+    def __call__(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        texts = batch.column("text").to_pylist()
+        enter("signing")
+        if any(text.startswith("UNREADABLE raise") for text in texts):
+            raise ValueError("planted")
+        while any(text.startswith("UNREADABLE loop") for text in texts):
+            pass
+        return signature_rows(batch, self.hasher, self.min_shingles)
 
 
 def dedup_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dedup:

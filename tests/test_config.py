@@ -29,10 +29,11 @@ FLAGS = {
         max-dup-9gram-char-share max-dup-10gram-char-share min-line-punct-share max-char-dup-share
         max-newline-to-word-ratio max-symbol-char-share min-stop-word-share max-words-a-sentence max-space-to-word-ratio
         max-c4-policy-line-share max-c4-javascript-line-share min-c4-sentences max-bad-words
-        by-language""",
+        text-seconds max-failed-text-share by-language""",
     "dedup": """
         threshold verify num-perm bands rows false-negative-weight ngram-size min-shingles scheme seed max-bucket
-        one-task-documents against quality-column scope min-line-pages min-line-share""",
+        one-task-documents against quality-column scope min-line-pages min-line-share
+        text-seconds max-failed-text-share""",
     "sample": "temperature max-epochs total-bytes validation-share shard-bytes row-group-rows seed",
     "vocab": "vocab-size character-coverage sample-bytes temperature max-sentence-bytes num-threads seed",
 }
@@ -91,8 +92,10 @@ def test_the_flags_of_the_whole_corpus() -> None:
     assert {name for name in everything if everything.count(name) > 1} == {
         "block-lists",
         "languages",
+        "max-failed-text-share",
         "seed",
         "temperature",
+        "text-seconds",
     }
 
 

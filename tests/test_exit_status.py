@@ -47,12 +47,17 @@ def test_what_the_user_can_mend_is_one_line(error: Exception, line: str, capsys:
         FileNotFoundError(errno.ENOENT, "No such file", "/data/x"),
         KeyError("x"),
         AssertionError("the ledger does not add up"),
-        KeyboardInterrupt(),
     ],
 )
 def test_a_bug_keeps_its_trace(error: BaseException) -> None:
     with pytest.raises(type(error)):
         run_to_exit_status(raising(error), None)
+
+
+def test_ctrl_c_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_to_exit_status(raising(KeyboardInterrupt()), None) == 130
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("stopped: ") and said.err.count("\n") == 1
 
 
 def test_what_an_engine_says_of_its_own_failure(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,9 +47,14 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    """Status 0 at the end and after a signal; 2, with one line on stderr, for what the user can mend."""
+    """Status 0 at the end and after a signal between steps, 130 after Ctrl-C elsewhere; 2, with one line on stderr, for
+    what the user can mend."""
     try:
         train(load_config(sys.argv[1:]))
+    except KeyboardInterrupt:  # before or behind the steps, which save first
+        if RANK == 0:
+            print("pretrain: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
     except UserError as error:
         if RANK:
             # torchrun stops all processes when one ends: the first one has to speak before that.

@@ -4,14 +4,14 @@ https://archive.org/web/researcher/ArcFileFormat.php
 """
 
 import re
-import zlib
 from collections.abc import Generator
 
 from warcio.exceptions import ArchiveLoadFailed
 from warcio.limitreader import LimitReader
 from warcio.recordloader import ArcWarcRecordLoader
 
-from pipeline.archive.blocks import HEAD_ROOM, Block, Form, Gap
+from pipeline.archive.blocks import HEAD_ROOM, Block, Gap
+from pipeline.archive.gzip_members import only_zeros
 from pipeline.archive.window import Window
 
 MAX_LINE = 8192  # bytes
@@ -21,22 +21,15 @@ NEXT_ARC = re.compile(rb"(?<![^\n])[a-z][a-z0-9+.-]{1,15}:[^\r\n]{0,4096} [\w.:\
 
 
 class _Lines:
-    """What warcio's loader reads: plain text or the inside of gzip members, with the offset of each line as stored."""
+    """What warcio's loader reads, with the offset of each line."""
 
-    def __init__(self, window: Window, gzip: bool):
-        self._window, self._gzip = window, gzip
-        self._decoder, self._raw = zlib.decompressobj(31), b""
+    def __init__(self, window: Window):
+        self._window = window
         self._buffer, self._at, self._told = b"", 0, 0
-        self._member = window.tell()
 
     def offset(self) -> int:
-        """Of the next byte, in a plain archive; of the gzip member that holds it, in the other."""
-        if self._gzip and self._at == len(self._buffer):
-            self._fill()
-        return self.offset_reached()
-
-    def offset_reached(self) -> int:
-        return self._member if self._gzip else self._window.tell() - len(self._buffer) + self._at
+        """Of the next byte."""
+        return self._window.tell() - len(self._buffer) + self._at
 
     def tell(self) -> int:
         return self._told
@@ -62,25 +55,13 @@ class _Lines:
         return b"".join(pieces)
 
     def _fill(self) -> bool:
-        self._buffer, self._at = b"", 0
-        if not self._gzip:
-            self._buffer = self._window.read(1 << 16)
-            return bool(self._buffer)
-        while not self._buffer:
-            if self._decoder.eof:
-                self._raw, self._decoder = self._decoder.unused_data, zlib.decompressobj(31)
-                self._member = self._window.tell() - len(self._raw)
-            self._raw = self._raw or self._window.read(1 << 14)
-            if not self._raw:
-                return False
-            self._buffer = self._decoder.decompress(self._raw, 1 << 16)
-            self._raw = self._decoder.unconsumed_tail
-        return True
+        self._buffer, self._at = self._window.read(1 << 16), 0
+        return bool(self._buffer)
 
 
-def arc_blocks(window: Window, form: Form, max_page_bytes: int) -> Generator[Block | Gap, None, Gap | None]:
+def arc_blocks(window: Window, max_page_bytes: int) -> Generator[Block | Gap, None, Gap | None]:
     """ARC records until the end or until damage. A URL record's length is trusted; between records lie blank lines."""
-    lines = _Lines(window, form.codec == "gzip")
+    lines = _Lines(window)
     loader = ArcWarcRecordLoader(verify_http=False, arc2warc=False)
     while True:
         try:
@@ -91,13 +72,15 @@ def arc_blocks(window: Window, form: Form, max_page_bytes: int) -> Generator[Blo
             if not line.strip():
                 continue
             if not ARC_LINE.match(line):
+                if not line.strip(b"\0") and only_zeros(window, at):
+                    return None
                 return Gap("corrupt", at, "no ARC record", at + 1)
             record = loader.parse_record_stream(lines, statusline=line, known_format="arc", no_record_parse=True)
             header = record.rec_headers.get_header
             url, length = header("uri"), record.length
             data, lacking = _arc_data(record.raw_stream, length, max_page_bytes)
-        except (zlib.error, ArchiveLoadFailed, ValueError, EOFError) as error:
-            at = lines.offset_reached()
+        except (ArchiveLoadFailed, ValueError, EOFError) as error:
+            at = lines.offset()
             return Gap("corrupt", at, str(error), at + 1)
         if lacking:
             resume = at + 1 if window.remembers(at) else 0  # the length may be wrong

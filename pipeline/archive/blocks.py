@@ -37,6 +37,7 @@ class Form(NamedTuple):
     codec: str  # plain, gzip, lz4, zstd
     kind: str  # warc, arc
     lenient: bool  # bare line feeds: FastWARC's quirks mode
+    inside: bool = False  # gzip whose members are to be read as one text
 
 
 def raise_if_ours(error: BaseException) -> None:

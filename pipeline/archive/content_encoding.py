@@ -1,4 +1,4 @@
-"""Transfer and content encodings of an archived HTTP payload, undone."""
+"""Transfer and content encodings of an archived HTTP payload, undone, said by its head or not."""
 
 import re
 import zlib
@@ -7,10 +7,14 @@ from io import BytesIO
 import brotli
 from fastwarc.stream_io import ZstdReader
 
-from pipeline.archive.refused import RefusedPayload
-from pipeline.archive.sniffing import looks_like_html
+from pipeline.archive.limits import RefusedPayload
+from pipeline.archive.sniffing import is_page, looks_like_html
 
 RATIO_FREE_BYTES = 1 << 20  # payloads below this are never refused for their ratio
+MAX_MEMBERS = 10_000  # of a gzip stream: each takes microseconds, and need not hold a byte
+MAX_LAYERS = 3  # of gzip that no header tells
+_SLICE = 1 << 12  # bytes given to zlib at a time: what lies behind a member's end is copied
+_MAGIC = b"\x1f\x8b\x08"
 
 _CHUNK = re.compile(rb"[ \t]*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\n]{0,200})?\r?\n")
 
@@ -37,13 +41,32 @@ def decode_content(body: bytes, codings: tuple[str, ...], *, max_bytes: int, max
     coding, or look like markup, stay as they are. A stream that is cut off gives what it has.
     """
     for coding in reversed(codings):
-        decoded = _decode_one(body, coding, max_bytes)
-        if len(decoded) > max(RATIO_FREE_BYTES, max_ratio * len(body)):
-            raise RefusedPayload("decompression_ratio", f"{coding}: {len(body)} bytes grow beyond {len(decoded)}")
-        if len(decoded) > max_bytes:
-            raise RefusedPayload("too_large", f"{coding}: more than {max_bytes} bytes")
-        body = decoded
+        body = _within(_decode_one(body, coding, max_bytes), coding, len(body), max_bytes, max_ratio)
     return body
+
+
+def decode_untold(body: bytes, content_type: str, *, max_bytes: int, max_ratio: float) -> bytes:
+    """Undo gzip that no header tells, or that is there twice, where a page of `content_type` lies in it."""
+    stored = len(body)
+    for _ in range(MAX_LAYERS):
+        if not body.startswith(_MAGIC):
+            break
+        try:
+            begin = _inflate(body, 31, 1024)
+            if not begin.startswith(_MAGIC) and not is_page(begin, content_type):
+                break
+            body = _within(_inflate(body, 31, max_bytes), "gzip", stored, max_bytes, max_ratio)
+        except zlib.error:
+            break
+    return body
+
+
+def _within(decoded: bytes, coding: str, stored: int, max_bytes: int, max_ratio: float) -> bytes:
+    if len(decoded) > max(RATIO_FREE_BYTES, max_ratio * stored):
+        raise RefusedPayload("decompression_ratio", f"{coding}: {stored} bytes grow beyond {len(decoded)}")
+    if len(decoded) > max_bytes:
+        raise RefusedPayload("too_large", f"{coding}: more than {max_bytes} bytes")
+    return decoded
 
 
 def _decode_one(body: bytes, coding: str, max_bytes: int) -> bytes:
@@ -83,16 +106,23 @@ def _as_is(body: bytes, coding: str) -> bytes:
 
 
 def _inflate(data: bytes, wbits: int, max_bytes: int) -> bytes:
+    """At most one byte more than `max_bytes`. Takes time in proportion to `data`. RefusedPayload beyond MAX_MEMBERS."""
     pieces: list[bytes] = []
-    size = 0
-    while data and size <= max_bytes:
+    size, at, members = 0, 0, 0
+    view = memoryview(data)
+    while at < len(data) and size <= max_bytes and (members == 0 or wbits == 31):
+        if members == MAX_MEMBERS:
+            raise RefusedPayload("content_encoding", f"gzip: more than {MAX_MEMBERS} members")
         decoder = zlib.decompressobj(wbits)
         try:
-            pieces.append(decoder.decompress(data, max_bytes + 1 - size))
+            while at < len(data) and size <= max_bytes and not decoder.eof:
+                given = view[at : at + _SLICE]
+                pieces.append(decoder.decompress(given, max_bytes + 1 - size))
+                size += len(pieces[-1])
+                at += len(given) - len(decoder.unused_data) - len(decoder.unconsumed_tail)
         except zlib.error:
-            if pieces:  # bytes behind the first member that are no member
+            if members:  # bytes behind the first member that are no member
                 break
             raise
-        size += len(pieces[-1])
-        data = decoder.unused_data if wbits == 31 else b""
+        members += 1
     return b"".join(pieces)

@@ -2,14 +2,17 @@
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from io import BytesIO
 
 from fastwarc.stream_io import Lz4Reader, ZstdReader
 
 from pipeline.archive.arc_blocks import ARC_LINE, NEXT_ARC, arc_blocks
 from pipeline.archive.blocks import Block, Form, Gap, raise_if_ours
+from pipeline.archive.gzip_members import Inside, one_member_holds
 from pipeline.archive.warc_blocks import warc_blocks
+from pipeline.archive.warc_frames import framed_blocks
 from pipeline.archive.window import PROBE, Window
 
 _WARC = re.compile(rb"\s*WARC/\d\.\d+[ \t]*(\r?)\n")
@@ -27,6 +30,7 @@ def read_blocks(window: Window, max_page_bytes: int) -> Iterator[Block | Gap]:
     form = form_of(window.peek(PROBE))
     # fresh: a block came since the last gap, so another gap is news; floor: no search begins before it, so they end
     fresh, floor = True, 0
+    blocks: Generator[Block | Gap, None, Gap | Form | None]
     if form is None:
         refused = _refused(window.peek(PROBE))
         form = _resume(window, None, 0)
@@ -37,14 +41,22 @@ def read_blocks(window: Window, max_page_bytes: int) -> Iterator[Block | Gap]:
             yield refused._replace(reason="corrupt")
         fresh, floor = False, window.tell() + 1
     while True:
-        blocks = (arc_blocks if form.kind == "arc" else warc_blocks)(window, form, max_page_bytes)
+        if form.codec == "gzip" and (form.inside or form.kind == "arc" or one_member_holds(window, PROBE)):
+            blocks = _inside_blocks(window, max_page_bytes)
+        elif form.kind == "arc":
+            blocks = arc_blocks(window, max_page_bytes)
+        else:
+            blocks = (warc_blocks if form.codec == "plain" else framed_blocks)(window, form, max_page_bytes)
         try:
             while True:
                 block = next(blocks)
                 fresh = True
                 yield block
         except StopIteration as end:
-            stop: Gap | None = _unreadable(window) or end.value
+            stop = _unreadable(window) or end.value
+        if isinstance(stop, Form):
+            form = stop
+            continue
         if stop is None:
             return
         if fresh or stop.reason == "unreadable":
@@ -55,6 +67,30 @@ def read_blocks(window: Window, max_page_bytes: int) -> Iterator[Block | Gap]:
         if form is None:
             return
         fresh, floor = False, window.tell() + 1
+
+
+def _inside_blocks(window: Window, max_page_bytes: int) -> Generator[Block | Gap, None, Gap | None]:
+    """The blocks of the text that gzip members hold, by the offsets of these members."""
+    inside = Inside(window)
+    members = inside.members
+    cut: Gap | None = None  # that the text ends inside a record: perhaps not where its member ends
+    for item in read_blocks(inside, max_page_bytes):
+        if cut is not None:
+            yield cut
+            cut = None
+        if isinstance(item, Gap) and item.reason == "unreadable":
+            break
+        at = members.member_at(item.offset)
+        if isinstance(item, Gap) and item.reason == "truncated":
+            cut = item._replace(offset=at, resume=0)
+        else:
+            yield item._replace(offset=at) if isinstance(item, Gap) else replace(item, offset=at)
+    if inside.error is not None:  # met where a record was read, or looked for
+        return Gap("corrupt", members.begin, str(inside.error), members.begin + 1)
+    if members.cut is not None:  # a damaged member may have no end, and others behind it
+        cut = cut or Gap("truncated", members.cut, "the last gzip member has no end", 0)
+        return cut._replace(resume=members.cut + 1 if window.remembers(members.cut) else 0)
+    return cut
 
 
 def _unreadable(window: Window) -> Gap | None:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from pipeline.archive.refused import RefusedPayload
+from pipeline.archive.limits import RefusedPayload
 from pipeline.archive.sniffing import looks_like_html
 
 MAX_HEAD = 1 << 16  # bytes of an HTTP head that are looked at
@@ -12,7 +12,9 @@ STATEMENTS = frozenset({"x-robots-tag", "tdm-reservation"})  # headers that say 
 _STATUS = re.compile(rb"\s*HTTP/\d[\d.]*[ \t]+(\d{3})(?!\d)", re.I)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]+)""", re.I)
+_TYPE_END = re.compile(r"[;,(\s]")  # where browsers end a type, the semicolon forgotten or not
+_QUOTES = "\"'\\<> \t"  # around a type: some servers quote it, or the whole value
+_CHARSET = re.compile(r"""charset\s*=[\s\\"']*([^\s\\"';,>]+)""", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,10 @@ class Head:
 
 
 def media_type(value: str) -> tuple[str, str | None]:
-    """Bare lower-case type and charset label of a Content-Type value."""
+    """Bare lower-case type and charset label of a Content-Type value, whatever is in quotes."""
     charset = _CHARSET.search(value)
-    return value.split(";", 1)[0].split(",", 1)[0].strip().lower(), charset.group(1) if charset else None
+    bare = _TYPE_END.split(value.lstrip(_QUOTES), maxsplit=1)[0]
+    return bare.strip(_QUOTES).lower(), charset.group(1) if charset else None
 
 
 def parse_head(block: bytes) -> Head:

@@ -1,4 +1,4 @@
-"""What one page may cost."""
+"""What one page may cost, and the exception for a payload that gives none."""
 
 from dataclasses import dataclass
 
@@ -19,3 +19,11 @@ class ArchiveLimits:
     max_tree_depth: int = 500
     page_seconds: float = 10.0
     page_memory_bytes: int = 1 << 30
+
+
+class RefusedPayload(Exception):
+    """A payload that gives no page: `reason` out of schemas.extract.RECORD_REASONS."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail

@@ -15,17 +15,17 @@ from typing import BinaryIO
 from xxhash import xxh3_128_hexdigest
 
 from pipeline.archive.blocks import Block, Gap
-from pipeline.archive.content_encoding import dechunk, decode_content
+from pipeline.archive.content_encoding import dechunk, decode_content, decode_untold
 from pipeline.archive.framing import read_blocks
 from pipeline.archive.http_head import media_type, parse_head
-from pipeline.archive.limits import ArchiveLimits
-from pipeline.archive.refused import RefusedPayload
+from pipeline.archive.limits import ArchiveLimits, RefusedPayload
 from pipeline.archive.sniffing import HTML_TYPES, is_page
 from pipeline.archive.window import Window
 
 __all__ = ["ArchiveLimits", "Broken", "Page", "Skipped", "iso_date", "read_archive"]
 
 PAGE_TYPES = ("response", "resource", "conversion")
+GZIP_TYPES = ("application/gzip", "application/x-gzip")  # of the stored bytes, maybe of a page
 RECORD_TYPES = (*PAGE_TYPES, "warcinfo", "request", "metadata", "revisit", "continuation", "filedesc")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
@@ -129,6 +129,7 @@ def _payload(
         if not data.strip():
             raise RefusedPayload("empty_body")
         return 200, data, data, "text/plain", "utf-8", True, ()
+    identified = media_type(block.identified_type or "")[0]
     status, stored, body = 200, data, data
     statements: tuple[tuple[str, str], ...] = ()
     if record_type == "response" and (content_type == "application/http" or url.lower().startswith("http")):
@@ -137,20 +138,22 @@ def _payload(
             raise RefusedPayload("status", str(head.status))
         content_type, charset, stored = head.content_type, head.charset, data[head.body_at :]
         statements = head.statements
-        if block.identified_type and block.identified_type not in HTML_TYPES:
-            raise RefusedPayload("not_html", block.identified_type)
+        if identified and identified not in HTML_TYPES and identified not in GZIP_TYPES:
+            raise RefusedPayload("not_html", identified)
         body = decode_content(
             dechunk(stored) if head.chunked else stored,
             head.content_encodings,
             max_bytes=limits.max_page_bytes,
             max_ratio=limits.max_decompression_ratio,
         )
+    said = content_type if identified in GZIP_TYPES else identified or content_type
+    body = decode_untold(body, said, max_bytes=limits.max_page_bytes, max_ratio=limits.max_decompression_ratio)
     if len(body) > limits.max_page_bytes:
         raise RefusedPayload("too_large", f"{len(body)} bytes")
     if not body.strip():
         raise RefusedPayload("empty_body")
-    if not is_page(body, block.identified_type or content_type):
-        raise RefusedPayload("not_html", (block.identified_type or content_type)[:100])
+    if not is_page(body, said):
+        raise RefusedPayload("not_html", (identified or content_type)[:100])
     return status, body, stored, content_type, charset, False, statements
 
 

@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Protocol
 
 KEEP = 1 << 20  # bytes kept behind the reader: decompressors notice damage within kilobytes
 STRIDE = 1 << 18  # bytes searched at a time
 PROBE = 1 << 17  # bytes shown to `accept`: one zstd block
+
+
+class Source(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 class Window:
@@ -17,7 +21,7 @@ class Window:
     are native code that must not meet Python's exceptions.
     """
 
-    def __init__(self, stream: BinaryIO, start: int = 0):
+    def __init__(self, stream: Source, start: int = 0):
         self._stream = stream
         self._buffer = bytearray()
         self._start = start  # offset of the buffer's first byte
@@ -40,7 +44,7 @@ class Window:
         size = STRIDE if size is None or size < 0 else size
         self._fill(self._position + size)
         begin = self._position - self._start
-        data = bytes(self._buffer[begin : begin + size])
+        data = bytes(memoryview(self._buffer)[begin : begin + size])
         self._position += len(data)
         surplus = min(len(self._buffer) - KEEP, self._position - self._start)
         if surplus > KEEP:  # drop rarely and much: each drop moves what is kept
@@ -53,6 +57,14 @@ class Window:
         self._fill(self._position + size)
         begin = self._position - self._start
         return bytes(self._buffer[begin : begin + size])
+
+    def bytes_at(self, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset` on, fewer at the end, none where they are forgotten; stays where it is."""
+        begin = offset - self._start
+        if begin < 0:
+            return b""
+        self._fill(offset + size)
+        return bytes(memoryview(self._buffer)[begin : begin + size])
 
     def close(self) -> None:
         """Nothing: the stream belongs to the caller."""

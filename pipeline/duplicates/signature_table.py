@@ -1,6 +1,8 @@
 """Signatures as rows of schemas.dedup.SIGNATURES, a batch of texts at a time."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -8,9 +10,39 @@ import pyarrow.compute as pc
 
 from pipeline.duplicates.minhash import MinHasher
 from pipeline.duplicates.minhash import signatures as signatures_of
+from pipeline.workers.expendable import enter
+from pipeline.workers.guard import Failure, Guard
 from schemas.dedup import SIGNATURES
 
 BATCH_BYTES = 1 << 28  # of text at once: Arrow's binary column of shingles ends at 2 GB
+
+
+@dataclass(frozen=True)
+class Signer:
+    """`signature_rows` with its settings."""
+
+    hasher: MinHasher
+    min_shingles: int
+
+    def __call__(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        enter("signing")
+        return signature_rows(batch, self.hasher, self.min_shingles)
+
+
+def guarded_signature_rows(guard: Guard, signer: Signer, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """`signature_rows` by a guard over the signer; a text on which that fails has a row without a text_hash."""
+    for given, made in guard(batch):
+        if isinstance(made, Failure):
+            yield _unsigned(given, signer.hasher)
+        else:
+            yield from made
+
+
+def _unsigned(row: pa.RecordBatch, hasher: MinHasher) -> pa.RecordBatch:
+    unknown: dict[str, Any] = {"text_hash": None, "n_shingles": 0, "bands": [], "shingles": b"", "n_chars": 0}
+    known = {name: row.column(name) for name in ("id", "quality", "date", "language", "language_script")}
+    columns = {**{name: [value] for name, value in unknown.items()}, "signature_version": [hasher.version], **known}
+    return pa.RecordBatch.from_pydict(columns, schema=SIGNATURES)
 
 
 def signature_rows(batch: pa.RecordBatch, hasher: MinHasher, min_shingles: int) -> Iterator[pa.RecordBatch]:

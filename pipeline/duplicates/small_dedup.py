@@ -5,7 +5,6 @@ The tables, their rows and the counts are those of `pipeline.stages.dedup`; a te
 """
 
 import functools
-import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -18,30 +17,21 @@ from pipeline.config import DedupConfig
 from pipeline.duplicates import clustering, earlier_crawls
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.signature_files import SignatureFiles
-from pipeline.duplicates.signature_table import signature_rows
-from pipeline.duplicates.small_lines import cut_lines
-from pipeline.duplicates.small_table import (
-    SmallTable,
-    column_or,
-    example_order,
-    example_rows,
-    labels_of,
-    part_file,
-    rows_of,
-    schema_of,
-    step,
-)
+from pipeline.duplicates.signature_table import Signer, guarded_signature_rows
+from pipeline.duplicates.small_lines import cut_lines, step
+from pipeline.duplicates.survivors import SurvivorFile, quality_of
 from pipeline.store import storage
+from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of
+from pipeline.store.examples import chosen_examples, example_rows, first_examples
 from pipeline.store.ledger import totals
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
-from pipeline.store.table_splits import BATCH_BYTES, Split
+from pipeline.store.table_splits import BATCH_BYTES, Split, part_file
+from pipeline.workers.guard import Guard
 from pipeline.workers.tasks import Step, TaskRunner
-from schemas.dedup import CLUSTERS, SIGNATURES
-from schemas.errors import UserError
-from schemas.records import EXAMPLES_A_REASON, UNLABELLED, Counts, Example
+from schemas.dedup import CLUSTERS, SIGNATURES, SIGNING_FAILED
+from schemas.records import UNLABELLED, Counts, Example
 
-ADDED = ("cluster_id", "minhash_cluster_size")
 SALT = 0
 Paths = Mapping[str, str]
 
@@ -73,12 +63,12 @@ class _Kept(NamedTuple):
 
 
 def small_dedup(
-    table: SmallTable, config: DedupConfig, crawls: Sequence[EarlierCrawl], paths: Paths, run_tasks: TaskRunner
+    table: DocumentTable, config: DedupConfig, crawls: Sequence[EarlierCrawl], paths: Paths, run_tasks: TaskRunner
 ) -> Outcome | None:
     """Writes `signatures`, `clusters`, `documents`, with `scope` line also `lines`, to the folders of `paths`, and what
     it needs between to `scratch`. None where several rows have one id, which is the engine's to solve.
 
-    UserError for a row without an id, and for earlier crawls that cannot be compared with.
+    UserError for rows that cannot be read, and for earlier crawls that cannot be compared with.
     """
     run_tasks(functools.partial(earlier_crawls.check_files, version=config.hasher().version), crawls)
     cut = cut_lines(table, config, paths["lines"], paths["scratch"], run_tasks) if config.scope == "line" else None
@@ -88,7 +78,7 @@ def small_dedup(
     signing = functools.partial(_sign, table=table, config=config, folder=paths["signatures"])
     rows = sum(run_tasks(signing, splits, step("signatures", splits)))
     clustered = run_tasks(
-        functools.partial(_cluster, id_column=table.id_column, config=config, crawls=crawls),
+        functools.partial(_cluster, config=config, crawls=crawls),
         [(paths["signatures"], paths["clusters"])],
         Step("dedup clusters", [rows], "documents"),
     )[0]
@@ -113,55 +103,61 @@ def small_dedup(
         candidates["template"] = [row["id"] for row in cut.examples]
         seen += cut.examples
     rows_in = rows if cut is None else cut.rows_in
-    return Outcome(rows_in, counts, written, _examples(candidates, seen, totals(counts)))
+    return Outcome(rows_in, counts, written, chosen_examples(candidates, seen, totals(counts)))
 
 
-def _sign(split: Split, table: SmallTable, config: DedupConfig, folder: str) -> int:
+def _sign(split: Split, table: DocumentTable, config: DedupConfig, folder: str) -> int:
     """Writes the split's signatures; how many."""
-    hasher, names = config.hasher(), set(table.files.schema.names)
+    signer, names = Signer(config.hasher(), config.min_shingles), set(table.files.schema.names)
+    guard = _guard(signer, config.text_seconds)
     optional = [name for name in (config.quality_column, "date", *UNLABELLED) if name in names]
     columns = list(dict.fromkeys([table.id_column, table.text_column, *optional]))
     plain = ("id", "text_hash", "bands", "shingles", "n_chars")
     with RowGroupWriter(part_file(folder, split), SIGNATURES, plain=plain, most_bytes=BATCH_BYTES) as out:
         for batch in rows_of(table, split, columns):
-            for signed in signature_rows(_to_sign(batch, table, config.quality_column), hasher, config.min_shingles):
+            for signed in guarded_signature_rows(guard, signer, _to_sign(batch, table, config.quality_column)):
                 out.write(signed)
     return out.rows
 
 
-def _to_sign(batch: pa.RecordBatch, table: SmallTable, quality_column: str) -> pa.RecordBatch:
-    if quality_column:
-        given_quality = batch.column(quality_column).cast(pa.float64(), safe=False)
-        unknown = pc.or_kleene(pc.is_null(given_quality), pc.is_nan(given_quality))
-        quality = pc.if_else(pc.fill_null(unknown, True), float("-inf"), given_quality)
-    else:
-        quality = pa.array(np.zeros(len(batch)))
+@functools.lru_cache(maxsize=1)
+def _guard(signer: Signer, text_seconds: float) -> Guard:
+    """Once a worker."""
+    return Guard("dedup", signer, text_seconds)
+
+
+def _to_sign(batch: pa.RecordBatch, table: DocumentTable, quality_column: str) -> pa.RecordBatch:
     columns = {
         "id": batch.column(table.id_column),
         "text": pc.fill_null(batch.column(table.text_column), ""),
-        "quality": quality,
+        "quality": quality_of(batch, quality_column),
         "date": pc.fill_null(column_or(batch, "date", ""), ""),
         **{name: column_or(batch, name, missing) for name, missing in UNLABELLED.items()},
     }
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
 
-def _cluster(
-    folders: tuple[str, str], id_column: str, config: DedupConfig, crawls: Sequence[EarlierCrawl]
-) -> _Clustered | None:
+def _cluster(folders: tuple[str, str], config: DedupConfig, crawls: Sequence[EarlierCrawl]) -> _Clustered | None:
     """Writes the clusters of the signatures in the first folder to the second. None where ids of a crawl repeat."""
     stored = SignatureFiles([*(crawl.signatures for crawl in crawls), folders[0]])
     narrow = stored.narrow()
-    if narrow["id"].null_count:
-        raise UserError(f"the table has rows without {id_column!r}: fill them or name another --id-column")
     nodes = clustering.node_hashes(narrow["id"], narrow["age"].to_numpy(), SALT)
     if len(np.unique(nodes)) < len(nodes):
         return None
     comparison = clustering.Comparison(config.threshold, config.verify, config.max_bucket)
     names = [crawl.crawl for crawl in crawls]
-    clusters = clustering.cluster(
-        narrow, stored.shingles, comparison, SALT, names, earlier_crawls.known_copies(crawls)
-    ).combine_chunks()
+    is_signed = narrow["text_hash"].is_valid()
+    rows = np.flatnonzero(is_signed.to_numpy())
+    copies = clustering.cluster(
+        narrow.filter(is_signed),
+        lambda wanted: stored.shingles(rows[wanted]),
+        comparison,
+        SALT,
+        names,
+        earlier_crawls.known_copies(crawls),
+    )
+    unsigned = narrow.filter(pc.and_(pc.invert(is_signed), pc.equal(narrow["age"], len(crawls))))
+    clusters = pa.concat_tables([copies, _failed(unsigned)]).combine_chunks()
     path = storage.join(folders[1], "part-00000.parquet")
     with RowGroupWriter(path, CLUSTERS, plain=("id", "cluster_id")) as out:
         out.write(clusters)
@@ -174,10 +170,17 @@ def _cluster(
     by_reason: dict[str | None, list[str]] = {}
     for name, reason in zip(new["id"].to_pylist(), reasons, strict=True):
         by_reason.setdefault(reason, []).append(name)
-    candidates = {
-        reason: heapq.nsmallest(EXAMPLES_A_REASON, ids, key=example_order) for reason, ids in by_reason.items()
-    }
+    candidates = {reason: first_examples(ids) for reason, ids in by_reason.items()}
     return _Clustered(out.rows, storage.digest(path), dropped, candidates)
+
+
+def _failed(unsigned: pa.Table) -> pa.Table:
+    """Rows of CLUSTERS for documents that are compared with none."""
+    n = len(unsigned)
+    columns = {name: pa.nulls(n, CLUSTERS.field(name).type) for name in ("similarity", "crawl", "cluster_crawl")}
+    columns |= {"minhash_cluster_size": pa.array(np.ones(n, np.int64)), "drop_reason": pa.repeat(SIGNING_FAILED, n)}
+    columns |= {"cluster_id": unsigned["id"], **{name: unsigned[name] for name in ("id", *UNLABELLED)}}
+    return pa.table([columns[name] for name in CLUSTERS.names], schema=CLUSTERS)
 
 
 @functools.lru_cache(maxsize=1)
@@ -192,41 +195,20 @@ def _verdicts(clusters: str, identity: str) -> tuple[pa.Array, pa.Array, pa.Arra
     return ids, goes, sizes
 
 
-def _keep(split: Split, table: SmallTable, clusters: str, clustered: _Clustered, folder: str) -> _Kept:
+def _keep(split: Split, table: DocumentTable, clusters: str, clustered: _Clustered, folder: str) -> _Kept:
     """Writes the split's survivors with all their columns."""
     ids, goes, sizes = _verdicts(clusters, clustered.identity)
-    own = [field for field in schema_of(table) if field.name not in ADDED]
-    columns = [field.name for field in own]
-    schema = pa.schema([*own, pa.field("cluster_id", pa.string()), pa.field("minhash_cluster_size", pa.int64(), False)])
     wanted = pa.array([name for names in clustered.candidates.values() for name in names], pa.string())
-    labels, examples = Counter[str](), []
+    examples = []
     here = [batch.column(0) for batch in rows_of(table, split, [table.id_column])]
     places = pc.index_in(pa.chunked_array(here, pa.string()), value_set=ids).combine_chunks()  # one lookup, not many
-    plain = (table.id_column, table.text_column, "cluster_id")
     begin = 0
-    with RowGroupWriter(part_file(folder, split), schema, plain=plain, most_bytes=BATCH_BYTES) as out:
-        for batch in rows_of(table, split, columns):
+    with SurvivorFile(table, split, folder) as out:
+        for batch in rows_of(table, split, out.columns):
             place = places.slice(begin, len(batch))
             begin += len(batch)
-            examples += example_rows(batch.filter(pc.is_in(batch.column(table.id_column), value_set=wanted)), table)
+            shown = batch.filter(pc.is_in(batch.column(table.id_column), value_set=wanted))
+            examples += example_rows(shown, table.id_column, table.text_column)
             stays = pc.invert(pc.fill_null(goes.take(place), False))
-            batch, place = batch.filter(stays), place.filter(stays)
-            labels.update(labels_of(batch))
-            cells = [batch.column(name) for name in columns]
-            size = pc.fill_null(sizes.take(place), 1)
-            out.write(pa.RecordBatch.from_arrays([*cells, batch.column(table.id_column), size], schema=schema))
-    return _Kept(labels, examples)
-
-
-def _examples(
-    candidates: Mapping[str | None, list[str]], seen: list[dict[str, str]], rows: Mapping[str | None, int]
-) -> list[Example]:
-    """As `pipeline.spark.tables.examples` chooses them. rows: by reason."""
-    shown = {row["id"]: row for row in seen}
-    examples = []
-    for reason in sorted(candidates, key=lambda reason: (reason is not None, reason or "")):
-        share = min(1.0, 20 * EXAMPLES_A_REASON / max(1, rows.get(reason, 0)))
-        for name in candidates[reason]:
-            if example_order(name)[0] / (1 << 53) < share:
-                examples.append(Example(**shown[name], reason=reason))  # type: ignore[typeddict-item]
-    return examples
+            out.write(batch.filter(stays), pc.fill_null(sizes.take(place.filter(stays)), 1))
+    return _Kept(out.labels, examples)

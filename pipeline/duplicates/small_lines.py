@@ -3,6 +3,7 @@ its files."""
 
 import functools
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,26 +12,16 @@ import pyarrow.compute as pc
 
 from pipeline.config import DedupConfig
 from pipeline.duplicates import host_lines, page_lines
-from pipeline.duplicates.small_table import (
-    SmallTable,
-    column_or,
-    example_order,
-    example_rows,
-    labels_of,
-    part_file,
-    rows_of,
-    schema_of,
-    step,
-)
 from pipeline.store import storage
+from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of, schema_of
+from pipeline.store.examples import Shown, example_order, example_rows
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
-from pipeline.store.table_splits import BATCH_BYTES, Split, split_table
-from pipeline.workers.tasks import TaskRunner
+from pipeline.store.table_splits import BATCH_BYTES, Split, part_file, split_table
+from pipeline.workers.tasks import Step, TaskRunner
 from schemas.records import EXAMPLES_A_REASON
-from schemas.repeated_lines import LINES
+from schemas.repeated_lines import CUT_LINES, LINES
 
-CUT_LINES = pa.field("cut_lines", pa.int32())
 ROWS_A_BUCKET = 100_000  # of the table: the lines of so many pages are added up in one task
 
 
@@ -38,10 +29,10 @@ class CutTable(NamedTuple):
     """table: the rows, texts cut, with the column `cut_lines`, but for those of which nothing is left. templates: how
     many these are, by label; examples: some of them."""
 
-    table: SmallTable
+    table: DocumentTable
     rows_in: int
     templates: Counter[str]
-    examples: list[dict[str, str]]
+    examples: list[Shown]
     n_lines: int
 
 
@@ -50,10 +41,10 @@ class _Cut(NamedTuple):
 
     rows_in: int
     templates: Counter[str]
-    examples: list[dict[str, str]]
+    examples: list[Shown]
 
 
-def cut_lines(table: SmallTable, config: DedupConfig, lines: str, scratch: str, run_tasks: TaskRunner) -> CutTable:
+def cut_lines(table: DocumentTable, config: DedupConfig, lines: str, scratch: str, run_tasks: TaskRunner) -> CutTable:
     """Writes the lines that repeat to the folder `lines`, rows of LINES, and the table without them below `scratch`,
     which the caller removes."""
     folder = {name: storage.join(scratch, name) for name in ("counts", "repeats", "shown", "cut")}
@@ -72,10 +63,9 @@ def cut_lines(table: SmallTable, config: DedupConfig, lines: str, scratch: str, 
     parts = run_tasks(cutting, splits, step("cutting", splits))
     (n_lines,) = run_tasks(functools.partial(_write_lines, lines=lines), [folder["shown"]])
     files = split_table(folder["cut"])
-    assert files is not None
     examples = sorted((row for part in parts for row in part.examples), key=lambda row: example_order(row["id"]))
     return CutTable(
-        SmallTable(files, table.id_column, table.text_column, kept_only=False),
+        DocumentTable(files, table.id_column, table.text_column, kept_only=False),
         sum(part.rows_in for part in parts),
         sum((part.templates for part in parts), Counter()),
         examples[:EXAMPLES_A_REASON],
@@ -83,12 +73,12 @@ def cut_lines(table: SmallTable, config: DedupConfig, lines: str, scratch: str, 
     )
 
 
-def _count(split: Split, table: SmallTable, n_buckets: int, folder: str) -> None:
+def _count(split: Split, table: DocumentTable, n_buckets: int, folder: str) -> None:
     """Writes rows of OCCURRENCES, a file a bucket of hosts."""
     parts = [host_lines.OCCURRENCES.empty_table()]
     if "url" in table.files.schema.names:
         for batch in rows_of(table, split, ["url", table.text_column]):
-            pages = host_lines.addresses_of(batch.column("url"))
+            pages = host_lines.addresses_of(column_or(batch, "url", ""))
             texts = batch.column(table.text_column)
             known = pc.and_(pages.hosts.is_valid(), texts.is_valid()).to_numpy(zero_copy_only=False)
             counted = host_lines.occurrences(texts.filter(pa.array(known)), pages.sites[known], pages.addresses[known])
@@ -111,7 +101,7 @@ def _choose(bucket: int, config: DedupConfig, counts: str, n_splits: int, folder
         out.write(host_lines.repeats(counted, config.min_line_pages, config.min_line_share))
 
 
-def _cut(split: Split, table: SmallTable, repeats: str, identity: str, shown: str, folder: str) -> _Cut:
+def _cut(split: Split, table: DocumentTable, repeats: str, identity: str, shown: str, folder: str) -> _Cut:
     """Writes the split's rows without repeated lines, and rows of LINES for those lines that are taken from them."""
     repeated = _repeated_lines(repeats, identity)
     own = [field for field in schema_of(table) if field.name != CUT_LINES.name]
@@ -137,7 +127,7 @@ def _cut(split: Split, table: SmallTable, repeats: str, identity: str, shown: st
             out.write(batch.filter(pc.invert(emptied)))
             gone = batch.filter(emptied)
             templates.update(labels_of(gone))
-            examples += example_rows(gone, table)
+            examples += example_rows(gone, table.id_column, table.text_column)
             examples = sorted(examples, key=lambda row: example_order(row["id"]))[:EXAMPLES_A_REASON]
     return _Cut(rows_in, templates, examples)
 
@@ -154,3 +144,7 @@ def _write_lines(shown: str, lines: str) -> int:
     with RowGroupWriter(storage.join(lines, "part-00000.parquet"), LINES) as out:
         out.write(host_lines.one_of_each(pa.concat_tables(parts)))
     return out.rows
+
+
+def step(name: str, splits: Sequence[Split]) -> Step:
+    return Step(f"dedup {name}", [split.rows for split in splits], "documents")

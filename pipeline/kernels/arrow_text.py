@@ -33,3 +33,12 @@ def from_strings(texts: Iterable[str]) -> pa.Array:
     np.cumsum([len(text) for text in encoded], out=offsets[1:])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.large_string(), len(encoded), buffers)
+
+
+def to_strings(texts: pa.Array) -> list[str | None]:
+    """A string or large_string array as strs; what is no UTF-8 in it becomes U+FFFD."""
+    try:
+        return list(texts.to_pylist())
+    except UnicodeDecodeError:
+        cells = texts.cast(pa.large_binary()).to_pylist()
+        return [None if cell is None else cell.decode("utf-8", "replace") for cell in cells]

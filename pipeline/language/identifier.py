@@ -1,6 +1,7 @@
 """Language identification: a fastText model, and around it what it cannot know.
 
-The model sees a bounded sample of the text with its line ends as spaces. A label that is impossible in the text's own
+A text in capitals is judged as if it were in small letters (see `capitals`). The model sees a bounded sample of the
+text with its line ends as spaces. A label that is impossible in the text's own
 script is refused. What the text's commonest words say (see `evidence`) is weighed with what the model says, by Bayes'
 rule with the words' weight damped, since words are not independent. The languages that the model does not know but a
 list does compete as well, each with the prior `UNKNOWN_PRIOR`: where one of them wins, and where words and model are
@@ -18,10 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.kernels.arrow_text import from_strings, utf8
 from pipeline.kernels.compiling import kernel
 from pipeline.language import fasttext_model
+from pipeline.language.capitals import in_capitals, lowered
 from pipeline.language.evidence import Evidence, shipped
 from pipeline.language.labels import COMMON, NO_LANGUAGE, family, iso_639_3, scripts_of_label
 from pipeline.language.model_files import local_model, verify
@@ -127,6 +130,15 @@ class Identifier:
 
     def identify(self, texts: pa.Array, words: Words | None = None) -> Languages:
         """The languages of a string array of texts; `words` are found unless they are given. Any bytes will do."""
+        named = self._identify_as_written(texts, words)
+        capitals = in_capitals(texts)
+        if not capitals.any():
+            return named
+        mask = pa.array(capitals)
+        again = self._identify_as_written(lowered(texts.filter(mask)), None)
+        return Languages(*(pc.replace_with_mask(old, mask, new) for old, new in zip(named, again, strict=True)))
+
+    def _identify_as_written(self, texts: pa.Array, words: Words | None) -> Languages:
         data, offsets = utf8(texts)
         scripts = span_scripts(data, offsets[:-1], offsets[1:])
         evidence, n_words = self._evidence.of(words or words_of(texts), scripts.main)

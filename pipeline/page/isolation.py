@@ -29,6 +29,14 @@ PIPE_BYTES = 1 << 20  # a page goes through at once, not in turns of 64 KiB
 MAX_ANSWER = 64 << 20  # bytes
 START_SECONDS = 600.0  # wall clock for a child to start: the first on a machine compiles its kernels
 WALL_FACTOR = 10.0  # wall clock for each CPU second: only for children that neither work nor answer
+_DOUBTED = frozenset({"timeout", "memory"})  # what earlier pages may have brought about: a heap, caches that grow
+# What the child may know of the parent's environment: where programs and caches are, how text is spelt, how many
+# threads; no key, token or address that a page might make a parser give away.
+_PASSED = frozenset(
+    {"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "LD_PRELOAD",
+     "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "VIRTUAL_ENV"}
+)  # fmt: skip
+_PASSED_PREFIXES = ("LC_", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "MALLOC_")
 _QUESTION = struct.Struct("<I")  # bytes
 _ANSWER = struct.Struct("<cI")  # E extracted, or F failure; bytes of JSON
 
@@ -58,12 +66,23 @@ class PageWorker:
         self._process: subprocess.Popen[bytes] | None = None
         self._finalizer: weakref.finalize | None = None
         self._pages = 0
+        self._was_fresh = True
 
     def extract(self, html: bytes) -> Extracted | Failure:
-        """Main text and metadata of a page in UTF-8, or why there is no text. Never raises for what a page contains."""
+        """Main text and metadata of a page in UTF-8, or why there is no text. Never raises for what a page contains.
+
+        That a page takes too long or too much is believed of a process that has seen no other page.
+        """
+        found = self._ask(html)
+        if isinstance(found, Failure) and found.reason in _DOUBTED and not self._was_fresh:
+            found = self._ask(html)  # the process that failed is gone
+        return found
+
+    def _ask(self, html: bytes) -> Extracted | Failure:
         if self._pages >= (RECYCLE_PAGES_BLOCKS if self._engine == "blocks" else RECYCLE_PAGES):
             self.close()
         process = self._running()
+        self._was_fresh = self._pages == 0
         self._pages += 1
         deadline = monotonic() + self._limits.page_seconds * WALL_FACTOR
         try:
@@ -127,7 +146,8 @@ class PageWorker:
 
 def _start(engine: Engine, limits: ArchiveLimits) -> subprocess.Popen[bytes]:
     paths = [path for path in sys.path if path]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0"}
+    passed = {name: value for name, value in os.environ.items() if _is_passed(name)}
+    environment = {**passed, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0"}
     settings = json.dumps([engine, limits.max_tree_depth, limits.page_seconds, limits.page_memory_bytes])
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.page.isolation", settings],
@@ -142,6 +162,10 @@ def _start(engine: Engine, limits: ArchiveLimits) -> subprocess.Popen[bytes]:
         with suppress(OSError, AttributeError):  # beyond what a user may have, or not Linux
             fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return process
+
+
+def _is_passed(name: str) -> bool:
+    return name in _PASSED or name.startswith(_PASSED_PREFIXES)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -4,17 +4,16 @@ Nothing relies on spaces around an address, for Chinese or Thai text has none. T
 a text without a candidate costs a few scans.
 """
 
-import ipaddress
 import re
 from collections.abc import Collection
-from functools import lru_cache
 from typing import NamedTuple
 
 import regex
 
-from pipeline.privacy import phones
+from pipeline.privacy import ip_addresses, phones
 
-EMAIL_MASK, IP_MASK, PHONE_MASK, IBAN_MASK, CARD_MASK = "<EMAIL>", "<IP>", phones.MASK, "<IBAN>", "<CARD>"
+EMAIL_MASK, IP_MASK, PHONE_MASK = "<EMAIL>", ip_addresses.MASK, phones.MASK
+IBAN_MASK, CARD_MASK = "<IBAN>", "<CARD>"
 KINDS = ("email", "ip", "phone", "iban", "card")
 
 # RFC 5321: 64 octets before the sign, labels of 63 behind it. Letters are those of scripts that write spaces and
@@ -28,27 +27,6 @@ AT = regex.compile(rf"(?<=[{LETTER}0-9._%+\-])[@\uff20](?=[{LETTER}0-9])")
 RESERVED = regex.compile(
     r"(?:^|\.)example\.(?:com|net|org)(?:\.|\Z)|\.(?:example|invalid|test|localhost)\Z", regex.IGNORECASE
 )
-
-# Four numbers that no letter, digit or further number touches, be it masked.
-IPV4 = regex.compile(
-    r"(?<![0-9A-Za-z_.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9A-Za-z_]|\.[0-9]|[.:]*<(?:CARD|IBAN|PHONE)>)"
-)
-# Four numbers also count versions and sections of laws.
-VERSION = regex.compile(
-    r"(?r)(?:\b(?:version|ver|release|build|firmware|v|section|sec|clause|chapter|article|art|\u043f|\u043f\u0443\u043d\u043a\u0442\w*)"
-    r"|\u00a7|\u7248\u672c|\u7b2c|\u30d0\u30fc\u30b8\u30e7\u30f3|\ubc84\uc804|\u0432\u0435\u0440\u0441\u0438\w)[.:\uff1a]?\s{0,2}",
-    regex.IGNORECASE,
-)
-# Global unicast is 2000::/3 (RFC 4291), so that Perl's and C++'s a::b is never looked at. The end may be dotted.
-IPV6 = regex.compile(
-    r"(?<![0-9A-Za-z_:.])[23][0-9A-Fa-f]{3}:[0-9A-Fa-f:]{1,34}+(?:(?:\.[0-9]{1,3}){3})?+"
-    r"(?![0-9A-Za-z_]|\.[0-9]|[.:]*<(?:CARD|IBAN|PHONE)>)"
-)
-
-
-# What every such address has; a cheap look before the dear one.
-MAYBE_IPV4 = re.compile(r"\.[0-9]{1,3}\.[0-9]")
-MAYBE_IPV6 = re.compile(r":[0-9A-Fa-f]{0,4}:")
 
 # Length of an IBAN by country (ISO 13616, SWIFT's IBAN registry).
 _IBAN_LENGTHS = """
@@ -122,40 +100,6 @@ def _mask_emails(text: str) -> tuple[str, int]:
     return ("".join([*parts, text[done:]]) if parts else text), len(parts) // 2
 
 
-@lru_cache(4096)
-def _public(candidate: str) -> bool:
-    try:
-        address = ipaddress.ip_address(candidate)
-    except ValueError:
-        return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-def _mask_ips(text: str) -> tuple[str, int]:
-    n_ips = 0
-
-    def four(match: regex.Match[str]) -> str:
-        nonlocal n_ips
-        if not _public(match.group()) or VERSION.match(text, max(0, match.start() - 16), match.start()):
-            return match.group()
-        n_ips += 1
-        return IP_MASK
-
-    def six(match: regex.Match[str]) -> str:
-        nonlocal n_ips
-        address = match.group().removesuffix(":") if not match.group().endswith("::") else match.group()
-        if not _public(address):
-            return match.group()
-        n_ips += 1
-        return IP_MASK + match.group()[len(address) :]
-
-    if MAYBE_IPV6.search(text):
-        text = IPV6.sub(six, text)
-    if MAYBE_IPV4.search(text):
-        text = IPV4.sub(four, text)
-    return text, n_ips
-
-
 def is_iban(number: str) -> bool:
     """Length by country and check digits (ISO 7064, MOD 97-10) of an IBAN without separators."""
     if len(number) != IBAN_LENGTHS.get(number[:2]):
@@ -222,14 +166,14 @@ def mask(text: str, kinds: Collection[str] = KINDS) -> Masked:
     """Masks e-mail addresses, public IP addresses, IBANs, card numbers and telephone numbers of the given kinds.
 
     Masking twice changes nothing. Reserved domains (RFC 2606) and private, reserved and multicast addresses stay; so
-    does a number right after a word for `version`. An address that a page spells out (name at host) is not found, nor
-    is an IBAN in small letters.
+    do the numbers of versions and of sections (`pipeline.privacy.ip_addresses`). An address that a page spells out
+    (name at host) is not found, nor is an IBAN in small letters.
     """
     n_emails = n_ips = n_phones = n_ibans = n_cards = 0
     if "email" in kinds and ("@" in text or "\uff20" in text):
         text, n_emails = _mask_emails(text)
     if "ip" in kinds:
-        text, n_ips = _mask_ips(text)
+        text, n_ips = ip_addresses.mask_ips(text)
     if phones.RUN.search(text):  # a number of any of these kinds has seven digits and separators in a row
         if "iban" in kinds:
             text, n_ibans = _mask_ibans(text)

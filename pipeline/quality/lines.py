@@ -1,7 +1,8 @@
 """Characters, lines, paragraphs and sentences of texts, measured in one pass over their UTF-8.
 
 A line is what stands between line breaks, if it has something other than white space (str.isspace) on it. A paragraph
-is a part of the stripped text between two or more line breaks. A sentence is a stretch with a word in it that ends with
+is a run of lines that no blank one parts, however many of these stand between two and whatever white space is on them;
+it is compared without the white space around it. A sentence is a stretch with a word in it that ends with
 its line, or at a terminal (Sentence_Terminal or U+2026), closing marks and white space; full-width terminals need none.
 """
 
@@ -273,23 +274,20 @@ def _measure_text_lines(
 @kernel
 def _measure_paragraphs(points: np.ndarray, flags: np.ndarray, n: int, seen: _Seen, row: np.ndarray) -> None:
     """Counts the paragraphs of a text of `n` characters."""
-    begin, last = _trimmed(flags, 0, n)
-    place = begin
-    while begin < last:
-        resume = place
-        if place < last:
-            if points[place] != LINE_BREAK or points[place + 1] != LINE_BREAK:
-                place += 1
-                continue
-            while points[resume] == LINE_BREAK:
-                resume += 1
-        row[N_PARAGRAPHS] += 1
-        if _is_seen(_hash_of(points, begin, place), seen):
-            row[DUP_PARAGRAPHS] += 1
-            row[DUP_PARAGRAPH_CHARS] += place - begin
-        if place == last:
-            break
-        begin = place = resume
+    begin, first, last = 0, -1, 0  # of the line; of the paragraph that is open, -1 where none is
+    for place in range(n + 1):
+        if place < n and points[place] != LINE_BREAK:
+            continue
+        left, right = _trimmed(flags, begin, place)
+        if left < right:
+            first, last = left if first < 0 else first, right
+        if first >= 0 and (left == right or place == n):
+            row[N_PARAGRAPHS] += 1
+            if _is_seen(_hash_of(points, first, last), seen):
+                row[DUP_PARAGRAPHS] += 1
+                row[DUP_PARAGRAPH_CHARS] += last - first
+            first = -1
+        begin = place + 1
 
 
 @kernel

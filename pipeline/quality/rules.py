@@ -18,6 +18,7 @@ from pipeline.quality.profiles import keys
 from pipeline.quality.signals import SIGNALS
 from schemas.clean import ANNOTATIONS, REASONS
 from schemas.errors import UserError
+from schemas.records import FAILED
 
 OFF = ("", "off")
 NAME = re.compile(r"[a-z0-9_]+")
@@ -171,7 +172,7 @@ def chosen(
         mine = reason not in REASONS
         if mine and not NAME.fullmatch(reason):
             raise UserError(f"rules.{reason}: a rule of your own is named in a-z, 0-9 and _{nearest(reason, REASONS)}")
-        if reason in ("empty", "rule"):
+        if reason in ("empty", "rule") or reason.startswith(f"{FAILED}:"):
             raise UserError(f"rules.{reason}: this rule stays as it is; name yours differently")
         if text.strip().lower() in OFF:
             if mine:

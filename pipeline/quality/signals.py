@@ -29,7 +29,7 @@ SIGNALS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("n_bytes", pa.int32(), "bytes of T in UTF-8"),
     ("n_words", pa.int32(), "words; characters in scripts without spaces"),
     ("n_lines", pa.int32(), "lines"),
-    ("n_paragraphs", pa.int32(), "paragraphs: parts of T between two or more line breaks"),
+    ("n_paragraphs", pa.int32(), "paragraphs: runs of lines without a blank one between them"),
     ("n_sentences", pa.int32(), "sentences"),
     ("n_long_lines", pa.int32(), "lines of 200 characters or more (mC4)"),
     ("mean_word_length", pa.float64(), "characters a word of a spaced script; null in scripts without spaces"),

@@ -11,13 +11,14 @@ from typing import NoReturn
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from pipeline.exit_status import JobBody, run_to_exit_status
+from pipeline.exit_status import INTERRUPTED, JobBody, run_to_exit_status
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import foreign_source, stage_source
 from pipeline.store import run_records, storage
+from pipeline.workers.guard import FEW
 from schemas.errors import UserError
-from schemas.records import RunRecord
+from schemas.records import FAILED, Account, RunRecord
 
 Run = Callable[..., RunRecord]  # of a session (or LazySession), a Config, a Source and the folder to write
 
@@ -62,6 +63,7 @@ def add_input_flags(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("where")
     where.add_argument("--input", nargs="+", required=True, help="archives: files, folders, .paths lists, URLs")
     where.add_argument("--root", required=True, help="folder of the corpus, made if it is not there")
+    where.add_argument("--replace", action="store_true", help="take out earlier archives that are not asked for")
 
 
 def positive(text: str) -> int:
@@ -90,6 +92,27 @@ def say_done(stage: str, rows_in: int, rows_out: int, began: float, unit: str = 
     say(f"{stage:8} {rows_in:,} in, {rows_out:,} {unit} out ({seconds:.1f} s, {rate:,.0f}/s)")
 
 
+def say_failed(stage: str, account: Account, max_failed_text_share: float) -> None:
+    """Tells of texts that the stage's code failed on, by step. Raises, as a bug does, when they are all texts or more
+    than a few and that share: then it is no text's fault."""
+    failed = {step: rows for reason, rows in account["dropped"].items() if (step := _failed_step(reason))}
+    rows, rows_in = sum(failed.values()), account["rows_in"]
+    if not rows:
+        return
+    by_step = ", ".join(f"{step} {count:,}" for step, count in failed.items())
+    told = f"{rows:,} of {rows_in:,} texts failed ({by_step})"
+    if rows == rows_in or rows > max(FEW, max_failed_text_share * rows_in):
+        raise RuntimeError(
+            f"{stage}: {told}: see the log for the first; max_failed_text_share = {max_failed_text_share:g}"
+        )
+    say(f"{stage:8} {told}: dropped as {FAILED}:STEP, the log has the first")
+
+
+def _failed_step(reason: str) -> str:
+    rule, _, step = reason.partition(":")
+    return step if rule == FAILED else ""
+
+
 def say(line: str) -> None:
     print(line, flush=True)
 
@@ -103,7 +126,8 @@ def run_body(body: JobBody, argv: Sequence[str] | None) -> int:
 def program(main: Callable[[], int]) -> NoReturn:
     """A job as a process of its own: runs it, ends its session in good order, exits with its status."""
     status = main()
-    if running := SparkSession.getActiveSession():
+    running = SparkSession.getActiveSession()
+    if running and status != INTERRUPTED:  # Ctrl-C is for the JVM as well
         running.stop()
     sys.exit(status)
 

@@ -1,8 +1,12 @@
 """The Spark session that every job shares. What the user set with --conf or spark-defaults stays as set."""
 
+import logging
 import os
+import signal
 import sys
+import threading
 from dataclasses import dataclass
+from typing import NoReturn
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
@@ -21,6 +25,25 @@ DEFAULTS = {
 }
 
 
+_owner = os.getpid()
+_held: list[object] = []  # connections to the JVM
+
+
+def _hold_connections() -> None:
+    """Before a fork: the child has none of the other threads, so py4j's connections of theirs would be collected there
+    and, as that shuts the socket itself down, end in the parent, too."""
+    if SparkContext._gateway is not None:
+        _held.extend(SparkContext._gateway._gateway_client.deque)
+
+
+def _release_connections() -> None:
+    if os.getpid() == _owner:  # a child that forks in its turn still holds them
+        _held.clear()
+
+
+os.register_at_fork(before=_hold_connections, after_in_parent=_release_connections)
+
+
 def session(app_name: str, partitions: int | None = None) -> SparkSession:
     """The running session or a new one; `partitions` sets the shuffle partitions (results never depend on it)."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -33,7 +56,17 @@ def session(app_name: str, partitions: int | None = None) -> SparkSession:
         builder = builder.config("spark.sql.shuffle.partitions", str(partitions))
     elif "spark.sql.shuffle.partitions" not in given and _is_local(given):
         builder = builder.config("spark.sql.shuffle.partitions", "4")  # 200 tasks cost more than the work on a laptop
-    return builder.getOrCreate()
+    running = builder.getOrCreate()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, _interrupt)
+    return running
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """Ctrl-C, in place of Spark's handler: that one asks the JVM, while an answer of it is read, to cancel its jobs,
+    which it does by itself, and py4j writes traces of both."""
+    logging.disable()
+    raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,20 @@
 """Where a stage reads: the finished stage before it, or any Parquet table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.spark import tables
+from pipeline.spark.document_frame import DEFAULTS, document_frame
 from pipeline.store import run_records, storage
+from pipeline.store.document_table import READING, DocumentTable, document_table
 from schemas.errors import UserError
-from schemas.records import RUN, STAGES, UNLABELLED
+from schemas.records import RUN, STAGES
 
 TABLE_OF = {"extract": "documents", "clean": "documents", "dedup": "documents", "sample": "data"}
-
-# Columns of the corpus that any other table may lack.
-DEFAULTS: dict[str, Column | Any] = {
-    "url": "",
-    "date": "",
-    "dump": "",
-    "file_path": "",
-    **UNLABELLED,
-    "language_score": 0.0,
-    "top_langs": "{}",
-    "minhash_cluster_size": 1,
-}
-DEDUP_COLUMNS = ("cluster_id", "minhash_cluster_size")
+MADE_BY_STAGES = ("cluster_id", "minhash_cluster_size", "drop_reason")
 
 
 @dataclass(frozen=True)
@@ -38,34 +27,20 @@ class Source:
     text_column: str = "text"
     id_column: str = "id"
     folder: str = ""  # of that stage
-    added: list[str] = field(default_factory=list)
+
+    def table(self) -> DocumentTable:
+        """For tasks; rows that an earlier stage dropped do not count. UserError where it cannot be read."""
+        return document_table(self.path, self.id_column, self.text_column, kept_only=self.stage is not None)
 
     def open(self, spark: SparkSession, required: Sequence[str]) -> DataFrame:
-        """The table with `id` and `text` named so and the usual columns there; `added` lists what was not."""
-        renamed = {self.id_column: "id", self.text_column: "text"}
-        foreign = {new: old for old, new in renamed.items()}
-        needs = [foreign.get(name, name) for name in required if self.stage or name in foreign]
-        table = tables.read(spark, self.path, needs)
-        for old, new in renamed.items():
-            if old != new and new in table.columns:
-                raise UserError(f"{self.path} has both {old!r} and {new!r}: drop or rename {new!r}")
-        table = table.withColumnsRenamed(renamed)
-        table = table.withColumn("id", F.col("id").cast("string")).withColumn("text", F.col("text").cast("string"))
-        if self.stage is None and not table.where(F.col("id").isNull()).isEmpty():
-            raise UserError(f"{self.path} has rows without {self.id_column!r}: fill them or name another --id-column")
+        """For the engine, with `id` and `text` named so and the usual columns there; a foreign table has no others."""
+        if self.stage is None:
+            return document_frame(spark, self.table(), ("id", "text", *DEFAULTS, "cluster_id"))
+        table = tables.read(spark, self.path, required)
         for name, value in DEFAULTS.items():
             if name not in table.columns:
-                self.added.append(name)
                 table = table.withColumn(name, F.lit(value))
-        if "cluster_id" not in table.columns:
-            self.added.append("cluster_id")
-            table = table.withColumn("cluster_id", F.col("id"))
-        return table
-
-    def as_given(self, table: DataFrame) -> DataFrame:
-        """Without the columns that `open` added, names as the user has them."""
-        named = {"id": self.id_column, "text": self.text_column}
-        return table.drop(*(name for name in self.added if name not in DEDUP_COLUMNS)).withColumnsRenamed(named)
+        return table if "cluster_id" in table.columns else table.withColumn("cluster_id", F.col("id"))
 
 
 def stage_source(root: str, stage: str) -> Source:
@@ -90,7 +65,7 @@ def foreign_source(path: str, text_column: str, id_column: str) -> Source:
     if text_column == id_column:
         raise UserError(f"--id-column {id_column} is the text column as well; name two columns")
     for flag, name in (("--text-column", text_column), ("--id-column", id_column)):
-        if name in (*DEDUP_COLUMNS, "drop_reason"):
+        if name in MADE_BY_STAGES:
             raise UserError(f"{flag} {name}: a column that the stages make themselves; rename it")
-    known = run_records.fingerprint([storage.listing(path), text_column, id_column])
+    known = run_records.fingerprint([storage.listing(path), text_column, id_column, READING])
     return Source(path, {"input": known}, text_column=text_column, id_column=id_column)

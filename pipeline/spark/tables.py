@@ -20,6 +20,7 @@ from schemas.records import (
     Example,
 )
 
+AS_NAMED = {"__globPaths__": "false"}  # a [ or * of a path is a letter of it
 BROADCAST_ROWS = 1_000_000  # of two or three narrow columns: under 100 MB in every process
 
 
@@ -38,7 +39,7 @@ def read(spark: SparkSession, path: str, required: Iterable[str]) -> DataFrame:
         raise UserError(f"{path}: no such table")
     if not any(name.endswith(".parquet") for name in [path, *storage.listing(path)]):
         raise UserError(f"{path}: no Parquet file in it")
-    table = spark.read.option("recursiveFileLookup", "true").parquet(engine_path(path))
+    table = spark.read.options(**AS_NAMED, recursiveFileLookup="true").parquet(engine_path(path))
     for column in required:
         if column not in table.columns:
             raise UserError(f"{path} has no column {column!r}; it has {', '.join(table.columns)}")
@@ -52,7 +53,7 @@ def write(table: DataFrame, path: str) -> None:
 
 def written(spark: SparkSession, path: str) -> DataFrame:
     """A table just written: counts come from here, never from what was meant to be written."""
-    return spark.read.parquet(engine_path(path))
+    return spark.read.options(**AS_NAMED).parquet(engine_path(path))
 
 
 def column(name: str) -> Column:

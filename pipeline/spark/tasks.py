@@ -9,8 +9,11 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from pipeline.spark.session import LazySession, started
 from pipeline.spark.stage_progress import stage_progress
+from pipeline.workers.processes import process_runner
 from pipeline.workers.tasks import Step, TaskRunner
+from schemas.errors import UserError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,7 +37,7 @@ def engine_runner(spark: SparkSession) -> TaskRunner:
         def task(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 for place, item in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    answer = pickle.dumps(function(pickle.loads(item)))
+                    answer = pickle.dumps(_answer(function, pickle.loads(item)))
                     yield pa.RecordBatch.from_pydict({"place": [place], "answer": [answer]}, schema=_ANSWERS)
 
         if not items:
@@ -42,6 +45,24 @@ def engine_runner(spark: SparkSession) -> TaskRunner:
         with stage_progress(spark, step.name) if step else nullcontext():
             given = one_row_a_task(spark, [pickle.dumps(item) for item in items], "binary")
             rows = given.mapInArrow(task, "place long, answer binary").collect()
-        return [pickle.loads(row["answer"]) for row in sorted(rows, key=lambda row: row["place"])]
+        answers = [pickle.loads(row["answer"]) for row in sorted(rows, key=lambda row: row["place"])]
+        for answer in answers:
+            if isinstance(answer, UserError):
+                raise answer
+        return answers
 
     return run_tasks
+
+
+def _answer(function: Callable[[T], R], item: T) -> R | UserError:
+    """What the user can mend is an answer: the engine would try it again, and tell of it in a hundred lines."""
+    try:
+        return function(item)
+    except UserError as error:
+        return error
+
+
+def cheapest_runner(engine: SparkSession | LazySession) -> TaskRunner:
+    """By processes on a local master, whose engine need not start; else by the engine's tasks."""
+    cores = engine.local_cores() if isinstance(engine, LazySession) else None
+    return process_runner(cores) if cores else engine_runner(started(engine))

@@ -5,131 +5,201 @@ copied with a new last column, and no text is read (`pipeline.store.last_column`
 """
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
-from pipeline.config import CleanConfig
-from pipeline.kernels.arrow_text import from_strings
-from pipeline.language.identifier import Identifier
-from pipeline.lists.bad_words import BadWords
-from pipeline.lists.contamination import Contamination
-from pipeline.lists.url_lists import UrlLists
-from pipeline.privacy.masks import Masked, mask
-from pipeline.privacy.repair import repair
+from pipeline.kernels.arrow_text import from_strings, to_strings
 from pipeline.quality.rules import Decider
-from pipeline.quality.signals import SIGNALS, StopWords, signal_columns
-from pipeline.spark import tables
+from pipeline.stages.annotate import ANNOTATED, PASSED_ON, Annotator, as_array
 from pipeline.store import last_column, storage
-from pipeline.store.parquet_files import open_parquet
-from pipeline.words.words import words_of
-from pipeline.workers.tasks import TaskRunner
-from schemas.clean import ANNOTATIONS, VERDICT
+from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of
+from pipeline.store.examples import Shown, chosen_examples, example_rows, first_examples
+from pipeline.store.ledger import totals
+from pipeline.store.parquet_files import batches_of, open_parquet
+from pipeline.store.row_groups import RowGroupWriter
+from pipeline.store.table_splits import BATCH_BYTES, BATCH_ROWS, Split, part_file
+from pipeline.workers.guard import Failure, Guard
+from pipeline.workers.tasks import Step, TaskRunner
+from schemas.clean import VERDICT
+from schemas.records import FAILED, UNLABELLED, Counts, Example
 
-VERSION = 3
-REQUIRED = ("id", "text")
-ANNOTATED = pa.schema([(name, kind) for name, kind, _ in (*ANNOTATIONS, *SIGNALS)])
+T = TypeVar("T")
+
+VERSION = 4
 CLEANED = ANNOTATED.append(pa.field(*VERDICT))
-PASSED_ON = ("id", "text", "url", "date", "dump", "file_path", "opt_out")  # text is replaced
+MOST_TASKS = 4096
+MISSING = {"opt_out": None}  # of a table without the column; else the empty string
 
 
-class Annotator:
-    """Makes annotated columns. Built where the job starts, so that lists are read once and from there; pickles to
-    arrays. The language model is loaded by each worker, once."""
+class Judged(NamedTuple):
+    """What a task wrote. counts: by label and reason, None for kept. first: by reason, the ids that come first in the
+    order of examples, each with its file's name."""
 
-    def __init__(
-        self, config: CleanConfig, stop_words: Mapping[str, Sequence[str]], model_checksum: str | None = None
-    ) -> None:
-        """UserError where a file of the config's is not what it should be. stop_words: by key of a profile.
-
-        model_checksum: SHA-256 that the model of every worker must have.
-        """
-        self._model, self._mask = (config.model, model_checksum), config.mask
-        self._stop_words = StopWords(stop_words)
-        sources, size = config.decontaminate.sources, config.decontaminate.ngram_size
-        self._contamination = Contamination.load(sources, size, config.mask) if sources else None
-        self._bad_words = BadWords(config.bad_words) if config.bad_words else None
-        self._block_lists = UrlLists(config.block_lists) if config.block_lists else None
-
-    def summary(self) -> list[str]:
-        """Lines for the log: what the lists hold."""
-        lists = (self._block_lists, self._bad_words, self._contamination)
-        return [line for a_list in lists if a_list for line in a_list.summary()]
-
-    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Rows of ANNOTATED. All but the text's own repair is said of the text as it is kept: repaired and masked."""
-        masked = [mask(repair(text or ""), self._mask) for text in _strings(batch.column("text"))]
-        texts = from_strings([text.text for text in masked])
-        words = words_of(texts)
-        named = _identifier(*self._model).identify(texts, words)
-        columns: dict[str, Any] = {name: batch.column(name) for name in PASSED_ON}
-        columns |= {"text": texts, **named._asdict()}
-        columns |= {name: [getattr(text, name) for text in masked] for name in Masked._fields if name != "text"}
-        languages, scripts = named.language.to_pylist(), named.language_script.to_pylist()
-        columns |= signal_columns(texts, words, languages, scripts, self._stop_words)
-        if self._block_lists:
-            hits = [(hit or ":").split(":", 1) for hit in self._block_lists.match(batch.column("url"))]
-            for kind in ("host", "url"):
-                columns[f"blocked_{kind}"] = [name if what == kind else None for what, name in hits]
-        if self._contamination:
-            columns["contaminated_by"] = self._contamination.flag(words)
-        if self._bad_words:
-            columns["n_bad_words"] = self._bad_words.count(words, languages)
-        arrays = [_as_array(columns.get(field.name), field.type, batch.num_rows) for field in ANNOTATED]
-        return pa.RecordBatch.from_arrays(arrays, schema=ANNOTATED)
+    counts: Counter[tuple[str, str | None]]
+    first: dict[str | None, list[tuple[str, str]]]
 
 
-@functools.cache
-def _identifier(model: str, checksum: str | None) -> Identifier:
-    """Loaded once a worker."""
-    return Identifier(model or None, checksum=checksum)
+def others_of(table: DocumentTable) -> list[str]:
+    """Columns of a foreign table that pass through: all that no column of CLEANED stands for."""
+    known = {table.id_column, table.text_column, *CLEANED.names}
+    return [name for name in table.files.schema.names if name not in known]
 
 
-def _strings(column: pa.Array) -> list[str | None]:
-    """A string column as str; what is no UTF-8 in it becomes U+FFFD."""
-    try:
-        return list(column.to_pylist())
-    except UnicodeDecodeError:
-        raw = column.cast(pa.large_binary()).to_pylist()
-        return [None if cell is None else cell.decode("utf-8", "replace") for cell in raw]
+@dataclass(frozen=True)
+class Cleaning:
+    """A task: writes rows of CLEANED, one a document of its splits, with the columns `others` of the table before the
+    verdict, a file a split. Texts that the annotator fails on, or takes more CPU time for than `text_seconds`, have no
+    annotations and FAILED as their reason."""
+
+    table: DocumentTable
+    others: Sequence[str]
+    folder: str
+    annotate: Annotator
+    decide: Decider
+    text_seconds: float
+
+    def __call__(self, splits: Sequence[Split]) -> Judged:
+        given, others = self.table.files.schema, self.others
+        schema = pa.schema([*ANNOTATED, *(given.field(name) for name in others), pa.field(*VERDICT)])
+        named = {"id": self.table.id_column, "text": self.table.text_column}
+        needed = dict.fromkeys([*(named.get(name, name) for name in PASSED_ON), *others])
+        there = [name for name in needed if name in given.names]
+        judged = []
+        with guarded(self.annotate, self.text_seconds) as guard:
+            for split in splits:
+                path = part_file(self.folder, split)
+                with RowGroupWriter(path, schema, plain=("id", "text"), most_bytes=BATCH_BYTES) as out:
+                    for batch in rows_of(self.table, split, there):
+                        columns = [column_or(batch, named.get(name, name), MISSING.get(name, "")) for name in PASSED_ON]
+                        rows = cleaned(guard, pa.RecordBatch.from_arrays(columns, list(PASSED_ON)), self.decide)
+                        *annotations, verdicts = rows.columns
+                        cells = [*annotations, *(batch.column(name) for name in others), verdicts]
+                        out.write(pa.RecordBatch.from_arrays(cells, schema=schema))
+                        judged.append(_judged(rows, verdicts, path.rpartition("/")[2]))
+        return _added_up(judged)
 
 
-def _as_array(values: Any, kind: pa.DataType, rows: int) -> pa.Array:
-    """A column as its table has it; null where nothing was looked for."""
-    if values is None:
-        return pa.nulls(rows, kind)
-    return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)
+def clean(run_tasks: TaskRunner, cleaning: Cleaning) -> Judged:
+    """The whole table, in tasks of some splits."""
+    chunks = _chunks(cleaning.table.files.splits)
+    sizes = [sum(split.rows for split in chunk) for chunk in chunks]
+    return _added_up(run_tasks(cleaning, chunks, Step("clean", sizes, "documents")))
 
 
-def clean(documents: DataFrame, annotate: Annotator, decide: Decider) -> DataFrame:
-    """Rows of CLEANED, one a document."""
-
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            annotated = annotate(batch)
-            yield pa.RecordBatch.from_arrays([*annotated.columns, decide(annotated)], schema=CLEANED)
-
-    if "opt_out" not in documents.columns:  # tables that extract has not written
-        documents = documents.withColumn("opt_out", F.lit(None).cast("string"))
-    return documents.select(*PASSED_ON).mapInArrow(run, tables.spark_schema(CLEANED))
+def guarded(annotate: Annotator, text_seconds: float) -> Guard:
+    return Guard("clean", lambda batch: [annotate(batch)], text_seconds)
 
 
-def decide_again(run_tasks: TaskRunner, source: str, target: str, decide: Decider) -> None:
-    """Writes the table `source`, rows of CLEANED, to the folder `target` with new verdicts, one task a file."""
+def cleaned(guard: Guard, batch: pa.RecordBatch, decide: Decider) -> pa.RecordBatch:
+    """Rows of CLEANED, one a row of the batch, in its order. guard: over an Annotator."""
+    parts = []
+    for given, made in guard(batch):
+        if isinstance(made, Failure):
+            parts.append(_failed_row(given, made.step))
+        else:
+            parts += [
+                pa.RecordBatch.from_arrays([*annotated.columns, decide(annotated)], schema=CLEANED)
+                for annotated in made
+            ]
+    return _batch(pa.Table.from_batches(parts, CLEANED))
+
+
+def _failed_row(given: pa.RecordBatch, step: str) -> pa.RecordBatch:
+    """The row as it came, its text as it was."""
+    columns: dict[str, Any] = {name: given.column(name) for name in PASSED_ON}
+    columns["text"] = from_strings([text or "" for text in to_strings(given.column("text"))])
+    columns[VERDICT[0]] = [f"{FAILED}:{step}"]
+    arrays = [as_array(columns.get(field.name), field.type, given.num_rows) for field in CLEANED]
+    return pa.RecordBatch.from_arrays(arrays, schema=CLEANED)
+
+
+def _judged(rows: pa.RecordBatch, verdicts: pa.Array, file: str) -> Judged:
+    """rows: with at least id, language and language_script."""
+    reasons = verdicts.to_pylist()
+    by_reason: dict[str | None, list[str]] = defaultdict(list)
+    for name, reason in zip(rows.column("id").to_pylist(), reasons, strict=True):
+        by_reason[reason].append(name)
+    first = {reason: [(name, file) for name in first_examples(names)] for reason, names in by_reason.items()}
+    return Judged(Counter(zip(labels_of(rows), reasons, strict=True)), first)
+
+
+def _added_up(parts: Iterable[Judged]) -> Judged:
+    counts: Counter[tuple[str, str | None]] = Counter()
+    first: dict[str | None, list[tuple[str, str]]] = {}
+    for part in parts:
+        counts.update(part.counts)
+        for reason, named in part.first.items():
+            file_of = dict([*first.get(reason, []), *named])
+            first[reason] = [(name, file_of[name]) for name in first_examples(file_of)]
+    return Judged(counts, first)
+
+
+def counts_of(judged: Judged) -> Counts:
+    counts: Counts = {}
+    for (label, reason), rows in judged.counts.items():
+        counts.setdefault(label, {})[reason] = rows
+    return counts
+
+
+def examples(run_tasks: TaskRunner, folder: str, judged: Judged, with_texts: bool) -> list[Example]:
+    """Of each reason, read from the table that was written to the folder."""
+    ids_of: dict[str, list[str]] = defaultdict(list)
+    for name, file in (one for named in judged.first.values() for one in named):
+        ids_of[file].append(name)
+    reading = functools.partial(_shown, folder=folder, with_texts=with_texts)
+    seen = itertools.chain(*run_tasks(reading, sorted(ids_of.items())))
+    candidates = {reason: [name for name, _ in named] for reason, named in judged.first.items()}
+    return chosen_examples(candidates, seen, totals(counts_of(judged)))
+
+
+def _shown(named: tuple[str, list[str]], folder: str, with_texts: bool) -> list[Shown]:
+    file, ids = named
+    columns = ["id", "url", *UNLABELLED, *(["text"] if with_texts else [])]
+    wanted, rows = pa.array(ids, pa.string()), []
+    for batch in batches_of(storage.join(folder, file), BATCH_ROWS, columns):
+        rows += example_rows(batch.filter(pc.is_in(batch.column("id"), value_set=wanted)), "id", "text")
+    return rows
+
+
+def decide_again(run_tasks: TaskRunner, source: str, target: str, decide: Decider) -> Judged:
+    """Writes the table `source`, as `clean` writes it, to the folder `target` with new verdicts, file by file. Rows
+    that failed have nothing to decide over and keep theirs."""
     names = [name for name in storage.listing(source) if name.endswith(".parquet")]
-    run_tasks(functools.partial(_decide_file, source=source, target=target, decide=decide), names)
+    task = functools.partial(_decide_files, source=source, target=target, decide=decide)
+    return _added_up(run_tasks(task, _chunks(names)))
 
 
-def _decide_file(name: str, source: str, target: str, decide: Decider) -> None:
+def _decide_files(names: Sequence[str], source: str, target: str, decide: Decider) -> Judged:
+    return _added_up(_decide_file(name, source, target, decide) for name in names)
+
+
+def _decide_file(name: str, source: str, target: str, decide: Decider) -> Judged:
     path = storage.join(source, name)
+    needed = dict.fromkeys((*decide.columns, "id", *UNLABELLED, VERDICT[0]))
     with open_parquet(path) as file:
-        there = [column for column in decide.columns if column in file.schema_arrow.names]
-        groups = (file.read_row_group(place, there) for place in range(file.num_row_groups))
-        verdicts = [decide(_batch(group)) for group in groups]
+        there = [column for column in needed if column in file.schema_arrow.names]
+        groups = [_batch(file.read_row_group(place, there)) for place in range(file.num_row_groups)]
+    verdicts = [_verdicts(group, decide) for group in groups]
     last_column.replace_last_column(path, storage.join(target, name), VERDICT[0], verdicts)
+    return _added_up(_judged(*one, file=name) for one in zip(groups, verdicts, strict=True))
+
+
+def _chunks(items: Sequence[T]) -> list[Sequence[T]]:
+    """Items for at most MOST_TASKS tasks, whose answers the caller holds all at once."""
+    size = -(-len(items) // MOST_TASKS)
+    return [items[at : at + size] for at in range(0, len(items), size or 1)]
+
+
+def _verdicts(group: pa.RecordBatch, decide: Decider) -> pa.Array:
+    before = group.column(VERDICT[0]).cast(pa.string())
+    failed = pc.fill_null(pc.starts_with(before, f"{FAILED}:"), False)
+    return pc.if_else(failed, before, decide(group))
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

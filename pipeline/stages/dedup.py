@@ -16,36 +16,42 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from pipeline.config import DedupConfig
+from pipeline.duplicates import survivors as survivors_of
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
-from pipeline.duplicates.signature_table import signature_rows
+from pipeline.duplicates.signature_table import Signer, guarded_signature_rows
+from pipeline.duplicates.survivors import split_by_split
 from pipeline.spark import tables
 from pipeline.spark.components import components
+from pipeline.spark.document_frame import PLACE
 from pipeline.stages import earlier
 from pipeline.stages.candidates import candidates, similarities
 from pipeline.store import storage
-from schemas.dedup import SIGNATURES
+from pipeline.store.document_table import DocumentTable
+from pipeline.workers.guard import Guard
+from schemas.dedup import SIGNATURES, SIGNING_FAILED
 from schemas.records import Counts
+from schemas.repeated_lines import CUT_LINES
 
-VERSION = 3
-REQUIRED = ("id", "text")
+VERSION = 4
+READ = (*PLACE, "id", "text", "url", "date", "language", "language_script", "quality")  # of a document
+MOST_TASKS = 4096
+_WRITTEN = pa.schema([("label", pa.string()), ("rows", pa.int64())])
 
 
 def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
-    """A row a document, without its text: the signature and what decides which copy stays."""
-    hasher, min_shingles = config.hasher(), config.min_shingles
+    """A row a document, without its text: the signature and what decides which copy stays.
+
+    documents: columns id, text, quality (-inf: unknown), date, language, language_script.
+    """
+    signer, text_seconds = Signer(config.hasher(), config.min_shingles), config.text_seconds
 
     def sign(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield from signature_rows(batch, hasher, min_shingles)
+        with Guard("dedup", signer, text_seconds) as guard:
+            for batch in batches:
+                yield from guarded_signature_rows(guard, signer, batch)
 
-    quality = tables.column(config.quality_column).cast("double") if config.quality_column else F.lit(0.0)
     rows = documents.select(
-        "id",
-        "text",
-        F.coalesce(F.nanvl(quality, F.lit(None)), F.lit(float("-inf"))).alias("quality"),
-        F.coalesce(F.col("date").cast("string"), F.lit("")).alias("date"),
-        "language",
-        "language_script",
+        "id", "text", "quality", F.coalesce("date", F.lit("")).alias("date"), "language", "language_script"
     )
     return rows.mapInArrow(sign, tables.spark_schema(SIGNATURES))
 
@@ -111,7 +117,7 @@ def clusters(
     scratch: str,
     known: DataFrame | None = None,
 ) -> DataFrame:
-    """Rows of schemas.dedup.CLUSTERS for every document that has a copy.
+    """Rows of schemas.dedup.CLUSTERS for every document that has a copy, and those that have no signature.
 
     `united`: from `unite`, read from files. `crawls`: fingerprints of the earlier ones, in order; `known`: from
     `known_copies`. A document is known by its `node`, those of its text by their `rep`; a component holds the nodes
@@ -124,6 +130,8 @@ def clusters(
         tables.write(table, path)
         return tables.written(spark, path)
 
+    signed = F.col("text_hash").isNotNull()
+    unsigned, united = united.where(~signed & (F.col("age") == new_age)), united.where(signed)
     folded = settled(fold(united, known), "folded")
     banded = folded.where(F.col("bands").isNotNull()).withColumn("earlier", F.col("age") < new_age)
     least = config.threshold if config.verify == "jaccard" else 0.0
@@ -145,7 +153,7 @@ def clusters(
     measured = members.join(edges, _pair_of("rep", "kept_rep") == F.struct("a", "b"), "left")
     exact = F.col("rep") == F.col("kept_rep")
     dropped = (F.col("age") == new_age) & (F.col("node") != F.col("kept_node"))
-    return measured.select(
+    copies = measured.select(
         "id",
         "cluster_id",
         "minhash_cluster_size",
@@ -153,6 +161,23 @@ def clusters(
         F.when(exact, F.lit(1.0)).otherwise(F.col("similarity")).alias("similarity"),
         F.get(names, F.col("age")).alias("crawl"),
         F.get(names, F.col("kept_age")).alias("cluster_crawl"),
+        "language",
+        "language_script",
+    )
+    return copies.unionByName(_failed(unsigned))
+
+
+def _failed(unsigned: DataFrame) -> DataFrame:
+    """Rows of CLUSTERS for documents that are compared with none."""
+    nothing = F.lit(None).cast("string")
+    return unsigned.select(
+        "id",
+        F.col("id").alias("cluster_id"),
+        F.lit(1).cast("long").alias("minhash_cluster_size"),
+        F.lit(SIGNING_FAILED).alias("drop_reason"),
+        F.lit(None).cast("double").alias("similarity"),
+        nothing.alias("crawl"),
+        nothing.alias("cluster_crawl"),
         "language",
         "language_script",
     )
@@ -201,28 +226,55 @@ def without_templates(pages: DataFrame) -> tuple[DataFrame, DataFrame]:
     return pages.where(~emptied), pages.where(emptied).withColumn("drop_reason", F.lit("template"))
 
 
-def one_row_an_id(documents: DataFrame) -> DataFrame:
-    """The documents, where of several with one id the longest stays (ties by a hash of the whole row)."""
-    whole = F.to_json(F.struct(*tables.columns(documents)))  # a hash of the columns would take null for nothing
-    order = (-F.coalesce(F.length("text"), F.lit(0)), F.xxhash64(whole), whole)
-    rank = F.row_number().over(Window.partitionBy("id").orderBy(*order))
-    return documents.withColumn("_rank", rank).where(F.col("_rank") == 1).drop("_rank")
+def one_row_an_id(documents: DataFrame, digests: DataFrame) -> DataFrame:
+    """`split` and `row` of documents, where of several with one id the longest stays, ties by a hash of the whole row.
+
+    documents: columns split, row, id, text. digests: split, row, digest.
+    """
+    length = F.coalesce(F.length("text"), F.lit(0)).alias("length")
+    sized = documents.select(*PLACE, "id", length).join(digests, list(PLACE))
+    rank = F.row_number().over(Window.partitionBy("id").orderBy(F.col("length").desc(), "digest", *PLACE))
+    return sized.withColumn("rank", rank).where(F.col("rank") == 1).select(*PLACE)
 
 
 def survivors(documents: DataFrame, clustered: DataFrame) -> DataFrame:
-    """The kept documents with all their columns, `cluster_id` and `minhash_cluster_size`."""
+    """The rows of `documents` that are kept, with `minhash_cluster_size`."""
     verdicts = clustered.where(F.col("crawl").isNull()).select(
         "id", "minhash_cluster_size", F.col("drop_reason").alias("_dropped")
     )
-    own = documents.drop("cluster_id", "minhash_cluster_size")
-    joined = own.join(tables.small(verdicts, clustered.count()), "id", "left").where(F.col("_dropped").isNull())
+    joined = documents.join(tables.small(verdicts, clustered.count()), "id", "left").where(F.col("_dropped").isNull())
     size = F.coalesce("minhash_cluster_size", F.lit(1)).cast("long")
-    return joined.select(*tables.columns(own), F.col("id").alias("cluster_id"), size.alias("minhash_cluster_size"))
+    return joined.select(*documents.columns, size.alias("minhash_cluster_size"))
 
 
-def account(given: DataFrame, documents: DataFrame, clustered: DataFrame, kept: DataFrame) -> Counts:
+def write_survivors(kept: DataFrame, table: DocumentTable, folder: str) -> Counts:
+    """Writes kept rows with all columns of the table, a file a split, and counts what was written.
+
+    kept: columns split, row, minhash_cluster_size; with `text` and `cut_lines` these stand for the table's own.
+    """
+    splits = table.files.splits
+
+    def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for number, rows in split_by_split(batches):
+            labels = survivors_of.write_survivors(table, splits[number], rows, folder)
+            yield pa.RecordBatch.from_pydict({"label": list(labels), "rows": list(labels.values())}, schema=_WRITTEN)
+
+    columns = [name for name in (*PLACE, "minhash_cluster_size", "text", CUT_LINES.name) if name in kept.columns]
+    placed = kept.select(*columns).repartition(min(len(splits), MOST_TASKS), "split").sortWithinPartitions(*PLACE)
+    receipts = placed.mapInArrow(write, tables.spark_schema(_WRITTEN)).collect()
+    if not receipts:  # a table without a row has its columns all the same
+        none = pa.table({"row": pa.array([], pa.int64()), "minhash_cluster_size": pa.array([], pa.int64())})
+        survivors_of.write_survivors(table, splits[0], none, folder)
+    counts: Counts = {}
+    for receipt in receipts:
+        reasons = counts.setdefault(receipt["label"], {None: 0})
+        reasons[None] += receipt["rows"]
+    return counts
+
+
+def account(given: DataFrame, documents: DataFrame, clustered: DataFrame, kept: Counts) -> Counts:
     """Rows by language and reason: kept ones as written, dropped ones as in `clustered`, the rest shared an id."""
-    counts = tables.count_reasons(kept.drop("drop_reason"))
+    counts = {name: dict(reasons) for name, reasons in kept.items()}
     for name, reasons in tables.count_reasons(clustered.where(F.col("drop_reason").isNotNull())).items():
         counts.setdefault(name, {}).update(reasons)
     if documents is not given:

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
+from pipeline.archive.manifest import Archive
+from pipeline.stages.extract import file_name
 from pipeline.store import storage
 from pipeline.store.parquet_files import batches_of
 from pipeline.workers.tasks import TaskRunner
@@ -66,6 +68,17 @@ def refused(run_tasks: TaskRunner, folder: str, names: Iterable[str]) -> set[str
     }
 
 
+def others(run_tasks: TaskRunner, folder: str, archives: Sequence[Archive]) -> list[Archive]:
+    """The archives with a receipt in `folder` whose paths are not those of `archives`, by path. Where they are is not
+    known any more: their location is empty."""
+    asked = {file_name(archive) for archive in archives}
+    paths = {archive.file_path for archive in archives}
+    names = [name for name in storage.listing(storage.join(folder, "inputs")) if name not in asked]
+    found = run_tasks(functools.partial(_archives, folder=folder), _tasks(names))
+    kept = [archive for part in found for archive in part if archive.file_path not in paths]
+    return sorted(kept, key=lambda archive: archive.file_path)
+
+
 def examples(total: Totals, folder: str) -> list[Example]:
     """The pages picked, documents first, then by reason."""
     shown = []
@@ -92,6 +105,15 @@ def _shown(pick: Pick, folder: str) -> tuple[str, str]:
 
 def _batches(folder: str, table: str, name: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     yield from batches_of(storage.join(folder, table, name), 1024, columns)
+
+
+def _archives(names: Sequence[str], folder: str) -> list[Archive]:
+    return [
+        Archive(row["file_path"], "", row["size"])
+        for name in names
+        for batch in _batches(folder, "inputs", name, ["file_path", "size"])
+        for row in batch.to_pylist()
+    ]
 
 
 def _refused(names: Sequence[str], folder: str) -> list[str]:

@@ -93,13 +93,24 @@ def _check(footer: _Footer, source: str, name: str, values: Sequence[pa.Array]) 
     schema: list[Struct] = footer.fields[_SCHEMA].value[1]
     last = schema[-1]
     last_name = last[_NAME].value.decode("utf-8", "replace")
-    flat = len(schema) == schema[0][_NUM_CHILDREN].value + 1 and len(schema) > 2
+    at_top = len(schema) > 2 and _last_child(schema) == len(schema) - 1
     optional_text = (last.get(_TYPE), last.get(_REPETITION)) == (Value(I32, _BYTE_ARRAY), Value(I32, _OPTIONAL))
-    if not flat or last_name != name or not optional_text:
+    if not at_top or last_name != name or not optional_text:
         raise ValueError(f"{source}: its last column is {last_name!r}, not an optional string {name!r} beside others")
     sizes = [group[_GROUP_ROWS].value for group in footer.row_groups]
     if sizes != [len(array) for array in values]:
         raise ValueError(f"{source}: {sum(sizes)} rows in {len(sizes)} row groups got values for other ones")
+
+
+def _last_child(schema: list[Struct]) -> int:
+    """Where in the schema, which lists each element before its children, the last column begins."""
+    place = 1
+    for _ in range(schema[0][_NUM_CHILDREN].value - 1):
+        left = 1
+        while left:
+            left += (schema[place][_NUM_CHILDREN].value if _NUM_CHILDREN in schema[place] else 0) - 1
+            place += 1
+    return place
 
 
 def _kept(footer: _Footer) -> int:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.store import storage
+from schemas.errors import UserError
 
 
 @contextmanager
@@ -15,6 +16,21 @@ def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     fs, inside = storage.filesystem(path)
     with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
         yield file
+
+
+@contextmanager
+def damage_named(path: str) -> Iterator[None]:
+    """What pyarrow cannot read of a user's file is a UserError that names the file; what a disk or a store says of
+    itself stays as it is."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{path} is not readable as Parquet ({reason[:200]}): remove it or name another --input"
+        ) from None
 
 
 def read_parquet(path: str, columns: Sequence[str] | None = None) -> pa.Table:

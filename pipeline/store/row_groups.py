@@ -1,6 +1,7 @@
 """Parquet files written row group by row group: the one writer of all our own files."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -45,6 +46,9 @@ class RowGroupWriter:
             self._take_dicts()
             self._write_groups(1)
             self._writer.close()
+        else:
+            with suppress(Exception):  # left open it would write to the file when it is forgotten, and say so
+                self._writer.close()
         self._whole_file.__exit__(*error)
 
     def write(self, piece: pa.Table | pa.RecordBatch) -> None:

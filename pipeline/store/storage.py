@@ -21,7 +21,7 @@ def join(root: str, *parts: str) -> str:
 
 
 def is_local(path: str) -> bool:
-    return urlparse(path).scheme in ("", "file")
+    return "://" not in path or urlparse(path).scheme == "file"
 
 
 def absolute(path: str) -> str:
@@ -30,7 +30,9 @@ def absolute(path: str) -> str:
 
 
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The store and the path inside it."""
+    """The store and the path inside it. Of a local path every letter is part of a name."""
+    if is_local(path):
+        return fsspec.filesystem("file"), absolute(path)
     fs, inside = url_to_fs(path, use_listings_cache=False)
     return fs, inside
 
@@ -125,7 +127,8 @@ def digest(path: str) -> str:
 
 
 def _hidden(name: str) -> bool:
-    return any(part.startswith((".", "_")) for part in name.split("/"))
+    """As Spark has it: a folder `_year=2024` is a value of a column, not hidden."""
+    return any(part.startswith(".") or (part.startswith("_") and "=" not in part) for part in name.split("/"))
 
 
 @contextmanager

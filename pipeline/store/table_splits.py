@@ -1,4 +1,4 @@
-"""A table of Parquet files as pieces for tasks, and their rows."""
+"""A table of Parquet files (`table_files`) as pieces for tasks, and their rows."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -7,6 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.store import storage
+from pipeline.store.parquet_files import damage_named
+from pipeline.store.table_files import TableFile, partition_of, table_files, table_schema
+from schemas.errors import UserError
 
 SPLIT_BYTES = 16 << 20  # uncompressed; smaller pieces keep all workers busy to the end
 BATCH_ROWS = 1024  # at most; of large texts fewer
@@ -31,55 +34,75 @@ class SplitTable(NamedTuple):
     rows: int
 
 
-def split_table(folder: str, most_rows: int | None = None) -> SplitTable | None:
-    """The table of a folder, or of a file. None for what only an engine can read as one table: other files in it, other
-    schemas; and for one of more than `most_rows` rows, of which no more footers are read than tell that."""
-    fs, inside = storage.filesystem(folder)
-    names = list(storage.listing(folder))
-    if not names or not all(name.endswith(".parquet") for name in names):
-        return None
-    paths = [inside] if not fs.isdir(inside) else [f"{inside}/{name}" for name in names]
-    schema: pa.Schema | None = None
-    pieces: list[tuple[str, tuple[int, ...], int]] = []
-    rows = 0
-    for path in paths:
-        try:
-            with fs.open(path, "rb") as file:
-                parquet = pq.ParquetFile(file)
-                own, footer = parquet.schema_arrow.remove_metadata(), parquet.metadata
-        except (pa.ArrowInvalid, OSError):  # the engine names the broken file
-            return None
-        rows += footer.num_rows
-        if (schema is not None and not own.equals(schema)) or (most_rows is not None and rows > most_rows):
-            return None
-        schema = own
-        pieces.extend((path, *piece) for piece in _pieces(footer))
-    assert schema is not None
+def split_table(folder: str) -> SplitTable:
+    """The table of a folder, or of a file. UserError for what is none, and for files that do not make one table."""
+    files = table_files(folder)
+    schema = table_schema(folder, files)
+    pieces = [(file.path, *piece) for file in files for piece in _pieces(file)]
     if not pieces:
-        pieces = [(paths[0], (), 0)]
+        pieces = [(files[0].path, (), 0)]
+    rows = sum(sum(file.group_rows) for file in files)
     return SplitTable(folder, schema, [Split(number, *piece) for number, piece in enumerate(pieces)], rows)
 
 
-def _pieces(footer: pq.FileMetaData) -> Iterator[tuple[tuple[int, ...], int]]:
+def _pieces(file: TableFile) -> Iterator[tuple[tuple[int, ...], int]]:
     groups: list[int] = []
     size = rows = 0
-    for number in range(footer.num_row_groups):
-        group = footer.row_group(number)
-        if groups and size + group.total_byte_size > SPLIT_BYTES:
+    for number, (group_rows, group_bytes) in enumerate(zip(file.group_rows, file.group_bytes, strict=True)):
+        if groups and size + group_bytes > SPLIT_BYTES:
             yield tuple(groups), rows
             groups, size, rows = [], 0, 0
         groups.append(number)
-        size, rows = size + group.total_byte_size, rows + group.num_rows
+        size, rows = size + group_bytes, rows + group_rows
     if groups:
         yield tuple(groups), rows
 
 
 def split_batches(table: SplitTable, split: Split, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Rows of a split of the table, in order."""
-    fs, _ = storage.filesystem(table.folder)
-    with fs.open(split.path, "rb") as file:
-        parquet = pq.ParquetFile(file)
+    """Rows of a split, in order: these columns of the table's schema. UserError names a file that is damaged."""
+    schema = pa.schema([table.schema.field(name) for name in columns])
+    said = partition_of(table.folder, split.path)
+    for batch in _file_batches(table.folder, split, columns):
+        cells = [_cells(batch, field, said, split.path) for field in schema]
+        yield pa.RecordBatch.from_arrays(cells, schema=schema)
+
+
+def _file_batches(folder: str, split: Split, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The file's own columns of these names, among others maybe: `text` brings `text.raw`."""
+    fs, _ = storage.filesystem(folder)
+    rows = 0
+    with damage_named(split.path), fs.open(split.path, "rb") as file:
+        parquet = pq.ParquetFile(file, page_checksum_verification=True)
+        there = [name for name in columns if name in parquet.schema_arrow.names]
         for number in split.groups:
             group = parquet.metadata.row_group(number)
-            rows = BATCH_BYTES * group.num_rows // max(1, group.total_byte_size)
-            yield from parquet.iter_batches(min(BATCH_ROWS, max(1, rows)), row_groups=[number], columns=columns)
+            most = BATCH_BYTES * group.num_rows // max(1, group.total_byte_size)
+            for batch in parquet.iter_batches(min(BATCH_ROWS, max(1, most)), row_groups=[number], columns=there):
+                rows += len(batch)
+                yield batch
+    if rows != split.rows:
+        raise UserError(f"{split.path} has other rows than it says: remove it or name another --input")
+
+
+def _cells(batch: pa.RecordBatch, field: pa.Field, said: dict[str, str | None], path: str) -> pa.Array:
+    place = batch.schema.get_field_index(field.name)
+    if place >= 0:
+        cells = batch.column(place)
+    elif said.get(field.name) is not None:
+        cells = pa.repeat(pa.scalar(said[field.name]), len(batch))
+    else:
+        return pa.nulls(len(batch), field.type)
+    if cells.type == field.type:
+        return cells
+    try:
+        return cells.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UserError(
+            f"{path}: column {field.name!r} is {cells.type}, in other files {field.type}, and not every value is both "
+            f"({str(error).splitlines()[0]}): give it one type"
+        ) from None
+
+
+def part_file(folder: str, split: Split) -> str:
+    """Where what is made of a split goes."""
+    return storage.join(folder, f"part-{split.number:05d}.parquet")

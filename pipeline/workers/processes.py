@@ -32,6 +32,10 @@ def process_runner(processes: int) -> TaskRunner:
             futures = [pool.submit(_call, item) for item in items]  # the first one forks all processes
             with Progress(_status(step, futures)) if step else nullcontext():
                 return [future.result() for future in futures]
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -49,8 +53,10 @@ def _status(step: Step, futures: Sequence["Future[Any]"]) -> Callable[[], str]:
 
 
 def _begin_worker(function: Callable[[Any], Any]) -> None:
-    """A worker holds both ends of its queue and would wait for ever for a job that was killed (Linux)."""
+    """A worker holds both ends of its queue and would wait for ever for a job that was killed (Linux). Ctrl-C is the
+    job's to answer."""
     global _task
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     _task = function

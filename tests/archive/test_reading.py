@@ -2,6 +2,7 @@ import contextlib
 import gzip
 import io
 import random
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import warcio.archiveiterator
 from fastwarc.stream_io import Lz4Writer
 from fastwarc.warc import ArchiveIterator
-from warcs import CASES, HTML, LIMITS, URL, Pipe, http, read, reasons, warc, zstd
+from warcs import CASES, HTML, LIMITS, URL, Pipe, http, plain_record, read, reasons, warc, zstd
 
 from pipeline.archive.records import Broken, Page, read_archive
 from schemas.extract import ARCHIVE_REASONS, RECORD_REASONS
@@ -124,6 +125,39 @@ def test_archive_damaged_in_the_middle_loses_one_record(kind):
 )
 def test_no_archive_at_all(data, reason):
     assert reasons(read(data)) == [reason]
+
+
+@pytest.mark.parametrize("kind", ["plain", "members", "one member", "arc", "arc members", "arc in one member"])
+@pytest.mark.parametrize("size", [1, 3, 511, 10_240, 3 << 20])
+def test_zeros_behind_the_last_record_are_padding(kind, size):
+    """As tapes and block devices leave them."""
+    arc = [ARC, *(arc_record(n) for n in range(3))]
+    packed = {"arc": b"".join(arc), "arc members": b"".join(map(gzip.compress, arc)),
+              "arc in one member": gzip.compress(b"".join(arc))}  # fmt: skip
+    data = packed.get(kind) or containers()[kind]
+    assert read(data + bytes(size)) == read(data)
+
+
+@pytest.mark.parametrize("kind", ["plain", "members", "one member"])
+@pytest.mark.parametrize("rubbish", [b"\0" * 600 + b"x", b"rubbish" * 90, b"\x1f\x8b\x08 no gzip"])
+def test_rubbish_behind_the_last_record_costs_no_page(kind, rubbish):
+    data = containers()[kind]
+    items = read(data + rubbish)
+    assert reasons(items) == ["page"] * 20 + ["corrupt"]
+    assert items[-1].offset == len(data)
+
+
+@pytest.mark.parametrize("where", ["before", "behind", "between"])
+@pytest.mark.parametrize("kind", ["members", "arc"])
+def test_empty_members_cost_time_in_proportion(where, kind):
+    records = [ARC, *map(arc_record, range(3))] if kind == "arc" else [plain_record(http(HTML)) for _ in range(4)]
+    empty, members = gzip.compress(b"") * 25_000, list(map(gzip.compress, records))
+    data = {"before": [empty, *members], "behind": [*members, empty], "between": [*members[:2], empty, *members[2:]]}
+    began = time.process_time()
+    items = read(b"".join(data[where]))
+    found = ["type" if kind == "arc" else "page", "page", "page", "page"]
+    assert reasons(items) == ["corrupt"] * (where == "before") + found  # what begins with nothing is looked into
+    assert time.process_time() - began < 3.0
 
 
 def test_archive_whose_beginning_is_lost():

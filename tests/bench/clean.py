@@ -24,11 +24,11 @@ from pipeline.config import CleanConfig
 from pipeline.kernels.arrow_text import from_strings
 from pipeline.language.identifier import Identifier
 from pipeline.privacy.masks import mask
-from pipeline.privacy.repair import repair
+from pipeline.privacy.repair import repair_column
 from pipeline.quality import profiles
 from pipeline.quality.rules import Decider
 from pipeline.quality.signals import StopWords, signal_columns
-from pipeline.stages import clean
+from pipeline.stages.annotate import PASSED_ON, Annotator
 from pipeline.words.words import words_of
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def run(texts: list[str], urls: list[str], rounds: int) -> dict[str, float]:
     config = CleanConfig()
     known = profiles.load(config.thresholds, config.threshold_names())
     stop_words = config.stop_words(known)
-    annotate = clean.Annotator(config, stop_words)
+    annotate = Annotator(config, stop_words)
     decide = Decider(config.chosen_rules(), config.limits(known))
     identifier, lists = Identifier(), StopWords(stop_words)
     best: dict[str, float] = {}
@@ -56,7 +56,7 @@ def run(texts: list[str], urls: list[str], rounds: int) -> dict[str, float]:
 
         for start in range(0, len(texts) if turn else BATCH, BATCH):
             some = texts[start : start + BATCH]
-            repaired = timed("repair", lambda some: [repair(text) for text in some], some)
+            repaired = timed("repair", repair_column, from_strings(some))
             masked = timed("privacy", lambda given: [mask(text, config.mask).text for text in given], repaired)
             given = from_strings(masked)
             found = timed("words", words_of, given)
@@ -69,9 +69,9 @@ def run(texts: list[str], urls: list[str], rounds: int) -> dict[str, float]:
     return best
 
 
-def _annotated(annotate: clean.Annotator, texts: list[str], urls: list[str]) -> pa.RecordBatch:
+def _annotated(annotate: Annotator, texts: list[str], urls: list[str]) -> pa.RecordBatch:
     """What the rules read; not timed, for its parts are."""
-    columns = {name: [""] * len(texts) for name in clean.PASSED_ON} | {"text": from_strings(texts), "url": urls}
+    columns = {name: [""] * len(texts) for name in PASSED_ON} | {"text": from_strings(texts), "url": urls}
     return annotate(pa.RecordBatch.from_pydict(columns))
 
 

@@ -310,6 +310,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest
     assert "holds other things" in capsys.readouterr().err and [*tmp_path.iterdir()] == [tmp_path / "answer"]
 
 
+@pytest.mark.faults
 def test_the_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The job through spark-submit: copies are found, strangers are not joined, what is not kept is gone."""
     monkeypatch.setenv("SPARK_SUBMIT_OPTS", QUICK)

@@ -28,7 +28,7 @@ from pipeline.privacy.repair import repair
 from pipeline.quality import fitting, profiles
 from pipeline.quality.fitting_limits import SIGNALS_USED
 from pipeline.quality.rules import Decider
-from pipeline.stages import clean
+from pipeline.stages.annotate import PASSED_ON, Annotator
 from pipeline.stages.fit_thresholds import of_language
 from pipeline.words.scripts import main_script
 
@@ -111,14 +111,14 @@ def fitted(texts: pa.Table, more: pa.Table, min_texts: int) -> profiles.Profiles
 def verdicts(texts: Sequence[str], known: profiles.Profiles) -> list[str | None]:
     """What clean says by default, but with these profiles."""
     settings = CleanConfig()
-    annotate = clean.Annotator(settings, settings.stop_words(known))
+    annotate = Annotator(settings, settings.stop_words(known))
     decide = Decider(settings.chosen_rules(), settings.limits(known))
     found: list[str | None] = []
     for start in range(0, len(texts), 500):
         batch = texts[start : start + 500]
         empty = pa.nulls(len(batch), pa.string())
-        columns = [pa.array(batch, pa.string()) if name == "text" else empty for name in clean.PASSED_ON]
-        found += decide(annotate(pa.RecordBatch.from_arrays(columns, names=list(clean.PASSED_ON)))).to_pylist()
+        columns = [pa.array(batch, pa.string()) if name == "text" else empty for name in PASSED_ON]
+        found += decide(annotate(pa.RecordBatch.from_arrays(columns, names=list(PASSED_ON)))).to_pylist()
     return found
 
 

@@ -15,8 +15,8 @@ from pyspark.errors import PythonException
 from jobs import clean, corpus, dedup, explain, extract, report, sample, vocab
 from pipeline.duplicates import signature_table
 from pipeline.spark.session import LazySession
-from pipeline.stages import clean as clean_stage
 from pipeline.stages import extract as extract_stage
+from pipeline.stages.annotate import Annotator
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "archive" / "sample.warc.wet.gz"
 
@@ -116,7 +116,8 @@ def test_a_table_that_is_none(spark: object, refused: Callable[..., str], tmp_pa
 def test_an_output_that_is_somebody_elses(refused: Callable[..., str], table: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
-    line = refused(dedup.main, "--input", table, "--output", tmp_path / "mine", "--id-column", "key")
+    columns = ["--id-column", "key", "--text-column", "body"]
+    line = refused(dedup.main, "--input", table, "--output", tmp_path / "mine", *columns)
     assert "name a new folder" in line and (tmp_path / "mine" / "thesis.tex").exists()
 
 
@@ -205,9 +206,9 @@ def test_a_bug_in_a_worker_process_is_no_mistake_of_the_user(
 def test_a_bug_in_a_task_of_the_engine_is_no_mistake_of_the_user(
     spark: object, bug: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Broken(clean_stage.Annotator):  # of no module, so that it goes to the task as it is
+    class Broken(Annotator):  # of no module, so that it goes to the task as it is
         def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
             raise ValueError("planted")
 
-    monkeypatch.setattr(clean_stage, "Annotator", Broken)
+    monkeypatch.setattr(clean, "Annotator", Broken)
     assert "Traceback" in bug(clean.main, PythonException)

@@ -6,17 +6,20 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 
-from jobs import clean, report
+from jobs import clean, explain, report
 from pipeline.config import CleanConfig
 from pipeline.language.model_files import embedded_model
 from pipeline.quality import profiles
 from pipeline.spark import tables
 from pipeline.stages import clean as stage
+from pipeline.workers.expendable import enter
 from schemas.records import unbalanced
 
 STRICT = ["--max-top-2gram-char-share", "0.03", "--rules", '{"long": "n_words > 250 and known(language_score)"}']
@@ -107,6 +110,63 @@ def test_a_new_threshold_reads_no_text(
     assert "text not read" in page and "n_words &gt; 250" in page
 
 
+def picky() -> type[stage.Annotator]:
+    """Fails on some pages. Of no module that a worker could import, so that it goes there as it is."""
+
+    class Picky(stage.Annotator):
+        host = "eng-news.example.com/1"
+
+        def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+            enter("signals")
+            if any(self.host in (url or "") for url in batch.column("url").to_pylist()):
+                raise ValueError("planted")
+            return super().__call__(batch)
+
+    return Picky
+
+
+def test_a_page_that_a_step_fails_on(
+    corpus_root: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told of, counted, explained, and stays so with other thresholds; the report shows no text of it."""
+    monkeypatch.setattr(clean, "Annotator", picky())
+    address = "https://eng-news.example.com/1"
+    (given,) = [row for row in rows(corpus_root) if row["url"] == address]
+    shutil.rmtree(root / "clean")
+    assert clean.main(["--root", str(root)]) == 0
+    ledger = json.loads((root / "clean" / "_ledger.json").read_text())
+    n_failed = ledger["dropped"]["failed:signals"]
+    assert unbalanced(ledger) == 0 and n_failed == sum(
+        "eng-news.example.com/1" in row["url"] for row in rows(corpus_root)
+    )
+    assert f"clean    {n_failed} of {ledger['rows_in']} texts failed (signals {n_failed})" in capsys.readouterr().out
+    (row,) = [row for row in rows(root) if row["url"] == address]
+    assert (row["id"], row["drop_reason"], row["language"]) == (given["id"], "failed:signals", None)
+    assert row["text"] and len(rows(root)) == len(rows(corpus_root))
+    monkeypatch.undo()
+    assert clean.main(["--root", str(root), *STRICT]) == 0
+    assert json.loads((root / "clean" / "_ledger.json").read_text())["dropped"]["failed:signals"] == n_failed
+    shown = [
+        one for one in json.loads((root / "clean" / "_examples.json").read_text()) if one["reason"] == "failed:signals"
+    ]
+    assert shown and not any(one["text"] for one in shown)
+    capsys.readouterr()
+    assert explain.main(["--root", str(root), "--url", address]) == 0
+    assert "clean: dropped, failed:signals: a signal could not be measured" in capsys.readouterr().out
+    assert report.main(["--root", str(root)]) == 0
+    assert "failed:signals" in (root / "report.html").read_text()
+
+
+def test_when_too_many_fail_it_is_a_bug(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = picky()
+    broken.host = "example"  # type: ignore[attr-defined]
+    monkeypatch.setattr(clean, "Annotator", broken)
+    shutil.rmtree(root / "clean")
+    with pytest.raises(PythonException, match="planted"):
+        clean.main(["--root", str(root)])
+    assert not (root / "clean").exists()
+
+
 def test_again_and_back_are_as_before(corpus_root: Path, root: Path) -> None:
     """Verdicts of verdicts: the table does not grow, and the first settings give the first table."""
     first, sizes = rows(root), []
@@ -173,9 +233,9 @@ def test_lists_are_read_for_annotations_only(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done: list[str] = []
-    for name in ("decide_again", "clean", "Annotator"):
-        real = getattr(stage, name)
-        monkeypatch.setattr(stage, name, lambda *given, real=real, name=name: (done.append(name), real(*given))[1])
+    for place, name in ((stage, "decide_again"), (stage, "clean"), (clean, "Annotator")):
+        real = getattr(place, name)
+        monkeypatch.setattr(place, name, lambda *given, real=real, name=name: (done.append(name), real(*given))[1])
     exam = tmp_path / "exam.txt"
     exam.write_text(" ".join(next(row["text"] for row in rows(root) if row["language"] == "deu").split()[5:40]))
     flags = ["--root", str(root), "--decontaminate.sources", f"exam={exam}"]

@@ -168,6 +168,7 @@ def test_row_groups_and_columns_of_the_shards(root: Path) -> None:
     assert set(pq.read_table(file)["language"].to_pylist()) == {"eng"}
 
 
+@pytest.mark.faults
 def test_every_odd_archive_ends_in_rows_or_reasons(spark: object, tmp_path: Path) -> None:
     cases = REPOSITORY / ".." / "shared" / "data" / "warc-cases"
     if not cases.is_dir():

@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from copies import VOCABULARY, Row, family
-from dedups import Dedup, crawls, dedup_runs, rows_of
+from dedups import Dedup, Picky, crawls, dedup_runs, rows_of
+
+from pipeline.duplicates import small_dedup
 
 
 @pytest.fixture
@@ -23,6 +25,47 @@ def kept(folder: Path) -> set[str]:
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_text_that_signing_fails_on(
+    run: Dedup, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is dropped with a reason, the others are as without it, and a later crawl compares with none of it."""
+    first, second, _ = crawls()
+    good = run("good", first)
+    bad: list[Row] = [
+        {**first[0], "id": f"bad-{kind}", "text": f"UNREADABLE {kind} words"} for kind in ("raise", "loop")
+    ]
+    monkeypatch.setattr(small_dedup, "Signer", Picky)
+    mixed = run("mixed", [*first[:7], *bad, *first[7:]], "--text-seconds", "0.2")
+    assert rows_of(mixed) == rows_of(good)
+    names = {row["id"] for row in bad}
+    found = {row["id"]: row for row in rows_of(mixed, "clusters") if row["id"] in names}
+    assert [row for row in rows_of(mixed, "clusters") if row["id"] not in names] == rows_of(good, "clusters")
+    for name in names:
+        assert (found[name]["drop_reason"], found[name]["cluster_id"]) == ("failed:signing", name)
+        assert (found[name]["minhash_cluster_size"], found[name]["similarity"]) == (1, None)
+    ledger = json.loads((mixed / "_ledger.json").read_text())
+    assert ledger["dropped"]["failed:signing"] == 2 and ledger["tables"]["signatures"] == len(first) + 2
+    assert "2 of " in (said := capsys.readouterr()).out and "texts failed (signing 2)" in said.out
+    shown = {
+        row["id"] for row in json.loads((mixed / "_examples.json").read_text()) if row["reason"] == "failed:signing"
+    }
+    assert shown == names
+    monkeypatch.undo()
+    later = run("later", [*second, *bad], "--against", mixed)
+    plain = run("plain", [*second, *bad], "--against", good)
+    assert kept(later) == kept(plain) >= names
+
+
+def test_signing_that_fails_on_every_text_is_a_bug(run: Dedup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(small_dedup, "Signer", Picky)
+    rows: list[Row] = [{"id": str(n), "text": f"UNREADABLE raise {n}"} for n in range(30)]
+    with pytest.raises(ValueError, match="planted"):
+        run("many", rows)
+    with pytest.raises(RuntimeError, match="3 of 3 texts failed"):
+        run("few", rows[:3])
+    assert not (tmp_path / "many").exists() and not (tmp_path / "few").exists()
 
 
 def test_an_earlier_crawl_is_as_if_both_were_one(run: Dedup, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 CLUSTER = "local-cluster[2,1,2048]"
 MANY_TASKS = ["--max-bucket", "8", "--one-task-documents", "0"]
 SETTLED = ("folded", "pairs", "edges", "components", "members")
-PHASES = ("signatures", *(f"_scratch/{name}" for name in SETTLED), "clusters", "documents")
+PHASES = ("signatures", *(f"_scratch/clusters/{name}" for name in SETTLED), "clusters", "documents")
 
 
 @pytest.fixture(scope="module")

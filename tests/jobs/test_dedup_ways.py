@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from copies import Row, family, mixed_table
-from dedups import Dedup, crawls, dedup_runs, rows_of
+from dedups import Dedup, Picky, crawls, dedup_runs, rows_of
 
 from jobs import dedup
+from pipeline.duplicates import small_dedup
 from pipeline.spark.session import LazySession
+from pipeline.stages import dedup as stage
 
 
 @pytest.fixture
@@ -24,6 +26,9 @@ WAYS: dict[str, tuple[list[str], bool]] = {
     "files by the engine's tasks": ([], True),
     "shuffles": (["--one-task-documents", "0"], True),
 }
+
+
+FIRST_AND_LAST = ("files by processes", "shuffles")
 
 
 def assert_alike(ways: dict[str, Path], tables: tuple[str, ...] = ("documents", "clusters", "signatures")) -> None:
@@ -53,6 +58,18 @@ def test_every_way_of_running_it_answers_alike(run: Dedup) -> None:
     ledger = json.loads((ways["shuffles"] / "_ledger.json").read_text())
     assert ledger["dropped"]["minhash"] > 100 and ledger["dropped"]["exact"] > 8
     assert_alike(ways)
+
+
+def test_a_text_that_signing_fails_on(run: Dedup, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = crawls()[0]
+    rows: list[Row] = [*first[:20], *({**first[0], "id": f"bad{n}", "text": f"UNREADABLE raise {n}"} for n in range(3))]
+    # A class of no module that the engine's workers could import, so that it goes to them as it is.
+    picky = type("Picky", (Picky,), {"__module__": "__main__", "__call__": Picky.__call__})
+    monkeypatch.setattr(stage, "Signer", picky)
+    monkeypatch.setattr(small_dedup, "Signer", picky)
+    ways = {name: run(f"way{n}", rows, *WAYS[name][0], engine=WAYS[name][1]) for n, name in enumerate(FIRST_AND_LAST)}
+    assert_alike(ways)
+    assert json.loads((ways["shuffles"] / "_ledger.json").read_text())["dropped"]["failed:signing"] == 3
 
 
 @pytest.mark.faults
@@ -160,6 +177,7 @@ def test_names_with_dots_and_columns_of_our_own(run: Dedup) -> None:
         assert (row["meta.src"], row["cluster_id"], row["minhash_cluster_size"]) == ("s", row["id"], 2)
 
 
+@pytest.mark.faults
 def test_of_rows_with_one_id_the_same_stays_in_any_order(run: Dedup) -> None:
     rows = [{"id": "z", "text": "t", "A": "v", "B": None}, {"id": "z", "text": "t", "A": None, "B": "v"}]
     assert rows_of(run("one", rows)) == rows_of(run("other", rows[::-1]))

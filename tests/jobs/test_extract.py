@@ -17,6 +17,7 @@ from jobs import extract
 from pipeline.archive import manifest
 from pipeline.archive.parts import part_starts
 from pipeline.config import ExtractConfig
+from pipeline.spark.session import LazySession
 from pipeline.spark.tasks import engine_runner
 from pipeline.stages import extract as stage
 from pipeline.stages import extract_totals
@@ -41,11 +42,111 @@ def receipts(root: Path) -> dict[str, str]:
     return {row["file_path"]: row["status"] for row in rows}
 
 
+def wet_record(url: str) -> bytes:
+    """Text, for which no extraction process is started."""
+    return plain_record("中文 ไทย አማርኛ".encode(), "Content-Type: text/plain\r\n", "conversion", url)
+
+
+@pytest.fixture
+def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of three small archives, read by processes of the machine."""
+    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)
+    (tmp_path / "three").mkdir()
+    for name in "abc":
+        pages = (wet_record(f"http://{name}.example/{n}") for n in range(ord(name) - 96))
+        (tmp_path / "three" / f"{name}.warc").write_bytes(b"".join(pages))
+    return tmp_path / "three"
+
+
+def whole(root: Path) -> tuple[str, set[str]]:
+    """The fingerprint, and the archives that the tables have, once ledger, receipts and rows agree."""
+    ledger = json.loads((root / "extract" / "_ledger.json").read_text())
+    rows = {
+        table: ds.dataset(root / "extract" / table, format="parquet").to_table().to_pylist() for table in stage.TABLES
+    }
+    assert ledger["tables"] == {table: len(found) for table, found in rows.items()}
+    assert ledger["rows_in"] == sum(row["records"] for row in rows["inputs"])
+    assert ledger["rows_out"] == len(rows["documents"]) == sum(row["documents"] for row in rows["inputs"])
+    archives = {row["file_path"] for row in rows["inputs"]}
+    assert {row["file_path"] for row in rows["documents"]} == archives
+    return json.loads((root / "extract" / "_run.json").read_text())["fingerprint"], archives
+
+
+ALL = {"three/a.warc", "three/b.warc", "three/c.warc"}
+
+
+@pytest.mark.parametrize("fewer", [["--limit", "1"], ["--sample", "0.5"]])
+def test_fewer_archives_than_before_stay(
+    fewer: list[str], three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "root"
+    flags = ["--input", str(three), "--root", str(root)]
+    assert extract.main(flags) == 0
+    before, files = whole(root), tables_of(root)
+    assert before[1] == ALL and len(manifest.manifest([str(three)], sample=0.5)) < 3
+    capsys.readouterr()
+    assert extract.main([*flags, *fewer]) == 0
+    said = capsys.readouterr().out
+    assert "up to date" in said and "they stay (--replace takes them out)" in said
+    assert whole(root) == before and tables_of(root) == files  # so what clean made of it is up to date, too
+    assert extract.main(flags) == 0
+    assert "up to date" in capsys.readouterr().out
+    assert extract.main([*flags, *fewer, "--replace"]) == 0
+    after = whole(root)
+    assert after[1] < ALL and after[0] != before[0]
+    assert tables_of(root).items() <= files.items()
+    assert extract.main([*flags, *fewer]) == 0
+    assert whole(root) == after
+
+
+def test_other_archives_join_those_that_are_there(three: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    assert extract.main(["--input", str(three), "--limit", "2", "--root", str(root)]) == 0
+    assert extract.main(["--input", str(three / "c.warc"), "--root", str(root)]) == 0
+    assert whole(root)[1] == {"three/a.warc", "three/b.warc", "c.warc"}
+    with (three / "c.warc").open("ab") as file:
+        file.write(wet_record("http://c.example/more"))
+    assert extract.main(["--input", str(three / "c.warc"), "--root", str(root)]) == 0  # of another size: read anew
+    assert whole(root)[1] == {"three/a.warc", "three/b.warc", "c.warc"}
+    assert sum(name.startswith("inputs/c.warc") for name in tables_of(root)) == 1
+
+
+def test_archives_of_other_settings_are_not_taken_out_by_the_way(
+    three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "root"
+    flags = ["--input", str(three), "--root", str(root)]
+    assert extract.main(flags) == 0
+    before = whole(root)
+    other = [*flags, "--dump", "CC-MAIN-2026-43"]
+    assert extract.main([*other, "--limit", "1"]) == 2
+    assert "holds 2 archives that are not asked for, such as three/b.warc" in capsys.readouterr().err
+    assert whole(root) == before
+    assert extract.main(other) == 0
+    assert whole(root)[1] == ALL
+    assert extract.main([*flags, "--limit", "1", "--replace"]) == 0
+    assert whole(root)[1] == {"three/a.warc"}
+
+
+def test_what_a_killed_run_finished_stays(three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "root"
+    flags = ["--input", str(three), "--root", str(root)]
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extract_totals, "totals", killed)
+        assert extract.main(flags) == 130
+    assert extract.main([*flags, "--limit", "1"]) == 0
+    assert whole(root)[1] == ALL
+
+
 def test_more_and_fewer_archives(spark: object, folder: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     assert extract.main(["--input", str(folder / SMALL[0]), str(folder / SMALL[1]), "--root", str(root)]) == 0
     first = {f.name: f.stat().st_ino for f in (root / "extract" / "documents").iterdir()}
-    assert extract.main(["--input", str(folder / SMALL[0]), "--root", str(root)]) == 0
+    assert extract.main(["--input", str(folder / SMALL[0]), "--root", str(root), "--replace"]) == 0
     left = {f.name: f.stat().st_ino for f in (root / "extract" / "documents").iterdir()}
     assert len(left) == 1 and left.items() <= first.items()  # the same file, not read again
     assert receipts(root) == {SMALL[0]: "truncated"}

@@ -45,7 +45,44 @@ def calm(submit: Callable[..., subprocess.CompletedProcess[str]], tmp_path_facto
     root = tmp_path_factory.mktemp("calm") / "root"
     answer = submit("corpus", *FLAGS, "--root", root)
     assert answer.returncode == 0, answer.stderr[-3000:]
+    assert "Traceback" not in answer.stdout + answer.stderr
     return root
+
+
+@pytest.mark.parametrize("stage", ["extract", "clean"])
+def test_ctrl_c_is_one_line(stage: str, tmp_path: Path) -> None:
+    """While processes of this machine work, and while the engine does. What is finished stays."""
+    root, said = tmp_path / "root", tmp_path / "said"
+    with open(said, "w") as output:
+        process = subprocess.Popen(
+            submit_command("corpus", *FLAGS, "--root", root), cwd="/", env=job_environment(), start_new_session=True,
+            stdout=output, stderr=output,
+        )  # fmt: skip
+    deadline = time.monotonic() + 240
+    while not (root / f"_{stage}.building").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == 130
+    while session_has_python(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    lines = said.read_text()
+    assert lines.count("stopped: what is finished stays") == 1 and "Traceback" not in lines and "Error" not in lines
+    assert not (root / stage).exists() and (root / "extract").exists() == (stage == "clean")
+
+
+def session_has_python(session: int) -> bool:
+    """Whether a process of the session still runs Python."""
+    for entry in Path("/proc").iterdir():
+        try:
+            mine = entry.name.isdigit() and os.getsid(int(entry.name)) == session
+            if mine and b"python" in (entry / "cmdline").read_bytes():
+                return True
+        except OSError:
+            continue  # it has ended meanwhile
+    return False
 
 
 def test_killed_in_every_stage(

@@ -18,7 +18,7 @@ from pipeline.page.documents import Document, extract_page
 from pipeline.page.engines import ENGINES, RECURSIVE
 from pipeline.page.isolation import PageWorker
 
-LIMITS = ArchiveLimits(page_seconds=1.5)
+LIMITS = ArchiveLimits(page_seconds=0.8)
 TEXT = "ვებში ყოველ ენას თავისი დამწერლობა აქვს, 所有语言都有自己的文字，ทุกภาษามีอักษร ሁሉም ቋንቋ ፊደል አለው።"
 GOOD = f"<html><title>t</title><body><article><p>{TEXT} {TEXT}</p><p>{TEXT}</p></article></body></html>".encode()
 

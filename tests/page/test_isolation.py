@@ -18,7 +18,7 @@ from pipeline.page.metadata import read_metadata
 from schemas.extract import PAGE_REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMITS = ArchiveLimits(page_seconds=1.0, page_memory_bytes=256 << 20)
+LIMITS = ArchiveLimits(page_seconds=0.5, page_memory_bytes=256 << 20)
 TEXT = "ვებში ყოველ ენას თავისი დამწერლობა აქვს."
 GOOD = f"<html lang=ka><title>სათაური</title><body><article><p>{TEXT}</p></article>".encode()
 PUPPET = """
@@ -58,21 +58,45 @@ def extract(html, **_):
         time.sleep(100)
     if what == "count":
         return str(seen)
+    if what == "stale" and seen > 2:  # the warm-up is one
+        while True: pass
+    if what == "stale-swell" and seen > 2:
+        hoard = []
+        while True: hoard.append(bytearray(1 << 20))
+    if what == "environment":
+        return " ".join(os.environ)
     if what == "pid":
         return str(os.getpid())
     return None
 """
 
 
+@pytest.fixture(scope="module")
+def shared_puppet(tmp_path_factory):
+    """A worker whose engine does what the page tells it; a start costs a second, so tests share it."""
+    folder = tmp_path_factory.mktemp("puppet")
+    (folder / "trafilatura").mkdir()
+    (folder / "trafilatura/__init__.py").write_text(PUPPET)
+    (folder / "trafilatura/meta.py").write_text("def reset_caches(): pass")
+    worker = PageWorker("trafilatura", LIMITS)
+    yield folder, worker
+    worker.close()
+
+
 @pytest.fixture
-def puppet(tmp_path, monkeypatch):
-    """A worker whose engine does what the page tells it."""
-    (tmp_path / "trafilatura").mkdir()
-    (tmp_path / "trafilatura/__init__.py").write_text(PUPPET)
-    (tmp_path / "trafilatura/meta.py").write_text("def reset_caches(): pass")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    with PageWorker("trafilatura", LIMITS) as worker:
-        yield worker
+def puppet(shared_puppet, monkeypatch):
+    """After whatever the tests before did to it."""
+    folder, worker = shared_puppet
+    monkeypatch.syspath_prepend(str(folder))
+    return worker
+
+
+@pytest.fixture
+def fresh_puppet(puppet):
+    """Its next page starts a process."""
+    puppet.close()
+    yield puppet
+    puppet.close()
 
 
 def text(worker: PageWorker, html: bytes) -> str:
@@ -139,9 +163,9 @@ def test_child_killed_between_pages(puppet):
     assert int(text(puppet, b"DO:pid ")) != first
 
 
-def test_child_is_replaced_after_some_pages(puppet, monkeypatch):
+def test_child_is_replaced_after_some_pages(fresh_puppet, monkeypatch):
     monkeypatch.setattr(isolation, "RECYCLE_PAGES", 3)
-    counts = [int(text(puppet, b"DO:count ")) for _ in range(7)]
+    counts = [int(text(fresh_puppet, b"DO:count ")) for _ in range(7)]
     assert counts == [2, 3, 4, 2, 3, 4, 2]  # the first page a child sees is its own warm-up
 
 
@@ -162,6 +186,33 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.parametrize("what", ["stale", "stale-swell"])
+def test_a_verdict_does_not_depend_on_earlier_pages(fresh_puppet, what):
+    """A process that has grown slow or large over other pages is not believed."""
+    assert text(fresh_puppet, b"DO:pid ")
+    assert fresh_puppet.extract(f"DO:{what} ".encode()) == Failure("no_main_text")
+
+
+def test_a_verdict_is_confirmed_once(fresh_puppet, monkeypatch):
+    starts = []
+    plain_start = isolation._start
+    monkeypatch.setattr(isolation, "_start", lambda *given: starts.append(1) or plain_start(*given))
+    assert fresh_puppet.extract(b"DO:swell ").reason == "memory" and len(starts) == 1  # fresh: believed at once
+    assert text(fresh_puppet, b"DO:pid ")
+    assert fresh_puppet.extract(b"DO:swell ").reason == "memory" and len(starts) == 3
+    assert fresh_puppet.extract(b"DO:exit ").reason == "parser_crash" and len(starts) == 4  # not doubted
+
+
+def test_the_child_knows_no_secret(fresh_puppet, monkeypatch):
+    for name in ("AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "https_proxy", "SSH_AUTH_SOCK", "SPARK_CONF_DIR"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/nowhere")
+    seen = set(text(fresh_puppet, b"DO:environment ").split())
+    assert {"PATH", "PYTHONPATH", "PYTHONHASHSEED", "NUMBA_CACHE_DIR"} <= seen
+    assert all(isolation._is_passed(name) for name in seen - {"PYTHONPATH", "PYTHONHASHSEED"})
+    assert not seen & {"AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "https_proxy", "SSH_AUTH_SOCK", "SPARK_CONF_DIR"}
 
 
 def test_parent_that_exits_leaves_no_child():

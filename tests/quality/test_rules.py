@@ -104,7 +104,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 def test_every_reason_has_a_row_that_fires_it() -> None:
-    assert set(FIRING) == set(REASONS)
+    assert set(FIRING) == {reason for reason in REASONS if not reason.startswith("failed:")}
 
 
 @pytest.mark.parametrize("reason", FIRING)
@@ -122,7 +122,7 @@ def test_a_rule_that_is_off_does_not_fire(reason: str) -> None:
 
 
 def test_the_first_reason_in_the_contract_s_order_is_named() -> None:
-    given = [reason for reason in REASONS if not re.search("und|not_selected|too_many|long_words|rule", reason)]
+    given = [reason for reason in REASONS if not re.search("und|not_selected|too_many|long_words|rule|failed", reason)]
     row: dict[str, Any] = {}
     for reason in reversed(given):
         row |= FIRING[reason]

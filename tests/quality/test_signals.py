@@ -1,151 +1,25 @@
 import gzip
-import re
 import time
-from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signals_reference import STOP_WORDS, has_phrase, reference
 
 from pipeline.kernels.arrow_text import from_strings
 from pipeline.quality.phrases import PHRASES
 from pipeline.quality.signals import SIGNALS, StopWords, signal_columns
 from pipeline.quality.signals import signals as measured
-from pipeline.words.words import is_spaced, words, words_of
+from pipeline.words.words import words, words_of
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
-STOP_WORDS = {"eng": {"the", "be", "to", "of", "and", "that", "have", "with"}, "uzn_Latn": {"va", "bir", "da"}}
 SHARES = [name for name, _, _ in SIGNALS if name.endswith("_share") and not name.startswith("top_")]
 
 
 def signals(text: str, language: str, script: str) -> dict[str, int | float | None]:
     return measured(text, language, script, {label: sorted(chosen) for label, chosen in STOP_WORDS.items()})
-
-
-CLOSING = r"[\p{Pe}\p{Pf}\p{Pi}\"'*_＂＇]*"
-SENTENCE_END = regex.compile(
-    rf"(?:[\p{{Sentence_Terminal}}…](?:[\p{{Sentence_Terminal}}…]|{CLOSING[:-1]})*+)(?=(?P<space>[\s\x1c-\x1f]|\Z)?)"
-)
-UNSPACED = r"\p{scx=Hani}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}"
-UNSPACED_WORD = regex.compile(rf"(?V1)[[\p{{L}}\p{{N}}]&&[[{UNSPACED}]--\p{{scx=Latn}}]]")
-WORDLIKE = regex.compile(r"[\p{L}\p{M}\p{N}]")
-
-
-def sentences(line: str) -> int:
-    count = begin = 0
-    for end in SENTENCE_END.finditer(line):
-        closed = end["space"] is not None or any(c in "。！．？｡" for c in end.group())
-        if closed and WORDLIKE.search(line, begin, end.start()):
-            count, begin = count + 1, end.end()
-    return count + bool(WORDLIKE.search(line, begin))
-
-
-def has_phrase(kind: str, tokens: list[str]) -> bool:
-    for phrase in map(words, PHRASES[kind]):
-        if any(tokens[i : i + len(phrase)] == phrase for i in range(len(tokens) - len(phrase) + 1)):
-            return True
-    return False
-
-
-def reference(text: str, language: str, script: str) -> dict[str, float | None]:
-    """The definitions once more, word by word and slowly."""
-    tokens, folded, spaced = words(text), text.casefold(), is_spaced(script)
-    lines = [line for line in text.split("\n") if line.strip()]
-    paragraphs = re.split("\n{2,}", text.strip()) if text.strip() else []
-
-    def share(part: float, whole: float) -> float:
-        return part / max(1, whole)
-
-    def repeats(parts: list[str]) -> list[str]:
-        return [part for i, part in enumerate(parts) if part in parts[:i]]
-
-    def top(n: int) -> float:
-        joint = " " if spaced else ""
-        grams = Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
-        return (
-            share(len(joint.join(grams.most_common(1)[0][0])) * grams.most_common(1)[0][1], len(folded)) if grams else 0
-        )
-
-    def dup(n: int) -> float:
-        seen, chars, i = set(), 0, 0
-        while i + n <= len(tokens):
-            gram = tuple(tokens[i : i + n])
-            if gram in seen:
-                chars, i = chars + len("".join(gram)), i + n
-            else:
-                seen.add(gram)
-                i += 1
-        return share(chars, len(folded))
-
-    between_spaces = [t for t in tokens if not UNSPACED_WORD.match(t)]
-    symbols = [t for t in folded.split() if not WORDLIKE.search(t)]
-    visible = "".join(text.split())
-    letters = [c for c in visible if regex.match(r"\p{L}", c.casefold()[0])]
-    stops = STOP_WORDS.get(f"{language}_{script}", STOP_WORDS.get(language))
-    ended = [bool(regex.search(rf"[\p{{Sentence_Terminal}}…]{CLOSING}\Z", line.strip())) for line in lines]
-    kept = [
-        line
-        for line, terminal in zip(lines, ended, strict=True)
-        if terminal
-        and not line.rstrip().endswith(("...", "…"))
-        and len(words(line)) >= 3
-        and max(map(len, words(line))) <= 1000
-        and not has_phrase("policy", words(line))
-        and not has_phrase("javascript", words(line))
-    ]
-
-    def of(pattern: str) -> float:
-        return share(len(regex.findall(pattern, visible)), len(visible))
-
-    return {
-        "n_chars": len(text),
-        "n_bytes": len(text.encode("utf-8", "surrogatepass")),
-        "n_words": len(tokens),
-        "n_lines": len(lines),
-        "n_paragraphs": len(paragraphs),
-        "n_sentences": sum(map(sentences, (line.strip() for line in lines))),
-        "n_long_lines": sum(len(line) >= 200 for line in lines),
-        "max_word_length": max(map(len, tokens), default=0),
-        "unique_word_share": share(len(set(tokens)), len(tokens)),
-        "digit_char_share": of(r"\p{Nd}"),
-        "punct_char_share": of(r"\p{P}"),
-        "symbol_char_share": of(r"\p{S}"),
-        "upper_char_share": share(len([c for c in letters if regex.match(r"[\p{Lu}\p{Lt}]", c)]), len(letters)),
-        "c4_kept_line_share": share(len(kept), len(lines)),
-        "c4_kept_sentences": sum(map(sentences, (line.strip() for line in kept))),
-        "c4_policy_line_share": share(sum(has_phrase("policy", words(line)) for line in lines), len(lines)),
-        "c4_javascript_line_share": share(sum(has_phrase("javascript", words(line)) for line in lines), len(lines)),
-        "c4_lorem_ipsum": sum(has_phrase("lorem_ipsum", words(line)) for line in lines),
-        "c4_curly_bracket": text.count("{"),
-        "stop_word_share": None
-        if stops is None
-        else share(
-            sum(t in stops for t in tokens), len(between_spaces) if spaced else len(tokens) - len(between_spaces)
-        ),
-        "mean_word_length": sum(map(len, between_spaces)) / len(between_spaces)
-        if spaced * len(between_spaces)
-        else None,
-        "hash_to_word_ratio": share(text.count("#"), len(tokens)),
-        "ellipsis_to_word_ratio": share(text.count("...") + text.count("…"), len(tokens)),
-        "bullet_line_share": share(sum(line.lstrip()[0] in "•-" for line in lines), len(lines)),
-        "ellipsis_line_share": share(sum(line.rstrip().endswith(("...", "…")) for line in lines), len(lines)),
-        "alpha_word_share": share(sum(bool(regex.search(r"\p{L}", t)) for t in tokens), len(tokens) + len(symbols)),
-        "stop_word_hits": None if stops is None else len(stops & set(tokens)),
-        "dup_line_share": share(len(repeats(lines)), len(lines)),
-        "dup_line_char_share": share(len("".join(repeats(lines))), len(text)),
-        "dup_paragraph_share": share(len(repeats(paragraphs)), len(paragraphs)),
-        "dup_paragraph_char_share": share(len("".join(repeats(paragraphs))), len(text)),
-        **{f"top_{n}gram_char_share": top(n) for n in (2, 3, 4)},
-        **{f"dup_{n}gram_char_share": dup(n) for n in range(5, 11)},
-        "line_punct_share": share(sum(ended), len(lines)),
-        "short_line_share": share(sum(len(line) <= 30 for line in lines), len(lines)),
-        "char_dup_share": share(len("".join(repeats(lines))), len(text) - text.count("\n")),
-        "newline_to_word_ratio": share(text.count("\n"), len(tokens)),
-        "space_to_word_ratio": share(len(text) - len(visible) - text.count("\n"), len(tokens)),
-    }
 
 
 def test_english_by_hand() -> None:
@@ -292,7 +166,7 @@ def test_shares_lie_between_0_and_1(text: str) -> None:
 def test_real_text_against_the_reference(language: str, script: str) -> None:
     file = SHARED / f"data/parallel/{language}.txt.gz"
     if not file.exists():
-        pytest.skip(f"no {file}")
+        pytest.skip(f"no ../shared/data/parallel/{file.name}")
     text = gzip.decompress(file.read_bytes()).decode()[:6000]
     text += text[1000:2500] + text[:700]
     assert without_size(signals(text, language, script)) == reference(text, language, script)
@@ -446,3 +320,40 @@ def test_lines_in_another_kind_of_script_do_not_dilute() -> None:
     assert mixed["mean_word_length"] == english["mean_word_length"] == 19 / 5
     assert mixed["stop_word_share"] == english["stop_word_share"] == 3 / 5
     assert measured("的 river 是", "cmn", "Hani", {"Hani": ["的"]})["stop_word_share"] == 1 / 2
+
+
+BLANK_LINES = {
+    "none": "\n",
+    "one": "\n\n",
+    "three": "\n\n\n\n",
+    "with spaces and tabs": "\n \n\t\n",
+    "with no-break and ideographic spaces": "\n\u00a0\n\u3000\n",
+    "of Windows": "\r\n\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("between", BLANK_LINES.values(), ids=BLANK_LINES)
+@pytest.mark.parametrize(("text", "language", "script", "n_words", "chars", "ends"), SENTENCES)
+def test_blank_lines_repeat_nothing(
+    between: str, text: str, language: str, script: str, n_words: int, chars: int, ends: int
+) -> None:
+    one, other = text.split("\n")
+    found = signals(between.join((one, other, other)), language, script)
+    assert found["n_lines"] == 3
+    assert found["n_words"] == n_words + len(words(other))
+    assert found["line_punct_share"] == pytest.approx((ends + (ends == 2)) / 3)
+    assert found["n_paragraphs"] == (1 if between == "\n" else 3)
+    assert found["dup_paragraph_share"] == (0 if between == "\n" else 1 / 3)  # the third, not the empty ones
+    assert found["short_line_share"] == 1
+    alone = signals(between.join((one, other)), language, script)
+    for name in ("dup_line_share", "dup_paragraph_share", "dup_paragraph_char_share", "char_dup_share"):
+        assert alone[name] == 0
+
+
+def test_paragraphs_by_hand() -> None:
+    text = "\n\n one\ntwo \n\t\n\u00a0\n\n one\ntwo\n\nthree\n \n \nthree \n\n"
+    found = signals(text, "eng", "Latn")
+    assert found["n_chars"] == 2 + 9 + 6 + 8 + 2 + 5 + 5 + 8 == 45
+    assert found["n_paragraphs"] == 4
+    assert found["dup_paragraph_share"] == 2 / 4
+    assert found["dup_paragraph_char_share"] == (len("one\ntwo") + len("three")) / 45

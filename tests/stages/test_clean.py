@@ -3,9 +3,13 @@
 import json
 import pickle
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numba
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,8 +20,11 @@ from pipeline.language.identifier import Identifier
 from pipeline.quality import profiles
 from pipeline.quality.rules import Decider
 from pipeline.quality.signals import SIGNALS, signals
+from pipeline.stages import annotate as annotating
 from pipeline.stages import clean
 from pipeline.words.words import words
+from pipeline.workers import guard
+from schemas.clean import REASONS
 
 ARTICLES = Path(__file__).resolve().parents[1] / "archive" / "articles"
 SHIPPED = profiles.shipped()
@@ -28,16 +35,16 @@ def article(stem: str) -> str:
 
 
 def batch(*texts: str | None, **columns: list[Any]) -> pa.RecordBatch:
-    given: dict[str, list[Any]] = {name: [f"{name}-{i}" for i in range(len(texts))] for name in clean.PASSED_ON}
+    given: dict[str, list[Any]] = {name: [f"{name}-{i}" for i in range(len(texts))] for name in annotating.PASSED_ON}
     given |= {"text": list(texts), "opt_out": [""] * len(texts), **columns}
-    return pa.RecordBatch.from_pydict(given, schema=pa.schema([(name, pa.string()) for name in clean.PASSED_ON]))
+    return pa.RecordBatch.from_pydict(given, schema=pa.schema([(name, pa.string()) for name in annotating.PASSED_ON]))
 
 
 def annotate(*texts: str | None, config: CleanConfig | None = None, **columns: list[Any]) -> pa.RecordBatch:
     settings = config or CleanConfig()
-    annotator = pickle.loads(pickle.dumps(clean.Annotator(settings, settings.stop_words(SHIPPED))))  # to a worker
+    annotator = pickle.loads(pickle.dumps(annotating.Annotator(settings, settings.stop_words(SHIPPED))))  # to a worker
     found = annotator(batch(*texts, **columns))
-    assert found.schema.equals(clean.ANNOTATED)
+    assert found.schema.equals(annotating.ANNOTATED)
     found.validate(full=True)
     return found
 
@@ -96,7 +103,7 @@ def test_bytes_that_are_no_utf_8() -> None:
     raw = pa.Array.from_buffers(pa.string(), 2, buffers)
     given = batch("x", "y")
     given = given.set_column(given.schema.get_field_index("text"), "text", raw)
-    found = clean.Annotator(CleanConfig(), {})(given).column("text").to_pylist()
+    found = annotating.Annotator(CleanConfig(), {})(given).column("text").to_pylist()
     assert found[0].startswith("broken \ufffd") and found[0].endswith(" here") and found[1] == ""
 
 
@@ -134,7 +141,7 @@ def test_hostile_texts_get_values_and_a_verdict(name: str) -> None:
 def test_lone_surrogates_are_no_error() -> None:
     raw = from_strings(["a\ud800b words", "pair \ud83d\ude00"])
     given = batch("x", "y").set_column(1, pa.field("text", pa.large_string()), raw)
-    found = clean.Annotator(CleanConfig(), {})(given).column("text").to_pylist()
+    found = annotating.Annotator(CleanConfig(), {})(given).column("text").to_pylist()
     assert all("\ud800" not in text and text.encode() for text in found)
 
 
@@ -171,9 +178,146 @@ def test_lists_of_the_user(tmp_path: Path) -> None:
     assert rows[3]["language"] == "eng" and rows[3]["n_bad_words"] == 1
     verdicts = Decider(config.chosen_rules(), config.limits(SHIPPED))(found).to_pylist()
     assert verdicts == ["blocked:host", "blocked:url", "contaminated", "bad_words"]
-    lines = clean.Annotator(config, {}).summary()
+    lines = annotating.Annotator(config, {}).summary()
     assert [line.split(":")[0] for line in lines] == ["block lists", "bad words", "decontaminate"]
     assert "hosts" in lines[0] and "eng" in lines[1] and "exam" in lines[2]
+
+
+BAD = "This text breaks whatever it is given to. \ufeff"
+
+
+def breaking(real: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, but for the bad text, alone or in a column of texts."""
+
+    def broken(*given: Any, **named: Any) -> Any:
+        if "breaks whatever" in str(given[0]):
+            raise ValueError("planted")
+        return real(*given, **named)
+
+    return broken
+
+
+class Unhappy:
+    """An object of which a method breaks."""
+
+    def __init__(self, real: Any, method: str) -> None:
+        self._real, self._method = real, method
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self._method:
+            return getattr(self._real, name)
+        return breaking(getattr(self._real, name))
+
+
+def plant(patch: pytest.MonkeyPatch, annotator: annotating.Annotator, step: str) -> None:
+    """A fault in the step, for the bad text alone."""
+    functions = {"repair": "repair_column", "masks": "mask", "words": "words_of", "signals": "signal_columns"}
+    if name := functions.get(step):
+        patch.setattr(annotating, name, breaking(getattr(annotating, name)))
+    elif step == "language":
+        identifier = Identifier()
+        patch.setattr(annotating, "_identifier", lambda *_: Unhappy(identifier, "identify"))
+    elif step == "lists":
+        patch.setattr(annotator, "_block_lists", Unhappy(annotator._block_lists, "match"))
+    else:
+        real = annotator._contamination
+        assert real is not None
+        n_words = len(words(BAD))
+
+        def flag(found: Any) -> Any:
+            if n_words in np.diff(found.offsets):
+                raise ValueError("planted")
+            return real.flag(found)
+
+        patch.setattr(annotator, "_contamination", SimpleNamespace(flag=flag))
+
+
+STEPS = [reason.partition(":")[2] for reason in REASONS if reason.startswith("failed:") and reason != "failed:unknown"]
+
+
+def cleaned(
+    batches: Iterable[pa.RecordBatch], annotator: annotating.Annotator, decide: Decider, text_seconds: float
+) -> list[pa.RecordBatch]:
+    with clean.guarded(annotator, text_seconds) as guarding:
+        return [clean.cleaned(guarding, rows, decide) for rows in batches]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_text_that_a_step_fails_on_is_a_row_with_a_reason(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of all languages; the others' rows are what they are without it."""
+    (tmp_path / "hosts.txt").write_text("bad.example\n")
+    (tmp_path / "items.txt").write_text(" ".join(words(article("eng"))[10:30]) + "\n")
+    config = CleanConfig.model_validate(
+        {
+            "block_lists": [str(tmp_path / "hosts.txt")],
+            "decontaminate": {"sources": [f"exam={tmp_path / 'items.txt'}"]},
+        }
+    )
+    annotator = annotating.Annotator(config, config.stop_words(SHIPPED))
+    texts = [article(stem) for stem in STEMS]
+    urls = [f"https://ok.example/{n}" for n in range(len(texts))]
+    decide = Decider(config.chosen_rules(), config.limits(SHIPPED))
+    given = batch(*texts, url=urls)
+    without = pa.Table.from_batches(cleaned([given], annotator, decide, 10)).to_pylist()
+    bad = batch(BAD, id=["bad"], url=["https://ok.example/breaks whatever"])
+    mixed = pa.Table.from_batches([given.slice(0, 7), bad, given.slice(7)]).combine_chunks().to_batches()
+    plant(monkeypatch, annotator, step)
+    monkeypatch.setattr(guard, "_logged", 0)
+    found = pa.Table.from_batches(cleaned(mixed, annotator, decide, 10))
+    assert found.schema.equals(clean.CLEANED)
+    rows = found.to_pylist()
+    row = rows.pop(7)
+    known = {"id": "bad", "url": "https://ok.example/breaks whatever", "text": BAD, "drop_reason": f"failed:{step}"}
+    assert {name: row[name] for name in known} == known
+    assert {row[name] for name, _, _ in SIGNALS} == {row["language"]} == {None}
+    assert rows == without
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert f"failed:{step}, bad: ValueError: planted (" in line and "test_clean.py" in line
+
+
+def test_a_text_that_runs_away_in_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No handler of Python's ends it."""
+    real = annotating.words_of
+
+    def words_of(texts: pa.Array) -> Any:
+        if "breaks whatever" in str(texts):
+            spin(1)
+        return real(texts)
+
+    spin(0)
+    monkeypatch.setattr(annotating, "words_of", words_of)
+    texts = [article("eng"), BAD, article("tha")]
+    found = pa.Table.from_batches(cleaned([batch(*texts)], annotating.Annotator(CleanConfig(), {}), decider(), 0.5))
+    assert found["drop_reason"].to_pylist() == [None, "failed:words", None]
+
+
+@numba.njit(nogil=True)
+def spin(number: int) -> int:
+    while number > 0:
+        number = number + 1 if number < 1000 else number - 1
+    return number
+
+
+def test_a_fault_of_every_text_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the text that is tried first gets through."""
+    monkeypatch.setattr(annotating, "mask", breaking(annotating.mask))
+    with pytest.raises(ValueError, match="planted") as raised:
+        list(cleaned([batch(*[BAD] * 40)], annotating.Annotator(CleanConfig(), {}), decider(), 10))
+    assert any("no text's fault" in note for note in raised.value.__notes__)
+
+
+def test_a_failed_row_stays_so_when_verdicts_are_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(annotating, "mask", breaking(annotating.mask))
+    texts = [*(article(stem) for stem in STEMS[:20]), BAD]
+    table = pa.Table.from_batches(cleaned([batch(*texts)], annotating.Annotator(CleanConfig(), {}), decider(), 10))
+    (tmp_path / "old").mkdir()
+    pq.write_table(table, tmp_path / "old/a.parquet", row_group_size=16, compression="zstd")
+    strict = decider(min_words=100_000, max_words=200_000)
+    clean.decide_again(in_this_process, str(tmp_path / "old"), str(tmp_path / "new"), strict)
+    found = pq.read_table(tmp_path / "new/a.parquet")["drop_reason"].to_pylist()
+    assert found[-1] == "failed:masks" and set(found[:-1]) == {"gopher_quality:too_few_words"}
 
 
 def in_this_process(function, items, /, step=None):

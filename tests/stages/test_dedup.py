@@ -6,18 +6,21 @@ from typing import Any, NamedTuple
 import networkx as nx
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from pipeline.config import DedupConfig
 from pipeline.duplicates.minhash import signatures
 from pipeline.kernels.arrow_text import from_strings
 from pipeline.spark import tables
+from pipeline.spark.document_frame import PLACE, document_frame
 from pipeline.stages import dedup
 from pipeline.stages.candidates import candidates
+from pipeline.store.document_table import DocumentTable, document_table
 from pipeline.store.ledger import ledger as ledger_of
 from pipeline.words.words import words
-from schemas.dedup import CLUSTERS, REASONS, SIGNATURES
+from schemas.dedup import CLUSTERS, REASONS, SIGNATURES, SIGNING_FAILED
 from schemas.records import Counts, unbalanced
 
 CONFIG = DedupConfig(quality_column="quality")
@@ -35,7 +38,14 @@ def signature(text: str) -> Signature:
     return Signature(found.text_hashes.tobytes(), found.bands.tolist(), found.shingles.tolist())
 
 
-COLUMNS = "id string, text string, quality float, date string, language string, language_script string, extra int"
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "text")),
+        ("quality", pa.float32()),
+        *((name, pa.string()) for name in ("date", "language", "language_script")),
+        ("extra", pa.int32()),
+    ]
+)
 WORDS = [
     "river",
     "stone",
@@ -176,10 +186,12 @@ class Result(NamedTuple):
     counts: Counts
 
 
-def run(spark: SparkSession, given: DataFrame, folder: Path) -> Result:
+def run(spark: SparkSession, table: DocumentTable, folder: Path) -> Result:
     """The stage as its job runs it, from file to file."""
-    path = {name: str(folder / name) for name in ("signatures", "clusters", "documents", "scratch")}
-    documents = dedup.one_row_an_id(given)
+    path = {name: str(folder / name) for name in ("signatures", "clusters", "documents", "scratch", "one_an_id")}
+    given = document_frame(spark, table, dedup.READ, CONFIG.quality_column)
+    tables.write(dedup.one_row_an_id(given, document_frame(spark, table, [*PLACE, "digest"])), path["one_an_id"])
+    documents = given.join(tables.written(spark, path["one_an_id"]), list(PLACE), "left_semi")
     tables.write(dedup.signatures(documents, CONFIG), path["signatures"])
     signed = tables.written(spark, path["signatures"])
     assert [name for name, _ in signed.dtypes] == SIGNATURES.names
@@ -187,25 +199,30 @@ def run(spark: SparkSession, given: DataFrame, folder: Path) -> Result:
     tables.write(dedup.clusters(spark, united, CONFIG, [], path["scratch"]), path["clusters"])
     clustered = tables.written(spark, path["clusters"])
     assert [name for name, _ in clustered.dtypes] == CLUSTERS.names
-    tables.write(dedup.survivors(documents, clustered), path["documents"])
-    kept = tables.written(spark, path["documents"])
+    survivors = dedup.survivors(documents.select(*PLACE, "id"), clustered)
+    counts = dedup.write_survivors(survivors, table, path["documents"])
     return Result(
         sorted((*row[:3], tuple(row["bands"]), bytes(row["shingles"]), *row[5:]) for row in signed.collect()),
         sorted(map(tuple, clustered.collect()), key=str),
-        sorted((row.asDict() for row in kept.collect()), key=lambda row: row["id"]),
-        dedup.account(given, documents, clustered, kept),
+        sorted(pq.read_table(path["documents"]).to_pylist(), key=lambda row: row["id"]),
+        dedup.account(given, documents, clustered, counts),
     )
 
 
-def frame(spark: SparkSession, documents: list[Doc], partitions: int) -> DataFrame:
-    order = np.random.default_rng(partitions).permutation(len(documents))
-    return spark.createDataFrame([documents[i] for i in order], COLUMNS).repartition(partitions)
+def written(documents: list[Doc], folder: Path, files: int) -> DocumentTable:
+    """The documents in another order for each number of files."""
+    folder.mkdir()
+    order = np.random.default_rng(files).permutation(len(documents))
+    rows = pa.Table.from_pylist([documents[i]._asdict() for i in order], schema=SCHEMA)
+    for number, place in enumerate(range(0, len(rows) or 1, -(-len(rows) // files) or 1)):
+        pq.write_table(rows.slice(place, -(-len(rows) // files)), folder / f"{number}.parquet", row_group_size=5)
+    return document_table(str(folder), "id", "text")
 
 
 @pytest.fixture(scope="module")
 def results(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Result]:
     folder = tmp_path_factory.mktemp("dedup")
-    return {n: run(spark, frame(spark, GIVEN, n), folder / str(n)) for n in (1, 7)}
+    return {n: run(spark, written(GIVEN, folder / f"given {n}", n), folder / str(n)) for n in (1, 7)}
 
 
 def test_clusters_are_those_of_every_pair_compared(results: dict[int, Result]) -> None:
@@ -267,7 +284,7 @@ def test_every_row_is_accounted_for(results: dict[int, Result]) -> None:
     assert unbalanced(ledger) == 0
     assert ledger["rows_out"] == len(results[1].survivors)
     assert ledger["dropped"]["same_id"] == len(GIVEN) - len(ONE_AN_ID) == 3
-    assert set(ledger["dropped"]) == set(REASONS) - {"template"}
+    assert set(ledger["dropped"]) == set(REASONS) - {"template", SIGNING_FAILED}
     rows = Counter(f"{one.language or 'und'}_{one.language_script or 'Zyyy'}" for one in GIVEN)
     assert {name: account["rows_in"] for name, account in ledger["by_language"].items()} == rows
     assert ledger["by_language"]["eng_Latn"]["dropped"]["same_id"] == 3
@@ -285,14 +302,8 @@ def test_signatures_are_those_of_the_text(results: dict[int, Result]) -> None:
 
 
 def test_no_documents(spark: SparkSession, tmp_path: Path) -> None:
-    result = run(spark, frame(spark, GIVEN, 1).limit(0), tmp_path)
+    result = run(spark, written([], tmp_path / "given", 1), tmp_path)
     assert result == Result([], [], [], {})
-
-
-def test_a_reason_that_a_foreign_table_brings_is_not_ours(spark: SparkSession) -> None:
-    given = spark.createDataFrame([("a", "empty"), ("b", None)], "id string, drop_reason string")
-    none = spark.createDataFrame([], tables.spark_schema(CLUSTERS))
-    assert dedup.account(given, given, none, dedup.survivors(given, none)) == {"und_Zyyy": {None: 2}}
 
 
 def test_candidates_of_hot_and_small_buckets(spark: SparkSession) -> None:

@@ -195,6 +195,15 @@ def test_where_the_kernel_does_not_copy(tmp_path: Path, monkeypatch: pytest.Monk
         assert (tmp_path / f"{number}.parquet").read_bytes() == (tmp_path / "kernel.parquet").read_bytes()
 
 
+def test_beside_lists_and_structs(tmp_path: Path) -> None:
+    deep = {"tags": [["a", "b"], [], None], "who": [{"name": "x", "at": [{"n": 1}]}, None, {"name": "y", "at": []}]}
+    given = pa.table({**deep, NAME: pa.array(["old"] * 3)})
+    pq.write_table(given, tmp_path / "given.parquet")
+    new = pa.array(["new", None, "new"])
+    replace_last_column(str(tmp_path / "given.parquet"), str(tmp_path / "new.parquet"), NAME, [new])
+    assert pq.read_table(tmp_path / "new.parquet").equals(given.set_column(2, NAME, new))
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     path, target = from_arrow(tmp_path), str(tmp_path / "new.parquet")
     right = verdicts([1000, 1000, 500], [None])
@@ -202,7 +211,8 @@ def test_what_is_refused(tmp_path: Path) -> None:
         (table(5).select([NAME, "id"]), "its last column is 'id'"),
         (table(5).select([NAME]), "beside others"),
         (pa.table({"id": ["a"], NAME: [1]}), "optional string"),
-        (pa.table({"id": [["a"]], NAME: ["x"]}), "beside others"),
+        (pa.table({"id": ["a"], NAME: [["x"]]}), "beside others"),
+        (pa.table({"id": ["a"], "deep": [{NAME: "x"}]}), "beside others"),
     ]
     for one, words in cases:
         pq.write_table(one, tmp_path / "other.parquet")
