@@ -37,6 +37,7 @@ from schemas.sample import SPLITS
 T = TypeVar("T")
 
 MOST_TASKS = 4096
+FEW_FILES = 8  # whose keys one task reads: a task costs more than a small file
 IDS = pa.schema([("id", pa.string())])
 
 # Stage and table whose rows are its account: the column with the reason; null or no column: a row out. Clusters tell
@@ -95,7 +96,7 @@ def find(spark: SparkSession, root: str, files: Sequence[str], listed: Takedown,
             yield batch.select(["path"])
 
     held = "path string, id string"
-    chunks = one_row_a_task(spark, _chunks(files), "array<string>")
+    chunks = one_row_a_task(spark, _chunks(files, FEW_FILES), "array<string>")
     matched = written(chunks.mapInArrow(by_url, held), "matched")
     ids = written(matched.where(F.col("id").isNotNull()).select("id").distinct(), "ids")
     others = chunks.mapInArrow(by_id, held).join(ids, "id", "left_semi").select("path", "id")
@@ -158,9 +159,9 @@ def _ids_of(scratch: str, path: str) -> pa.Array:
     return read_parquet(_ids_file(scratch, path)).column(0).combine_chunks()
 
 
-def _chunks(items: Sequence[T]) -> list[list[T]]:
-    """Items for at most MOST_TASKS tasks."""
-    size = -(-len(items) // MOST_TASKS)
+def _chunks(items: Sequence[T], few: int = 1) -> list[list[T]]:
+    """Items for at most MOST_TASKS tasks, `few` or more for each."""
+    size = max(few, -(-len(items) // MOST_TASKS)) if items else 0
     return [list(items[at : at + size]) for at in range(0, len(items), size or 1)]
 
 

@@ -18,7 +18,7 @@ from pipeline.page.metadata import read_metadata
 from schemas.extract import PAGE_REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMITS = ArchiveLimits(page_seconds=0.5, page_memory_bytes=256 << 20)
+LIMITS = ArchiveLimits(page_seconds=1.0, page_memory_bytes=256 << 20)
 TEXT = "ვებში ყოველ ენას თავისი დამწერლობა აქვს."
 GOOD = f"<html lang=ka><title>სათაური</title><body><article><p>{TEXT}</p></article>".encode()
 PUPPET = """
