@@ -55,7 +55,7 @@ def rows_of(args: argparse.Namespace) -> tuple[Rows, Mapping[str, str], Counter[
 def judged(rows: Rows, args: argparse.Namespace, settings: Settings) -> dict[str, Answers]:
     """Answers by kind of judging."""
     found: dict[str, Answers] = {}
-    with whole.Fitter(settings, args.seed) as fit:
+    with whole.Fitter(settings, args.seed, lambda line: job.say(f"judge    {line}")) as fit:
         if "documents" in args.judge:
             found["documents"] = judging.by_documents(rows, fit, args.folds)
         if "collections" in args.judge:

@@ -26,7 +26,15 @@ from pipeline.kernels.compiling import kernel
 from pipeline.language import fasttext_model
 from pipeline.language.capitals import in_capitals, lowered
 from pipeline.language.evidence import Evidence, shipped
-from pipeline.language.labels import COMMON, NO_LANGUAGE, family, iso_639_3, scripts_of_label
+from pipeline.language.labels import (
+    COMMON,
+    MARKS,
+    NO_LANGUAGE,
+    TIMES_RARER,
+    family,
+    iso_639_3,
+    scripts_of_label,
+)
 from pipeline.language.model_files import local_model, verify
 from pipeline.words.scripts import NAMES, UNDETERMINED, Scripts, span_scripts
 from pipeline.words.words import Words, words_of
@@ -116,8 +124,17 @@ class Identifier:
         # (script of the text, label): whether the label is possible; the last row is for texts without a letter.
         self._possible = np.array([[not of or name in of for of in scripts] for name in (*NAMES, UNDETERMINED)])
         # jobs/fit_language.py gives each language as many lines; the web does not.
-        common = np.array([code in COMMON for code in self._codes]) & (NO_LANGUAGE in self._codes)
-        self._prior = np.where(common, COMMON_TIMES, 1).astype(np.float32)
+        common = np.array([code in COMMON for code in self._codes])
+        rarer = np.array([TIMES_RARER.get(code, 0.0) for code in self._codes])
+        prior = np.where(rarer > 0, COMMON_TIMES / np.maximum(rarer, 1), np.where(common, COMMON_TIMES, 1))
+        self._prior = np.where(NO_LANGUAGE in self._codes, prior, 1).astype(np.float32)
+        # Labels that a text needs marks for, and what it is without.
+        index_of = {code: place for place, code in enumerate(self._codes)}
+        self._marked = {
+            index_of[code]: (marks, index_of[family(code)])
+            for code, marks in MARKS.items()
+            if code in index_of and family(code) in index_of
+        }
         self._named = np.array([code != NO_LANGUAGE for code in self._codes])
         index = {code: place for place, code in enumerate(self._evidence.languages)}
         self._listed = np.array([index.get(code, -1) for code in self._codes])
@@ -178,6 +195,7 @@ class Identifier:
         votes = _vote(owners, pieces.letters, piece_scores, self._families, PIECE_SCORE, ballots, mean)
         judged, scripts = self._by_pieces(data, starts, ends, owners, votes, ballots, pieces, judged, scripts)
         label, score, sure = judged
+        self._demand_marks(data, offsets, label)
         against = ballots[:, :-1].sum(axis=1) - ballots[np.arange(n_texts), self._families[label]]
         share = 1 - against / np.maximum(ballots.sum(axis=1), 1)
         names = np.array([*self._codes, UNKNOWN], object)
@@ -189,6 +207,13 @@ class Identifier:
             pa.array(np.where(sure, share, 0.0), pa.float64()),
             self._top(mean, scripts, owners, pieces),
         )
+
+    def _demand_marks(self, data: np.ndarray, offsets: np.ndarray, label: np.ndarray) -> None:
+        """In place: a text without the characters of its language is in the standard one."""
+        for marked, (marks, standard) in self._marked.items():
+            for text in np.flatnonzero(label == marked).tolist():
+                if marks.isdisjoint(data[offsets[text] : offsets[text + 1]].tobytes().decode("utf-8", "replace")):
+                    label[text] = standard
 
     def _by_pieces(
         self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, owners: np.ndarray, votes: np.ndarray,

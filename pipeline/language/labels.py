@@ -58,6 +58,16 @@ kan bel eus glg swh fil pan amh som afr hau yor zul bos
 """
 COMMON = frozenset(_COMMON.split())
 
+# How many times likelier the standard language is on the web than a close relative of its, the root of that, since a
+# label's text should win where it says anything. Common Crawl has 16 Indonesian pages for a Malay one, 4 Croatian ones
+# for a Bosnian one; of Arabic varieties it counts none.
+_ARABIC = "acm acq aeb apc ars ary arz mey"
+TIMES_RARER = {"zsm": 4.0, "bos": 2.0, **dict.fromkeys(_ARABIC.split(), 20.0)}
+
+# Written Cantonese has characters of its own, which prose of any length needs (Cheung and Bauer 2002, The
+# Representation of Cantonese with Chinese Characters). Without one a text is Mandarin, however it is read aloud.
+MARKS = {"yue": frozenset("嘅喺咗唔佢哋啲嚟冇咁嗰嘢㗎嘥噉乜嘞攞瞓嘈咩")}
+
 # Scripts other than Latin that lid.176's languages are written in; a language may stand in several lines.
 _SCRIPTS = """
 Arab=arb arz azb ckb fas kaz kir lrc mzn pbt pnb snd tgk uig urd zsm Armn=hye Beng=asm ben bpy

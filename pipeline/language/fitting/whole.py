@@ -2,7 +2,9 @@
 
 import os
 import tempfile
+import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.language import evidence
@@ -52,8 +54,9 @@ def fit(rows: Rows, settings: Settings, folder: str | Path, seed: int = 0) -> Id
 class Fitter:
     """`fit` for judges: each fit in a folder of its own, which goes when this does."""
 
-    def __init__(self, settings: Settings, seed: int = 0) -> None:
-        self._settings, self._seed = settings, seed
+    def __init__(self, settings: Settings, seed: int = 0, say: Callable[[str], None] = lambda line: None) -> None:
+        self._settings, self._seed, self._began = settings, seed, time.monotonic()
+        self._say = say
         self._folder = tempfile.TemporaryDirectory()
         self._count = 0
 
@@ -65,6 +68,7 @@ class Fitter:
 
     def __call__(self, rows: Rows) -> Identifier:
         self._count += 1
+        self._say(f"fit {self._count} for judging, {time.monotonic() - self._began:,.0f} s so far")
         folder = os.path.join(self._folder.name, str(self._count))
         os.mkdir(folder)
         return fit(rows, self._settings, folder, self._seed)
