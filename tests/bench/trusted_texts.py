@@ -3,7 +3,7 @@
 PYTHONPATH=tests python -m bench.trusted_texts --data DATA --output FOLDER
 PYTHONPATH=tests python -m bench.trusted_texts --data DATA --hold-out [--each 5]
 
-DATA is the folder of development data: text, sib200, lid, tatoeba, parallel. A row's address names its collection as host.
+DATA is the folder of development data: text, sib200, lid, tatoeba, parallel. A row's host names its collection.
 
 With --hold-out nothing is written: thresholds and stop words are fitted on one half of the labelled texts, by hash of
 their address, and the other half is judged with them as clean does by default; then the other way round. Printed is

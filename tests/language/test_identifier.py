@@ -430,3 +430,16 @@ def test_web_pages_in_known_languages(identifier: Identifier) -> None:
     )  # fmt: skip
     assert outcomes["und"] < 0.02 * len(pages)
     assert outcomes[True] > 0.98 * len(pages)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("佢哋琴日去咗邊度食飯呀？我哋唔知點解咁夜先返嚟。", "yue"),
+        ("昨天晚上港口的老仓库又着火了，消防队员花了三个小时才把火扑灭。", "cmn"),
+        ("昨天晚上港口的老倉庫又着火了，消防隊員花了三個小時才把火撲滅。", "cmn"),
+    ],
+)
+def test_cantonese_is_what_has_its_characters(identifier: Identifier, text: str, code: str) -> None:
+    found = identifier.identify(from_strings([text, f"{text}\n" * 9]))
+    assert found.language.to_pylist() == [code, code]
