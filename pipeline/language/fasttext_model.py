@@ -32,6 +32,7 @@ END = b"</s>"
 MAX_DEQUANTISED_BYTES = 256 << 20
 MAX_DIM, MAX_NGRAM = 1 << 16, 1 << 10
 SCORED_AT_ONCE = 8
+LEAST_LOGIT = -20.0  # below the largest: a label of which softmax makes nothing
 KEPT_WORDS = 1 << 12  # whose sums are kept, so that a word that comes again costs one addition
 MAX_PRUNED_BUCKETS = 1 << 26
 NO_WEIGHT = 10**15  # fastText's, of an inner node that is not there yet
@@ -434,7 +435,9 @@ def _score(totals, counts, weights, loss, left, right, probabilities) -> None:
         elif loss == SOFTMAX:
             top, whole = logits.max(), 0.0
             for label in range(n_labels):
-                weight_of[label] = math.exp(np.float64(logits[label] - top))
+                # Most labels are nowhere near: their 1e-9 is none.
+                near = logits[label] - top > LEAST_LOGIT
+                weight_of[label] = math.exp(np.float64(logits[label] - top)) if near else 0.0
                 whole += weight_of[label]
             for label in range(n_labels):
                 probabilities[row, label] = weight_of[label] / whole

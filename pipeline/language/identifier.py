@@ -294,7 +294,7 @@ class Identifier:
 
     def _top(self, mean: np.ndarray, scripts: Scripts, owners: np.ndarray, pieces: Scripts) -> pa.Array:
         """`top_langs`. A label's script is the text's own where it can be, else that of one of its pieces."""
-        order = np.argsort(-mean, axis=1, kind="stable")[:, :TOP_LANGS]
+        order = _largest(mean, min(TOP_LANGS, mean.shape[1]))
         values = np.round(np.take_along_axis(mean, order, axis=1), 4)
         firsts = np.searchsorted(owners, np.arange(len(mean) + 1))
         encoded = []
@@ -325,6 +325,21 @@ def _weighed(scores, prior) -> np.ndarray:
             for label in range(len(prior)):
                 scores[row, label] *= before / whole
     return scores
+
+
+@kernel
+def _largest(values, k) -> np.ndarray:
+    """Places of the `k` largest of each row, the largest first, of equal ones the first: (n, k)."""
+    out = np.empty((len(values), k), np.int64)
+    for row in range(len(values)):
+        for place in range(k):
+            best = -1
+            for label in range(values.shape[1]):
+                larger = best < 0 or values[row, label] > values[row, best]
+                if larger and not np.any(out[row, :place] == label):
+                    best = label
+            out[row, place] = best
+    return out
 
 
 @kernel
