@@ -29,8 +29,8 @@ CONFUSABLE = (
     (
         "Indonesian and Malay",
         "ind zsm min",
-        "They share most of their words. Malay must be four times as likely, since the web has sixteen times "
-        "as much Indonesian.",
+        "They share most of their words. Malay must be eight times as likely: the web has sixteen times as much "
+        "Indonesian.",
     ),
     ("Norwegian and Danish", "nob nno dan", "Nothing is done: each is common enough to be told."),
     (
