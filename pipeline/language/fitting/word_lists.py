@@ -31,7 +31,7 @@ def fit(rows: Rows, least_score: float) -> dict[str, Profile]:
             own[code] += values[n_words >= MIN_WORDS, number].tolist()
     found = {}
     for code, (first, second) in halves.items():
-        both = {key: first.get(key, []) + second.get(key, []) for key in {*first, *second}}
+        both = {key: first.get(key, []) + second.get(key, []) for key in sorted({*first, *second})}
         one = _list(both)
         if one and own[code] and (usual := round(float(np.median(own[code])), 3)) > 0:
             found[code] = Profile(one, usual, least_score)
