@@ -45,7 +45,7 @@ TOP_LANGS = 3
 TOP_LANGS_THRESHOLD = 0.01  # FineWeb-2's
 
 # A long text is judged by stretches spread evenly over it, so that time is bounded.
-SAMPLE_BYTES, STRETCHES = 896, 7
+SAMPLE_BYTES, STRETCHES = 1024, 8
 # Pieces of a text that is judged whole: lines, short ones together, long ones cut at a space.
 MIN_PIECE_BYTES, MAX_PIECE_BYTES = 96, 512
 
