@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from pipeline.config import CleanConfig, Config
 from pipeline.language.identifier import Identifier
-from pipeline.language.model_files import checksum, local_model
+from pipeline.language.model_files import LID_176, checksum, local_model
 from pipeline.lists import contamination, list_files
 from pipeline.quality import profiles
 from pipeline.quality.rules import Decider
@@ -29,6 +29,8 @@ from pipeline.store.document_table import DocumentTable
 from pipeline.store.ledger import ledger
 from schemas.errors import UserError
 from schemas.records import EXAMPLES, FAILED, Example, RunRecord
+
+MOST_NAMED = 12  # languages in a line of the log
 
 # Of the config, what annotated columns depend on; what the files hold is in the record's inputs.
 ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words", "text_seconds")
@@ -59,6 +61,10 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
         counts = clean.counts_of(judged)
         account = ledger("clean", table.files.rows, counts, {"documents": sum(judged.counts.values())})
         job.say_failed("clean", account, settings.max_failed_text_share)
+        if borrowed := known.without_own(account["by_language"]):
+            more = f" and {len(borrowed) - MOST_NAMED} more" if len(borrowed) > MOST_NAMED else ""
+            languages = ", ".join(borrowed[:MOST_NAMED]) + more
+            job.say(f"clean    by the thresholds of their script, for lack of their own: {languages}")
         shown = clean.examples(run_tasks, path, judged, with_texts=not again)
         if again:
             shown = _with_known_texts(shown, folder)
@@ -91,7 +97,7 @@ def _absolute(settings: CleanConfig) -> CleanConfig:
     sources = tuple(map(list_files.absolute, settings.decontaminate.sources))
     return settings.model_copy(
         update={
-            "model": storage.absolute(settings.model) if settings.model else "",
+            "model": settings.model if settings.model in ("", LID_176) else storage.absolute(settings.model),
             "thresholds": storage.absolute(settings.thresholds) if settings.thresholds else "",
             "block_lists": tuple(map(list_files.absolute, settings.block_lists)),
             "bad_words": tuple(map(storage.absolute, settings.bad_words)),

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.flags import Parser, parse
+from pipeline.quality import profiles
 from pipeline.report.words import meaning
 from pipeline.spark import job, tables
 from pipeline.spark.session import session
@@ -41,6 +42,7 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
         raise UserError(f"--url {url}: no record of this address in {root}/extract")
     by_page = F.col("id").isin(*sorted(ids)) & (F.col("url") == url)
     cleaned = _rows(spark, root, "clean", "documents", by_page)
+    known = _profiles(root)
     for row in cleaned:
         if (row["drop_reason"] or "").startswith(f"{FAILED}:"):
             yield f"clean: dropped, {row['drop_reason']}: {meaning('clean', row['drop_reason'])}"
@@ -48,6 +50,8 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
         verdict = f"dropped, {row['drop_reason']}" if row["drop_reason"] else "kept"
         language = f"{row['language']}_{row['language_script']} ({row['language_score']:.2f})"
         yield f"clean: {verdict}; {language}"
+        if known and known.without_own([f"{row['language']}_{row['language_script']}"]):
+            yield "  no thresholds of this language are known: those of its script hold, or the defaults"
         yield "  signals: " + ", ".join(f"{name} {_short(value)}" for name, value in row.items() if _is_signal(value))
     by_id = F.col("id").isin(*sorted(row["id"] for row in cleaned if not row["drop_reason"]))
     copies = _rows(spark, root, "dedup", "clusters", by_id & F.col("crawl").isNull())
@@ -82,6 +86,13 @@ def _rows(spark: SparkSession, root: str, stage: str, table: str, condition: Any
 
 def _finished(root: str, stage: str) -> bool:
     return run_records.finished(storage.join(root, stage)) is not None
+
+
+def _profiles(root: str) -> profiles.Profiles | None:
+    """Those that clean was run with, if they are still there."""
+    record = run_records.finished(storage.join(root, "clean"))
+    place = str(record["config"]["thresholds"]) if record else ""
+    return profiles.load(place) if not place or storage.exists(place) else None
 
 
 def _is_signal(value: object) -> bool:

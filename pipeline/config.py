@@ -109,7 +109,9 @@ class CleanConfig(StageConfig):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    model: str = Field("", description="fastText language model: a path, URL or hf://OWNER/REPO/FILE; empty: lid.176")
+    model: str = Field(
+        "", description="fastText language model: lid.176, a path, URL or hf://OWNER/REPO/FILE; empty: ours"
+    )
     languages: tuple[str, ...] = Field(
         (), description="ISO 639-3 codes to keep, with und texts of no recognised language too; empty: all"
     )

@@ -7,8 +7,9 @@ one word is on the list. In unspaced scripts a character is a word; only words s
 count, for a few Thai lines have more than an English page. `usual` is the median of texts known to be in the language
 that were not used for its list.
 
-`calibration.json` holds lists for more languages than the embedded model knows: it is by them that a text in Hausa is
-not English. tests/bench/fit_language.py makes it. It has words, not their hashes, and so holds for any WORDS_VERSION.
+`calibration.json` holds lists of the shipped model's languages, and so for many more than lid.176 knows: it is by them
+that it does not call Hausa English. jobs/fit_language.py makes it. It has words, not their hashes, and so holds for any
+WORDS_VERSION.
 """
 
 import json

@@ -32,6 +32,8 @@ END = b"</s>"
 MAX_DEQUANTISED_BYTES = 256 << 20
 MAX_DIM, MAX_NGRAM = 1 << 16, 1 << 10
 SCORED_AT_ONCE = 8
+LEAST_LOGIT = -20.0  # below the largest: a label of which softmax makes nothing
+KEPT_WORDS = 1 << 12  # whose sums are kept, so that a word that comes again costs one addition
 MAX_PRUNED_BUCKETS = 1 << 26
 NO_WEIGHT = 10**15  # fastText's, of an inner node that is not there yet
 
@@ -322,9 +324,12 @@ def _sum(
     for span in range(len(starts)):
         longest = max(longest, ends[span] - starts[span])
     hashed, closes = np.empty(longest + 2, np.uint64), np.empty(longest + 2, np.bool_)
+    # Sums of words that came before, by hash: where each began, how long it was, its sum and how many rows that has.
+    kept_at, kept_size = np.zeros(KEPT_WORDS, np.int64), np.full(KEPT_WORDS, -1, np.int64)
+    kept_sums, kept_rows = np.zeros((KEPT_WORDS, totals.shape[1]), np.float32), np.zeros(KEPT_WORDS, np.int64)
     for span in range(len(starts)):
         at, end = starts[span], ends[span]
-        total = totals[span]
+        text_total = totals[span]
         rows, n_running = 0, 0
         last = False
         while not last:
@@ -341,35 +346,52 @@ def _sum(
             elif _is_label(text, begin, at):
                 continue
             else:
-                word = _find(text, begin, at, state, data, offsets, hashes, slots)
-                if word >= 0:
-                    _add(word, dense, codes, norms, centroids, total)
-                    rows += 1
-                if max_n > 0 and buckets > 0 and (word < 0 or word != end_word):
-                    # Character n-grams of <word>; bytes as they are hashed, and whether a character ends with each.
-                    size = at - begin + 2
-                    hashed[0], closes[0] = _OPEN, True
-                    for i in range(begin, at):
-                        byte = np.uint64(text[i])
-                        hashed[i - begin + 1] = byte | _SIGN if byte >= _BIT_7 else byte
-                        closes[i - begin + 1] = i + 1 == at or text[i + 1] & 0xC0 != 0x80
-                    hashed[size - 1], closes[size - 1] = _CLOSE, True
-                    for first in range(size):
-                        if first and not closes[first - 1]:
-                            continue
-                        part, length = _FNV_START, 0
-                        for i in range(first, size):
-                            part = ((part ^ hashed[i]) * _FNV_PRIME) & _LOW_32
-                            if not closes[i]:
+                slot = state & np.uint64(KEPT_WORDS - 1)
+                size = at - begin
+                same = kept_size[slot] == size
+                if same:
+                    for i in range(size):
+                        if text[kept_at[slot] + i] != text[begin + i]:
+                            same = False
+                            break
+                total = kept_sums[slot]
+                if not same:
+                    before = rows
+                    total[:] = 0
+                    word = _find(text, begin, at, state, data, offsets, hashes, slots)
+                    if word >= 0:
+                        _add(word, dense, codes, norms, centroids, total)
+                        rows += 1
+                    if max_n > 0 and buckets > 0 and (word < 0 or word != end_word):
+                        # Character n-grams of <word>; bytes as they are hashed, and whether a character ends with each.
+                        closed = at - begin + 2
+                        hashed[0], closes[0] = _OPEN, True
+                        for i in range(begin, at):
+                            byte = np.uint64(text[i])
+                            hashed[i - begin + 1] = byte | _SIGN if byte >= _BIT_7 else byte
+                            closes[i - begin + 1] = i + 1 == at or text[i + 1] & 0xC0 != 0x80
+                        hashed[closed - 1], closes[closed - 1] = _CLOSE, True
+                        for first in range(closed):
+                            if first and not closes[first - 1]:
                                 continue
-                            length += 1
-                            if length >= min_n and not (length == 1 and (first == 0 or i == size - 1)):
-                                row = _bucket_row(part, many, inverse, shift, present, bucket_rows)
-                                if row >= 0:
-                                    _add(n_words + row, dense, codes, norms, centroids, total)
-                                    rows += 1
-                            if length == max_n:
-                                break
+                            part, length = _FNV_START, 0
+                            for i in range(first, closed):
+                                part = ((part ^ hashed[i]) * _FNV_PRIME) & _LOW_32
+                                if not closes[i]:
+                                    continue
+                                length += 1
+                                if length >= min_n and not (length == 1 and (first == 0 or i == closed - 1)):
+                                    row = _bucket_row(part, many, inverse, shift, present, bucket_rows)
+                                    if row >= 0:
+                                        _add(n_words + row, dense, codes, norms, centroids, total)
+                                        rows += 1
+                                if length == max_n:
+                                    break
+                    kept_at[slot], kept_size[slot], kept_rows[slot] = begin, size, rows - before
+                    rows = before
+                for i in range(len(text_total)):
+                    text_total[i] += total[i]
+                rows += kept_rows[slot]
             if word_ngrams > 1 and buckets > 0:
                 # `running` holds the hashes of the n-grams that began in the words before, the latest first.
                 signed = state | _HIGH_32 if state & _BIT_31 else state
@@ -379,7 +401,7 @@ def _sum(
                     if len(present):
                         row = np.int64(bucket_rows[row])
                     if row >= 0:
-                        _add(n_words + row, dense, codes, norms, centroids, total)
+                        _add(n_words + row, dense, codes, norms, centroids, text_total)
                         rows += 1
                 for k in range(len(running) - 1, 0, -1):
                     running[k] = running[k - 1]
@@ -413,7 +435,9 @@ def _score(totals, counts, weights, loss, left, right, probabilities) -> None:
         elif loss == SOFTMAX:
             top, whole = logits.max(), 0.0
             for label in range(n_labels):
-                weight_of[label] = math.exp(np.float64(logits[label] - top))
+                # Most labels are nowhere near: their 1e-9 is none.
+                near = logits[label] - top > LEAST_LOGIT
+                weight_of[label] = math.exp(np.float64(logits[label] - top)) if near else 0.0
                 whole += weight_of[label]
             for label in range(n_labels):
                 probabilities[row, label] = weight_of[label] / whole

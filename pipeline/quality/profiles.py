@@ -8,7 +8,7 @@ something about a name counts. ISO 639-3 and ISO 15924.
 import math
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ import yaml
 from pipeline.quality.expressions import nearest
 from pipeline.store import storage
 from schemas.errors import UserError
+from schemas.records import UNLABELLED
 
 SHIPPED = Path(__file__).with_name("profiles.toml")
 STOP_WORDS = "stop_words"
@@ -44,6 +45,14 @@ class Profiles(NamedTuple):
     thresholds: dict[str, dict[str, float]]
     stop_words: dict[str, tuple[str, ...]]
     digest: str
+
+    def without_own(self, labels: Iterable[str]) -> list[str]:
+        """Of `language_Script` labels those that no section is about: for them their script's holds, or the default."""
+        parts = ((label, *label.partition("_")[::2]) for label in labels)
+        return [
+            label for label, language, _ in parts
+            if language != UNLABELLED["language"] and not {label, language} & self.thresholds.keys()
+        ]  # fmt: skip
 
 
 def load(place: str = "", names: Collection[str] = ()) -> Profiles:

@@ -31,7 +31,7 @@ from schemas.records import FAILED, UNLABELLED, Counts, Example
 
 T = TypeVar("T")
 
-VERSION = 3
+VERSION = 4
 CLEANED = ANNOTATED.append(pa.field(*VERDICT))
 MOST_TASKS = 4096
 MISSING = {"opt_out": None}  # of a table without the column; else the empty string

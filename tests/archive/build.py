@@ -363,7 +363,7 @@ def verdict(page: Page) -> dict[str, Any]:
     comment = [words["comment"]] if page.template in ("blog", "forum") else []
     return {
         "encoding": page.encoding,
-        "language": language,
+        "language": "und" if page.kind == "lorem_ipsum" else language,  # filler is in no language
         "script": script,
         "extract": "document",
         "clean": page.clean or None,

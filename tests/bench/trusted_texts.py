@@ -3,7 +3,7 @@
 PYTHONPATH=tests python -m bench.trusted_texts --data DATA --output FOLDER
 PYTHONPATH=tests python -m bench.trusted_texts --data DATA --hold-out [--each 5]
 
-DATA is the folder of development data: text, sib200, tatoeba, parallel. A row's address names its collection as host.
+DATA is the folder of development data: text, sib200, lid, tatoeba, parallel. A row's host names its collection.
 
 With --hold-out nothing is written: thresholds and stop words are fitted on one half of the labelled texts, by hash of
 their address, and the other half is judged with them as clean does by default; then the other way round. Printed is
@@ -14,6 +14,7 @@ import argparse
 import csv
 import gzip
 import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -56,6 +57,7 @@ def sentences(data: Path) -> Iterator[Row]:
             with open(folder / file, encoding="utf-8", newline="") as rows:
                 for row in csv.DictReader(rows, delimiter="\t", quoting=csv.QUOTE_NONE):
                     yield "sib200", language, script, row["text"]
+    yield from labelled_sentences(data)
     files: dict[tuple[str, str], set[str]] = defaultdict(set)
     for path in sorted((data / "tatoeba").iterdir()):
         files["tatoeba", path.suffix[1:]].update(path.read_text(encoding="utf-8").splitlines())
@@ -67,6 +69,15 @@ def sentences(data: Path) -> Iterator[Row]:
         script = Counter(map(main_script, found)).most_common(1)[0][0]
         for line in sorted(found):
             yield collection, language, script, line
+
+
+def labelled_sentences(data: Path) -> Iterator[Row]:
+    """Of SIB-200 in the languages that have no folder."""
+    known = {folder.name for folder in (data / "sib200").iterdir()}
+    with gzip.open(data / "lid" / "train.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for row in map(json.loads, lines):
+            if row["source"].startswith("sib200") and f"{row['lang']}_{row['script']}" not in known:
+                yield "sib200", row["lang"], row["script"], row["text"]
 
 
 def table(rows: Iterator[Row]) -> pa.Table:

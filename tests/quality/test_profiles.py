@@ -172,3 +172,14 @@ def test_files_that_are_not_there_or_no_text(tmp_path: Path) -> None:
         (tmp_path / "two" / name).write_text("language_score: 0.5\n")
     with pytest.raises(UserError, match="a second file for eng_Latn"):
         load(str(tmp_path / "two"))
+
+
+def test_languages_without_a_profile_of_their_own(tmp_path: Path) -> None:
+    """Borrowed are thresholds, not words; what has no language has none to lack."""
+    (tmp_path / "own.toml").write_text(
+        "[by_language.eng]\nmin_words = 9\n[by_language.srp_Cyrl]\nmin_words = 9\n[by_language.Latn]\nmin_words = 5\n"
+        '[by_language.ace_Latn]\nstop_words = ["nyang"]\n'
+    )
+    known = load(str(tmp_path / "own.toml"), CleanConfig.threshold_names())
+    labels = ["eng_Latn", "srp_Cyrl", "srp_Latn", "ace_Latn", "und_Latn", "und_Zyyy"]
+    assert known.without_own(labels) == ["srp_Latn", "ace_Latn"]
