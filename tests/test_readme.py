@@ -1,6 +1,7 @@
 """Every command of the README runs as it stands there, in its order, on a corpus of our own."""
 
 import importlib
+import json
 import re
 import shlex
 import shutil
@@ -21,7 +22,7 @@ MADE = {"make demo", "make test"}  # the test that is running, and what it canno
 
 def test_the_readme_holds_the_commands_that_this_test_knows() -> None:
     programs = {shlex.split(line, comments=True)[0] for line in COMMANDS}
-    assert programs == {"make", "spark-submit", "torchrun"}
+    assert programs == {"make", "python", "spark-submit", "torchrun"}
     assert {" ".join(shlex.split(line, comments=True)) for line in COMMANDS if line.startswith("make")} == MADE
     targets = set(re.findall(r"`make ([\w-]+)", README))
     assert targets <= set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
@@ -37,10 +38,28 @@ def demo(corpus_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pages.txt").write_text("https://eng-news.example.com/1\n")
     (folder / "hosts.txt").write_text("example.net\n")
     pq.write_table(pa.table({"id": ["d"], "text": ["the same words " * 9]}), folder / "NEW.parquet")
+    lines = [f"{line}\n" for row in cleaned(corpus_root) if (line := labelled(row))]
+    (folder / "LABELLED.jsonl").write_text("".join(lines), encoding="utf-8")
     return folder
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("spark-submit")])
+def cleaned(root: Path) -> list[dict[str, str]]:
+    columns = ["text", "language", "language_script"]
+    return [
+        row
+        for file in root.glob("clean/documents/*.parquet")
+        for row in pq.read_table(file, columns=columns).to_pylist()
+    ]
+
+
+def labelled(row: dict[str, str]) -> str:
+    """Of documents in English and Thai a row of a table for jobs/fit_language.py."""
+    if row["language"] not in ("eng", "tha"):
+        return ""
+    return json.dumps({**row, "source": "own", "licence": "CC0"}, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith(("spark-submit", "python"))])
 def test_spark_jobs(spark: object, demo: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     if "--run demo/run" in line and not (demo / "run").exists():
@@ -74,7 +93,7 @@ def test_the_demo_config_is_the_one_of_make_demo() -> None:
 
 
 def _in(demo: Path, word: str) -> str:
-    return re.sub(r"^(demo/|(?=TABLE|DEDUPED|NEW|pages|hosts))", f"{demo}/", word)
+    return re.sub(r"^(demo/|(?=TABLE|DEDUPED|NEW|LABELLED|pages|hosts))", f"{demo}/", word)
 
 
 def test_the_toml_of_the_readme_is_read(tmp_path: Path) -> None:
