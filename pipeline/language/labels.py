@@ -62,7 +62,7 @@ COMMON = frozenset(_COMMON.split())
 # Crawl has 16 Indonesian pages for a Malay one, 4 Croatian and 4 Serbian ones for a Bosnian one, and counts no Arabic
 # varieties. With all of it hardly any Malay or Bosnian sentence would keep its name.
 _ARABIC = "acm acq aeb apc ars ary arz mey"
-TIMES_RARER = {"zsm": 8.0, "bos": 2.0, **dict.fromkeys(_ARABIC.split(), 20.0)}
+TIMES_RARER = {"zsm": 8.0, "bos": 2.0, **dict.fromkeys(_ARABIC.split(), 40.0)}
 
 # Written Cantonese has characters of its own, which prose of any length needs (Cheung and Bauer 2002, The
 # Representation of Cantonese with Chinese Characters). Without one a text is Mandarin, however it is read aloud.

@@ -48,7 +48,7 @@ CONFUSABLE = (
         "Arabic and its varieties",
         "arb acm acq aeb apc ars ary arz mey",
         "Varieties are seldom written, and SIB-200's sentences in several of them are those of Standard Arabic with a "
-        "word changed: a variety must be twenty times as likely.",
+        "word changed: a variety must be forty times as likely.",
     ),
     ("Zulu, Xhosa, Ndebele, Swati", "zul xho nbl nde ssw", "Nothing is done: of Ndebele there is little text."),
 )
