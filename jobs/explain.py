@@ -17,7 +17,7 @@ from pipeline.spark.session import session
 from pipeline.store import run_records, storage
 from schemas.dedup import SIGNING_FAILED
 from schemas.errors import UserError
-from schemas.records import FAILED
+from schemas.records import FAILED, LEDGER
 
 # columns of a document
 PAGE_FIELDS = ("title", "html_lang", "canonical", "licence", "published", "opt_out", "encoding", "truncated")
@@ -71,9 +71,14 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
         yield "dedup: kept, no copy found" if stayed else gone
     shards = _rows(spark, root, "sample", "data", by_id, F.input_file_name().alias("file"))
     for row in shards:
-        yield f"sample: in {row['file'].split('/sample/')[-1]}"
+        label = f"{row['language']}_{row['language_script']}"
+        epochs = storage.read_json(storage.join(root, "sample", "mixture.json"))["languages"][label]["epochs"]
+        yield f"sample: in {row['file'].split('/sample/')[-1]}, seen {_short(epochs * row['weight'])} times in a run"
     if stayed and not shards and _finished(root, "sample"):
-        yield "sample: dropped, not_sampled: past the language's share of the mixture"
+        labels = {f"{row['language'] or 'und'}_{row['language_script'] or 'Zyyy'}" for row in stayed}
+        accounts = storage.read_json(storage.join(root, "sample", LEDGER))["by_language"]
+        for reason in sorted({name for label in labels for name in accounts.get(label, {"dropped": {}})["dropped"]}):
+            yield f"sample: dropped, {reason}: {meaning('sample', reason)}"
 
 
 def _rows(spark: SparkSession, root: str, stage: str, table: str, condition: Any, *more: Any) -> list[dict[str, Any]]:

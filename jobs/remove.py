@@ -22,12 +22,13 @@ from pyspark.sql import SparkSession
 from pipeline.flags import Parser, parse
 from pipeline.lists import list_files
 from pipeline.lists.takedown import Takedown
+from pipeline.mixture.card import card
 from pipeline.report.page import PAGE, write_report
 from pipeline.spark import job
 from pipeline.spark.session import session
 from pipeline.spark.stage_progress import stage_progress
 from pipeline.spark.tasks import engine_runner
-from pipeline.stages import remove, sample
+from pipeline.stages import remove
 from pipeline.store import run_records, storage
 from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
@@ -131,9 +132,9 @@ def _stage(
         if name == "extract":
             remove.count_in_archives(run_tasks, old, building, receipts)
         if name == "sample" and (mixed := storage.read_json(storage.join(old, "mixture.json"))):
-            mixed = remove.mixture(mixed, record, receipts)
+            mixed = remove.mixture(mixed, receipts)
             storage.write_json(storage.join(building, "mixture.json"), mixed)
-            storage.write_bytes(storage.join(building, "README.md"), sample.card(mixed).encode())
+            storage.write_bytes(storage.join(building, "README.md"), card(mixed).encode())
         rows = {table.partition("/")[2]: count for table, count in remove.rows_by_table(receipts).items()}
         ledger = remove.ledger(storage.read_json(storage.join(old, LEDGER)), remove.moves(name, receipts), rows)
         shown = remove.examples(spark, storage.read_json(storage.join(old, EXAMPLES)) or [], listed, scratch)

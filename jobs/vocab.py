@@ -1,96 +1,115 @@
 """Learn one shared vocabulary from the shards and export the tokenizer that transformers.AutoTokenizer opens.
 
-spark-submit jobs/vocab.py --root ROOT [--vocab-size 64000] [--config corpus.toml]
+spark-submit jobs/vocab.py --root ROOT [--model unigram|bpe|wordpiece] [--vocab-size 64000] [--config corpus.toml]
+spark-submit jobs/vocab.py --root ROOT --extend BASE     new pieces for new languages, the old ids stay
 spark-submit jobs/vocab.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
 """
 
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
-from pipeline.config import Config
-from pipeline.spark import job, tables
+from pipeline.config import Config, VocabConfig
+from pipeline.spark import job
+from pipeline.spark.session import LazySession
 from pipeline.spark.sources import Source
-from pipeline.spark.stage_progress import stage_progress
+from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import vocab
 from pipeline.store import run_records, storage
 from pipeline.store.ledger import ledger, totals
-from pipeline.store.parquet_files import batches_of
+from schemas.errors import UserError
 from schemas.records import RunRecord
-from schemas.vocab import SENTENCES
+from schemas.vocab import REPORT
 from tokenizer.export import export
 from tokenizer.learn import learn_unigram
 from tokenizer.measure import measure
 from tokenizer.model import encoder, read_vocabulary
 
-TEXTS_A_LANGUAGE = 50  # for the report
 
-
-def run(spark: SparkSession, config: Config, source: Source, folder: str) -> RunRecord:
+def run(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> RunRecord:
+    """By tasks over the table's files: on a local master processes of the machine, without a session."""
     began, settings = time.monotonic(), config.vocab
-    record = run_records.make_record("vocab", vocab.VERSION, settings.model_dump(mode="json"), source.inputs)
+    inputs = dict(source.inputs)
+    if settings.extend:
+        settings = settings.model_copy(update={"extend": storage.absolute(settings.extend)})
+        if not Path(settings.extend).is_dir():
+            raise UserError(f"extend = {settings.extend}: no such folder; name one that jobs/vocab.py wrote")
+        inputs["extend"] = storage.digest(settings.extend)
+    record = run_records.make_record("vocab", vocab.VERSION, settings.model_dump(mode="json"), inputs)
     if job.up_to_date(record, folder):
         return record
     with run_records.building(folder, record) as building:
-        scratch = storage.join(building, "_sentences")
-        with stage_progress(spark, "vocab"):
-            documents = source.open(spark, vocab.REQUIRED)
-            if source.stage:
-                documents = documents.where(F.input_file_name().rlike(r"/train-\d+-of-\d+\.parquet$"))
-            sentences = vocab.sentences(documents)
-            chosen = vocab.choose(sentences, vocab.shares(vocab.sizes(sentences), settings), settings)
-            tables.write(vocab.in_order(chosen, settings), scratch)
-        model = learn_unigram(
-            _texts(scratch),
-            vocab_size=settings.vocab_size,
-            character_coverage=settings.character_coverage,
-            max_sentence_bytes=settings.max_sentence_bytes,
-            num_threads=settings.num_threads,
-            allow_smaller=True,
-        )
-        pieces = [piece for piece, _ in read_vocabulary(model)]
-        if len(pieces) < settings.vocab_size:
-            job.say(f"vocab: the sample yields {len(pieces):,} pieces, not vocab_size = {settings.vocab_size:,}")
-        with tempfile.TemporaryDirectory() as made:
-            export(model, Path(made))
-            for file in sorted(Path(made).iterdir()):
-                storage.write_bytes(storage.join(building, file.name), file.read_bytes())
-        report = measure(encoder(model), _texts_by_language(documents), pieces)
-        storage.write_bytes(
-            storage.join(building, "report.json"), json.dumps(report, indent=1, ensure_ascii=False).encode()
-        )
-        counts = tables.count_reasons(chosen)
-        rows_in = sentences.count()
-        learnt = {"sentences": tables.written(spark, scratch).count(), "pieces": len(pieces)}
+        scratch, run_tasks = storage.join(building, "_scratch"), cheapest_runner(engine)
+        if source.stage:
+            sample = vocab.sample_shards(source.folder, settings, scratch, run_tasks)
+        else:
+            sample = vocab.sample_table(source.table(), settings, scratch, run_tasks)
         storage.remove(scratch)
-        if learnt["sentences"] != totals(counts).get(None, 0):
-            raise AssertionError(f"vocab: {learnt['sentences']} sentences were written, {counts} counted")
-        run_records.publish(folder, record, ledger("vocab", rows_in, counts, learnt), [])
-    job.say_done("vocab", rows_in, learnt["sentences"], began, "sentences")
+        job.say(
+            f"vocab    {len(sample.documents):,} documents of {sample.kept:,} bytes drawn, {sample.read:,} bytes read"
+        )
+        learnt = _learn(sample, settings)
+        for name, content in sorted(learnt.files.items()):
+            storage.write_bytes(storage.join(building, name), content)
+        report = {**measure(learnt.encode, sample.held_out, learnt.pieces), **_about(sample, settings, learnt)}
+        text = json.dumps(report, indent=1, ensure_ascii=False)
+        storage.write_bytes(storage.join(building, REPORT), text.encode())
+        rows_in = sum(sum(reasons.values()) for reasons in sample.counts.values())
+        tables = {"sentences": learnt.told["lines"], "pieces": len(learnt.pieces)}
+        account = ledger("vocab", rows_in, sample.counts, tables)
+        if account["rows_out"] != len(sample.documents):
+            raise AssertionError(
+                f"vocab: {len(sample.documents)} documents were drawn, {totals(sample.counts)} counted"
+            )
+        run_records.publish(folder, record, account, [])
+    job.say_done("vocab", account["rows_in"], account["rows_out"], began)
     return record
 
 
-def _texts(folder: str) -> Iterator[str]:
-    """The sentences in the order in which they were written, a few thousand in memory at a time."""
-    for name in storage.listing(folder):
-        for batch in batches_of(storage.join(folder, name), 1 << 16, SENTENCES.names[:1]):
-            yield from batch.column(0).to_pylist()
+class Learnt(NamedTuple):
+    files: dict[str, bytes]
+    pieces: list[str]
+    encode: Callable[[list[str]], list[list[int]]]
+    told: dict[str, int]
 
 
-def _texts_by_language(documents: DataFrame) -> dict[str, list[str]]:
-    texts: dict[str, list[str]] = {}
-    for row in vocab.some_of_each(documents, TEXTS_A_LANGUAGE).collect():
-        texts.setdefault(row["label"], []).append(row["text"])
-    return texts
+def _learn(sample: vocab.Sample, settings: VocabConfig) -> Learnt:
+    model = learn_unigram(
+        vocab.sentences(sample),
+        vocab_size=settings.vocab_size,
+        character_coverage=settings.character_coverage,
+        max_sentence_bytes=settings.max_sentence_bytes,
+        num_threads=settings.num_threads,
+        allow_smaller=True,
+    )
+    pieces = [piece for piece, _ in read_vocabulary(model)]
+    if len(pieces) < settings.vocab_size:
+        job.say(f"vocab    the sample yields {len(pieces):,} pieces, not vocab_size = {settings.vocab_size:,}")
+    with tempfile.TemporaryDirectory() as made:
+        export(model, Path(made))
+        files = {file.name: file.read_bytes() for file in sorted(Path(made).iterdir())}
+    return Learnt(files, pieces, encoder(model), {"lines": sum(1 for _ in vocab.sentences(sample))})
+
+
+def _about(sample: vocab.Sample, settings: VocabConfig, learnt: Learnt) -> dict[str, object]:
+    """What the report says beside the measures: of the sample, and of texts that were mended on the way."""
+    missing = sorted(label for label, counts in sample.counts.items() if counts[None] and label not in sample.held_out)
+    if missing:
+        job.say(f"vocab    not measured, for all of their text was learnt from: {', '.join(missing[:12])}")
+    mended = {name: learnt.told[name] for name in ("lines_cut", "controls_removed") if learnt.told.get(name)}
+    if mended:
+        job.say("vocab    " + ", ".join(f"{name.replace('_', ' ')}: {count:,}" for name, count in mended.items()))
+    drawn = {"documents": len(sample.documents), "bytes": sample.kept, "bytes_read": sample.read}
+    return {"model": settings.model, "sample": drawn, "learnt": learnt.told, "not_measured": missing}
 
 
 def main(argv: list[str] | None = None) -> int:
-    return job.stage_job("vocab", run, argv)
+    return job.stage_job("vocab", run, argv, lazy=True)
 
 
 if __name__ == "__main__":

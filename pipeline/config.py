@@ -364,28 +364,101 @@ class DedupConfig(StageConfig):
         return MinHasher(*self.shape(), self.ngram_size, self.scheme, self.seed, beside)
 
 
-class SampleConfig(StageConfig):
-    """Temperature over languages, by UTF-8 bytes: share(l) ~ bytes(l)^(1/temperature)."""
+class PhaseConfig(StageConfig):
+    """A part of a training run with a mixture of its own, as annealed training has it (mmBERT, Marone et al. 2025,
+    arXiv 2509.06888: T = 1.43, 2 and 3.33 over 60, 110 and 1,833 languages). What it does not say is as in [sample]."""
 
-    temperature: float = Field(3.33, ge=1, le=1000, description="1: as found; 3.33 is XLM-R's exponent 0.3")
-    max_epochs: float = Field(4, ge=1, description="repeats up to 4 cost little (Muennighoff et al. 2023)")
-    total_bytes: int | None = Field(None, ge=1, description="bytes of the mixture; unset: every document is seen once")
+    fraction: float = Field(gt=0, le=1, description="of the run's budget; all phases together are 1")
+    method: Literal["temperature", "unimax", "natural", "weights"] = "temperature"
+    temperature: float = Field(3.33, ge=1, le=1000)
+    weights: dict[str, float] = {}
+    languages: tuple[str, ...] = Field((), description="labels, languages or groups; empty: all")
+
+
+class SampleConfig(StageConfig):
+    """The mixture: how often each language is seen, which documents are, and the shards."""
+
+    method: Literal["temperature", "unimax", "natural", "weights"] = Field(
+        "temperature",
+        description="temperature: share ~ size^(1/T); unimax: all the same under max_epochs (Chung et al. 2023); "
+        "natural: as found; weights: as given",
+    )
+    temperature: float = Field(3.33, ge=1, le=1000, description="T, papers' 1/alpha: 3.33 is XLM-R's alpha of 0.3")
+    weights: dict[str, float] = Field(
+        {},
+        description='of method weights: {"eng": 3, "srp_Cyrl": 1, "*": 2}, by label, language, group or * for others',
+    )
+    groups: dict[str, tuple[str, ...]] = Field(
+        {}, description='names for sets of languages: {"slavic": ["rus", "pol"]}'
+    )
+    unit: Literal["bytes", "characters", "tokens"] = Field(
+        "bytes", description="that sizes and budget are in: of UTF-8, or tokens of `tokenizer`"
+    )
+    tokenizer: str = Field("", description="folder of jobs/vocab.py or of Hugging Face, of unit tokens")
+    max_epochs: float = Field(
+        4, ge=1, description="of a language in a whole run; up to 4 cost little (Muennighoff et al. 2023)"
+    )
+    budget: int | None = Field(None, ge=1, description="of one run, in `unit`; unset: every document is seen once")
+    min_documents: int = Field(1, ge=1, description="languages with fewer are left out")
+    max_host_share: float = Field(
+        1, ge=0.001, le=1, description="a host counts as at most this share of what there is of a language"
+    )
+    genre_lists: tuple[str, ...] = Field((), description="lists of hosts, domains and URLs, as block_lists: one genre")
+    max_genre_share: float = Field(0.1, ge=0, le=1, description="the same for all documents on genre_lists together")
+    upsampling: str = Field(
+        "none",
+        description="by minhash_cluster_size: none, fineweb2 (its table), or a CSV file of "
+        "minhash_cluster_size,kept,dropped to fit its curve to",
+    )
+    schedule: tuple[PhaseConfig, ...] = Field(
+        (), description='phases of a run in sequence: {"fraction": 0.8, "temperature": 1.43, "languages": ["eng"]}'
+    )
     validation_share: float = Field(0.01, ge=0, lt=1, description="share of clusters held out")
-    shard_bytes: int = Field(256 << 20, ge=1 << 16, description="UTF-8 bytes of text a shard, about")
+    min_validation_documents: int = Field(20, ge=0, description="held out of a language, of a fifth of them at most")
+    max_validation_bytes: int = Field(20_000_000, ge=0, description="held out of a language at most")
+    shard_bytes: int = Field(256 << 20, ge=1 << 16, le=1 << 30, description="UTF-8 bytes of text a shard, about")
     row_group_rows: int = Field(1024, ge=1, description="rows a Parquet row group")
-    seed: int = Field(0, ge=0, lt=1 << 63, description="of all choices")
+    seed: int = Field(0, ge=0, lt=1 << 61, description="of all choices")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "SampleConfig":
+        if (self.unit == "tokens") != bool(self.tokenizer):
+            raise UserError("unit = tokens and a tokenizer go together: give both, or neither")
+        given = [self.weights, *(phase.weights for phase in self.schedule)]
+        if any(not 0 <= weight < float("inf") for weights in given for weight in weights.values()):
+            raise UserError("weights must be 0 or more")
+        if (self.method == "weights") != bool(self.weights) and not self.schedule:
+            raise UserError("method = weights and weights go together: give both, or neither")
+        total = sum(phase.fraction for phase in self.schedule)
+        if self.schedule and abs(total - 1) > 1e-6:
+            raise UserError(f"the fractions of the schedule sum to {total:g}, not to 1")
+        return self
 
 
 class VocabConfig(StageConfig):
-    """SentencePiece unigram with byte fallback over a temperature-weighted sample of sentences."""
+    """One vocabulary, learnt from a temperature-weighted sample of the documents' sentences."""
 
+    model: Literal["unigram", "bpe", "wordpiece"] = Field(
+        "unigram",
+        description="unigram and bpe are SentencePiece's with byte fallback; wordpiece is multilingual BERT's",
+    )
     vocab_size: int = Field(64_000, ge=300, le=1_000_000, description="pieces, special tokens and bytes included")
-    character_coverage: float = Field(0.9995, ge=0.98, le=1, description="the rest goes to bytes")
-    sample_bytes: int = Field(300_000_000, ge=10_000, description="UTF-8 bytes of sentences to learn from")
+    character_coverage: float = Field(0.9995, ge=0.98, le=1, description="the rest goes to bytes, or is unknown")
+    normalization: Literal["identity", "nfkc"] = Field(
+        "identity", description="identity: every text comes back from its ids; nfkc folds forms of characters"
+    )
+    sample_bytes: int = Field(300_000_000, ge=10_000, description="UTF-8 bytes of documents to learn from")
     temperature: float = Field(3.33, ge=1, le=1000, description="over languages, as in sample")
     max_sentence_bytes: int = Field(4096, ge=64, le=1 << 20, description="longer sentences are cut")
     num_threads: int = Field(8, ge=1, le=256, description="part of the definition: the model depends on it")
-    seed: int = Field(0, ge=0, lt=1 << 63, description="of the sentence sample")
+    spare_rows: int = Field(
+        0, ge=0, le=10_000, description="rows without a use, at the end, for special tokens to come"
+    )
+    language_tokens: tuple[str, ...] = Field(
+        (), description="special tokens <eng_Latn>: labels, or `all` of the sample"
+    )
+    extend: str = Field("", description="folder of a vocabulary whose ids stay; vocab_size is of both together")
+    seed: int = Field(0, ge=0, lt=1 << 61, description="of the sample")
 
 
 class Config(BaseModel):

@@ -142,11 +142,21 @@ def _from_text(field: FieldInfo, name: str, text: str | list[str]) -> Any:
     annotation = field.annotation
     origin = typing.get_origin(annotation)
     if isinstance(text, list):
-        parts = ([argument] if Path(argument).exists() else argument.split(",") for argument in text)
-        return [part.strip() for of_one in parts for part in of_one if part.strip()]
+        return [part for argument in text for part in _parts(argument, name)]
     if origin is dict:
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
-            raise UserError(f"--{name.replace('_', '-')}: not JSON: {error}") from None
+        return _json(text, name)
     return None if text == "none" and type(None) in typing.get_args(annotation) else text
+
+
+def _parts(argument: str, name: str) -> list[Any]:
+    if argument.lstrip().startswith("{"):
+        return [_json(argument, name)]
+    parts = [argument] if Path(argument).exists() else argument.split(",")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _json(text: str, name: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--{name.replace('_', '-')}: not JSON: {error}") from None

@@ -34,8 +34,13 @@ FLAGS = {
         threshold verify num-perm bands rows false-negative-weight ngram-size min-shingles scheme seed max-bucket
         one-task-documents against quality-column scope min-line-pages min-line-share
         text-seconds max-failed-text-share""",
-    "sample": "temperature max-epochs total-bytes validation-share shard-bytes row-group-rows seed",
-    "vocab": "vocab-size character-coverage sample-bytes temperature max-sentence-bytes num-threads seed",
+    "sample": """
+        method temperature weights groups unit tokenizer max-epochs budget min-documents max-host-share genre-lists
+        max-genre-share upsampling schedule validation-share min-validation-documents max-validation-bytes shard-bytes
+        row-group-rows seed""",
+    "vocab": """
+        model vocab-size character-coverage normalization sample-bytes temperature max-sentence-bytes num-threads
+        spare-rows language-tokens extend seed""",
 }
 
 
@@ -93,6 +98,7 @@ def test_the_flags_of_the_whole_corpus() -> None:
         "block-lists",
         "languages",
         "max-failed-text-share",
+        "model",
         "seed",
         "temperature",
         "text-seconds",
@@ -134,8 +140,13 @@ def test_values_of_every_kind() -> None:
     assert given.clean.by_language == {"srp_Cyrl": {"min_words": 9}, "eng": {"stop_words": ("The", "of")}}
     rules = from_flags(["clean"], "--rules", '{"few": "n_words < 20"}').clean.rules
     assert rules == {"few": "n_words < 20"}
-    assert from_flags(["sample"], "--total-bytes", "100").sample.total_bytes == 100
-    assert from_flags(["sample"], "--total-bytes", "none").sample.total_bytes is None
+    assert from_flags(["sample"], "--budget", "100").sample.budget == 100
+    assert from_flags(["sample"], "--budget", "none").sample.budget is None
+    phases = ['{"fraction": 0.75, "languages": ["eng", "tha"]}', '{"fraction": 0.25, "method": "unimax"}']
+    first, second = from_flags(["sample"], "--schedule", *phases).sample.schedule
+    assert first.languages == ("eng", "tha") and (second.fraction, second.method) == (0.25, "unimax")
+    weighted = from_flags(["sample"], "--method", "weights", "--weights", '{"eng": 3, "*": 1}').sample
+    assert weighted.weights == {"eng": 3.0, "*": 1.0}
     assert from_flags(["extract"], "--dump", "none").extract.dump == "none"
 
 

@@ -1,1 +1,1 @@
-"""Sizes of languages become how often each is seen."""
+"""Documents' sizes become how often each is seen, and the shards that are seen."""

@@ -47,7 +47,7 @@ def figures(corpus: Corpus) -> list[Figure]:
     if corpus.mixture:
         written = sum(row["bytes"] + row["validation_bytes"] for row in corpus.mixture["languages"].values())
         numbers.append(
-            Figure("text", size(written), f"{size(corpus.mixture['total_bytes'])} in one pass of the mixture")
+            Figure("text", size(written), f"{size(corpus.mixture['total_bytes'])} in a run of the mixture's budget")
         )
     if corpus.vocabulary:
         cost = corpus.vocabulary["total"]["bytes_per_token"]

@@ -5,7 +5,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from pyspark.errors import PySparkException
@@ -23,8 +23,17 @@ from schemas.records import FAILED, Account, RunRecord
 Run = Callable[..., RunRecord]  # of a session (or LazySession), a Config, a Source and the folder to write
 
 
-def stage_job(stage: str, run: Run, argv: Sequence[str] | None, lazy: bool = False) -> int:
-    """The whole of `jobs/<stage>.py` for a stage that reads a table; `lazy`: it starts its session itself."""
+def stage_job(
+    stage: str,
+    run: Run,
+    argv: Sequence[str] | None,
+    lazy: bool = False,
+    instead: Mapping[str, tuple[str, Callable[..., object]]] | None = None,
+) -> int:
+    """The whole of `jobs/<stage>.py` for a stage that reads a table; `lazy`: it starts its session itself.
+
+    instead: flags that do something else than run, with the same arguments: name -> (help, what).
+    """
 
     def body(argv: Sequence[str] | None) -> None:
         parser = Parser(prog=f"jobs/{stage}.py", allow_abbrev=False)
@@ -34,6 +43,8 @@ def stage_job(stage: str, run: Run, argv: Sequence[str] | None, lazy: bool = Fal
         where.add_argument("--output", help="new folder for the answer, with --input")
         where.add_argument("--text-column", default="text", help="of --input [text]")
         where.add_argument("--id-column", default="id", help="of --input [id]")
+        for name, (help_text, _) in (instead or {}).items():
+            where.add_argument(f"--{name}", action="store_true", help=help_text)
         add_common_flags(parser)
         add_stage_flags(parser, [stage])
         args = parse(parser, argv)
@@ -47,7 +58,8 @@ def stage_job(stage: str, run: Run, argv: Sequence[str] | None, lazy: bool = Fal
         else:
             raise UserError("give --root ROOT, or --input TABLE with --output FOLDER")
         engine = LazySession(f"wanyu {stage}", args.partitions)
-        run(engine if lazy else engine.start(), config, source, folder)
+        chosen = next((do for name, (_, do) in (instead or {}).items() if getattr(args, name)), run)
+        chosen(engine if lazy else engine.start(), config, source, folder)
 
     return run_body(body, argv)
 

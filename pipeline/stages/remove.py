@@ -19,20 +19,18 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline.config import SampleConfig
 from pipeline.lists.row_removal import key_columns, listed_rows, remove_rows
 from pipeline.lists.takedown import Takedown
+from pipeline.mixture.manifest import without_rows
 from pipeline.spark import tables
 from pipeline.spark.tasks import one_row_a_task
-from pipeline.stages import sample
 from pipeline.stages.extract_receipts import counts_column
 from pipeline.store import storage
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.workers.tasks import TaskRunner
 from schemas.extract import INPUTS
-from schemas.records import REMOVED, Account, Example, Ledger, RunRecord
-from schemas.sample import SPLITS
+from schemas.records import REMOVED, Account, Example, Ledger
 
 T = TypeVar("T")
 
@@ -231,18 +229,13 @@ def examples(spark: SparkSession, old: list[Example], listed: Takedown, scratch:
     return [example for example, hit in zip(old, hits, strict=True) if not hit and example["id"] not in gone]
 
 
-def mixture(old: dict[str, Any], record: RunRecord, receipts: Iterable[Receipt]) -> dict[str, Any]:
+def mixture(old: dict[str, Any], receipts: Iterable[Receipt]) -> dict[str, Any]:
     """`mixture.json` without the removed rows; how often a language is seen stays as it was planned."""
-    left: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for label, entry in old["languages"].items():
-        for split, prefix in zip(SPLITS, ("", "validation_"), strict=True):
-            left[label, split].update(rows=entry[f"{prefix}documents"], bytes=entry[f"{prefix}bytes"])
+    gone: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for receipt in receipts:
         _, _, label, name = receipt["path"].split("/")
-        left[label, name.split("-")[0]].subtract({"rows": receipt["removed"], "bytes": receipt["bytes"]})
-    shards = [{"path": f"data/{label}/{split}-0", **counts} for (label, split), counts in left.items()]
-    planned = sample.Plan({label: entry["epochs"] for label, entry in old["languages"].items()}, {})
-    return sample.mixture(planned, shards, SampleConfig.model_validate(record["config"]))
+        gone[label, name.split("-")[0]].update(rows=receipt["removed"], bytes=receipt["bytes"])
+    return without_rows(old, gone)
 
 
 def count_in_archives(run_tasks: TaskRunner, source: str, target: str, receipts: Iterable[Receipt]) -> None:

@@ -1,77 +1,107 @@
-"""vocab: the sentences that the shared vocabulary is learnt from, a temperature-weighted sample in a fixed order."""
+"""vocab: the sentences that the shared vocabulary is learnt from, by tasks: a sample of the documents by their hash,
+weighted by temperature, in a fixed order; and texts that nothing is learnt from, to measure it on.
+"""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
+import pyarrow as pa
 
 from pipeline.config import VocabConfig
-from pipeline.mixture.temperature import epochs
-from pipeline.spark.tables import label, lookup, uniform
+from pipeline.mixture import drawing
+from pipeline.mixture.document_rows import Measure, write_rows
+from pipeline.mixture.drawing import Drawn, LanguageShards
+from pipeline.mixture.planning import row_files
+from pipeline.store import storage
+from pipeline.store.document_table import DocumentTable
+from pipeline.workers.tasks import Step, TaskRunner
+from schemas.errors import UserError
+from schemas.records import Counts
+from schemas.sample import SPLITS
 
-VERSION = 1
-REQUIRED = ("id", "text", "language", "language_script")
+VERSION = 2
 
-# A break after a sentence's end: the marks, closing quotes and brackets, then the break itself. Full-width marks need
-# no space, but no digit may follow, for a full-width stop is a decimal point too. Languages without such marks (Thai,
-# Lao, Khmer in part) break at lines only.
-_BREAK = "|".join(
-    (
-        r"\n+",
-        r"(?<=[.!?\u061F\u06D4\u0964\u0965\u1362\u1367\u2026][\"'\u00BB\u2019\u201D)\]]{0,2})[ \t]+",
-        r"(?<=[\u3002\uFF01\uFF1F\uFF0E][\u300D\u300F\u201D\uFF09]{0,2})"
-        r"(?![\u3002\uFF01\uFF1F\uFF0E\u300D\u300F\u201D\uFF09]|(?<=\uFF0E)[\uFF10-\uFF19])",
+_NO_TEXT = "no text to learn a vocabulary from: the table holds none"
+
+
+class Sample(NamedTuple):
+    """documents: rows of drawing.DRAWN, in order. counts: of all documents, None for drawn ones. read, kept: bytes of
+    text decoded to draw, and drawn. held_out: texts by label, as many as there are up to 50."""
+
+    documents: pa.Table
+    counts: Counts
+    read: int
+    kept: int
+    held_out: dict[str, list[str]]
+
+
+def sample_shards(folder: str, config: VocabConfig, scratch: str, run_tasks: TaskRunner) -> Sample:
+    """From the shards of stage sample, of which only what is kept is read. folder: of that stage."""
+    languages = storage.read_json(storage.join(folder, "mixture.json"))["languages"]
+    sizes = {label: entry["bytes"] for label, entry in languages.items()}
+    wanted = drawing.wanted_bytes(sizes, config.sample_bytes, config.temperature)
+    if not wanted:
+        raise UserError(_NO_TEXT)
+    files: dict[tuple[str, str], list[str]] = {}
+    for name in sorted(storage.listing(storage.join(folder, "data"))):
+        label, _, file = name.partition("/")
+        files.setdefault((label, file.partition("-")[0]), []).append(storage.join(folder, "data", name))
+    items = [
+        LanguageShards(label, files.get((label, SPLITS[0]), []), files.get((label, SPLITS[1]), []), wanted[label])
+        for label in sorted(wanted)
+    ]
+    drawing_ = functools.partial(drawing.draw_from_shards, seed=config.seed, folder=scratch)
+    step = Step("vocab: drawn", [int(item.wanted) for item in items], "bytes")
+    drawn = run_tasks(drawing_, items, step)
+    return _sample(drawn, {label: entry["documents"] for label, entry in languages.items()}, scratch)
+
+
+def sample_table(table: DocumentTable, config: VocabConfig, scratch: str, run_tasks: TaskRunner) -> Sample:
+    """From any table: its texts are read twice, to be measured and to be drawn from."""
+    rows, splits = storage.join(scratch, "rows"), table.files.splits
+    sizes = [split.rows for split in splits]
+    measuring = functools.partial(write_rows, table=table, measure=Measure("bytes", "", None, config.seed), folder=rows)
+    measured = run_tasks(measuring, splits, Step("vocab: measured", sizes, "documents"))
+    there: dict[str, tuple[int, int]] = {}
+    for part in measured:
+        for label, (documents, n_bytes, _) in part.sizes.items():
+            before = there.get(label, (0, 0))
+            there[label] = (before[0] + documents, before[1] + n_bytes)
+    by_bytes = {label: n_bytes for label, (_, n_bytes) in there.items()}
+    wanted = drawing.wanted_bytes(by_bytes, config.sample_bytes, config.temperature)
+    if not wanted:
+        raise UserError(_NO_TEXT)
+    below = drawing.thresholds(row_files(rows), sorted(there), wanted)
+    folder = storage.join(scratch, "drawn")
+    drawing_ = functools.partial(
+        drawing.draw_from_split, table=table, rows=rows, below=below, seed=config.seed, folder=folder
     )
-)
+    drawn = run_tasks(drawing_, splits, Step("vocab: drawn", sizes, "documents"))
+    return _sample(drawn, {label: documents for label, (documents, _) in there.items()}, folder)
 
 
-def sentences(documents: DataFrame) -> DataFrame:
-    """Every sentence of the documents: id, position, text, language, language_script, n_bytes."""
-    split = documents.select(
-        "id", "language", "language_script", F.posexplode(F.split("text", _BREAK)).alias("position", "sentence")
-    )
-    text = F.trim("sentence", F.lit(" \t\u00a0\u3000"))
-    return split.select(
-        "id",
-        "position",
-        text.alias("text"),
-        "language",
-        "language_script",
-        F.octet_length(text).alias("n_bytes"),
-    ).where(F.length("text") > 0)
+def _sample(drawn: Sequence[Drawn], there: dict[str, int], folder: str) -> Sample:
+    documents = drawing.in_order(folder)
+    counts: Counts = {}
+    held: dict[str, list[tuple[int, str, str]]] = {}
+    for label, number in sorted(there.items()):
+        taken = sum(part.documents.get(label, 0) for part in drawn)
+        counts[label] = {None: taken, **({"not_sampled": number - taken} if number > taken else {})}
+    for part in drawn:
+        for label, texts in part.held_out.items():
+            held.setdefault(label, []).extend(texts)
+    texts_of = {
+        label: [text for _, _, text in sorted(held[label])[: drawing.HELD_OUT_TEXTS]]
+        for label in sorted(held)
+        if held[label]
+    }
+    kept = sum(documents["bytes"].to_pylist())
+    return Sample(documents, counts, sum(part.read for part in drawn), kept, texts_of)
 
 
-def sizes(split_texts: DataFrame) -> dict[str, int]:
-    """Bytes of sentences by `eng_Latn`."""
-    rows = split_texts.groupBy(label(split_texts).alias("label")).agg(F.sum("n_bytes").alias("bytes")).collect()
-    return {row["label"]: int(row["bytes"]) for row in rows}
-
-
-def shares(sizes: Mapping[str, int], config: VocabConfig) -> dict[str, float]:
-    """The share of each language's sentences to take, 0 to 1. `sizes`: bytes of sentences by `eng_Latn`."""
-    total = min(config.sample_bytes, sum(sizes.values()))
-    return epochs(sizes, config.temperature, 1.0, total) if total else {}
-
-
-def choose(split_texts: DataFrame, taken: Mapping[str, float], config: VocabConfig) -> DataFrame:
-    """Adds `drop_reason`: null, or `not_sampled` past the language's share, a threshold on the sentence's hash."""
-    if not taken:
-        return split_texts.withColumn("drop_reason", F.lit(None).cast("string"))
-    share = F.coalesce(lookup(taken, "double")[label(split_texts)], F.lit(0.0))
-    past = uniform(config.seed, "sentence", F.col("id"), F.col("position")) >= share
-    return split_texts.withColumn("drop_reason", F.when(past, "not_sampled"))
-
-
-def in_order(chosen: DataFrame, config: VocabConfig) -> DataFrame:
-    """The kept sentences in the order of their hash: the order is part of what SentencePiece learns from."""
-    order = uniform(config.seed, "order", F.col("id"), F.col("position"))
-    kept = chosen.where(F.col("drop_reason").isNull())
-    return kept.orderBy(order, "id", "position").select("text", "language", "language_script")
-
-
-def some_of_each(documents: DataFrame, count: int) -> DataFrame:
-    """Columns label and text: at most `count` documents a language, the first by hash of their id."""
-    rank = F.row_number().over(Window.partitionBy("label").orderBy(uniform(0, "report", F.col("id")), "id"))
-    few = documents.select("id", label(documents).alias("label")).withColumn("rank", rank).where(F.col("rank") <= count)
-    texts = documents.select("id", "text").where(F.col("text").isNotNull())
-    return texts.join(F.broadcast(few), "id").orderBy("label", "rank").select("label", "text")
+def sentences(sample: Sample) -> Iterator[str]:
+    """All sentences of the drawn documents, a few thousand as strings at a time."""
+    for batch in sample.documents.select(["sentences"]).to_batches(max_chunksize=1024):
+        for of_one in batch.column(0).to_pylist():
+            yield from of_one

@@ -16,7 +16,7 @@ class RowGroupWriter:
     it appears at `path` (of any store) whole when the block ends well, and not at all when it fails.
 
     compression: a codec of Parquet. plain: columns whose values hardly repeat, which get no dictionary. most_bytes: in
-    memory; what reaches it is written as a row group with fewer rows.
+    memory; what reaches it is written as a row group with fewer rows. page_index: readers may skip pages by it.
     """
 
     def __init__(
@@ -28,12 +28,14 @@ class RowGroupWriter:
         compression: str = "zstd",
         plain: Sequence[str] = (),
         most_bytes: int | None = None,
+        page_index: bool = False,
     ) -> None:
         self.rows = 0  # given so far
         self._whole_file = storage.whole_file(path)
         self._schema, self._rows_a_group, self._most_bytes = schema, rows_a_group, most_bytes
         repeated = [name for name in schema.names if name not in plain]
         self._options = {"compression": compression, "use_dictionary": repeated if plain else True}
+        self._options |= {"write_page_index": True} if page_index else {}
         self._tables: list[pa.Table] = []  # not written yet
         self._dicts: list[dict[str, Any]] = []  # behind these
 

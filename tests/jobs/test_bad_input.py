@@ -182,7 +182,7 @@ def bug(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]
 
 
 @pytest.mark.parametrize(
-    ("job", "function"), [(clean, "pipeline.stages.clean.clean"), (sample, "pipeline.stages.sample.plan")]
+    ("job", "function"), [(clean, "pipeline.stages.clean.clean"), (sample, "pipeline.stages.sample.plan_mixture")]
 )
 def test_a_bug_in_a_stage_is_no_mistake_of_the_user(
     spark: object, bug: Callable[..., str], monkeypatch: pytest.MonkeyPatch, job: ModuleType, function: str

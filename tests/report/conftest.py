@@ -130,7 +130,7 @@ def build_corpus(root: Path) -> Path:
     for name, accounts, settings in (
         ("clean", cleaned, config),
         ("dedup", unique, {"bands": 14, "rows": 8, "num_perm": 112}),
-        ("sample", sampled, {"temperature": 3.33, "total_bytes": None}),
+        ("sample", sampled, {"temperature": 3.33, "budget": None}),
     ):
         ledger = total(accounts)
         whole = ledger | {"by_language": accounts, "tables": {"documents": ledger["rows_in"]}}
@@ -165,7 +165,7 @@ def mixture(sampled: dict[str, Account]) -> dict[str, Any]:
     whole = sum(one["bytes"] * one["epochs"] for one in entries.values())
     for one in entries.values():
         one["weight"] = round(one["bytes"] * one["epochs"] / whole, 8)
-    return {"temperature": 3.33, "max_epochs": 4.0, "total_bytes": round(whole), "languages": entries}
+    return {"method": "temperature", "temperature": 3.33, "max_epochs": 4.0, "total_bytes": round(whole), "languages": entries}
 
 
 def vocabulary() -> dict[str, Any]:

@@ -1,13 +1,23 @@
-from collections import defaultdict
+"""What a vocabulary learns from, drawn from shards and from any table, without an engine."""
 
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from stages_sample import serially, shards_of, table
 
 from pipeline.config import VocabConfig
-from pipeline.mixture.temperature import epochs
+from pipeline.mixture.drawing import wanted_bytes
+from pipeline.mixture.sentences import sentences_of
 from pipeline.stages import vocab
-
-COLUMNS = "id string, text string, language string, language_script string"
+from pipeline.store.document_table import document_table
+from pipeline.store.ledger import ledger
+from schemas.errors import UserError
+from schemas.records import unbalanced
 
 # Text -> its sentences.
 GOLDEN = {
@@ -18,6 +28,11 @@ GOLDEN = {
     "tha": ("ภาษาไทยไม่มีจุด เว้นวรรคไม่ใช่ประโยค\n\nบรรทัดใหม่", ["ภาษาไทยไม่มีจุด เว้นวรรคไม่ใช่ประโยค", "บรรทัดใหม่"]),
     "hin": ("यह पहला वाक्य है। यह दूसरा है॥ तीसरा? अंत", ["यह पहला वाक्य है।", "यह दूसरा है॥", "तीसरा?", "अंत"]),
     "arb": ("هذه جملة. هل هذا سؤال؟ نعم! النهاية", ["هذه جملة.", "هل هذا سؤال؟", "نعم!", "النهاية"]),
+    "heb": ("זה משפט. \"למה?\" שאל", ["זה משפט.", "\"למה?\"", "שאל"]),
+    "tam": ("இது ஒரு வாக்கியம். ஏன்? முடிவு", ["இது ஒரு வாக்கியம்.", "ஏன்?", "முடிவு"]),
+    "kat": ("ეს წინადადებაა. რატომ? დასასრული", ["ეს წინადადებაა.", "რატომ?", "დასასრული"]),
+    "rus": ("Это предложение. «Почему?» Конец…  Да", ["Это предложение.", "«Почему?»", "Конец…", "Да"]),
+    "tur": ("Bu bir cümle. Neden? İşte", ["Bu bir cümle.", "Neden?", "İşte"]),
     "urd": ("یہ پہلا جملہ ہے۔ دوسرا۔", ["یہ پہلا جملہ ہے۔", "دوسرا۔"]),
     "amh": ("ይህ ዓረፍተ ነገር ነው። ሁለተኛው ነው፧ ሦስተኛ", ["ይህ ዓረፍተ ነገር ነው።", "ሁለተኛው ነው፧", "ሦስተኛ"]),
     "khm": ("នេះជាប្រយោគ។ ថ្មី\nបន្ទាត់", ["នេះជាប្រយោគ។ ថ្មី", "បន្ទាត់"]),
@@ -27,86 +42,86 @@ GOLDEN = {
             ["He paid $3.50 at example.com.", '"Why?"', "she asked...", "(Because.)", "Done"]),
     "und": (" \n\t\n \u00a0 \u3000\n", []),
 }  # fmt: skip
+SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "text", "language", "language_script")])
 
 
-def documents(spark: SparkSession, count: int, partitions: int) -> DataFrame:
+def documents(count: int) -> list[dict[str, Any]]:
     """`count` of eng, a tenth of tha, one of amh; five sentences each."""
     rows = [(f"id-{i}", f"One {i}. Two! Three? Four.\nFive {i}", "eng", "Latn") for i in range(count)]
     rows += [(f"th-{i}", "\n".join(f"บรรทัด {n} {i}" for n in range(5)), "tha", "Thai") for i in range(count // 10)]
     rows += [("am-0", "ይህ። ነው። አንድ። ሁለት። ሦስት።", "amh", "Ethi")]
-    if partitions > 1:
-        rows.reverse()
-    return spark.createDataFrame(rows, COLUMNS).repartition(partitions)
+    return [dict(zip(SCHEMA.names, row, strict=True)) for row in rows]
 
 
-def test_sentences(spark: SparkSession) -> None:
-    rows = [(language, text, language, "Zyyy") for language, (text, _) in GOLDEN.items()]
-    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for row in vocab.sentences(spark.createDataFrame(rows, COLUMNS)).collect():
-        assert row["n_bytes"] == len(row["text"].encode())
-        assert row["language"] == row["id"]
-        found[row["id"]].append((row["position"], row["text"]))
-    for language, (_, expected) in GOLDEN.items():
-        assert [text for _, text in sorted(found[language])] == expected, language
-        assert len({position for position, _ in found[language]}) == len(expected)
+@pytest.mark.parametrize("language", GOLDEN)
+def test_sentences(language: str) -> None:
+    text, expected = GOLDEN[language]
+    assert sentences_of(text) == expected
 
 
-def test_a_null_text_has_no_sentences(spark: SparkSession) -> None:
-    assert vocab.sentences(spark.createDataFrame([("a", None, "eng", "Latn")], COLUMNS)).collect() == []
-
-
-def test_shares_follow_the_mixture() -> None:
-    sizes = {"eng_Latn": 1_000_000, "tha_Thai": 160_000, "amh_Ethi": 1_000}
-    config = VocabConfig(sample_bytes=300_000, temperature=2)
-    taken = vocab.shares(sizes, config)
-    assert taken == epochs(sizes, 2, 1.0, 300_000)
-    assert taken["amh_Ethi"] == 1.0 and 0 < taken["eng_Latn"] < taken["tha_Thai"] < 1
-    assert sum(taken[name] * size for name, size in sizes.items()) == pytest.approx(300_000)
-    assert vocab.shares(sizes, VocabConfig()) == pytest.approx(dict.fromkeys(sizes, 1.0))
-    assert vocab.shares({}, config) == {}
-
-
-def test_a_sample_in_an_order_of_its_own(spark: SparkSession) -> None:
-    config = VocabConfig(sample_bytes=10_000)
-    orders = []
-    for partitions in (1, 5):
-        found = vocab.sentences(documents(spark, 300, partitions))
-        sizes = vocab.sizes(found)
-        chosen = vocab.choose(found, vocab.shares(sizes, config), config)
-        orders.append([tuple(row) for row in vocab.in_order(chosen, config).collect()])
-    assert orders[0] == orders[1]
-    taken = orders[0]
-    assert set(sizes) == {"eng_Latn", "tha_Thai", "amh_Ethi"}
-    assert sum(len(text.encode()) for text, _, _ in taken) == pytest.approx(10_000, rel=0.15)
-    assert sorted(text for text, language, _ in taken if language == "amh") == sorted(
-        ["ይህ።", "ነው።", "አንድ።", "ሁለት።", "ሦስት።"]
+def test_wanted_bytes_follow_the_mixture() -> None:
+    """Roots of 10^6, 160,000 and 1,000 are 1,000, 400 and 31.6; the last has only 1,000 bytes, the rest is 5 to 2."""
+    sizes = {"eng_Latn": 1_000_000, "tha_Thai": 160_000, "amh_Ethi": 1_000, "xxx_Latn": 0}
+    found = wanted_bytes(sizes, 300_000, 2)
+    assert found == pytest.approx(
+        {"eng_Latn": 299_000 * 5 / 7, "tha_Thai": 299_000 * 2 / 7, "amh_Ethi": 1_000}, rel=1e-3
     )
-    languages = [language for _, language, _ in taken]
-    assert languages != sorted(languages)  # mixed, not one after another
-    first_half = languages[: len(languages) // 2].count("tha") / languages.count("tha")
-    assert 0.3 < first_half < 0.7
-    other = VocabConfig(sample_bytes=10_000, seed=1)
-    again = vocab.in_order(vocab.choose(found, vocab.shares(sizes, other), other), other).collect()
-    assert {row["text"] for row in again} != {text for text, _, _ in taken}
+    assert wanted_bytes(sizes, 300_000_000, 3.33) == pytest.approx({name: size for name, size in sizes.items() if size})
+    assert wanted_bytes({}, 10_000, 2) == {} == wanted_bytes({"a_A": 0}, 10_000, 2)
 
 
-def test_nothing_to_choose_from(spark: SparkSession) -> None:
-    found = vocab.sentences(spark.createDataFrame([], COLUMNS))
-    config = VocabConfig()
-    chosen = vocab.choose(found, vocab.shares(vocab.sizes(found), config), config)
-    assert vocab.in_order(chosen, config).collect() == []
+def checked(sample: vocab.Sample, rows: list[dict[str, Any]]) -> list[str]:
+    """Ids drawn, in order, after what holds of every sample."""
+    ids = sample.documents["id"].to_pylist()
+    text_of = {row["id"]: row["text"] for row in rows}
+    assert len(set(ids)) == len(ids)
+    assert list(vocab.sentences(sample)) == [one for name in ids for one in sentences_of(text_of[name])]
+    assert sample.kept == sum(len(text_of[name].encode()) for name in ids)
+    learnt = {text_of[name] for name in ids}
+    assert not learnt & {text for texts in sample.held_out.values() for text in texts}
+    assert unbalanced(ledger("vocab", sum(sum(of.values()) for of in sample.counts.values()), sample.counts, {})) == 0
+    return ids
 
 
-def test_a_few_of_each_language(spark: SparkSession) -> None:
-    few = [[tuple(row) for row in vocab.some_of_each(documents(spark, 40, n), 3).collect()] for n in (1, 4)]
-    assert few[0] == few[1]
-    assert [label for label, _ in few[0]] == [
-        "amh_Ethi",
-        "eng_Latn",
-        "eng_Latn",
-        "eng_Latn",
-        "tha_Thai",
-        "tha_Thai",
-        "tha_Thai",
-    ]
-    assert all(text.startswith(("One", "บรรทัด", "ይህ")) for _, text in few[0])
+def test_a_sample_of_any_table(tmp_path: Path) -> None:
+    rows, config = documents(600), VocabConfig(sample_bytes=10_000)
+    drawn = []
+    for files in (1, 5):
+        source = document_table(table(tmp_path, rows, files, SCHEMA), "id", "text")
+        sample = vocab.sample_table(source, config, str(tmp_path / f"scratch-{files}"), serially)
+        drawn.append((checked(sample, rows), sample.held_out, sample.counts, sample.kept))
+    assert drawn[0] == drawn[1]
+    ids, held_out, counts, kept = drawn[0]
+    assert kept == pytest.approx(10_000, rel=0.05)
+    assert "am-0" in ids and counts["amh_Ethi"] == {None: 1}
+    assert set(held_out) == {"eng_Latn", "tha_Thai"} and len(held_out["eng_Latn"]) == 50
+    kinds = [name[:2] for name in ids]
+    assert kinds != sorted(kinds)  # mixed, not one language after another
+    first_half = kinds[: len(kinds) // 2].count("th") / kinds.count("th")
+    assert 0.25 < first_half < 0.75
+    other = vocab.sample_table(source, VocabConfig(sample_bytes=10_000, seed=1), str(tmp_path / "other"), serially)
+    assert checked(other, rows) != ids
+
+
+def test_a_sample_of_shards_reads_little_more_than_it_keeps(tmp_path: Path) -> None:
+    rows = documents(6000)
+    folder = shards_of(table(tmp_path, rows, 2, SCHEMA), tmp_path / "sample")
+    sample = vocab.sample_shards(str(folder), VocabConfig(sample_bytes=20_000), str(tmp_path / "scratch"), serially)
+    ids = checked(sample, rows)
+    assert sample.kept == pytest.approx(20_000, rel=0.02)
+    assert sample.read <= 3 * sample.kept
+    assert sample.read < 0.15 * sum(len(row["text"].encode()) for row in rows)
+    held = {row["text"] for path in (folder / "data").glob("*/validation-*") for row in pq.read_table(path).to_pylist()}
+    assert held >= {text for texts in sample.held_out.values() for text in texts}
+    mixed = json.loads((folder / "mixture.json").read_text())["languages"]
+    assert {label: sum(of.values()) for label, of in sample.counts.items()} == {
+        label: entry["documents"] for label, entry in mixed.items()
+    }
+    assert Counter(name[:2] for name in ids)["th"] == sample.counts["tha_Thai"][None]
+
+
+def test_nothing_to_choose_from(tmp_path: Path) -> None:
+    for number, rows in enumerate(([], [{"id": "a", "text": ""}], [{"id": "a"}])):
+        source = document_table(table(tmp_path / str(number), rows, 1, SCHEMA), "id", "text")
+        with pytest.raises(UserError, match="no text to learn a vocabulary from"):
+            vocab.sample_table(source, VocabConfig(), str(tmp_path / f"scratch-{number}"), serially)
