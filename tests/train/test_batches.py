@@ -173,6 +173,9 @@ def test_the_cache_is_used_again(cache: Path, shards: Shards, vocabulary: Vocabu
 
 def test_cached_ids_are_the_texts(table: TokenTable, vocabulary: Vocabulary, corpus) -> None:
     import pyarrow.parquet as pq
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(corpus.tokenizer / "tokenizer.json"))
 
     texts = [
         text
@@ -181,4 +184,4 @@ def test_cached_ids_are_the_texts(table: TokenTable, vocabulary: Vocabulary, cor
     ]
     for row, text in enumerate(texts):
         ids = table.read(row, 0, int(table.tokens[row])).tolist()
-        assert ids == vocabulary.tokenizer.encode(text, add_special_tokens=False).ids
+        assert ids == tokenizer.encode(text, add_special_tokens=False).ids

@@ -158,6 +158,27 @@ def test_special_tokens_in_a_text_are_text(corpus) -> None:
     assert not {vocabulary.special_ids[role] for role in ("mask", "eos", "pad", "bos")} & set(ids)
 
 
+def test_the_model_file_gives_the_same_ids_faster(tmp_path: Path, corpus) -> None:
+    from tokenizer.export import export
+    from tokenizer.learn import learn_unigram
+
+    sentence = "the river carries light över stones пока люди собирают хлеб и говорят 河水带着光流过石头 人们收集"
+    words = sentence.split()
+    texts = [" ".join(words[start::step]) + "\n" for step in range(1, 9) for start in range(step)]
+    export(learn_unigram(texts, vocab_size=420, allow_smaller=True, num_threads=1), tmp_path)
+    fast = open_vocabulary(tmp_path)
+    (tmp_path / "spm.model").rename(tmp_path / "model")
+    slow = open_vocabulary(tmp_path)
+    assert fast.encode.__module__ == "tokenizer.model" and slow.encode.__module__ == "train.data.vocabulary"
+    odd = ["", " ", "a <mask>  b\t</s>", "\u2581\x10", "👩‍👩‍👧 ﷽ \x00"]
+    assert fast.encode([*texts, *odd]) == slow.encode([*texts, *odd])
+    # Another model's file, or none at all, is not believed.
+    for stranger in (b"no model", (tmp_path / "model").read_bytes()):
+        shutil.copytree(corpus.tokenizer, tmp_path / "other", dirs_exist_ok=True)
+        (tmp_path / "other" / "spm.model").write_bytes(stranger)
+        assert open_vocabulary(tmp_path / "other").encode.__module__ == "train.data.vocabulary"
+
+
 def test_odd_rows_are_no_error(tmp_path: Path, corpus) -> None:
     vocabulary = open_vocabulary(corpus.tokenizer)
     file = tmp_path / "data" / "eng_Latn" / "train-00000-of-00002.parquet"
