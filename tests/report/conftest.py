@@ -165,7 +165,13 @@ def mixture(sampled: dict[str, Account]) -> dict[str, Any]:
     whole = sum(one["bytes"] * one["epochs"] for one in entries.values())
     for one in entries.values():
         one["weight"] = round(one["bytes"] * one["epochs"] / whole, 8)
-    return {"method": "temperature", "temperature": 3.33, "max_epochs": 4.0, "total_bytes": round(whole), "languages": entries}
+    return {
+        "method": "temperature",
+        "temperature": 3.33,
+        "max_epochs": 4.0,
+        "total_bytes": round(whole),
+        "languages": entries,
+    }
 
 
 def vocabulary() -> dict[str, Any]:
