@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -189,6 +190,30 @@ def test_odd_rows_are_no_error(tmp_path: Path, corpus) -> None:
     assert [tokens > 0 for _, tokens in tokenize(tmp_path / "cache", shards.files, vocabulary)] == [True, False]
     table = open_tokens(tmp_path / "cache", shards.files, "train", shards.languages, vocabulary)
     assert table.tokens[0] > 0 and table.tokens[1:].tolist() == [0, 0]
+
+
+def test_weights_are_the_shard_s_and_1_where_it_has_none(tmp_path: Path, corpus) -> None:
+    vocabulary = open_vocabulary(corpus.tokenizer)
+    file = tmp_path / "data" / "eng_Latn" / "train-00000-of-00002.parquet"
+    put(file, id=["a", "b"], text=["bread", "rain"], weight=[0.25, 2.0])
+    put(file.with_name("train-00001-of-00002.parquet"), id=["c"], text=["light"])
+    shards = open_shards(tmp_path)
+    assert len(list(tokenize(tmp_path / "cache", shards.files, vocabulary))) == 2
+    table = open_tokens(tmp_path / "cache", shards.files, "train", shards.languages, vocabulary)
+    assert table.weight.tolist() == [0.25, 2.0, 1.0] and table.weight.dtype == np.float32
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), None])
+def test_a_weight_that_is_none_is_named(tmp_path: Path, corpus, weight: float | None) -> None:
+    file = tmp_path / "data" / "eng_Latn" / "train.parquet"
+    put(file, id=["a", "b"], text=["x", "y"], weight=[1.0, weight])
+    with pytest.raises(
+        UserError, match=r"train\.parquet has a row of weight (-1\.0|nan), which is no number from 0 up"
+    ):
+        list(tokenize(tmp_path / "cache", open_shards(tmp_path).files, open_vocabulary(corpus.tokenizer)))
+    put(file, id=["a", "b"], text=["x", "y"], weight=["1", "2"])
+    with pytest.raises(UserError, match="has string in column weight"):
+        open_shards(tmp_path)
 
 
 def test_a_null_id_is_named(tmp_path: Path, corpus) -> None:

@@ -109,6 +109,10 @@ def _check_columns(path: Path) -> None:
         kind = schema.field(column).type
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
             raise UserError(f"{path} has {kind} in column {column} where text belongs: write the shards again")
+    if "weight" in schema.names:
+        kind = schema.field("weight").type
+        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+            raise UserError(f"{path} has {kind} in column weight where numbers belong: write the shards again")
 
 
 def _digest(path: Path) -> str:

@@ -2,8 +2,9 @@
 
 One shard file gives two files under the cache: `<name>.tokens`, the ids of all its documents one after another, without
 special tokens and little-endian (uint16 where the vocabulary fits, else uint32), and `<name>.index.npy`, a row a
-document with the hash of its id and its number of tokens. The names hold the digests of shard and tokenizer, so that
-changed input is never mistaken for old. The index appears last, by a rename: where it is, both are whole.
+document with the hash of its id, its number of tokens and its weight. The names hold the digests of shard and tokenizer
+and the cache's format, so that neither changed input nor an older cache is mistaken for this one. The index appears
+last, by a rename: where it is, both are whole.
 """
 
 import os
@@ -13,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -21,7 +23,8 @@ from train.data.hashing import U64, hash_id
 from train.data.shards import ShardFile, Split
 from train.data.vocabulary import Vocabulary
 
-INDEX = np.dtype([("id_hash", "<u8"), ("tokens", "<u4")])
+INDEX = np.dtype([("id_hash", "<u8"), ("tokens", "<u4"), ("weight", "<f4")])
+FORMAT = 2  # of the cache
 ROWS = 1024  # documents tokenised at a time; the shards' row groups are no larger
 
 
@@ -31,14 +34,15 @@ def token_dtype(vocabulary: Vocabulary) -> np.dtype[np.unsignedinteger]:
 
 def cache_paths(cache: Path, file: ShardFile, vocabulary: Vocabulary) -> tuple[Path, Path]:
     """(tokens, index) of one shard file."""
-    name = f"{file.path.stem}-{file.digest}-{vocabulary.digest[:16]}"
+    name = f"{file.path.stem}-{file.digest}-{vocabulary.digest[:16]}-{FORMAT}"
     return cache / file.language / f"{name}.tokens", cache / file.language / f"{name}.index.npy"
 
 
 def tokenize(cache: Path, files: Sequence[ShardFile], vocabulary: Vocabulary) -> Iterator[tuple[ShardFile, int]]:
     """Fills the cache for the `files` that it lacks; yields each such file and its number of tokens when it is done.
 
-    A row whose text is null or empty has no tokens and is never shown; a null id is UserError.
+    A row whose text is null or empty has no tokens and is never shown. Rows of a file without weights weigh 1.
+    UserError for a null id, and for a weight that is no finite number from 0 up.
     """
     for file in files:
         tokens_path, index_path = cache_paths(cache, file, vocabulary)
@@ -61,7 +65,8 @@ def _write_tokens(file: ShardFile, vocabulary: Vocabulary, path: Path) -> NDArra
     rows = []
     dtype = token_dtype(vocabulary)
     with path.open("wb") as out, pq.ParquetFile(file.path) as table:
-        for batch in table.iter_batches(ROWS, columns=["id", "text"]):
+        columns = [name for name in ("id", "text", "weight") if name in table.schema_arrow.names]
+        for batch in table.iter_batches(ROWS, columns=columns):
             ids = batch.column("id").to_pylist()  # by name: the file's own order rules
             if None in ids:
                 raise UserError(f"{file.path} has a row without id: write the shards again")
@@ -69,11 +74,21 @@ def _write_tokens(file: ShardFile, vocabulary: Vocabulary, path: Path) -> NDArra
             index = np.empty(len(ids), INDEX)
             index["id_hash"] = np.fromiter(map(hash_id, ids), np.uint64, len(ids))
             index["tokens"] = [len(tokens) for tokens in encoded]
+            index["weight"] = _weights(batch, file.path)
             rows.append(index)
             out.write(np.fromiter(chain.from_iterable(encoded), dtype).tobytes())
         out.flush()
         _sync(out.fileno())
     return np.concatenate(rows) if rows else np.empty(0, INDEX)
+
+
+def _weights(batch: pa.RecordBatch, path: Path) -> NDArray[np.float32]:
+    if "weight" not in batch.schema.names:
+        return np.ones(len(batch), np.float32)
+    weights = batch.column("weight").to_numpy(zero_copy_only=False).astype(np.float32)
+    if wrong := weights[~(np.isfinite(weights) & (weights >= 0))].tolist():
+        raise UserError(f"{path} has a row of weight {wrong[0]}, which is no number from 0 up: write the shards again")
+    return weights
 
 
 def _sync(descriptor: int) -> None:
@@ -84,12 +99,14 @@ def _sync(descriptor: int) -> None:
 class TokenTable:
     """All documents of one split, a row each; rows stand in the order of files, which nothing but lookup depends on.
 
-    id_hash: uint64 [documents]. tokens: int64 [documents]. language: int16 [documents], an index into `languages`.
+    id_hash: uint64 [documents]. tokens: int64 [documents]. weight: float32 [documents], how much more often it is seen
+    than the epochs of its language say. language: int16 [documents], an index into `languages`.
     """
 
     languages: tuple[str, ...]
     id_hash: U64
     tokens: NDArray[np.int64]
+    weight: NDArray[np.float32]
     language: NDArray[np.int16]
     _first_row: NDArray[np.int64]
     _offset: NDArray[np.int64]
@@ -134,6 +151,7 @@ def open_tokens(
         languages,
         index["id_hash"].astype(np.uint64),
         index["tokens"].astype(np.int64),
+        index["weight"].astype(np.float32),
         np.concatenate(numbers) if numbers else np.empty(0, np.int16),
         np.concatenate(([0], np.cumsum([len(part) for part in indexes])[:-1])).astype(np.int64),
         np.concatenate(offsets) if offsets else np.empty(0, np.int64),
