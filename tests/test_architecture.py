@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import re
+import subprocess
 import sys
 import tomllib
 import typing
@@ -45,8 +46,8 @@ FORBIDDEN = [
     ("train", {"pyspark", "pipeline", "jobs", "tokenizer"}),
     ("jobs", {"torch", "train", "airflow"}),
 ]
-# But for pure functions that both wings go by: a text must have the same ids everywhere.
-SHARED = {"train": {"tokenizer.model", "tokenizer.fast"}}
+# But for pure functions that both wings go by: a cap must mean the same to the mixture and to the run, a text its ids.
+SHARED = {"train": {"pipeline.mixture.allotment", "tokenizer.model", "tokenizer.fast"}}
 
 
 def sources() -> dict[str, Path]:
@@ -147,6 +148,13 @@ def test_no_forbidden_import(folder: str, banned: set[str]) -> None:
             used = imports(name) - SHARED.get(folder, set())
             found = {imported for imported in used if imported.split(".")[0] in banned}
             assert not found, f"{name} imports {sorted(found)}"
+
+
+def test_what_train_takes_from_the_mixture_is_light() -> None:
+    """A machine that trains has neither the engine nor the kernels."""
+    program = "import pipeline.mixture.allotment, sys; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert "pipeline" in loaded and not {"pydantic", "numba", "numpy", "pyspark", "pyarrow"} & set(loaded)
 
 
 def test_pyspark_only_at_the_engine_s_edge() -> None:

@@ -58,7 +58,7 @@ class PretrainConfig(BaseModel):
     micro_batch_tokens: int = Field(32_768, ge=1, description="tokens a process puts through the model at a time")
     mlm_probability: float = Field(0.3, gt=0, lt=1, description="share of tokens to guess (ModernBERT)")
 
-    steps: int = Field(10_000, ge=1, description="optimiser steps of the whole run")
+    steps: int = Field(10_000, ge=1, description="optimiser steps of the whole run; mixture.json divides their tokens")
     learning_rate: float = Field(8e-4, gt=0, description="peak rate (ModernBERT-base, mmBERT)")
     warmup_ratio: float = Field(0.02, ge=0, le=1, description="share of steps that climb to the peak")
     decay_ratio: float = Field(0.1, ge=0, le=1, description="share of steps that fall to zero as 1 - sqrt")

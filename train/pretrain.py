@@ -4,7 +4,8 @@
     python train/pretrain.py --config train/configs/demo.toml --shards ROOT/sample --tokenizer ROOT/vocab --output DIR
 
 Writes OUTPUT/metrics.jsonl, checkpoints/, _run.json, and at the end export/, which transformers opens. Started again
-with the same OUTPUT it goes on where it stopped, with as many processes as divide `streams`. SIGTERM saves and ends.
+with the same OUTPUT it goes on where it stopped, with as many processes as divide `streams`; with other `--steps` the
+rest of its data is planned anew. SIGTERM saves and ends.
 """
 
 import os

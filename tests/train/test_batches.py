@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from train.data.batches import Collator, PackedBatch, Position, Step, TrainingStream, validation_batches
+from train.data.copies import supply
+from train.data.plan import endless
 from train.data.shards import Shards, open_shards
 from train.data.tokens import TokenTable, open_tokens, tokenize
 from train.data.vocabulary import Vocabulary, open_vocabulary
@@ -44,7 +46,8 @@ def stream(table: TokenTable, shards: Shards, vocabulary: Vocabulary) -> Trainin
 def make_stream(table: TokenTable, shards: Shards, vocabulary: Vocabulary, micro: int) -> TrainingStream:
     return TrainingStream(
         Collator(table, vocabulary, 3, 0.3),
-        shards.epochs,
+        supply(table, 3, MAX_SEQ_LEN),
+        endless(shards.mixture),
         max_seq_len=MAX_SEQ_LEN,
         global_batch_tokens=BUDGET,
         streams=STREAMS,

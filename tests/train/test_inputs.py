@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.mixture.allotment import Phase
 from schemas.errors import UserError
 from train.config import PretrainConfig, load_config
-from train.data.shards import open_shards, read_epochs
+from train.data.mixture import read_mixture
+from train.data.shards import open_shards
 from train.data.tokens import open_tokens, tokenize
 from train.data.vocabulary import open_vocabulary
 
@@ -125,11 +127,57 @@ def test_bad_mixtures_are_named(tmp_path: Path, mixture: object, message: str) -
     path = tmp_path / "mixture.json"
     path.write_text(json.dumps(mixture), encoding="utf-8")
     with pytest.raises(UserError, match=message):
-        read_epochs(path, ("eng_Latn",))
+        read_mixture(path, ("eng_Latn",))
+
+
+def second_format(**changes: object) -> dict[str, object]:
+    entry = {"documents": 1, "weighted": 10.0, "max_epochs": 4, "epochs": 1.0}
+    phase = {"fraction": 1.0, "method": "temperature", "temperature": 3.33, "shares": {"eng_Latn": 1.0}}
+    return {"format": 2, "languages": {"eng_Latn": entry}, "schedule": [phase]} | changes
+
+
+ENTRY = second_format()["languages"]["eng_Latn"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 3}, r"is of format 3, and this trainer reads \(1, 2\)"),
+        ({"schedule": []}, "no schedule of phases with a fraction above 0"),
+        ({"schedule": [{"fraction": 1, "method": "natural", "shares": {"eng_Latn": -1}}]}, "eng_Latn a share = -1.0"),
+        ({"schedule": [{"fraction": 1, "method": "natural"}]}, "is no mixture of languages: KeyError"),
+        ({"languages": {"eng_Latn": ENTRY | {"weighted": 0}}}, "gives eng_Latn a share but weighted = 0"),
+        ({"languages": {"eng_Latn": ENTRY | {"max_epochs": float("inf")}}}, "eng_Latn max_epochs = inf"),
+        ({"languages": {"eng_Latn": ENTRY, "deu_Latn": ENTRY}}, "names deu_Latn, which has no training file"),
+        ({"languages": {"deu_Latn": ENTRY}}, "does not name eng_Latn"),
+    ],
+)
+def test_bad_mixtures_of_the_second_format_are_named(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:  # fmt: skip
+    path = tmp_path / "mixture.json"
+    path.write_text(json.dumps(second_format(**changes)), encoding="utf-8")
+    with pytest.raises(UserError, match=message) as error:
+        read_mixture(path, ("eng_Latn",))
+    assert "\n" not in str(error.value)
+
+
+def test_a_mixture_of_the_second_format(tmp_path: Path) -> None:
+    """A language whose documents were all removed is left out of the shares."""
+    phase = {"fraction": 3, "method": "temperature", "temperature": 2.0, "shares": {"eng_Latn": 0.7, "deu_Latn": 0.3}}
+    other = {"fraction": 1, "method": "natural", "shares": {"eng_Latn": 1.0}}
+    languages = {"eng_Latn": ENTRY, "deu_Latn": ENTRY | {"documents": 0}}
+    path = tmp_path / "mixture.json"
+    path.write_text(json.dumps(second_format(languages=languages, schedule=[phase, other])), encoding="utf-8")
+    mixture = read_mixture(path, ("eng_Latn",))
+    assert mixture.epochs is None and mixture.max_epochs == {"eng_Latn": 4} and mixture.weighted == {"eng_Latn": 10}
+    assert mixture.methods == ("temperature 2", "natural")
+    assert mixture.phases == (Phase(0.75, {"eng_Latn": 0.7}), Phase(0.25, {"eng_Latn": 1.0}))
 
 
 def test_without_a_mixture_each_document_is_shown_once(tmp_path: Path) -> None:
-    assert read_epochs(tmp_path / "mixture.json", ("eng_Latn", "zho_Hans")) == {"eng_Latn": 1.0, "zho_Hans": 1.0}
+    mixture = read_mixture(tmp_path / "mixture.json", ("eng_Latn", "zho_Hans"))
+    assert mixture.epochs == {"eng_Latn": 1.0, "zho_Hans": 1.0} and mixture.max_epochs is None
 
 
 def test_tokenizers_that_are_none(tmp_path: Path, corpus) -> None:
@@ -201,6 +249,7 @@ def test_weights_are_the_shard_s_and_1_where_it_has_none(tmp_path: Path, corpus)
     assert len(list(tokenize(tmp_path / "cache", shards.files, vocabulary))) == 2
     table = open_tokens(tmp_path / "cache", shards.files, "train", shards.languages, vocabulary)
     assert table.weight.tolist() == [0.25, 2.0, 1.0] and table.weight.dtype == np.float32
+    assert shards.digest(table.weight) != shards.digest(np.ones(3, np.float32))
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), None])
@@ -230,6 +279,6 @@ def test_a_changed_shard_is_not_taken_for_the_old_one(tmp_path: Path, corpus) ->
     for text in ("bread and rain", "stones of light"):
         put(file, id=["a"], text=[text])
         shards = open_shards(tmp_path)
-        digests.add(shards.digest)
+        digests.add(shards.digest(np.ones(1, np.float32)))
         counts.append(len(list(tokenize(tmp_path / "cache", shards.files, vocabulary))))
     assert len(digests) == 2 and counts == [1, 1]

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from train.data.hashing import GAMMA, combine, hash_id, mix64, unit
-from train.data.order import SPECIALS, bounds, copies_in_pass, cut, order_pass
+from train.data.order import SPECIALS, bounds, cut, order_pass
 
 IDS = np.array([hash_id(f"<urn:uuid:{number}>") for number in range(500)], np.uint64)
 TOKENS = np.arange(500, dtype=np.int64) * 7 % 93
 
 
-def places(id_hash: np.ndarray, tokens: np.ndarray, epochs: np.ndarray, seed: int, pass_index: int) -> list[tuple]:
-    order = order_pass(id_hash, tokens, epochs, seed, pass_index, 32)
+def places(id_hash: np.ndarray, tokens: np.ndarray, copies: np.ndarray, seed: int, pass_index: int) -> list[tuple]:
+    order = order_pass(id_hash, tokens, copies, seed, pass_index, 32)
     rows = zip(id_hash[order.row], order.copy, order.piece, order.lengths, strict=True)
     return [tuple(int(value) for value in row) for row in rows]
 
@@ -36,48 +36,33 @@ def test_unit_is_even() -> None:
 
 
 def test_order_does_not_depend_on_rows() -> None:
-    epochs = np.where(np.arange(500) % 3, 1.0, 2.5)
+    copies = np.where(np.arange(500) % 3, 1, 2)
     shuffle = np.random.default_rng(1).permutation(500)
-    expected = places(IDS, TOKENS, epochs, 7, 0)
-    assert places(IDS[shuffle], TOKENS[shuffle], epochs[shuffle], 7, 0) == expected
+    expected = places(IDS, TOKENS, copies, 7, 0)
+    assert places(IDS[shuffle], TOKENS[shuffle], copies[shuffle], 7, 0) == expected
     assert len(set(expected)) == len(expected)
 
 
 def test_a_document_keeps_its_place_when_others_leave() -> None:
-    epochs = np.ones(500)
+    copies = np.ones(500, np.int64)
     kept = np.arange(500) % 4 != 0
-    everything = places(IDS, TOKENS, epochs, 7, 0)
+    everything = places(IDS, TOKENS, copies, 7, 0)
     left = set(IDS[kept].tolist())
-    assert places(IDS[kept], TOKENS[kept], epochs[kept], 7, 0) == [p for p in everything if p[0] in left]
+    assert places(IDS[kept], TOKENS[kept], copies[kept], 7, 0) == [p for p in everything if p[0] in left]
 
 
 def test_seed_and_pass_change_the_order_not_the_content() -> None:
-    epochs = np.ones(500)
-    first = places(IDS, TOKENS, epochs, 7, 0)
-    for other in (places(IDS, TOKENS, epochs, 8, 0), places(IDS, TOKENS, epochs, 7, 1)):
+    copies = np.ones(500, np.int64)
+    first = places(IDS, TOKENS, copies, 7, 0)
+    for other in (places(IDS, TOKENS, copies, 8, 0), places(IDS, TOKENS, copies, 7, 1)):
         assert other != first
         assert sorted(other) == sorted(first)
 
 
 def test_order_is_not_by_language_or_length() -> None:
-    order = order_pass(IDS, TOKENS, np.ones(500), 3, 0, 1000)
+    order = order_pass(IDS, TOKENS, np.ones(500, np.int64), 3, 0, 1000)
     ranks = np.corrcoef(np.arange(len(order)), order.row)[0, 1]
     assert abs(ranks) < 0.15
-
-
-@given(st.floats(0, 6), st.integers(1, 8), st.integers(0, 1 << 40), st.lists(st.integers(0, (1 << 64) - 1)))
-def test_passes_together_show_each_document_epochs_times_passes(
-    epochs: float, passes: int, seed: int, ids: list[int]
-) -> None:
-    hashes = np.array(ids, np.uint64)
-    total = sum(copies_in_pass(np.full(len(ids), epochs), hashes, seed, index) for index in range(passes))
-    assert np.all(np.abs(total - epochs * passes) < 1)
-
-
-def test_half_an_epoch_is_every_document_in_two_passes() -> None:
-    one, two = (copies_in_pass(np.full(500, 0.5), IDS, 9, index) for index in (0, 1))
-    assert ((one + two) == 1).all()
-    assert 200 < one.sum() < 300
 
 
 @given(st.integers(0, 5000), st.integers(8, 600))

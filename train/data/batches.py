@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import UserError
+from train.data.copies import Supply
 from train.data.hashing import MASK, combine
 from train.data.masking import mask_tokens
 from train.data.order import VALIDATION_PASS, PassOrder, Pieces, bounds, concatenate, cut, order_pass
 from train.data.packing import pack_prefix
+from train.data.plan import Plan
 from train.data.tokens import TokenTable
 from train.data.vocabulary import Vocabulary
 
@@ -38,10 +40,11 @@ class PackedBatch:
 
 @dataclass(frozen=True)
 class Position:
-    """A place in the data: everything that a restart has to know."""
+    """A place in the data: everything that a restart has to know, with the plan. step: the next one's number."""
 
     pass_index: int = 0
     place: int = 0
+    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,17 +86,26 @@ class Collator:
         )
 
 
+def order_of(
+    table: TokenTable, supply: Supply, plan: Plan, pass_index: int, seed: int, max_seq_len: int
+) -> PassOrder:  # fmt: skip
+    """The order of a pass of the plan."""
+    before, after = (supply.copies(plan.epochs_before(pass_index + i)) for i in (0, 1))
+    return order_pass(table.id_hash, table.tokens, after - before, seed, pass_index, max_seq_len)
+
+
 class TrainingStream:
-    """The endless mixture, in steps of at most `global_batch_tokens` tokens in `streams` bins.
+    """The passes of a plan, in steps of at most `global_batch_tokens` tokens in `streams` bins.
 
     A step's sequences and bins are the same for any number of processes; each process has an equal number of the bins.
-    UserError where there is nothing to show.
+    At the end of the plan steps are empty. UserError where there is nothing to show.
     """
 
     def __init__(
         self,
         collate: Collator,
-        epochs: dict[str, float],
+        supply: Supply,
+        plan: Plan,
         *,
         max_seq_len: int,
         global_batch_tokens: int,
@@ -101,13 +113,11 @@ class TrainingStream:
         micro_batch_tokens: int,
     ) -> None:
         self.collate, self.table, self.seed = collate, collate.table, collate.seed
+        self.supply, self.plan = supply, plan
         self.max_seq_len, self.budget, self.streams = max_seq_len, global_batch_tokens, streams
         self.bin_tokens = global_batch_tokens // streams
         self.bins_a_batch = micro_batch_tokens // self.bin_tokens
-        by_language = np.array([epochs[language] for language in self.table.languages])
-        self.epochs = by_language[self.table.language]
-        self.pieces = cut(self.table.tokens, max_seq_len)
-        if not (self.epochs * self.pieces).any():
+        if not (plan.epochs * supply.sizes()).any():
             raise UserError("no training document has text: look at the shards' column text and at mixture.json")
         self._orders: dict[int, PassOrder] = {}
 
@@ -115,16 +125,19 @@ class TrainingStream:
         """The order of a pass; kept while it is in use."""
         if pass_index not in self._orders:
             self._orders = {number: order for number, order in self._orders.items() if number == pass_index - 1}
-            self._orders[pass_index] = order_pass(
-                self.table.id_hash, self.table.tokens, self.epochs, self.seed, pass_index, self.max_seq_len
+            self._orders[pass_index] = order_of(
+                self.table, self.supply, self.plan, pass_index, self.seed, self.max_seq_len
             )
         return self._orders[pass_index]
 
     def step(self, position: Position) -> tuple[list[Pieces], Position]:
         """(pieces of each bin, position of the next step); the same in every process."""
+        pass_index = self.plan.at(position.step, position.pass_index)
+        if pass_index != position.pass_index:
+            position = Position(pass_index, 0, position.step)
         parts: list[Pieces] = []
         room, pass_index, place = self.budget, position.pass_index, position.place
-        while True:
+        while pass_index < self.plan.passes:
             order = self.order(pass_index)
             lengths = order.lengths[place : place + room // 3 + 1]  # a sequence has at least three tokens
             fitting = int(np.searchsorted(np.cumsum(lengths), room, side="right"))
@@ -133,7 +146,7 @@ class TrainingStream:
             if place + fitting < len(order):
                 break
             pass_index, place = pass_index + 1, 0
-        window = concatenate(parts)
+        window = concatenate(parts) if parts else Pieces.none()
         assigned = pack_prefix(window.length, self.streams, self.bin_tokens)
         bins = [window.take(np.flatnonzero(assigned == number)) for number in range(self.streams)]
         return bins, self._after(position, len(assigned))
@@ -157,16 +170,16 @@ class TrainingStream:
 
     def _pieces(self, order: PassOrder, places: slice) -> Pieces:
         row, piece = order.row[places], order.piece[places].astype(np.int64)
-        start, stop = bounds(self.table.tokens[row], self.pieces[row], piece)
+        start, stop = bounds(self.table.tokens[row], self.supply.pieces[row], piece)
         pass_index = np.full(len(row), order.pass_index, np.int64)
         return Pieces(pass_index, row, order.copy[places].astype(np.int64), piece, start, stop)
 
     def _after(self, position: Position, pieces: int) -> Position:
         pass_index, place = position.pass_index, position.place + pieces
-        while place >= len(self.order(pass_index)):
+        while pass_index < self.plan.passes and place >= len(self.order(pass_index)):
             place -= len(self.order(pass_index))
             pass_index += 1
-        return Position(pass_index, place)
+        return Position(pass_index, place, position.step + 1)
 
 
 def validation_batches(
@@ -174,8 +187,8 @@ def validation_batches(
 ) -> list[Pieces]:
     """Batches of validation documents, by hash, up to so many tokens of each language; the same at every call."""
     table = collate.table
-    epochs = np.ones(len(table.tokens))
-    order = order_pass(table.id_hash, table.tokens, epochs, collate.seed, VALIDATION_PASS, max_seq_len)
+    once = np.ones(len(table.tokens), np.int64)
+    order = order_pass(table.id_hash, table.tokens, once, collate.seed, VALIDATION_PASS, max_seq_len)
     language = table.language[order.row]
     batches: list[Pieces] = []
     for number in range(len(table.languages)):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from train.data.hashing import EPOCH, ORDER, U64, combine, unit
+from train.data.hashing import ORDER, U64, combine
 
 SPECIALS = 2  # each piece is framed by <s> and </s>
 VALIDATION_PASS = 1_000_000_000  # no training run gets there, so that no mask is shared with it
@@ -37,22 +37,16 @@ class Pieces:
     def __len__(self) -> int:
         return len(self.row)
 
+    @classmethod
+    def none(cls) -> "Pieces":
+        return cls(*(np.empty(0, np.int64) for _ in cls.__dataclass_fields__))
+
     def take(self, which: NDArray[np.integer] | slice) -> "Pieces":
         return Pieces(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
 
 def concatenate(parts: list[Pieces]) -> Pieces:
     return Pieces(*(np.concatenate([getattr(p, name) for p in parts]) for name in Pieces.__dataclass_fields__))
-
-
-def copies_in_pass(epochs: NDArray[np.float64], id_hash: U64, seed: int, pass_index: int) -> NDArray[np.int64]:
-    """How often pass `pass_index` shows each document whose language is to be seen `epochs` times a pass.
-
-    With u in [0, 1) a hash of (seed, id), passes 0 to p together show floor(epochs * (p + 1) + u) copies: a fraction
-    picks documents by hash, and the next pass picks up where it left off, so that half an epoch is all of them in two.
-    """
-    offset = unit(combine(EPOCH, seed, id_hash))
-    return (np.floor(epochs * (pass_index + 1) + offset) - np.floor(epochs * pass_index + offset)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -87,13 +81,12 @@ def bounds(tokens: NDArray[np.int64], pieces: NDArray[np.int64], piece: NDArray[
 def order_pass(
     id_hash: U64,
     tokens: NDArray[np.int64],
-    epochs: NDArray[np.float64],
+    copies: NDArray[np.int64],
     seed: int,
     pass_index: int,
     max_seq_len: int,
 ) -> PassOrder:
-    """The order of one pass over documents given by the hash of their id, their tokens and their language's epochs."""
-    copies = copies_in_pass(epochs, id_hash, seed, pass_index)
+    """The order of one pass over documents given by the hash of their id, their tokens and how often it shows each."""
     pieces = cut(tokens, max_seq_len)
     row, copy = _count_out(np.arange(len(tokens)), copies)
     which, piece = _count_out(np.arange(len(row)), pieces[row])

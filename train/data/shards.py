@@ -1,28 +1,29 @@
-"""The shards of a mixture: which files there are, and how often each language is to be seen.
+"""The shards of a mixture: which files there are.
 
-The folder is a Hugging Face dataset: `data/<language>_<Script>/{train,validation}-00000-of-000NN.parquet` and
-`mixture.json`, whose `languages.<language>_<Script>.epochs` says how often one pass over the mixture shows each
-training document of that language (a fraction shows a part of them). Without mixture.json each is shown once.
+The folder is a Hugging Face dataset: `data/<language>_<Script>/{train,validation}-00000-of-000NN.parquet`, and beside
+`data` mixture.json, which `train/data/mixture.py` reads.
 """
 
 import hashlib
-import json
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from schemas.errors import UserError
+from train.data.mixture import Mixture, read_mixture
 
 Split = Literal["train", "validation"]
 
 COLUMNS = ("id", "text")
 FILE_NAME = re.compile(r"(train|validation)(?:-\d+-of-\d+)?\.parquet")
 DIGEST_TAIL = 1 << 16
+ORDER_VERSION = 2  # what plan, copies and order make of the same files; a run does not go on under another
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,15 @@ class Shards:
 
     files: tuple[ShardFile, ...]
     languages: tuple[str, ...]
-    epochs: dict[str, float]
+    mixture: Mixture
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the list of files and the epochs: the identity of the data order, with the seed."""
-        lines = [f"{file.language}/{file.path.name} {file.digest}" for file in self.files]
-        lines += [f"{language} {self.epochs[language]!r}" for language in self.languages]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    def digest(self, weights: NDArray[np.float32]) -> str:
+        """SHA-256 over the list of files, the mixture and the documents' weights: with the seed and the plan, the
+        identity of the data order."""
+        lines = [f"order {ORDER_VERSION}", *(f"{file.language}/{file.path.name} {file.digest}" for file in self.files)]
+        digest = hashlib.sha256("\n".join([*lines, *self.mixture.identity(), ""]).encode())
+        digest.update(weights.data)
+        return digest.hexdigest()
 
 
 def open_shards(root: Path) -> Shards:
@@ -70,32 +72,9 @@ def open_shards(root: Path) -> Shards:
     languages = tuple(sorted({file.language for file in files if file.split == "train"}))
     if not languages:
         raise UserError(f"{root} holds no data/<language>_<Script>/train-*.parquet: run jobs/sample.py first")
-    epochs = read_epochs(root / "mixture.json", languages)
+    mixture = read_mixture(root / "mixture.json", languages)
     files = [file for file in files if file.language in languages]
-    return Shards(tuple(files), languages, epochs)
-
-
-def read_epochs(path: Path, languages: tuple[str, ...]) -> dict[str, float]:
-    """Epochs a pass of each of `languages`; 1 where there is no file. UserError where file and folders disagree."""
-    if not path.is_file():
-        return dict.fromkeys(languages, 1.0)
-    try:
-        listed = json.loads(path.read_text(encoding="utf-8"))["languages"]
-        epochs = {language: float(entry["epochs"]) for language, entry in listed.items()}
-        documents = {language: int(entry.get("documents", 0)) for language, entry in listed.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is no mixture (languages.<language>.epochs): {error!r}; write it again") from None
-    for language, value in epochs.items():
-        if not (math.isfinite(value) and value >= 0):
-            raise UserError(f"{path} gives {language} epochs = {value}: give a number from 0 up")
-        if value and documents[language] and language not in languages:
-            raise UserError(f"{path} names {language}, which has no training file: run jobs/sample.py again")
-    for language in languages:
-        if language not in epochs:
-            raise UserError(f"{path} does not name {language}, which has training files: run jobs/sample.py again")
-    if not any(epochs[language] for language in languages):
-        raise UserError(f"{path} gives every language epochs = 0: give one of them more")
-    return {language: epochs[language] for language in languages}
+    return Shards(tuple(files), languages, mixture)
 
 
 def _check_columns(path: Path) -> None:

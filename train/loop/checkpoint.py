@@ -1,7 +1,7 @@
 """Checkpoints: `checkpoints/step-00000050/` appears whole, by a rename; then `latest` names it.
 
 model.safetensors holds the weights, optimizer.pt the moments (read with weights_only), state.json the counters, the
-position in the data and the settings that a resumed run must share.
+plan of the data and the position in it, and the settings that a resumed run must share.
 """
 
 import json

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,12 +14,16 @@ import torch
 from schemas.errors import UserError
 from train.config import PretrainConfig
 from train.data.batches import Collator, TrainingStream, validation_batches
+from train.data.copies import supply
 from train.data.order import Pieces
+from train.data.plan import Plan
 from train.data.shards import open_shards
 from train.data.tokens import open_tokens, tokenize
 from train.data.vocabulary import Vocabulary, open_vocabulary
+from train.loop import checkpoint
 from train.loop.checkpoint import write_text
 from train.loop.distributed import Processes
+from train.loop.planning import plan_of_run
 from train.model.encoder import EncoderConfig
 
 LIBRARIES = ("torch", "numpy", "tokenizers", "pyarrow", "safetensors")
@@ -26,17 +31,25 @@ LIBRARIES = ("torch", "numpy", "tokenizers", "pyarrow", "safetensors")
 
 @dataclass(frozen=True)
 class Data:
-    """What a run reads. documents, text_tokens: of each language's training split."""
+    """What a run reads. documents, text_tokens: of each language's training split. epoch_tokens: what an epoch of each
+    shows, with special tokens and weights. max_epochs: of each, None where nothing limits them.
+
+    identity: what a resumed run must have in common with the one that it goes on with. saved: the checkpoint to go on
+    from, with its state.
+    """
 
     vocabulary: Vocabulary
     languages: tuple[str, ...]
-    epochs: dict[str, float]
     documents: list[int]
     text_tokens: list[int]
-    digest: str
+    epoch_tokens: list[float]
+    max_epochs: list[float] | None
+    plan: Plan
     training: TrainingStream
     validation: list[Pieces]
     validate: Collator
+    identity: dict[str, Any]
+    saved: tuple[Path, dict[str, Any]] | None
 
 
 def prepare(config: PretrainConfig, processes: Processes, say: Callable[[str], None]) -> Data:
@@ -59,10 +72,14 @@ def prepare(config: PretrainConfig, processes: Processes, say: Callable[[str], N
             say(f"tokenised {file.language}/{file.path.name}: {tokens:,} tokens")
     with processes.together():
         table = open_tokens(config.cache, shards.files, "train", shards.languages, vocabulary)
-        documents, text_tokens = table.totals()
+        identity = config.fixed() | {"tokenizer": vocabulary.digest, "shards": shards.digest(table.weight)}
+        saved = _saved(config, identity)
+        there = supply(table, config.seed, config.max_seq_len)
+        plan = plan_of_run(config, shards.mixture, table, there, saved[1] if saved else None, say)
         training = TrainingStream(
             Collator(table, vocabulary, config.seed, config.mlm_probability),
-            shards.epochs,
+            there,
+            plan,
             max_seq_len=config.max_seq_len,
             global_batch_tokens=config.global_batch_tokens,
             streams=config.streams,
@@ -76,16 +93,21 @@ def prepare(config: PretrainConfig, processes: Processes, say: Callable[[str], N
             tokens_per_language=config.eval_tokens,
             micro_batch_tokens=config.micro_batch_tokens,
         )
+    documents, text_tokens = table.totals()
+    caps = shards.mixture.max_epochs
     return Data(
         vocabulary,
         shards.languages,
-        shards.epochs,
         documents.tolist(),
         text_tokens.tolist(),
-        shards.digest,
+        there.sizes().tolist(),
+        [caps[language] for language in shards.languages] if caps is not None else None,
+        plan,
         training,
         validation,
         validate,
+        identity,
+        saved,
     )
 
 
@@ -109,9 +131,13 @@ def autocast_dtype(config: PretrainConfig, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if bf16 else torch.float32
 
 
-def identity(config: PretrainConfig, data: Data) -> dict[str, Any]:
-    """What a resumed run must have in common with the one that it goes on with."""
-    return config.fixed() | {"tokenizer": data.vocabulary.digest, "shards": data.digest}
+def _saved(config: PretrainConfig, identity: dict[str, Any]) -> tuple[Path, dict[str, Any]] | None:
+    folder = checkpoint.latest(config.output / "checkpoints")
+    if folder is None:
+        return None
+    state = checkpoint.read_state(folder)
+    check_identity(state["identity"], identity, config)
+    return folder, state
 
 
 def check_identity(saved: dict[str, Any], current: dict[str, Any], config: PretrainConfig) -> None:
@@ -126,7 +152,16 @@ def check_identity(saved: dict[str, Any], current: dict[str, Any], config: Pretr
 
 
 def write_record(config: PretrainConfig, data: Data, processes: Processes) -> None:
-    """`_run.json`: the resolved config, the versions, the inputs."""
+    """`_run.json`: the resolved config, the versions, the inputs, the plan of the data.
+
+    `epochs` are those of the whole run; of a pass, where passes are without end.
+    """
+    languages = {
+        name: {"documents": documents, "text_tokens": text_tokens, "epoch_tokens": round(tokens), "epochs": epochs}
+        for name, documents, text_tokens, tokens, epochs in zip(
+            data.languages, data.documents, data.text_tokens, data.epoch_tokens, data.plan.epochs.tolist(), strict=True
+        )
+    }
     record = {
         "stage": "pretrain",
         "config": config.model_dump(mode="json"),
@@ -134,12 +169,10 @@ def write_record(config: PretrainConfig, data: Data, processes: Processes) -> No
         "inputs": {
             "tokenizer": data.vocabulary.digest,
             "vocab_size": data.vocabulary.size,
-            "shards": data.digest,
-            "languages": {
-                language: {"documents": documents, "text_tokens": tokens, "epochs": data.epochs[language]}
-                for language, documents, tokens in zip(data.languages, data.documents, data.text_tokens, strict=True)
-            },
+            "shards": data.identity["shards"],
+            "languages": languages,
         },
+        "plan": data.plan.as_json(),
         "processes": processes.world_size,
         "device": processes.device.type,
     }

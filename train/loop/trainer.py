@@ -18,7 +18,7 @@ from train.loop import checkpoint
 from train.loop.distributed import Processes
 from train.loop.objective import masked_loss
 from train.loop.optimiser import build_optimizer, learning_rate, restore_optimizer
-from train.loop.setup import Data, autocast_dtype, check_identity, encoder_config, identity, write_record
+from train.loop.setup import Data, autocast_dtype, encoder_config, write_record
 from train.loop.telemetry import Clock, Log, Pace, Tally, describe
 from train.model.flops import peak_flops, training_flops
 from train.model.heads import MaskedLanguageModel
@@ -41,7 +41,6 @@ class Trainer:
         self.clock = Clock()
         self.step, self.position = 0, Position()
         self.skipped = self.skipped_in_a_row = 0
-        self.identity = identity(config, data)
         self.checkpoints = config.output / "checkpoints"
         with processes.together():
             self._resume()
@@ -167,15 +166,17 @@ class Trainer:
         if self.peak:
             line["mfu"] = round(flops / seconds / self.peak, 4)
         line["languages"] = {
-            language: by_language.get(language, {})
-            | {
-                "tokens": int(counts[number, 0]),
-                "documents": int(counts[number, 2]),
-                "epochs": round(counts[number, 1] / max(1, self.data.text_tokens[number]), 6),
-            }
+            language: by_language.get(language, {}) | self._shown(number, counts[number].tolist())
             for number, language in enumerate(self.data.languages)
         }
         self.log.metrics(line)
+
+    def _shown(self, number: int, counts: list[int]) -> dict[str, Any]:
+        """What the run has shown of a language, over all its passes, and the most epochs that it will."""
+        tokens, _, documents = counts
+        epochs = tokens / self.data.epoch_tokens[number] if tokens else 0.0
+        shown = {"tokens": tokens, "documents": documents, "epochs": round(epochs, 6)}
+        return shown if self.data.max_epochs is None else shown | {"max_epochs": self.data.max_epochs[number]}
 
     def _line(self, loss: float, new_tokens: int, pace: Pace) -> str:
         rate = new_tokens / max(self.clock.training, 1e-9)
@@ -207,7 +208,8 @@ class Trainer:
             "position": asdict(self.position),
             "skipped": [self.skipped, self.skipped_in_a_row],
             "tally": self.tally.state(),
-            "identity": self.identity,
+            "plan": self.data.plan.as_json(),
+            "identity": self.data.identity,
             "config": self.config.model_dump(mode="json"),
         }
         with self.processes.together():
@@ -216,11 +218,9 @@ class Trainer:
                 checkpoint.save(self.checkpoints, self.step, weights, moments, state, self.config.keep_checkpoints)
 
     def _resume(self) -> None:
-        folder = checkpoint.latest(self.checkpoints)
-        if folder is None:
+        if self.data.saved is None:
             return
-        state = checkpoint.read_state(folder)
-        check_identity(state["identity"], self.identity, self.config)
+        folder, state = self.data.saved
         weights, moments = checkpoint.read_tensors(folder, self.device)
         self.model.load_state_dict(weights)
         restore_optimizer(self.optimizer, moments)
