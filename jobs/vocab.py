@@ -6,11 +6,9 @@ spark-submit jobs/vocab.py --input TABLE --output FOLDER [--text-column body] [-
 """
 
 import json
-import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -25,10 +23,11 @@ from pipeline.store.ledger import ledger, totals
 from schemas.errors import UserError
 from schemas.records import RunRecord
 from schemas.vocab import REPORT
-from tokenizer.export import export
-from tokenizer.learn import learn_unigram
+from tokenizer.extend import extend
+from tokenizer.learn import LearntVocabulary, learn_vocabulary
 from tokenizer.measure import measure
-from tokenizer.model import encoder, read_vocabulary
+
+ALL = "all"  # of language_tokens
 
 
 def run(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> RunRecord:
@@ -71,32 +70,33 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     return record
 
 
-class Learnt(NamedTuple):
-    files: dict[str, bytes]
-    pieces: list[str]
-    encode: Callable[[list[str]], list[list[int]]]
-    told: dict[str, int]
+def _learn(sample: vocab.Sample, settings: VocabConfig) -> LearntVocabulary:
+    labels = sorted(label for label, counts in sample.counts.items() if counts[None])
+    tokens = settings.language_tokens
+    shared: dict[str, Any] = {
+        "vocab_size": settings.vocab_size,
+        "character_coverage": settings.character_coverage,
+        "max_sentence_bytes": settings.max_sentence_bytes,
+        "num_threads": settings.num_threads,
+        "allow_smaller": True,
+    }
+    if settings.extend:
+        learnt = extend(Path(settings.extend), vocab.sentences(sample), **shared)
+    else:
+        learnt = learn_vocabulary(
+            vocab.sentences(sample),
+            model=settings.model,
+            normalization=settings.normalization,
+            spare_rows=settings.spare_rows,
+            language_tokens=labels if tokens == (ALL,) else tokens,
+            **shared,
+        )
+    if len(learnt.pieces) < settings.vocab_size:
+        job.say(f"vocab    the sample yields {len(learnt.pieces):,} pieces, not vocab_size = {settings.vocab_size:,}")
+    return learnt
 
 
-def _learn(sample: vocab.Sample, settings: VocabConfig) -> Learnt:
-    model = learn_unigram(
-        vocab.sentences(sample),
-        vocab_size=settings.vocab_size,
-        character_coverage=settings.character_coverage,
-        max_sentence_bytes=settings.max_sentence_bytes,
-        num_threads=settings.num_threads,
-        allow_smaller=True,
-    )
-    pieces = [piece for piece, _ in read_vocabulary(model)]
-    if len(pieces) < settings.vocab_size:
-        job.say(f"vocab    the sample yields {len(pieces):,} pieces, not vocab_size = {settings.vocab_size:,}")
-    with tempfile.TemporaryDirectory() as made:
-        export(model, Path(made))
-        files = {file.name: file.read_bytes() for file in sorted(Path(made).iterdir())}
-    return Learnt(files, pieces, encoder(model), {"lines": sum(1 for _ in vocab.sentences(sample))})
-
-
-def _about(sample: vocab.Sample, settings: VocabConfig, learnt: Learnt) -> dict[str, object]:
+def _about(sample: vocab.Sample, settings: VocabConfig, learnt: LearntVocabulary) -> dict[str, object]:
     """What the report says beside the measures: of the sample, and of texts that were mended on the way."""
     missing = sorted(label for label, counts in sample.counts.items() if counts[None] and label not in sample.held_out)
     if missing:

@@ -1,15 +1,17 @@
-"""Write a learned model as a Hugging Face tokenizer folder whose ids are SentencePiece's own.
+"""The files of a Hugging Face tokenizer folder whose ids are the learned model's own.
 
-`transformers.AutoTokenizer.from_pretrained(folder)` then gives `<s> text </s>`, or `<s> a </s> b </s>` for a pair. As
-always in transformers a special token that is spelled out in the text is taken for the token;
-`split_special_tokens=True` takes it for text, as SentencePiece does: the setting for text that others wrote.
+`transformers.AutoTokenizer.from_pretrained(folder)` then gives `<s> text </s>`, or `<s> a </s> b </s>` for a pair
+(`[CLS] a [SEP] b [SEP]` of WordPiece). As always in transformers a special token that is spelled out in the text is
+taken for the token; `split_special_tokens=True` takes it for text, as SentencePiece does: the setting for text that
+others wrote.
 """
 
 import json
-from pathlib import Path
+from collections.abc import Sequence
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from tokenizer import wordpiece
 from tokenizer.model import (
     BOS_ID,
     EOS_ID,
@@ -21,7 +23,10 @@ from tokenizer.model import (
     SPACE,
     SPECIAL_TOKENS,
     UNK_ID,
+    is_nfkc,
+    kind_of,
     read_vocabulary,
+    special_rows,
 )
 
 # A piece has spaces at its start only, so no piece crosses from a character to a space after it: cutting there, before
@@ -29,19 +34,14 @@ from tokenizer.model import (
 WORD = f"{SPACE}+[^{SPACE}]*|[^{SPACE}]+"
 
 
-def export(model_proto: bytes, folder: Path, *, model_max_length: int = 8192) -> None:
-    """Write `spm.model`, `tokenizer.json` and `tokenizer_config.json` into folder; the same input gives the same bytes.
+def sentencepiece_files(model_proto: bytes, *, model_max_length: int = 8192) -> dict[str, bytes]:
+    """`spm.model`, `tokenizer.json` and `tokenizer_config.json`; the same input gives the same bytes.
 
     model_max_length: tokens at which transformers truncates on request; the model's own longest input.
 
     Raises UserError where the model's pieces do not have this project's layout (see tokenizer.model).
     """
-    tokenizer = build(read_vocabulary(model_proto))
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "spm.model").write_bytes(model_proto)
-    (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=True) + "\n", encoding="utf-8")
-    config = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
+    names = {
         "pad_token": SPECIAL_TOKENS[PAD_ID],
         "unk_token": SPECIAL_TOKENS[UNK_ID],
         "bos_token": SPECIAL_TOKENS[BOS_ID],
@@ -49,24 +49,66 @@ def export(model_proto: bytes, folder: Path, *, model_max_length: int = 8192) ->
         "cls_token": SPECIAL_TOKENS[BOS_ID],
         "sep_token": SPECIAL_TOKENS[EOS_ID],
         "mask_token": SPECIAL_TOKENS[MASK_ID],
+    }
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", **names, **_common(model_max_length)}
+    return {
+        "spm.model": model_proto,
+        "tokenizer.json": _bytes(build(model_proto).to_str(pretty=True)),
+        "tokenizer_config.json": _bytes(json.dumps(config, indent=2)),
+    }
+
+
+def wordpiece_files(
+    pieces: Sequence[str], special: Sequence[str], *, model_max_length: int = 8192
+) -> dict[str, bytes]:  # fmt: skip
+    """`vocab.txt`, `tokenizer.json` and `tokenizer_config.json`. pieces: by id. special: further special tokens."""
+    tokenizer = wordpiece.bert_tokenizer({piece: number for number, piece in enumerate(pieces)}, special)
+    names = zip(
+        ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), wordpiece.SPECIAL_TOKENS, strict=True
+    )
+    config = {
+        "tokenizer_class": "BertTokenizer",
+        **dict(names),
+        "do_lower_case": False,
+        "strip_accents": False,
+        "tokenize_chinese_chars": True,
+        **_common(model_max_length),
+    }
+    return {
+        "vocab.txt": _bytes("\n".join(pieces)),
+        "tokenizer.json": _bytes(tokenizer.to_str(pretty=True)),
+        "tokenizer_config.json": _bytes(json.dumps(config, indent=2)),
+    }
+
+
+def _common(model_max_length: int) -> dict[str, object]:
+    return {
         "model_max_length": model_max_length,
         "model_input_names": ["input_ids", "attention_mask"],
         "padding_side": "right",
         "truncation_side": "right",
         "clean_up_tokenization_spaces": False,
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def build(vocabulary: list[tuple[str, float]]) -> Tokenizer:
-    """The tokenizer of a vocabulary of (piece, score) by id, as tokenizer.model.read_vocabulary returns it."""
-    # tokenizers looks for every piece in the text, also for "<s>" and "<0x41>", which SentencePiece never does. Those
-    # get a score so low that their own characters, all of them pieces, always win.
-    blocked = min(score for _, score in vocabulary[RESERVED:]) * 16 - 1
-    scored = [(piece, blocked if i < RESERVED else score) for i, (piece, score) in enumerate(vocabulary)]
-    tokenizer = Tokenizer(models.Unigram(scored, unk_id=UNK_ID, byte_fallback=True))
+def _bytes(text: str) -> bytes:
+    return (text + "\n").encode("utf-8")
+
+
+def build(model_proto: bytes) -> Tokenizer:
+    """The tokenizer of a model, with its ids."""
+    vocabulary, special = read_vocabulary(model_proto), special_rows(model_proto)
+    if kind_of(model_proto) == "bpe":
+        pieces = {piece: number for number, (piece, _) in enumerate(vocabulary)}
+        # tokenizers reads a bare character that is no piece as its bytes, and merges nothing with these.
+        tokenizer = Tokenizer(
+            models.BPE(pieces, merges(vocabulary, special), byte_fallback=True, unk_token=SPECIAL_TOKENS[UNK_ID])
+        )
+    else:
+        tokenizer = Tokenizer(models.Unigram(_blocked(vocabulary, special), unk_id=UNK_ID, byte_fallback=True))
+    folds = [normalizers.NFKC()] if is_nfkc(model_proto) else []
     tokenizer.normalizer = normalizers.Sequence(
-        [*(normalizers.Replace(text, code) for text, code in ESCAPES.items()), normalizers.Replace(" ", SPACE)]
+        [*folds, *(normalizers.Replace(text, code) for text, code in ESCAPES.items()), normalizers.Replace(" ", SPACE)]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), behavior="isolated")
     tokenizer.decoder = decoders.Sequence(
@@ -85,7 +127,39 @@ def build(vocabulary: list[tuple[str, float]]) -> Tokenizer:
         special_tokens=[("<s>", BOS_ID), ("</s>", EOS_ID)],
     )
     # The mask takes the space before it: a masked word is one token and that token held its space.
+    names = [vocabulary[number][0] for number in special]
     tokenizer.add_special_tokens(
-        [AddedToken(token, normalized=False, special=True, lstrip=token == "<mask>") for token in SPECIAL_TOKENS]
+        [AddedToken(token, normalized=False, special=True, lstrip=token == "<mask>") for token in names]
     )
     return tokenizer
+
+
+def _blocked(vocabulary: Sequence[tuple[str, float]], special: Sequence[int]) -> list[tuple[str, float]]:
+    """tokenizers looks for every piece in the text, also for "<s>" and "<0x41>", which SentencePiece never does. Those
+    get a score so low that their own characters, all of them pieces, always win."""
+    kept = [score for number, (_, score) in enumerate(vocabulary) if number >= RESERVED and number not in set(special)]
+    lowest, hidden = min(kept) * 16 - 1, set(special)
+    return [
+        (piece, lowest if number < RESERVED or number in hidden else score)
+        for number, (piece, score) in enumerate(vocabulary)
+    ]
+
+
+def merges(vocabulary: Sequence[tuple[str, float]], special: Sequence[int]) -> list[tuple[str, str]]:
+    """Of a byte-pair vocabulary, the pairs of pieces that become one, first ones first.
+
+    SentencePiece merges whatever neighbours make a piece, the piece of the highest score first, so all ways to part a
+    piece in two are its merges.
+    """
+    hidden = set(special)
+    learnt = {piece for number, (piece, _) in enumerate(vocabulary) if number >= RESERVED and number not in hidden}
+    ordered = sorted(
+        (number for number, (piece, _) in enumerate(vocabulary) if piece in learnt and len(piece) > 1),
+        key=lambda number: (-vocabulary[number][1], number),
+    )
+    pairs = []
+    for number in ordered:
+        piece = vocabulary[number][0]
+        parts = ((piece[:place], piece[place:]) for place in range(1, len(piece)))
+        pairs += [(left, right) for left, right in parts if left in learnt and right in learnt]
+    return pairs

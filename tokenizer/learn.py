@@ -1,180 +1,102 @@
-"""Learn a SentencePiece unigram vocabulary (Kudo 2018, arXiv 1804.10959) that loses nothing of the text.
+"""Learn a vocabulary, whatever its model, and make the files of a folder that `transformers.AutoTokenizer` opens."""
 
-Spaces, their runs, tabs, line breaks and characters outside the vocabulary all come back from decoding: normalisation
-is the identity, characters that are not covered fall back to their UTF-8 bytes, and no space is put before the text.
-So the first word of a text and of each line has no space in its piece, alike, and a text may be cut before any space.
-"""
-
-import io
-import re
-import string
-import tempfile
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-
-import sentencepiece
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from schemas.errors import UserError
-from tokenizer.model import (
-    BOS_ID,
-    EOS_ID,
-    ESCAPES,
-    PAD_ID,
-    RESERVED,
-    SPACE,
-    SPECIAL_TOKENS,
-    UNK_ID,
-    canonical,
-)
+from tokenizer.cleaning import Sentences
+from tokenizer.export import sentencepiece_files, wordpiece_files
+from tokenizer.fast import encoder_of
+from tokenizer.model import kind_of, read_vocabulary, with_pieces
+from tokenizer.sentencepieces import Normalization, learn_sentencepiece
+from tokenizer.wordpiece import learn_wordpiece
 
-# Always pieces: the letters of every special token and byte piece, and what separates words and lines.
-_REQUIRED = SPACE + "\t\n" + string.digits + string.ascii_letters + string.punctuation
+Model = Literal["unigram", "bpe", "wordpiece"]
 
-# The trainer skips a whole sentence for U+2585, its own mark of an unknown character; its neighbour keeps the rest.
-_TRAINER_MARKS = str.maketrans({"\u2585": "\u2586", "\0": None})
-
-_TOO_LARGE = re.compile(r"Vocabulary size too high .* value <= (\d+)")
-_NO_TEXT = "no text to learn a vocabulary from: the sample is empty"
-_TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
+PADDED_TO = 64  # rows of a model's embedding: whole tiles of a GPU's products
 
 
-def learn_unigram(
+@dataclass(frozen=True)
+class LearntVocabulary:
+    """files: of the exported folder, name -> content. pieces: by id, special rows included. encode: texts to ids,
+    without special tokens. told: counts of what was read and mended, and the rows that a model gives it."""
+
+    model: Model
+    files: dict[str, bytes]
+    pieces: list[str]
+    encode: Callable[[list[str]], list[list[int]]]
+    told: dict[str, int]
+
+
+def learn_vocabulary(
     sentences: Iterable[str],
     *,
+    model: Model,
     vocab_size: int,
     character_coverage: float = 0.9995,
+    normalization: Normalization = "identity",
     max_sentence_bytes: int = 4192,
     num_threads: int = 16,
+    language_tokens: Sequence[str] = (),
+    spare_rows: int = 0,
     allow_smaller: bool = False,
-) -> bytes:
-    """The model (an `spm.model` file's bytes) learned from sentences, or from whole texts with their line breaks.
+    model_max_length: int = 8192,
+) -> LearntVocabulary:
+    """vocab_size: rows in all. language_tokens: names, `eng_Latn` for the special token <eng_Latn>; these, then
+    `spare_rows` special tokens without a use, stand behind the pieces. Else as `learn_sentencepiece` has them.
 
-    sentences: NFC text, read once, in order. The trainer holds all of it with a suffix array, 23 bytes a character at
-        its peak, and takes some 11 seconds of one core a million characters, so the caller samples. Whole texts teach
-        pieces that end a line; single lines take half the time and gave 1.5 % more tokens on web pages.
-    vocab_size: pieces in all, the 5 special tokens and 256 bytes included.
-    character_coverage: share of the sample's characters that get a piece; the rarest rest is spelled in bytes.
-        0.9995 is SentencePiece's default, advised for languages with many characters.
-    max_sentence_bytes: longer texts are cut at a line break, else a space, else a character (SentencePiece alone would
-        drop them silently). The default is SentencePiece's own limit.
-    num_threads: part of the result, since each thread adds up its own share in floating point. The same sentences in
-        the same order with the same num_threads give the same bytes on any number of cores (one build of SentencePiece
-        provided); do not derive it from the machine.
-    allow_smaller: where the sample does not hold vocab_size pieces, return as many as it holds instead of an error.
-
-    Raises UserError for a vocab_size that the sample cannot fill or that is too small for its characters, naming the
-    largest or smallest possible, and for a sample without text. An exception of the iterator comes through as it is.
+    Raises UserError with the figure that would work where the text does not support vocab_size.
     """
-    if vocab_size <= RESERVED:
-        raise UserError(f"vocab_size is {vocab_size}; special tokens and bytes alone take {RESERVED}")
-    if not 0.98 <= character_coverage <= 1.0:
-        raise UserError(f"character_coverage is {character_coverage}; SentencePiece takes 0.98 to 1.0")
-    if max_sentence_bytes < 64:
-        raise UserError(f"max_sentence_bytes is {max_sentence_bytes}; give 64 or more")
-    if num_threads < 1:
-        raise UserError(f"num_threads is {num_threads}; give 1 or more")
-    proto = io.BytesIO()
-    source = _Source(sentences, max_sentence_bytes)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(source),
-                model_writer=proto,
-                model_type="unigram",
-                vocab_size=vocab_size,
-                hard_vocab_limit=not allow_smaller,
-                character_coverage=character_coverage,
-                required_chars=_REQUIRED,
-                byte_fallback=True,
-                split_digits=True,
-                split_by_unicode_script=True,
-                allow_whitespace_only_pieces=True,
-                add_dummy_prefix=False,
-                remove_extra_whitespaces=False,
-                normalization_rule_tsv=_write_rules(Path(folder) / "escape.tsv", ESCAPES.items()),
-                denormalization_rule_tsv=_write_rules(
-                    Path(folder) / "unescape.tsv", ((code, text) for text, code in ESCAPES.items())
-                ),
-                input_sentence_size=0,
-                shuffle_input_sentence=False,
-                max_sentence_length=max_sentence_bytes,
-                num_threads=num_threads,
-                pad_id=PAD_ID,
-                unk_id=UNK_ID,
-                bos_id=BOS_ID,
-                eos_id=EOS_ID,
-                pad_piece=SPECIAL_TOKENS[PAD_ID],
-                unk_piece=SPECIAL_TOKENS[UNK_ID],
-                bos_piece=SPECIAL_TOKENS[BOS_ID],
-                eos_piece=SPECIAL_TOKENS[EOS_ID],
-                control_symbols=[SPECIAL_TOKENS[-1]],
-                minloglevel=2,
-            )
-        except RuntimeError as error:
-            if source.failure is not None:
-                raise source.failure from None
-            raise _explained(error, vocab_size, source) from error
-    if not source.has_text:
-        raise UserError(_NO_TEXT)
-    # Where the characters before them reach the coverage, the trainer leaves out required ones that the sample lacks.
-    return canonical(proto.getvalue(), vocab_size, _REQUIRED)
-
-
-class _Source:
-    """The sentences as the trainer takes them; remembers whether there was any text and why the iterator stopped."""
-
-    def __init__(self, sentences: Iterable[str], max_bytes: int) -> None:
-        self.sentences = sentences
-        self.max_bytes = max_bytes
-        self.has_text = False
-        self.failure: BaseException | None = None
-
-    def __iter__(self) -> Iterator[str]:
-        try:
-            for sentence in self.sentences:
-                for part in _cut(sentence.translate(_TRAINER_MARKS), self.max_bytes):
-                    self.has_text = self.has_text or not part.isspace()
-                    yield part
-        except BaseException as error:  # SentencePiece would turn it into a RuntimeError that only holds its name
-            self.failure = error
-            raise
-
-
-def _cut(text: str, max_bytes: int) -> Iterator[str]:
-    """Parts of at most max_bytes UTF-8 bytes that join to the text; none for an empty text."""
-    data = text.encode()
-    start = 0
-    while len(data) - start > max_bytes:
-        limit = start + max_bytes
-        end = max(data.rfind(b"\n", start + 1, limit), 0) or max(data.rfind(b" ", start + 1, limit), 0) or limit
-        while data[end] & 0xC0 == 0x80:  # inside a character
-            end -= 1
-        yield data[start:end].decode()
-        start = end
-    if start < len(data):
-        yield data[start:].decode()
-
-
-def _write_rules(path: Path, rules: Iterable[tuple[str, str]]) -> str:
-    def codes(text: str) -> str:
-        return " ".join(f"{ord(character):X}" for character in text)
-
-    path.write_text("".join(f"{codes(before)}\t{codes(after)}\n" for before, after in rules), encoding="ascii")
-    return str(path)
-
-
-def _explained(error: RuntimeError, vocab_size: int, source: _Source) -> Exception:
-    """The trainer's error as one that says the way out, where the user has one."""
-    message = str(error)
-    if not source.has_text:
-        return UserError(_NO_TEXT)
-    if match := _TOO_LARGE.search(message):
-        return UserError(
-            f"vocab_size {vocab_size} is more than the sample holds: at most {match[1]}; lower it or give more text"
+    rows = special_rows(language_tokens, spare_rows)
+    source = Sentences(sentences, max_sentence_bytes)
+    size = vocab_size - len(rows)
+    if model == "wordpiece":
+        if normalization != "identity":
+            raise UserError("normalization = nfkc is of unigram and bpe: BERT's WordPiece has a normaliser of its own")
+        pieces = learn_wordpiece(
+            source,
+            vocab_size=size,
+            character_coverage=character_coverage,
+            max_sentence_bytes=max_sentence_bytes,
+            allow_smaller=allow_smaller,
         )
-    if match := _TOO_SMALL.search(message):
-        return UserError(
-            f"vocab_size {vocab_size} is too small: special and byte pieces and the characters take {match[1]}; "
-            "raise it or lower character_coverage"
-        )
-    return error
+        return of_wordpiece([*pieces, *rows], rows, source.told(), model_max_length)
+    proto = learn_sentencepiece(
+        source,
+        vocab_size=size,
+        kind=model,
+        normalization=normalization,
+        character_coverage=character_coverage,
+        max_sentence_bytes=max_sentence_bytes,
+        num_threads=num_threads,
+        allow_smaller=allow_smaller,
+    )
+    return of_sentencepiece(with_pieces(proto, rows=rows), source.told(), model_max_length)
+
+
+def special_rows(language_tokens: Sequence[str], spare_rows: int) -> list[str]:
+    """Names of the special tokens behind the pieces. UserError for a name that cannot be one."""
+    for name in language_tokens:
+        if not name or not name.replace("_", "").replace("-", "").isalnum():
+            raise UserError(f"language_tokens: {name!r} is no label such as eng_Latn")
+    return [*(f"<{name}>" for name in dict.fromkeys(language_tokens)), *(f"<spare_{i}>" for i in range(spare_rows))]
+
+
+def of_sentencepiece(proto: bytes, told: dict[str, int], model_max_length: int) -> LearntVocabulary:
+    pieces = [piece for piece, _ in read_vocabulary(proto)]
+    files = sentencepiece_files(proto, model_max_length=model_max_length)
+    return _learnt(kind_of(proto), files, pieces, told)
+
+
+def of_wordpiece(
+    pieces: Sequence[str], special: Sequence[str], told: dict[str, int], model_max_length: int
+) -> LearntVocabulary:  # fmt: skip
+    files = wordpiece_files(pieces, special, model_max_length=model_max_length)
+    return _learnt("wordpiece", files, list(pieces), told)
+
+
+def _learnt(model: Model, files: dict[str, bytes], pieces: list[str], told: dict[str, int]) -> LearntVocabulary:
+    padded = -(-len(pieces) // PADDED_TO) * PADDED_TO
+    told = {**told, "vocab_size": len(pieces), "padded_vocab_size": padded}
+    return LearntVocabulary(model, files, pieces, encoder_of(files), told)

@@ -7,10 +7,13 @@ and written here, which spares the project the protobuf runtime.
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
 
 from sentencepiece import SentencePieceProcessor
 
 from schemas.errors import UserError
+
+Kind = Literal["unigram", "bpe"]
 
 SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
 PAD_ID, UNK_ID, BOS_ID, EOS_ID, MASK_ID = range(5)
@@ -32,7 +35,9 @@ scores make the two disagree on repeated characters and on close calls in long t
 
 # Tags are (field number << 3 | wire type).
 _PIECE, _NORMALIZER, _DENORMALIZER = 1 << 3 | 2, 3 << 3 | 2, 5 << 3 | 2  # of ModelProto
-_TEXT, _SCORE = 1 << 3 | 2, 2 << 3 | 5  # of ModelProto.SentencePiece
+_TEXT, _SCORE, _TYPE = 1 << 3 | 2, 2 << 3 | 5, 3 << 3 | 0  # of ModelProto.SentencePiece
+_TRAINER, _MODEL_TYPE = 2 << 3 | 2, 3 << 3 | 0  # of ModelProto, and of its TrainerSpec
+_CONTROL = b"\x03"  # type of a piece that no text has
 _RULE_FILE = 6 << 3 | 2  # of NormalizerSpec: the path of the rules it was compiled from
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -69,6 +74,34 @@ def _add_characters(pieces: list[tuple[str, bytes]], vocab_size: int, characters
     pieces += [(character, _join([(_TEXT, character.encode()), (_SCORE, lowest)])) for character in missing]
 
 
+def with_pieces(model_proto: bytes, pieces: Iterable[tuple[str, float]] = (), rows: Iterable[str] = ()) -> bytes:
+    """The model with further pieces, then further special rows, behind its own."""
+    fields = list(_fields(model_proto))
+    last = max(place for place, (tag, _) in enumerate(fields) if tag == _PIECE) + 1
+    more = [_join([(_TEXT, piece.encode()), (_SCORE, struct.pack("<f", score))]) for piece, score in pieces]
+    more += [_join([(_TEXT, row.encode()), (_SCORE, struct.pack("<f", 0.0)), (_TYPE, _CONTROL)]) for row in rows]
+    return _join([*fields[:last], *((_PIECE, payload) for payload in more), *fields[last:]])
+
+
+def kind_of(model_proto: bytes) -> Kind:
+    """Which of SentencePiece's algorithms the model is for."""
+    trainer = dict(_fields(dict(_fields(model_proto)).get(_TRAINER, b"")))
+    return "bpe" if trainer.get(_MODEL_TYPE) == b"\x02" else "unigram"
+
+
+def special_rows(model_proto: bytes) -> list[int]:
+    """Ids of special tokens: the first five, and those of languages and spare ones behind the pieces."""
+    processor = _processor(model_proto)
+    later = [i for i in range(RESERVED, processor.vocab_size()) if processor.is_control(i)]
+    return [*range(len(SPECIAL_TOKENS)), *later]
+
+
+def is_nfkc(model_proto: bytes) -> bool:
+    """Whether the model folds compatible characters; else its only rules are the escapes."""
+    ids: list[int] = _processor(model_proto).encode("\uff21")
+    return ids == _processor(model_proto).encode("A")
+
+
 def read_vocabulary(model_proto: bytes) -> list[tuple[str, float]]:
     """(piece, score) by id. Raises UserError where the model does not have this project's layout."""
     processor = _processor(model_proto)
@@ -80,8 +113,9 @@ def read_vocabulary(model_proto: bytes) -> list[tuple[str, float]]:
         )
     # An unknown character must have no way but its bytes, and a special token written out no way but its characters:
     # then SentencePiece and tokenizers, which weigh both differently, agree.
-    single = {piece for piece in pieces[RESERVED:] if len(piece) == 1}
-    if missing := sorted(set(SPACE).union(*pieces) - single):
+    learnt = [piece for i, piece in enumerate(pieces) if i >= RESERVED and not processor.is_control(i)]
+    single = {piece for piece in learnt if len(piece) == 1}
+    if missing := sorted(set(SPACE).union(*learnt, *pieces[:RESERVED]) - single):
         raise UserError(f"no piece for {' '.join(map(ascii, missing[:8]))} in the vocabulary; learn it from more text")
     return list(zip(pieces, processor.get_score(ids), strict=True))
 
@@ -97,6 +131,17 @@ def encoder(model_proto: bytes) -> Callable[[list[str]], list[list[int]]]:
     def encode(texts: list[str]) -> list[list[int]]:
         ids: list[list[int]] = processor.encode(texts, num_threads=1)
         return ids
+
+    return encode
+
+
+def pieces_encoder(model_proto: bytes) -> Callable[[list[str]], list[list[str]]]:
+    """A function from texts to the pieces of each."""
+    processor = _processor(model_proto)
+
+    def encode(texts: list[str]) -> list[list[str]]:
+        pieces: list[list[str]] = processor.encode(texts, out_type=str, num_threads=1)
+        return pieces
 
     return encode
 

@@ -6,6 +6,7 @@ Chances are 32 bits of hashes of ids and a seed, so no choice depends on files, 
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -15,13 +16,12 @@ from xxhash import xxh3_64_intdigest
 
 from pipeline.duplicates.host_lines import ADDRESS
 from pipeline.lists.url_lists import UrlLists
-from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable, column_or, labels_of, numbers_of, rows_of
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import Split, part_file
 from schemas.errors import UserError
-from tokenizer.model import encoder
+from tokenizer.fast import open_encoder
 
 Unit = Literal["bytes", "characters", "tokens"]
 Encode = Callable[[list[str]], list[list[int]]]
@@ -134,9 +134,7 @@ def _units(texts: pa.Array, n_bytes: pa.Array, measure: Measure) -> pa.Array:
 @functools.lru_cache(maxsize=1)
 def _encoder(folder: str) -> Encode:
     """Once a worker."""
-    fs, inside = storage.filesystem(storage.join(folder, "spm.model"))
-    with fs.open(inside, "rb") as file:
-        return encoder(file.read())
+    return open_encoder(Path(folder))
 
 
 def _hashes(ids: pa.Array) -> np.ndarray:

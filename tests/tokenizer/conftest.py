@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tokenizer.export import export
-from tokenizer.learn import learn_unigram
+from tokenizer.export import sentencepiece_files
+from tokenizer.sentencepieces import learn_sentencepiece
 
 LINES = {
     "eng_Latn": [
@@ -97,11 +97,18 @@ def sample() -> list[str]:
 
 @pytest.fixture(scope="session")
 def model_proto(sample: list[str]) -> bytes:
-    return learn_unigram(sample, vocab_size=850, character_coverage=1.0, num_threads=2)
+    return learn_sentencepiece(sample, vocab_size=850, character_coverage=1.0, num_threads=2)
+
+
+def write(files: dict[str, bytes], folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def folder(model_proto: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
-    export(model_proto, folder)
+    write(sentencepiece_files(model_proto), folder)
     return folder

@@ -10,8 +10,9 @@ from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer
 
 from schemas.errors import UserError
-from tokenizer.export import export
-from tokenizer.model import RESERVED, encoder, read_vocabulary
+from tokenizer.export import sentencepiece_files
+from tokenizer.model import RESERVED, encoder, read_vocabulary, with_pieces
+from tokenizer.sentencepieces import learn_sentencepiece
 
 transformers = pytest.importorskip("transformers")
 
@@ -45,6 +46,17 @@ runs = st.lists(st.tuples(st.sampled_from("a -=\n。のห\u2581😀0"), st.inte
 )
 
 
+@pytest.fixture(scope="module", params=["unigram", "bpe"])
+def model_proto(request: pytest.FixtureRequest, sample: list[str]) -> bytes:
+    model = learn_sentencepiece(sample, vocab_size=850, kind=request.param, character_coverage=1.0, num_threads=2)
+    return with_pieces(model, rows=["<eng_Latn>", "<spare_0>"])
+
+
+@pytest.fixture(scope="module")
+def folder(model_proto: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(sentencepiece_files(model_proto), tmp_path_factory.mktemp("exported"))
+
+
 @pytest.fixture(scope="module")
 def processor(model_proto: bytes) -> SentencePieceProcessor:
     return SentencePieceProcessor(model_proto=model_proto)
@@ -53,6 +65,12 @@ def processor(model_proto: bytes) -> SentencePieceProcessor:
 @pytest.fixture(scope="module")
 def hugging_face(folder: Path) -> "transformers.PreTrainedTokenizerFast":
     return transformers.AutoTokenizer.from_pretrained(folder)
+
+
+def write(files: dict[str, bytes], folder: Path) -> Path:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
 
 
 def assert_same(text: str, processor: SentencePieceProcessor, hugging_face) -> None:
@@ -172,11 +190,11 @@ def test_saving_again_keeps_the_ids(hugging_face, tmp_path: Path, texts: dict[st
     assert again(batch)["input_ids"] == hugging_face(batch)["input_ids"]
 
 
-def test_the_same_model_gives_the_same_files(model_proto: bytes, folder: Path, tmp_path: Path) -> None:
-    export(model_proto, tmp_path / "new" / "folder")
-    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == FILES
+def test_the_same_model_gives_the_same_files(model_proto: bytes, folder: Path) -> None:
+    again = sentencepiece_files(model_proto)
+    assert sorted(again) == FILES
     for name in FILES:
-        assert (tmp_path / "new" / "folder" / name).read_bytes() == (folder / name).read_bytes()
+        assert again[name] == (folder / name).read_bytes()
     assert (folder / "spm.model").read_bytes() == model_proto
 
 
@@ -186,10 +204,9 @@ def test_the_tokenizers_library_alone_reads_it(folder: Path, processor, texts: d
         assert tokenizer.encode(text).ids == [2, *processor.encode(text), 3]
 
 
-def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_model_is_refused() -> None:
     with pytest.raises(UserError, match="not a SentencePiece model"):
-        export(b"no model", tmp_path / "tokenizer")
-    assert not (tmp_path / "tokenizer").exists()
+        sentencepiece_files(b"no model")
 
 
 def test_real_news_in_eighteen_languages(processor, hugging_face) -> None:

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import UserError
-from tokenizer.learn import _cut, learn_unigram
+from tokenizer.cleaning import cut as _cut
 from tokenizer.model import BYTE_PIECES, RESERVED, SCORE_STEP, SPECIAL_TOKENS, encoder, read_vocabulary
+from tokenizer.sentencepieces import learn_sentencepiece
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -87,8 +88,8 @@ def test_no_piece_crosses_a_digit_or_a_script(model_proto: bytes) -> None:
 
 def test_the_same_sample_gives_the_same_bytes_in_another_process(sample: list[str], model_proto: bytes) -> None:
     code = (
-        "import hashlib, sys, json; from tokenizer.learn import learn_unigram\n"
-        "model = learn_unigram(json.load(sys.stdin), vocab_size=850, character_coverage=1.0, num_threads=2)\n"
+        "import hashlib, sys, json; from tokenizer.sentencepieces import learn_sentencepiece\n"
+        "model = learn_sentencepiece(json.load(sys.stdin), vocab_size=850, character_coverage=1.0, num_threads=2)\n"
         "print(hashlib.sha256(model).hexdigest())"
     )
     digests = {hashlib.sha256(model_proto).hexdigest()}
@@ -114,45 +115,45 @@ def test_the_model_holds_no_path(model_proto: bytes) -> None:
 
 def test_a_sample_too_small_names_the_largest_vocabulary(sample: list[str]) -> None:
     with pytest.raises(UserError, match=r"^vocab_size 50000 is more than the sample holds: at most \d+;") as caught:
-        learn_unigram(sample, vocab_size=50_000)
+        learn_sentencepiece(sample, vocab_size=50_000)
     largest = int(str(caught.value).split("at most ")[1].split(";")[0])
-    assert len(read_vocabulary(learn_unigram(sample, vocab_size=largest))) == largest
+    assert len(read_vocabulary(learn_sentencepiece(sample, vocab_size=largest))) == largest
     with pytest.raises(UserError, match="at most"):
-        learn_unigram(sample, vocab_size=largest + 1)
-    assert len(read_vocabulary(learn_unigram(sample, vocab_size=50_000, allow_smaller=True))) == largest
+        learn_sentencepiece(sample, vocab_size=largest + 1)
+    assert len(read_vocabulary(learn_sentencepiece(sample, vocab_size=50_000, allow_smaller=True))) == largest
 
 
 def test_a_vocabulary_too_small_names_the_smallest(sample: list[str]) -> None:
     with pytest.raises(UserError, match=r"^vocab_size 300 is too small: .* take \d+;") as caught:
-        learn_unigram(sample, vocab_size=300)
+        learn_sentencepiece(sample, vocab_size=300)
     smallest = int(str(caught.value).split("take ")[1].split(";")[0])
-    assert len(read_vocabulary(learn_unigram(sample, vocab_size=smallest))) == smallest
+    assert len(read_vocabulary(learn_sentencepiece(sample, vocab_size=smallest))) == smallest
     with pytest.raises(UserError, match="too small"):
-        learn_unigram(sample, vocab_size=smallest - 1)
+        learn_sentencepiece(sample, vocab_size=smallest - 1)
 
 
 @pytest.mark.parametrize("empty", [[], [""], ["\n", " \n"]])
 def test_a_sample_without_text_is_an_error(empty: list[str]) -> None:
     with pytest.raises(UserError, match="no text to learn"):
-        learn_unigram(empty, vocab_size=400, allow_smaller=True)
+        learn_sentencepiece(empty, vocab_size=400, allow_smaller=True)
 
 
 def test_required_characters_have_a_piece_whatever_the_sample_covers() -> None:
     """A few letters reach the coverage, so the trainer itself leaves out digits, capitals and the space."""
     sample = [f"{a}hello{b}" for a in "abcdef" for b in "uvwxyz"]
-    model = learn_unigram(sample, vocab_size=400, allow_smaller=True)
+    model = learn_sentencepiece(sample, vocab_size=400, allow_smaller=True)
     pieces = [piece for piece, _ in read_vocabulary(model)]
     assert any("hello" in piece for piece in pieces)
     assert set(string.printable) - set("\r\x0b\x0c ") | {"\u2581"} <= set(pieces)
     assert pieces_of(model, "Z <s>\n") == ["Z", "\u2581", "<", "s", ">", "\n"]
     with pytest.raises(UserError, match="no room for"):
-        learn_unigram(sample, vocab_size=282)
+        learn_sentencepiece(sample, vocab_size=282)
 
 
 def test_required_characters_take_the_place_of_the_lowest_pieces() -> None:
     sample = [f"{a}hello{b}world{a}" for a in string.ascii_letters for b in string.ascii_letters]
     small, large = (
-        [piece for piece, _ in read_vocabulary(learn_unigram(sample, vocab_size=size))] for size in (366, 400)
+        [piece for piece, _ in read_vocabulary(learn_sentencepiece(sample, vocab_size=size))] for size in (366, 400)
     )
     assert (len(small), len(large)) == (366, 400)
     assert {"0", "~", "\u2581"} <= set(small) & set(large)
@@ -164,7 +165,7 @@ def test_required_characters_take_the_place_of_the_lowest_pieces() -> None:
 )
 def test_values_out_of_range(sample: list[str], field: str, value: float) -> None:
     with pytest.raises(UserError, match=field):
-        learn_unigram(sample, **{"vocab_size": 850, field: value})
+        learn_sentencepiece(sample, **{"vocab_size": 850, field: value})
 
 
 def test_the_iterators_own_error_comes_through() -> None:
@@ -173,7 +174,7 @@ def test_the_iterators_own_error_comes_through() -> None:
         raise OSError("the table is gone")
 
     with pytest.raises(OSError, match="the table is gone"):
-        learn_unigram(broken(), vocab_size=400)
+        learn_sentencepiece(broken(), vocab_size=400)
 
 
 def test_long_and_odd_sentences_are_not_dropped() -> None:
@@ -184,12 +185,12 @@ def test_long_and_odd_sentences_are_not_dropped() -> None:
         *("\u2585" + pair.format("gamma") for pair in pairs),
         *(pair.format("ep\0silon") for pair in pairs),
     ]
-    model = learn_unigram(sample, vocab_size=450, allow_smaller=True)
+    model = learn_sentencepiece(sample, vocab_size=450, allow_smaller=True)
     assert pieces_of(model, " alpha gamma epsilon") == ["\u2581alpha", "\u2581gamma", "\u2581epsilon"]
 
 
 def test_a_space_has_a_piece_even_where_the_sample_has_none() -> None:
-    model = learn_unigram(["今天早上河水很高。", "今天河水高。"] * 5, vocab_size=400, allow_smaller=True)
+    model = learn_sentencepiece(["今天早上河水很高。", "今天河水高。"] * 5, vocab_size=400, allow_smaller=True)
     assert pieces_of(model, "a b\n") == ["a", "\u2581", "b", "\n"]
 
 

@@ -208,13 +208,14 @@ def test_special_tokens_in_a_text_are_text(corpus) -> None:
 
 
 def test_the_model_file_gives_the_same_ids_faster(tmp_path: Path, corpus) -> None:
-    from tokenizer.export import export
-    from tokenizer.learn import learn_unigram
+    from tokenizer.learn import learn_vocabulary
 
     sentence = "the river carries light över stones пока люди собирают хлеб и говорят 河水带着光流过石头 人们收集"
     words = sentence.split()
     texts = [" ".join(words[start::step]) + "\n" for step in range(1, 9) for start in range(step)]
-    export(learn_unigram(texts, vocab_size=420, allow_smaller=True, num_threads=1), tmp_path)
+    learnt = learn_vocabulary(texts, model="unigram", vocab_size=420, allow_smaller=True, num_threads=1)
+    for name, content in learnt.files.items():
+        (tmp_path / name).write_bytes(content)
     fast = open_vocabulary(tmp_path)
     (tmp_path / "spm.model").rename(tmp_path / "model")
     slow = open_vocabulary(tmp_path)

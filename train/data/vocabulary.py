@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from schemas.errors import UserError
-from tokenizer.model import encoder
+from tokenizer.fast import Encode, faster
 
 # Role -> (keys of tokenizer_config.json that may name it, the name where none does).
 ROLES = {
@@ -20,17 +19,6 @@ ROLES = {
     "eos": (("sep_token", "eos_token"), "</s>"),
     "mask": (("mask_token",), "<mask>"),
 }
-Encode = Callable[[list[str]], list[list[int]]]
-"""From texts to the ids of each, without special tokens; "<mask>" written in a text is text."""
-
-# Where a model file and tokenizer.json that do not belong together differ: scripts, spaces, bytes, tokens spelled out.
-PROBES = [
-    "The quick brown fox, 12,345.67 times.\n\n\tYes:  it's <s>struck out</s> <mask> \u2581\x10",
-    "Съешь ещё этих мягких французских булок",
-    "我能吞下玻璃而不伤身体。ガラスを食べられます。나는 유리를 먹을 수 있어요",
-    "أنا قادر على أكل الزجاج و هذا لا يؤلمني. मैं काँच खा सकता हूँ ฉันกินกระจกได้",
-    "\U00010348 👩‍👩‍👧 ﷽ Ǆ ŀ \xa0e\u0301",
-]
 
 
 @dataclass(frozen=True)
@@ -82,19 +70,7 @@ def open_vocabulary(folder: Path) -> Vocabulary:
     if not len(ordinary):
         raise UserError(f"{path} holds special tokens alone: train it on text")
     digest = hashlib.sha256(content).hexdigest()
-    return Vocabulary(_faster(folder, encode), size, special_ids, special, ordinary, digest)
-
-
-def _faster(folder: Path, encode: Encode) -> Encode:
-    """The same ids at ten times the speed where `folder` has this project's model file beside tokenizer.json."""
-    path = folder / "spm.model"
-    if not path.is_file():
-        return encode
-    try:
-        fast = encoder(path.read_bytes())
-        return fast if fast(PROBES) == encode(PROBES) else encode
-    except (UserError, RuntimeError):  # no model of ours; SentencePiece's own errors are RuntimeErrors
-        return encode
+    return Vocabulary(faster(folder, encode), size, special_ids, special, ordinary, digest)
 
 
 def _token_names(folder: Path) -> dict[str, str]:
