@@ -29,9 +29,8 @@ def body(argv: Sequence[str] | None) -> None:
     root = storage.absolute(args.root)
     engine = LazySession("wanyu corpus", args.partitions)
     extract.run(engine, config.extract, archives, storage.join(root, "extract"), args.replace)
-    spark = engine.start()
     for stage, run in RUNS.items():
-        run(spark, config, stage_source(root, stage), storage.join(root, stage))
+        run(engine, config, stage_source(root, stage), storage.join(root, stage))
     job.say(f"report   {write_report(root)}")
 
 

@@ -447,8 +447,10 @@ class VocabConfig(StageConfig):
     normalization: Literal["identity", "nfkc"] = Field(
         "identity", description="identity: every text comes back from its ids; nfkc folds forms of characters"
     )
-    sample_bytes: int = Field(300_000_000, ge=10_000, description="UTF-8 bytes of documents to learn from")
-    temperature: float = Field(3.33, ge=1, le=1000, description="over languages, as in sample")
+    sample_characters: int = Field(
+        150_000_000, ge=5_000, description="of documents to learn from; by bytes Thai would get a third of them"
+    )
+    temperature: float = Field(3.33, ge=1, le=1000, description="over languages, as in sample, by characters")
     max_sentence_bytes: int = Field(4096, ge=64, le=1 << 20, description="longer sentences are cut")
     num_threads: int = Field(8, ge=1, le=256, description="part of the definition: the model depends on it")
     spare_rows: int = Field(

@@ -39,7 +39,7 @@ FLAGS = {
         max-genre-share upsampling schedule validation-share min-validation-documents max-validation-bytes shard-bytes
         row-group-rows seed""",
     "vocab": """
-        model vocab-size character-coverage normalization sample-bytes temperature max-sentence-bytes num-threads
+        model vocab-size character-coverage normalization sample-characters temperature max-sentence-bytes num-threads
         spare-rows language-tokens extend seed""",
 }
 

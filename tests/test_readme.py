@@ -65,7 +65,7 @@ def test_spark_jobs(spark: object, demo: Path, line: str, monkeypatch: pytest.Mo
     if "--run demo/run" in line and not (demo / "run").exists():
         train(demo)
     words = [_in(demo, word) for word in shlex.split(line)[1:]]
-    job = importlib.import_module(f"jobs.{Path(words[0]).stem}")
+    job = importlib.import_module(words[0].removesuffix(".py").replace("/", "."))
     assert job.main(words[1:]) == 0
 
 

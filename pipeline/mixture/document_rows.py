@@ -76,6 +76,16 @@ def write_rows(split: Split, table: DocumentTable, measure: Measure, folder: str
     return Measured(out.rows, sizes)
 
 
+def added(measured: Sequence[Measured]) -> dict[str, tuple[int, int, int]]:
+    """Documents, bytes and units by label, of all parts."""
+    sizes: dict[str, tuple[int, int, int]] = {}
+    for part in measured:
+        for label, (documents, n_bytes, units) in part.sizes.items():
+            before = sizes.get(label, (0, 0, 0))
+            sizes[label] = (before[0] + documents, before[1] + n_bytes, before[2] + units)
+    return sizes
+
+
 def _totals(rows: pa.Table) -> Iterator[tuple[str, int, int, int]]:
     plain = rows.select(["label", "bytes", "units"])
     plain = plain.set_column(0, "label", plain["label"].cast(pa.string()))

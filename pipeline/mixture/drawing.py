@@ -42,15 +42,20 @@ class Drawn(NamedTuple):
     held_out: dict[str, list[tuple[int, str, str]]]
 
 
-def wanted_bytes(sizes: Mapping[str, int], sample_bytes: int, temperature: float) -> dict[str, float]:
-    """Bytes of documents to draw of each language, no document twice. sizes: bytes that there are."""
-    there = {label: float(size) for label, size in sizes.items() if size}
+def wanted_bytes(
+    sizes: Mapping[str, tuple[int, int]], sample_characters: int, temperature: float
+) -> dict[str, float]:  # fmt: skip
+    """Bytes of documents to draw of each language, no document twice. sizes: characters and bytes that there are.
+
+    Shares are of characters: a language whose letters take three bytes needs as many words as another.
+    """
+    there = {label: float(characters) for label, (characters, _) in sizes.items() if characters}
     if not there:
         return {}
-    budget = min(float(sample_bytes), sum(there.values()))
+    budget = min(float(sample_characters), sum(there.values()))
     phase = Phase(1.0, shares(there, "temperature", temperature))
     (epochs,) = allot(there, dict.fromkeys(there, 1.0), [phase], budget)
-    return {label: seen * there[label] for label, seen in epochs.items()}
+    return {label: seen * sizes[label][1] for label, seen in epochs.items()}
 
 
 class LanguageShards(NamedTuple):

@@ -13,11 +13,11 @@ FORMAT = 2
 
 
 def manifest(plan: Plan, written: Sequence[Written], config: SampleConfig) -> dict[str, Any]:
-    """`languages`: by label, documents, bytes and mean language score of both splits, as written; `weighted`, units of
-    train documents times their weight; `epochs`, how often a run of `budget` shows these (below 1 is a subset that is
-    written, so about 1); `share` of the budget; `weight`, the share that the shards and epochs come to; `max_epochs`,
-    the most over a whole run. `schedule`: of each phase its part of the run and the shares of the languages, before
-    caps, from which a run of another length makes its own epochs.
+    """`languages`: by label, documents, bytes and mean language score of both splits, as written, and characters of
+    train; `weighted`, units of train documents times their weight; `epochs`, how often a run of `budget` shows these
+    (below 1 is a subset that is written, so about 1); `share` of the budget; `weight`, the share that the shards and
+    epochs come to; `max_epochs`, the most over a whole run. `schedule`: of each phase its part of the run and the shares
+    of the languages, before caps, from which a run of another length makes its own epochs.
     """
     languages: dict[str, dict[str, Any]] = {}
     for language in plan.languages:
@@ -28,6 +28,7 @@ def manifest(plan: Plan, written: Sequence[Written], config: SampleConfig) -> di
         languages[language.label] = {
             "documents": 0,
             "bytes": 0,
+            "characters": 0,
             "validation_documents": 0,
             "validation_bytes": 0,
             "weighted": round(language.written, 3),
@@ -43,6 +44,7 @@ def manifest(plan: Plan, written: Sequence[Written], config: SampleConfig) -> di
         entry, prefix = languages[shard.label], "" if shard.split == SPLITS[0] else "validation_"
         entry[f"{prefix}documents"] += shard.rows
         entry[f"{prefix}bytes"] += shard.bytes
+        entry["characters"] += 0 if prefix else shard.characters
         scores[shard.label] += shard.scores
     for language in plan.languages:
         entry = languages.get(language.label, {})
@@ -94,7 +96,9 @@ def without_rows(mixed: Mapping[str, Any], gone: Mapping[tuple[str, str], Mappin
     for (label, split), lost in gone.items():
         entry, prefix = languages[label], "" if split == SPLITS[0] else "validation_"
         if not prefix and entry["bytes"]:
-            entry["weighted"] = round(entry["weighted"] * (1 - lost["bytes"] / entry["bytes"]), 3)
+            left = 1 - lost["bytes"] / entry["bytes"]
+            entry["weighted"] = round(entry["weighted"] * left, 3)
+            entry["characters"] = round(entry["characters"] * left)
         entry[f"{prefix}documents"] -= lost["rows"]
         entry[f"{prefix}bytes"] -= lost["bytes"]
     return with_totals({**mixed, "languages": languages})

@@ -68,6 +68,7 @@ class Written(NamedTuple):
     path: str
     rows: int
     bytes: int
+    characters: int
     scores: int
     dumps: dict[str, int]
 
@@ -213,7 +214,7 @@ def write_shard(shard: Shard, labels: Sequence[str], row_group_rows: int, folder
     path = shard_path(language, script, SPLITS[shard.stratum.split], shard.part, shard.parts)
     rows = pa.Table.from_batches(list(_batches(shard.pieces)), SORTED)
     order = pc.sort_indices(rows, [("_order", "ascending"), ("id", "ascending"), ("text", "ascending")])
-    n_bytes = pc.sum(pc.binary_length(rows["text"])).as_py() or 0
+    n_bytes, characters = (pc.sum(length(rows["text"])).as_py() or 0 for length in (pc.binary_length, pc.utf8_length))
     rows = rows.drop_columns(["_order"]).combine_chunks()
     out = RowGroupWriter(
         storage.join(folder, path), SHARD, row_group_rows, plain=("text", "id", "url"), page_index=True
@@ -223,7 +224,9 @@ def write_shard(shard: Shard, labels: Sequence[str], row_group_rows: int, folder
             shard_file.write(rows.take(order.slice(begin, row_group_rows)))
     scores = pc.sum(pc.round(pc.multiply(rows["language_score"], SCORE_STEPS)).cast(pa.int64())).as_py() or 0
     dumps = {entry["values"] or "": entry["counts"] for entry in pc.value_counts(rows["dump"]).to_pylist()}
-    return Written(f"{language}_{script}", SPLITS[shard.stratum.split], path, len(rows), n_bytes, scores, dumps)
+    return Written(
+        f"{language}_{script}", SPLITS[shard.stratum.split], path, len(rows), n_bytes, characters, scores, dumps
+    )
 
 
 def _batches(pieces: Sequence[tuple[str, int]]) -> Iterator[pa.RecordBatch]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pipeline.config import SampleConfig
 from pipeline.lists.url_lists import UrlLists
 from pipeline.mixture import placing
-from pipeline.mixture.document_rows import Measure, Measured, write_rows
+from pipeline.mixture.document_rows import Measure, added, write_rows
 from pipeline.mixture.placing import Sorted, Written
 from pipeline.mixture.planning import Plan, plan_mixture, row_files
 from pipeline.store import storage
@@ -39,17 +39,8 @@ def plan(table: DocumentTable, config: SampleConfig, scratch: str, run_tasks: Ta
         write_rows, table=table, measure=Measure(config.unit, config.tokenizer, listed, config.seed), folder=rows
     )
     measured = run_tasks(measuring, splits, Step("sample: measured", [split.rows for split in splits], "documents"))
-    sizes = _added(measured)
+    sizes = added(measured)
     return Planned(plan_mixture(row_files(rows), sizes, config, run_tasks), rows, sizes)
-
-
-def _added(measured: Sequence[Measured]) -> dict[str, tuple[int, int, int]]:
-    sizes: dict[str, tuple[int, int, int]] = {}
-    for part in measured:
-        for label, (documents, n_bytes, units) in part.sizes.items():
-            before = sizes.get(label, (0, 0, 0))
-            sizes[label] = (before[0] + documents, before[1] + n_bytes, before[2] + units)
-    return sizes
 
 
 class Outcome(NamedTuple):

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.config import VocabConfig
 from pipeline.mixture import drawing
-from pipeline.mixture.document_rows import Measure, write_rows
+from pipeline.mixture.document_rows import Measure, added, write_rows
 from pipeline.mixture.drawing import Drawn, LanguageShards
 from pipeline.mixture.planning import row_files
 from pipeline.store import storage
@@ -39,8 +39,8 @@ class Sample(NamedTuple):
 def sample_shards(folder: str, config: VocabConfig, scratch: str, run_tasks: TaskRunner) -> Sample:
     """From the shards of stage sample, of which only what is kept is read. folder: of that stage."""
     languages = storage.read_json(storage.join(folder, "mixture.json"))["languages"]
-    sizes = {label: entry["bytes"] for label, entry in languages.items()}
-    wanted = drawing.wanted_bytes(sizes, config.sample_bytes, config.temperature)
+    sizes = {label: (entry["characters"], entry["bytes"]) for label, entry in languages.items()}
+    wanted = drawing.wanted_bytes(sizes, config.sample_characters, config.temperature)
     if not wanted:
         raise UserError(_NO_TEXT)
     files: dict[tuple[str, str], list[str]] = {}
@@ -61,15 +61,13 @@ def sample_table(table: DocumentTable, config: VocabConfig, scratch: str, run_ta
     """From any table: its texts are read twice, to be measured and to be drawn from."""
     rows, splits = storage.join(scratch, "rows"), table.files.splits
     sizes = [split.rows for split in splits]
-    measuring = functools.partial(write_rows, table=table, measure=Measure("bytes", "", None, config.seed), folder=rows)
+    measuring = functools.partial(
+        write_rows, table=table, measure=Measure("characters", "", None, config.seed), folder=rows
+    )
     measured = run_tasks(measuring, splits, Step("vocab: measured", sizes, "documents"))
-    there: dict[str, tuple[int, int]] = {}
-    for part in measured:
-        for label, (documents, n_bytes, _) in part.sizes.items():
-            before = there.get(label, (0, 0))
-            there[label] = (before[0] + documents, before[1] + n_bytes)
-    by_bytes = {label: n_bytes for label, (_, n_bytes) in there.items()}
-    wanted = drawing.wanted_bytes(by_bytes, config.sample_bytes, config.temperature)
+    there = added(measured)
+    sizes_of = {label: (characters, n_bytes) for label, (_, n_bytes, characters) in there.items()}
+    wanted = drawing.wanted_bytes(sizes_of, config.sample_characters, config.temperature)
     if not wanted:
         raise UserError(_NO_TEXT)
     below = drawing.thresholds(row_files(rows), sorted(there), wanted)
@@ -78,7 +76,7 @@ def sample_table(table: DocumentTable, config: VocabConfig, scratch: str, run_ta
         drawing.draw_from_split, table=table, rows=rows, below=below, seed=config.seed, folder=folder
     )
     drawn = run_tasks(drawing_, splits, Step("vocab: drawn", sizes, "documents"))
-    return _sample(drawn, {label: documents for label, (documents, _) in there.items()}, folder)
+    return _sample(drawn, {label: documents for label, (documents, _, _) in there.items()}, folder)
 
 
 def _sample(drawn: Sequence[Drawn], there: dict[str, int], folder: str) -> Sample:

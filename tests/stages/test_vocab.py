@@ -61,13 +61,15 @@ def test_sentences(language: str) -> None:
 
 def test_wanted_bytes_follow_the_mixture() -> None:
     """Roots of 10^6, 160,000 and 1,000 are 1,000, 400 and 31.6; the last has only 1,000 bytes, the rest is 5 to 2."""
-    sizes = {"eng_Latn": 1_000_000, "tha_Thai": 160_000, "amh_Ethi": 1_000, "xxx_Latn": 0}
+    characters = {"eng_Latn": 1_000_000, "tha_Thai": 160_000, "amh_Ethi": 1_000, "xxx_Latn": 0}
+    sizes = {label: (n, n * (1 if label == "eng_Latn" else 3)) for label, n in characters.items()}
+    rest = 299_000 / 7
     found = wanted_bytes(sizes, 300_000, 2)
-    assert found == pytest.approx(
-        {"eng_Latn": 299_000 * 5 / 7, "tha_Thai": 299_000 * 2 / 7, "amh_Ethi": 1_000}, rel=1e-3
+    assert found == pytest.approx({"eng_Latn": rest * 5, "tha_Thai": rest * 2 * 3, "amh_Ethi": 3_000}, rel=1e-3)
+    assert wanted_bytes(sizes, 300_000_000, 3.33) == pytest.approx(
+        {label: size for label, (_, size) in sizes.items() if size}
     )
-    assert wanted_bytes(sizes, 300_000_000, 3.33) == pytest.approx({name: size for name, size in sizes.items() if size})
-    assert wanted_bytes({}, 10_000, 2) == {} == wanted_bytes({"a_A": 0}, 10_000, 2)
+    assert wanted_bytes({}, 10_000, 2) == {} == wanted_bytes({"a_A": (0, 0)}, 10_000, 2)
 
 
 def checked(sample: vocab.Sample, rows: list[dict[str, Any]]) -> list[str]:
@@ -83,8 +85,12 @@ def checked(sample: vocab.Sample, rows: list[dict[str, Any]]) -> list[str]:
     return ids
 
 
+def characters_of(ids: list[str], rows: list[dict[str, Any]]) -> int:
+    return sum(len(row["text"]) for row in rows if row["id"] in set(ids))
+
+
 def test_a_sample_of_any_table(tmp_path: Path) -> None:
-    rows, config = documents(600), VocabConfig(sample_bytes=10_000)
+    rows, config = documents(600), VocabConfig(sample_characters=10_000)
     drawn = []
     for files in (1, 5):
         source = document_table(table(tmp_path, rows, files, SCHEMA), "id", "text")
@@ -92,23 +98,25 @@ def test_a_sample_of_any_table(tmp_path: Path) -> None:
         drawn.append((checked(sample, rows), sample.held_out, sample.counts, sample.kept))
     assert drawn[0] == drawn[1]
     ids, held_out, counts, kept = drawn[0]
-    assert kept == pytest.approx(10_000, rel=0.05)
+    assert characters_of(ids, rows) == pytest.approx(10_000, rel=0.05) and kept > 10_000
     assert "am-0" in ids and counts["amh_Ethi"] == {None: 1}
     assert set(held_out) == {"eng_Latn", "tha_Thai"} and len(held_out["eng_Latn"]) == 50
     kinds = [name[:2] for name in ids]
     assert kinds != sorted(kinds)  # mixed, not one language after another
     first_half = kinds[: len(kinds) // 2].count("th") / kinds.count("th")
     assert 0.25 < first_half < 0.75
-    other = vocab.sample_table(source, VocabConfig(sample_bytes=10_000, seed=1), str(tmp_path / "other"), serially)
+    other = vocab.sample_table(source, VocabConfig(sample_characters=10_000, seed=1), str(tmp_path / "other"), serially)
     assert checked(other, rows) != ids
 
 
 def test_a_sample_of_shards_reads_little_more_than_it_keeps(tmp_path: Path) -> None:
     rows = documents(6000)
     folder = shards_of(table(tmp_path, rows, 2, SCHEMA), tmp_path / "sample")
-    sample = vocab.sample_shards(str(folder), VocabConfig(sample_bytes=20_000), str(tmp_path / "scratch"), serially)
+    sample = vocab.sample_shards(
+        str(folder), VocabConfig(sample_characters=20_000), str(tmp_path / "scratch"), serially
+    )
     ids = checked(sample, rows)
-    assert sample.kept == pytest.approx(20_000, rel=0.02)
+    assert characters_of(ids, rows) == pytest.approx(20_000, rel=0.02)
     assert sample.read <= 3 * sample.kept
     assert sample.read < 0.15 * sum(len(row["text"].encode()) for row in rows)
     held = {row["text"] for path in (folder / "data").glob("*/validation-*") for row in pq.read_table(path).to_pylist()}
