@@ -1,8 +1,10 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tokenizer.measure import count_words, measure, script_of
+from tokenizer.measure import count_words, gini, measure, script_of
 from tokenizer.model import BYTE_PIECES, SPECIAL_TOKENS, encoder, read_vocabulary
 
 PIECES = [*SPECIAL_TOKENS, *BYTE_PIECES, "a", "\u2581b", "の", "橋", "."]
@@ -121,3 +123,56 @@ def test_a_learned_model_covers_its_languages(model_proto: bytes, texts: dict[st
         assert row["fertility"] > 0, name
     foreign = measure(encoder(model_proto), {"ell": ["Το ποτάμι ήταν ψηλά."]}, pieces)
     assert foreign["total"]["byte_fallback_share"] > 0.5
+
+
+def test_continued_words_are_those_of_two_tokens_or_more() -> None:
+    """The bridge|s, o|ld! 橋 in three bytes, の; no word begins inside a token of its own."""
+    text = "The bridges, old! 橋の"
+    starts = [[0, 4, 10, 11, 13, 14, 16, 18, 18, 18, 19]]
+    report = measure(lambda _: [[A] * 11], {"eng": [text]}, PIECES, starts=lambda _: starts)
+    assert report["languages"]["eng"]["continued_share"] == report["total"]["continued_share"] == round(3 / 5, 4)
+    # A token that holds a space and the word after it begins before the word.
+    spaced = measure(lambda _: [[A] * 2], {"eng": ["a the"]}, PIECES, starts=lambda _: [[0, 1]])
+    assert spaced["total"]["continued_share"] == 0.0
+    inside = measure(lambda _: [[A] * 2], {"eng": ["a the"]}, PIECES, starts=lambda _: [[0, 3]])
+    assert inside["total"]["continued_share"] == 0.5
+    assert "continued_share" not in measure(lambda _: [[A]], {"eng": ["a"]}, PIECES)["total"]
+
+
+def test_another_layout() -> None:
+    pieces = ["a", "<s>", "?", "\\xe6"]
+    layout = {"special": frozenset({1}), "bytes_": frozenset({3}), "unknown": 2}
+    report = measure(lambda _: [[1, 0, 0, 2, 3]], {"eng": ["aa??"]}, pieces, **layout)  # type: ignore[arg-type]
+    assert report["total"]["tokens"] == 4
+    assert (report["total"]["unk_share"], report["total"]["byte_fallback_share"]) == (0.25, 0.25)
+    assert {script: row["tokens"] for script, row in report["scripts"].items()} == {"Latn": 2, "bytes": 1}
+    none = measure(lambda _: [[0, 2]], {"eng": ["aa"]}, pieces, special=frozenset(), bytes_=frozenset(), unknown=None)
+    assert none["total"]["unk_share"] == 0.0
+
+
+def test_parity_and_gini_over_languages() -> None:
+    tokens = {"eng_Latn": 10, "deu": 15, "mya": 40, "xho": 5}
+    report = measure(
+        lambda texts: [[A] * tokens[text] for text in texts], {n: [n] for n in tokens}, PIECES, parallel=True
+    )
+    fairness = report["fairness"]
+    assert fairness["parity_mean"] == 2.0
+    assert (fairness["parity_worst"], fairness["parity_worst_language"]) == (4.0, "mya")
+    # By rising cost 5, 10, 15, 40: -3*5 - 10 + 15 + 3*40 = 110 of 4 * 70.
+    assert (fairness["gini"], fairness["gini_of"]) == (round(110 / 280, 4), "tokens")
+    apart = measure(lambda texts: [[A] * len(text) for text in texts], {"a": ["橋橋"], "b": ["aa"]}, PIECES)["fairness"]
+    # A third of a token a byte, and a whole one: (1 - 1/3) of 2 * 4/3.
+    assert apart == {"gini": 0.25, "gini_of": "tokens a byte"}
+
+
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=20))
+def test_gini_is_half_the_mean_difference_over_the_mean(costs: list[int]) -> None:
+    n, mean = len(costs), sum(costs) / len(costs)
+    assert gini(costs) == pytest.approx(sum(abs(a - b) for a in costs for b in costs) / n**2 / (2 * mean))
+    assert gini([7 * cost for cost in costs]) == pytest.approx(gini(costs))
+
+
+def test_gini_at_its_ends() -> None:
+    assert gini([3, 3, 3]) == 0.0
+    assert gini([0, 0, 0, 1]) == 0.75
+    assert gini([]) is None and gini([0]) is None
