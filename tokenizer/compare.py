@@ -148,7 +148,8 @@ def read_texts(file: Path, most: int) -> Texts:
         label = f"{language or 'und'}_{script}" if script else language or "und"
         own = texts.setdefault(label, [])
         if text and text.strip() and len(own) < most:
-            own.append(text)
+            # JSON can spell half a surrogate pair, which is no character and which no tokenizer takes.
+            own.append(text.encode(errors="surrogatepass").decode(errors="replace"))
     texts = {label: own for label, own in sorted(texts.items()) if own}
     if not texts:
         raise UserError(f"--texts {file}: no text in it; name a file with the columns text and language")

@@ -64,7 +64,7 @@ class Loaded:
 def load(path: Path) -> Loaded:
     """Opens a folder (by tokenizer.json, else vocab.txt, else a SentencePiece model) or one such file.
 
-    A SentencePiece model beside a tokenizer.json with the same pieces and ids is taken in its place, ten times as fast.
+    A SentencePiece model beside a tokenizer.json with the same pieces and ids is taken in its place, for speed.
     Ids of a SentencePiece model alone are its own; transformers moves those of XLM-R by one. A vocab.txt is WordPiece
     after BERT's rules: `do_lower_case` and its fellows as tokenizer_config.json beside it says, else lower case where
     the list has no capital.

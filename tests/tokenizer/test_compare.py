@@ -131,6 +131,13 @@ def test_texts_of_any_form_are_the_same(labelled: Path, tmp_path: Path) -> None:
     assert read_texts(table, 9) == {"deu": ["a"]}
 
 
+def test_half_a_surrogate_pair_is_a_replacement_character(tmp_path: Path, listed: Path) -> None:
+    file = tmp_path / "texts"
+    file.write_text(r'{"text": "a\ud800b \ud83e\udd8a", "lang": "eng"}', encoding="utf-8")
+    assert read_texts(file, 1) == {"eng": ["a\ufffd\ufffd\ufffdb \U0001f98a"]}
+    assert main([str(listed), "--texts", str(file)]) == 0
+
+
 def test_lines_blank_in_a_language_are_left_out_of_all(parallel: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = (parallel / "tha_Thai.txt").read_text(encoding="utf-8").split("\n")
     (parallel / "tha_Thai.txt").write_text("\r\n".join([lines[0], " ", lines[2]]), encoding="utf-8", newline="")
