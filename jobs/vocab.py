@@ -6,6 +6,7 @@ spark-submit jobs/vocab.py --input TABLE --output FOLDER [--text-column body] [-
 """
 
 import json
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from schemas.records import RunRecord
 from schemas.vocab import REPORT
 from tokenizer.extend import extend
 from tokenizer.learn import LearntVocabulary, learn_vocabulary
-from tokenizer.measure import measure
+from tokenizer.loading import load
+from tokenizer.measure import measure_loaded
 
 ALL = "all"  # of language_tokens
 
@@ -55,7 +57,10 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
         learnt = _learn(sample, settings)
         for name, content in sorted(learnt.files.items()):
             storage.write_bytes(storage.join(building, name), content)
-        report = {**measure(learnt.encode, sample.held_out, learnt.pieces), **_about(sample, settings, learnt)}
+        with tempfile.TemporaryDirectory() as made:
+            for name, content in learnt.files.items():
+                Path(made, name).write_bytes(content)
+            report = {**measure_loaded(load(Path(made)), sample.held_out), **_about(sample, settings, learnt)}
         text = json.dumps(report, indent=1, ensure_ascii=False)
         storage.write_bytes(storage.join(building, REPORT), text.encode())
         rows_in = sum(sum(reasons.values()) for reasons in sample.counts.values())

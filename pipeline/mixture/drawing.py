@@ -26,6 +26,8 @@ from pipeline.store.table_splits import Split, part_file
 
 HELD_OUT_TEXTS = 50  # a language, to measure the vocabulary on
 ORDER_SALT = 5
+MOST_AMISS = 0.2  # of a sample
+CHARACTERS_A_PIECE = 100  # of a sample at least, where there are so many
 _BATCH_ROWS = 64  # of shards: no more is decoded than is needed
 
 DRAWN = pa.schema(
@@ -43,19 +45,41 @@ class Drawn(NamedTuple):
 
 
 def wanted_bytes(
-    sizes: Mapping[str, tuple[int, int]], sample_characters: int, temperature: float
-) -> dict[str, float]:  # fmt: skip
+    sizes: Mapping[str, tuple[int, int]], sample_characters: int, temperature: float, least: int = 0
+) -> dict[str, float]:
     """Bytes of documents to draw of each language, no document twice. sizes: characters and bytes that there are.
+    least: characters, where there are so many, however they are shared.
 
     Shares are of characters: a language whose letters take three bytes needs as many words as another.
     """
     there = {label: float(characters) for label, (characters, _) in sizes.items() if characters}
     if not there:
         return {}
-    budget = min(float(sample_characters), sum(there.values()))
     phase = Phase(1.0, shares(there, "temperature", temperature))
+    whole = min(float(max(least, whole_sample(there, phase.shares))), sum(there.values()))
+    budget = min(float(sample_characters), whole)
     (epochs,) = allot(there, dict.fromkeys(there, 1.0), [phase], budget)
     return {label: seen * sizes[label][1] for label, seen in epochs.items()}
+
+
+def whole_sample(sizes: Mapping[str, float], wanted: Mapping[str, float]) -> float:
+    """The largest sample, no document twice, of which at most a fifth (MOST_AMISS) is of other languages than wanted.
+
+    A sample of all there is would be shared as found, whatever the temperature.
+    """
+    phase, caps, everything = Phase(1.0, wanted), dict.fromkeys(sizes, 1.0), sum(sizes.values())
+
+    def amiss(budget: float) -> float:
+        (epochs,) = allot(sizes, caps, [phase], budget)
+        return sum(abs(epochs[label] * size / budget - wanted[label]) for label, size in sizes.items()) / 2
+
+    low, high = 0.0, everything
+    if amiss(everything) <= MOST_AMISS:
+        return everything
+    while high - low > everything * 1e-6:
+        middle = (low + high) / 2
+        low, high = (middle, high) if amiss(middle) <= MOST_AMISS else (low, middle)
+    return low
 
 
 class LanguageShards(NamedTuple):

@@ -16,8 +16,8 @@ def manifest(plan: Plan, written: Sequence[Written], config: SampleConfig) -> di
     """`languages`: by label, documents, bytes and mean language score of both splits, as written, and characters of
     train; `weighted`, units of train documents times their weight; `epochs`, how often a run of `budget` shows these
     (below 1 is a subset that is written, so about 1); `share` of the budget; `weight`, the share that the shards and
-    epochs come to; `max_epochs`, the most over a whole run. `schedule`: of each phase its part of the run and the shares
-    of the languages, before caps, from which a run of another length makes its own epochs.
+    epochs come to; `max_epochs`, the most over a whole run. `schedule`: of each phase its part of the run and the
+    shares of the languages, before caps, from which a run of another length makes its own epochs.
     """
     languages: dict[str, dict[str, Any]] = {}
     for language in plan.languages:

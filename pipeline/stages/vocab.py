@@ -40,7 +40,7 @@ def sample_shards(folder: str, config: VocabConfig, scratch: str, run_tasks: Tas
     """From the shards of stage sample, of which only what is kept is read. folder: of that stage."""
     languages = storage.read_json(storage.join(folder, "mixture.json"))["languages"]
     sizes = {label: (entry["characters"], entry["bytes"]) for label, entry in languages.items()}
-    wanted = drawing.wanted_bytes(sizes, config.sample_characters, config.temperature)
+    wanted = drawing.wanted_bytes(sizes, config.sample_characters, config.temperature, _least(config))
     if not wanted:
         raise UserError(_NO_TEXT)
     files: dict[tuple[str, str], list[str]] = {}
@@ -67,7 +67,7 @@ def sample_table(table: DocumentTable, config: VocabConfig, scratch: str, run_ta
     measured = run_tasks(measuring, splits, Step("vocab: measured", sizes, "documents"))
     there = added(measured)
     sizes_of = {label: (characters, n_bytes) for label, (_, n_bytes, characters) in there.items()}
-    wanted = drawing.wanted_bytes(sizes_of, config.sample_characters, config.temperature)
+    wanted = drawing.wanted_bytes(sizes_of, config.sample_characters, config.temperature, _least(config))
     if not wanted:
         raise UserError(_NO_TEXT)
     below = drawing.thresholds(row_files(rows), sorted(there), wanted)
@@ -77,6 +77,10 @@ def sample_table(table: DocumentTable, config: VocabConfig, scratch: str, run_ta
     )
     drawn = run_tasks(drawing_, splits, Step("vocab: drawn", sizes, "documents"))
     return _sample(drawn, {label: documents for label, (documents, _, _) in there.items()}, folder)
+
+
+def _least(config: VocabConfig) -> int:
+    return drawing.CHARACTERS_A_PIECE * config.vocab_size
 
 
 def _sample(drawn: Sequence[Drawn], there: dict[str, int], folder: str) -> Sample:
