@@ -97,7 +97,7 @@ def _learn(sample: vocab.Sample, settings: VocabConfig) -> LearntVocabulary:
             **shared,
         )
     if len(learnt.pieces) < settings.vocab_size:
-        job.say(f"vocab    the sample yields {len(learnt.pieces):,} pieces, not vocab_size = {settings.vocab_size:,}")
+        job.say(f"vocab    the sample supports {len(learnt.pieces):,} rows, not vocab_size = {settings.vocab_size:,}")
     return learnt
 
 

@@ -442,7 +442,9 @@ class VocabConfig(StageConfig):
         "unigram",
         description="unigram and bpe are SentencePiece's with byte fallback; wordpiece is multilingual BERT's",
     )
-    vocab_size: int = Field(64_000, ge=300, le=1_000_000, description="pieces, special tokens and bytes included")
+    vocab_size: int = Field(
+        64_000, ge=300, le=1_000_000, description="rows, special tokens and bytes included, up to a multiple of 64"
+    )
     character_coverage: float = Field(0.9995, ge=0.98, le=1, description="the rest goes to bytes, or is unknown")
     normalization: Literal["identity", "nfkc"] = Field(
         "identity", description="identity: every text comes back from its ids; nfkc folds forms of characters"

@@ -15,7 +15,7 @@ from schemas.errors import UserError
 from tokenizer.cleaning import Sentences
 from tokenizer.continued_merges import continued_merges
 from tokenizer.fast import MODEL
-from tokenizer.learn import LearntVocabulary, of_sentencepiece, of_wordpiece
+from tokenizer.learn import LearntVocabulary, of_sentencepiece, of_wordpiece, padding, spare_rows_of
 from tokenizer.model import (
     RESERVED,
     SCORE_STEP,
@@ -69,7 +69,8 @@ def extend(
             )
             new = _unigrams(read_vocabulary(learnt), set(old), added)
         _check(len(old), len(new), vocab_size, allow_smaller)
-        return of_sentencepiece(with_pieces(proto, new), source.told(), _max_length(base))
+        rows = padding(len(old) + len(new), spare_rows_of(old))
+        return of_sentencepiece(with_pieces(proto, new, rows), source.told(), _max_length(base))
     if (base / WORDPIECES).is_file():
         pieces = (base / WORDPIECES).read_text(encoding="utf-8").rstrip("\n").split("\n")
         if tuple(pieces[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
@@ -82,7 +83,8 @@ def extend(
         special = [
             piece for piece in pieces[len(SPECIAL_TOKENS) :] if len(piece) > 2 and piece[0] == "<" and piece[-1] == ">"
         ]
-        return of_wordpiece([*pieces, *more], special, source.told(), _max_length(base))
+        rows = padding(len(pieces) + len(more), spare_rows_of(pieces))
+        return of_wordpiece([*pieces, *more, *rows], [*special, *rows], source.told(), _max_length(base))
     raise UserError(f"{base} holds neither {MODEL} nor {WORDPIECES}: name a folder that jobs/vocab.py wrote")
 
 

@@ -14,13 +14,13 @@ from tokenizer.wordpiece import learn_wordpiece
 
 Model = Literal["unigram", "bpe", "wordpiece"]
 
-PADDED_TO = 64  # rows of a model's embedding: whole tiles of a GPU's products
+ROWS = 64  # of a model's embedding: a multiple of it, for whole tiles of a GPU's products
 
 
 @dataclass(frozen=True)
 class LearntVocabulary:
     """files: of the exported folder, name -> content. pieces: by id, special rows included. encode: texts to ids,
-    without special tokens. told: counts of what was read and mended, and the rows that a model gives it."""
+    without special tokens. told: counts of what was read and mended, and of rows."""
 
     model: Model
     files: dict[str, bytes]
@@ -44,7 +44,8 @@ def learn_vocabulary(
     model_max_length: int = 8192,
 ) -> LearntVocabulary:
     """vocab_size: rows in all. language_tokens: names, `eng_Latn` for the special token <eng_Latn>; these, then
-    `spare_rows` special tokens without a use, stand behind the pieces. Else as `learn_sentencepiece` has them.
+    `spare_rows` special tokens without a use, stand behind the pieces, and more of these up to a multiple of 64, so
+    that a model need not pad. Else as `learn_sentencepiece` has them.
 
     Raises UserError with the figure that would work where the text does not support vocab_size.
     """
@@ -61,6 +62,7 @@ def learn_vocabulary(
             max_sentence_bytes=max_sentence_bytes,
             allow_smaller=allow_smaller,
         )
+        rows += padding(len(pieces) + len(rows), spare_rows)
         return of_wordpiece([*pieces, *rows], rows, source.told(), model_max_length)
     proto = learn_sentencepiece(
         source,
@@ -72,6 +74,7 @@ def learn_vocabulary(
         num_threads=num_threads,
         allow_smaller=allow_smaller,
     )
+    rows += padding(len(read_vocabulary(proto)) + len(rows), spare_rows)
     return of_sentencepiece(with_pieces(proto, rows=rows), source.told(), model_max_length)
 
 
@@ -80,7 +83,22 @@ def special_rows(language_tokens: Sequence[str], spare_rows: int) -> list[str]:
     for name in language_tokens:
         if not name or not name.replace("_", "").replace("-", "").isalnum():
             raise UserError(f"language_tokens: {name!r} is no label such as eng_Latn")
-    return [*(f"<{name}>" for name in dict.fromkeys(language_tokens)), *(f"<spare_{i}>" for i in range(spare_rows))]
+    return [*(f"<{name}>" for name in dict.fromkeys(language_tokens)), *map(_spare, range(spare_rows))]
+
+
+def padding(rows: int, spare_rows: int) -> list[str]:
+    """Spare rows up to a multiple of ROWS; `spare_rows` there are."""
+    return [_spare(spare_rows + place) for place in range(-rows % ROWS)]
+
+
+def _spare(number: int) -> str:
+    return f"<spare_{number}>"
+
+
+def spare_rows_of(pieces: Sequence[str]) -> int:
+    """How many spare rows a vocabulary has."""
+    named = set(pieces)
+    return next(number for number in range(len(named) + 1) if _spare(number) not in named)
 
 
 def of_sentencepiece(proto: bytes, told: dict[str, int], model_max_length: int) -> LearntVocabulary:
@@ -97,6 +115,6 @@ def of_wordpiece(
 
 
 def _learnt(model: Model, files: dict[str, bytes], pieces: list[str], told: dict[str, int]) -> LearntVocabulary:
-    padded = -(-len(pieces) // PADDED_TO) * PADDED_TO
-    told = {**told, "vocab_size": len(pieces), "padded_vocab_size": padded}
+    spare = spare_rows_of(pieces)
+    told = {**told, "rows": len(pieces), "spare_rows": spare}
     return LearntVocabulary(model, files, pieces, encoder_of(files), told)
