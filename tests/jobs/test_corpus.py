@@ -181,3 +181,22 @@ def test_every_odd_archive_ends_in_rows_or_reasons(spark: object, tmp_path: Path
     for row in inputs:
         assert row["records"] > 0 and sum(entry["count"] for entry in row["counts"]) == row["records"]
         assert (row["status"] == "ok") == (row["detail"] is None)
+
+
+def test_the_card_tells_of_the_whole_way(root: Path) -> None:
+    """From the stages' own ledgers and tables: funnel, licences, opt-outs."""
+    mixed = json.loads((root / "sample" / "mixture.json").read_text())
+    card = (root / "sample" / "README.md").read_text()
+    ledgers = {
+        stage: json.loads((root / stage / "_ledger.json").read_text()) for stage in ("extract", "clean", "dedup")
+    }
+    told = {stage: (n_in, n_out) for stage, n_in, n_out, _ in mixed["corpus"]["funnel"]}
+    assert told == {stage: (ledger["rows_in"], ledger["rows_out"]) for stage, ledger in ledgers.items()}
+    opt_outs = {reason: n for reason, n in ledgers["clean"]["dropped"].items() if reason.startswith("opt_out:")}
+    assert dict(mixed["corpus"]["opt_outs"]) == opt_outs
+    licences = [row["licence"] for row in rows(root, "extract/documents") if row["licence"]]
+    assert dict(mixed["corpus"]["licences"]) == {name: licences.count(name) for name in set(licences)}
+    for stage, (n_in, n_out) in told.items():
+        assert f"| {stage} | {n_in:,} | {n_out:,} |" in card
+    for label, entry in mixed["languages"].items():
+        assert f"| {label} | {entry['documents']:,} |" in card

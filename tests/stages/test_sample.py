@@ -24,6 +24,7 @@ from pipeline.store.ledger import ledger as ledger_of
 from schemas.errors import UserError
 from schemas.records import unbalanced
 from schemas.sample import SHARD
+from tokenizer.learn import learn_vocabulary
 
 CONFIG = SampleConfig(
     shard_bytes=1 << 16, row_group_rows=50, validation_share=0.1, min_validation_documents=0, seed=5
@@ -449,3 +450,26 @@ def test_the_bytes_of_a_shard_are_pinned(folder: Path) -> None:
     names = [row["id"] for row in read(folder, "srp_Cyrl/train-*")] + [row["id"] for row in read(folder, "*/valid*")]
     assert hashlib.sha256("\n".join(names).encode()).hexdigest()[:16] == "e7e4bd540b97620c"
     assert os.listdir(folder / "data/amh_Ethi") == ["train-00000-of-00001.parquet"]
+
+
+def test_sizes_in_tokens_of_a_vocabulary(tmp_path: Path) -> None:
+    """By UniMax each language has as many tokens, whatever its bytes."""
+    learnt = learn_vocabulary(
+        (row["text"] for row in CORPUS[:300]), model="unigram", vocab_size=600, num_threads=1, allow_smaller=True
+    )
+    folder = tmp_path / "vocab"
+    folder.mkdir()
+    for name, content in learnt.files.items():
+        (folder / name).write_bytes(content)
+    settings = {"method": "unimax", "unit": "tokens", "tokenizer": str(folder), "budget": 8_000, "validation_share": 0}
+    run(table(tmp_path / "in", CORPUS, 2), CONFIG.model_copy(update=settings), tmp_path)
+    mixed = mixture_of(tmp_path)
+    amount: Counter[str] = Counter()
+    for row in read(tmp_path, "*/train-*"):
+        label = f"{row['language']}_{row['language_script']}"
+        amount[label] += len(learnt.encode([row["text"]])[0]) * mixed["languages"][label]["epochs"]
+    shown = [tokens for label, tokens in amount.items() if label != "amh_Ethi"]  # that is capped
+    assert max(shown) == pytest.approx(min(shown), rel=1e-6) and sum(amount.values()) == pytest.approx(8_000, rel=1e-6)
+    with pytest.raises(UserError, match=r"holds no tokenizer\.json: name a folder that jobs/vocab\.py wrote"):
+        wrong = CONFIG.model_copy(update={**settings, "tokenizer": str(tmp_path / "in")})
+        planned(table(tmp_path / "in", CORPUS, 2), wrong, tmp_path)

@@ -283,3 +283,18 @@ def test_a_changed_shard_is_not_taken_for_the_old_one(tmp_path: Path, corpus) ->
         digests.add(shards.digest(np.ones(1, np.float32)))
         counts.append(len(list(tokenize(tmp_path / "cache", shards.files, vocabulary))))
     assert len(digests) == 2 and counts == [1, 1]
+
+
+def test_a_wordpiece_vocabulary_has_its_roles(tmp_path: Path) -> None:
+    from tokenizer.learn import learn_vocabulary
+
+    texts = ["the river carries light over stones", "the stones carry the river"] * 20
+    learnt = learn_vocabulary(texts, model="wordpiece", vocab_size=128, allow_smaller=True)
+    for name, content in learnt.files.items():
+        (tmp_path / name).write_bytes(content)
+    vocabulary = open_vocabulary(tmp_path)
+    assert vocabulary.special_ids == {"pad": 0, "bos": 2, "eos": 3, "mask": 4}
+    assert vocabulary.size == len(learnt.pieces) and vocabulary.size % 64 == 0
+    spare = [number for number, piece in enumerate(learnt.pieces) if piece.startswith("<spare_")]
+    assert spare and not set(spare) & set(vocabulary.ordinary.tolist())
+    assert vocabulary.encode(["the [MASK] river"])[0].count(4) == 0
