@@ -73,7 +73,8 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
     for row in shards:
         label = f"{row['language']}_{row['language_script']}"
         epochs = storage.read_json(storage.join(root, "sample", "mixture.json"))["languages"][label]["epochs"]
-        yield f"sample: in {row['file'].split('/sample/')[-1]}, seen {_short(epochs * row['weight'])} times in a run"
+        times = _short(epochs * row.get("weight", 1.0))
+        yield f"sample: in {row['file'].split('/sample/')[-1]}, seen {times} times in a run"
     if stayed and not shards and _finished(root, "sample"):
         labels = {f"{row['language'] or 'und'}_{row['language_script'] or 'Zyyy'}" for row in stayed}
         accounts = storage.read_json(storage.join(root, "sample", LEDGER))["by_language"]

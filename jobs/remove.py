@@ -23,6 +23,7 @@ from pipeline.flags import Parser, parse
 from pipeline.lists import list_files
 from pipeline.lists.takedown import Takedown
 from pipeline.mixture.card import card
+from pipeline.mixture.manifest import read_manifest
 from pipeline.report.page import PAGE, write_report
 from pipeline.spark import job
 from pipeline.spark.session import session
@@ -131,8 +132,8 @@ def _stage(
                 storage.copy(storage.join(old, file), storage.join(building, file))
         if name == "extract":
             remove.count_in_archives(run_tasks, old, building, receipts)
-        if name == "sample" and (mixed := storage.read_json(storage.join(old, "mixture.json"))):
-            mixed = remove.mixture(mixed, receipts)
+        if name == "sample":
+            mixed = remove.mixture(read_manifest(old), receipts)
             storage.write_json(storage.join(building, "mixture.json"), mixed)
             storage.write_bytes(storage.join(building, "README.md"), card(mixed).encode())
         rows = {table.partition("/")[2]: count for table, count in remove.rows_by_table(receipts).items()}

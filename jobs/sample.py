@@ -57,13 +57,14 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
 def plan_only(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> None:
     """Prints the plan and writes it beside `folder`."""
     settings = _absolute(config.sample)
-    scratch = f"{folder.rstrip('/')}.planning"
+    root, _, name = folder.rstrip("/").rpartition("/")
+    scratch = storage.join(root, f"_{name}.planning")
     try:
         planned = sample.plan(source.table(), settings, scratch, cheapest_runner(engine))
     finally:
         storage.remove(scratch)
     told = as_json(planned.plan, settings.unit)
-    path = storage.join(folder.rstrip("/").rpartition("/")[0], PLAN)
+    path = storage.join(root, PLAN)
     storage.write_json(path, {**told, "config": settings.model_dump(mode="json")})
     job.say(as_text(told))
     job.say(f"{path} has all languages")

@@ -7,9 +7,19 @@ from typing import Any
 from pipeline.config import SampleConfig
 from pipeline.mixture.placing import SCORE_STEPS, Written
 from pipeline.mixture.planning import Plan
+from pipeline.store import storage
+from schemas.errors import UserError
 from schemas.sample import SPLITS
 
 FORMAT = 2
+
+
+def read_manifest(folder: str) -> dict[str, Any]:
+    """Of the stage's folder. UserError where it is of an earlier release."""
+    mixed: dict[str, Any] = storage.read_json(storage.join(folder, "mixture.json")) or {}
+    if mixed.get("format") != FORMAT:
+        raise UserError(f"{folder} was written by an earlier release: run jobs/sample.py again")
+    return mixed
 
 
 def manifest(plan: Plan, written: Sequence[Written], config: SampleConfig) -> dict[str, Any]:

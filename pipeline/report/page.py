@@ -15,8 +15,8 @@ from pipeline.store import storage
 from schemas.records import STAGES, unbalanced
 
 PAGE = "report.html"
-FUNNEL_STAGES = ("extract", *tables.DOCUMENT_STAGES)  # vocab counts sentences
-UNITS = {"extract": ("records", "documents"), "vocab": ("sentences", "sentences")}
+FUNNEL_STAGES = ("extract", *tables.DOCUMENT_STAGES)  # vocab only reads some of these
+UNITS = {"extract": ("records", "documents")}
 
 
 def write_report(root: str, run: str | None = None) -> str:

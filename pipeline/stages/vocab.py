@@ -12,6 +12,7 @@ from pipeline.config import VocabConfig
 from pipeline.mixture import drawing
 from pipeline.mixture.document_rows import Measure, added, write_rows
 from pipeline.mixture.drawing import Drawn, LanguageShards
+from pipeline.mixture.manifest import read_manifest
 from pipeline.mixture.planning import row_files
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable
@@ -38,7 +39,7 @@ class Sample(NamedTuple):
 
 def sample_shards(folder: str, config: VocabConfig, scratch: str, run_tasks: TaskRunner) -> Sample:
     """From the shards of stage sample, of which only what is kept is read. folder: of that stage."""
-    languages = storage.read_json(storage.join(folder, "mixture.json"))["languages"]
+    languages = read_manifest(folder)["languages"]
     sizes = {label: (entry["characters"], entry["bytes"]) for label, entry in languages.items()}
     wanted = drawing.wanted_bytes(sizes, config.sample_characters, config.temperature, _least(config))
     if not wanted:
