@@ -10,8 +10,7 @@ import numpy as np
 
 from pipeline.config import PhaseConfig, SampleConfig
 from pipeline.mixture import sweeps, upsampling
-from pipeline.mixture.allotment import Phase, allot, largest_budget
-from pipeline.mixture.shares import REST, check_keys, listed, members, shares
+from pipeline.mixture.phases import epochs_of, left_out
 from pipeline.mixture.sums import BINS, Sums, bin_of, edge, merged
 from pipeline.mixture.sweeps import GROUPS, ORDER_BINS, STEPS, Decisions
 from pipeline.store import storage
@@ -92,7 +91,7 @@ def plan_mixture(
     steps = upsampling.steps_of(config.upsampling)
     nothing = Decisions(
         labels,
-        _left_out(labels, sizes, config),
+        left_out(labels, sizes, config),
         np.zeros(len(labels), np.int64),
         [{} for _ in labels],
         np.ones(len(labels)),
@@ -118,14 +117,14 @@ def plan_mixture(
     groups, keep = merged(part.groups for part in weighed), merged(part.keep for part in weighed)
     means, weighted = _weighted(groups, capped)
     units = {number: int(total) for number, (total, _) in zip(*totals, strict=True)}
-    phases, budget, epochs = _epochs(capped, units, weighted, config)
+    phases, budget, epochs = epochs_of(labels, weighted, config)
     seen = {number: sum(by_phase) for number, (_, by_phase) in epochs.items()}
     settled, scales, floors = _subsets(capped, keep, means, seen)
     placed = sweep(functools.partial(sweeps.sweep_places, decisions=settled))
     fates, order = merged(part.fates for part in placed), merged(part.order for part in placed)
     written = _written(merged(part.groups for part in placed), settled, scales, floors)
     languages = [
-        _language(number, settled, sizes[label], fates, units, weighted, epochs, host_units, totals, written, config)
+        _language(number, settled, sizes[label], fates, units, weighted, epochs, host_units, written, config)
         for number, label in enumerate(labels)
     ]
     cuts = {
@@ -138,37 +137,6 @@ def plan_mixture(
     }
     _check_validation(languages, config)
     return Plan(languages, settled, scales, floors, cuts, _reasons(fates, labels), phases, budget)
-
-
-def phases_of(config: SampleConfig) -> list[PhaseConfig]:
-    """The schedule's phases, or the one that the stage's own settings make. A phase has what it does not say from
-    there."""
-    own = {name: getattr(config, name) for name in ("method", "temperature", "weights")}
-    if not config.schedule:
-        return [PhaseConfig(fraction=1.0, languages=(), **own)]
-    given = [{**own, **phase.model_dump(exclude_unset=True)} for phase in config.schedule]
-    return [PhaseConfig.model_validate(values) for values in given]
-
-
-def _left_out(
-    labels: Sequence[str], sizes: Mapping[str, tuple[int, int, int]], config: SampleConfig
-) -> np.ndarray:  # fmt: skip
-    few = np.array([sizes[label][0] < config.min_documents for label in labels])
-    if few.all():
-        most = max(documents for documents, _, _ in sizes.values())
-        raise UserError(
-            f"no language has min_documents = {config.min_documents:,}: the largest has {most:,}; take that"
-        )
-    named: set[str] = set()
-    for phase in phases_of(config):
-        check_keys(phase.languages, labels, config.groups, "schedule's languages")
-        here = {name for key in phase.languages for name in members(key, labels, config.groups)} or set(labels)
-        if phase.method == "weights":
-            available = {label: sizes[label][2] for label in labels}
-            here &= set(shares(available, "weights", 1.0, phase.weights, config.groups))
-        named |= here
-    unnamed = np.array([label not in named for label in labels])
-    return np.where(few, sweeps.TOO_FEW, np.where(unnamed, sweeps.UNNAMED, 0)).astype(np.uint8)
 
 
 def _held_below(sums: Sums, decisions: Decisions, config: SampleConfig) -> np.ndarray:
@@ -237,77 +205,6 @@ def _weighted(groups: Sums, decisions: Decisions) -> tuple[np.ndarray, dict[int,
     return means, {number: float(size) for number, size in enumerate(capped) if size > 0}
 
 
-def _epochs(
-    decisions: Decisions, units: Mapping[int, int], weighted: Mapping[int, float], config: SampleConfig
-) -> tuple[list[PhaseConfig], float, dict[int, tuple[list[float], list[float]]]]:
-    """Phases, the budget, and of each language its shares and epochs by phase."""
-    labels = decisions.labels
-    sizes = {labels[number]: size for number, size in weighted.items()}
-    if not sizes:
-        raise UserError("no document is left to train on: lower validation_share or min_documents")
-    settings = phases_of(config)
-    phases = [
-        Phase(
-            phase.fraction,
-            _shares(_only(sizes, phase, config), phase, config),
-        )
-        for phase in settings
-    ]
-    for number, phase in enumerate(phases):
-        if not phase.shares:
-            raise UserError(f"phase {number + 1} of the schedule has no language that is left: {listed(sizes)} are")
-    caps = dict.fromkeys(sizes, config.max_epochs)
-    if config.budget is None:
-        budget = _whole(sizes, caps, phases)
-    else:
-        budget = float(config.budget)
-        most = largest_budget(sizes, caps, phases)
-        if budget > most * (1 + 1e-9):
-            needed = config.max_epochs * budget / most
-            raise UserError(
-                f"budget = {config.budget:,} {config.unit} is more than max_epochs = {config.max_epochs:g} allows: "
-                f"at most {math.floor(most):,}, or max_epochs of {math.ceil(needed * 100) / 100:g} or more"
-            )
-    by_phase = allot(sizes, caps, phases, budget)
-    return (
-        settings,
-        budget,
-        {
-            number: (
-                [phase.shares.get(labels[number], 0.0) for phase in phases],
-                [seen.get(labels[number], 0.0) for seen in by_phase],
-            )
-            for number in weighted
-        },
-    )
-
-
-def _shares(sizes: Mapping[str, float], phase: PhaseConfig, config: SampleConfig) -> dict[str, float]:
-    """Of what is left: weights may name a language that has too few documents."""
-    named = {key: w for key, w in phase.weights.items() if key == REST or members(key, list(sizes), config.groups)}
-    if phase.method == "weights" and not sum(named.values()):
-        return {}
-    return shares(sizes, phase.method, phase.temperature, named, config.groups)
-
-
-def _only(sizes: Mapping[str, float], phase: PhaseConfig, config: SampleConfig) -> dict[str, float]:
-    if not phase.languages:
-        return dict(sizes)
-    named = {label for key in phase.languages for label in members(key, list(sizes), config.groups)}
-    return {label: size for label, size in sizes.items() if label in named}
-
-
-def _whole(sizes: Mapping[str, float], caps: Mapping[str, float], phases: Sequence[Phase]) -> float:
-    """The budget at which no language is seen less than once, but for those that must be."""
-    wanted = {
-        label: sum(phase.fraction * phase.shares.get(label, 0.0) for phase in phases) / size
-        for label, size in sizes.items()
-    }
-    scale = 1 / min(rate for rate in wanted.values() if rate > 0)
-    budget = sum(sizes[label] * min(caps[label], scale * rate) for label, rate in wanted.items())
-    return min(budget, largest_budget(sizes, caps, phases))
-
-
 def _subsets(
     decisions: Decisions, keep: Sums, means: np.ndarray, epochs: Mapping[int, float]
 ) -> tuple[Decisions, np.ndarray, np.ndarray]:
@@ -346,7 +243,6 @@ def _language(
     weighted: Mapping[int, float],
     epochs: Mapping[int, tuple[list[float], list[float]]],
     host_units: Mapping[tuple[int, str], int],
-    totals: Sums,
     written: np.ndarray,
     config: SampleConfig,
 ) -> LanguagePlan:
