@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline.mixture.document_rows import read_rows
 from pipeline.mixture.sums import BINS, Sums, bin_of, summed, unit
-from pipeline.mixture.upsampling import Steps
+from pipeline.mixture.upsampling import Steps, step_of
 
 ORDER_BINS = 4096
 SHOWN_HOST_SHARE = 1000  # a host with a thousandth of its language is found
@@ -56,8 +56,7 @@ def documents(table: pa.Table, decisions: Decisions) -> Documents:
     index = {label: number for number, label in enumerate(decisions.labels)}
     label = _numbers(table["label"], [index])
     by_step = np.array([weight for _, weight in decisions.steps])
-    step = np.searchsorted([begin for begin, _ in decisions.steps], table["cluster_size"].to_numpy(), side="right") - 1
-    step = np.maximum(step, 0)
+    step = step_of(table["cluster_size"].to_numpy(), decisions.steps)
     group, cap = np.zeros(len(table), np.int64), np.ones(len(table))
     listed = table["listed"].to_numpy(zero_copy_only=False)
     group[listed] = 1

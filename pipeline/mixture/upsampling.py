@@ -30,10 +30,10 @@ def steps_of(setting: str) -> Steps:
     return fitted(_read(setting))
 
 
-def weights_of(sizes: np.ndarray, steps: Steps) -> np.ndarray:
-    """float64, by cluster size."""
-    begins, weights = (np.array(column) for column in zip(*steps, strict=True))
-    return weights.astype(np.float64)[np.maximum(np.searchsorted(begins, sizes, side="right") - 1, 0)]
+def step_of(sizes: np.ndarray, steps: Steps) -> np.ndarray:
+    """int64, which of the steps each cluster size is on."""
+    begins = [begin for begin, _ in steps]
+    return np.maximum(np.searchsorted(begins, sizes, side="right") - 1, 0)
 
 
 def fitted(rows: Sequence[tuple[int, int, int]]) -> Steps:

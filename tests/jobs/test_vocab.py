@@ -20,7 +20,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("model", ["bpe", "wordpiece"])
 def test_a_model_opens_and_is_measured(corpus_root: Path, tmp_path: Path, model: str) -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
     flags = ["--model", model, "--language-tokens", "eng_Latn", "--sample-characters", "60000"]
     assert run(corpus_root, tmp_path / "one", *flags) == 0
     assert run(corpus_root, tmp_path / "two", *flags) == 0

@@ -3,14 +3,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.mixture.upsampling import FINEWEB2, NONE, fitted, steps_of, weights_of
+from pipeline.mixture.upsampling import FINEWEB2, NONE, fitted, step_of, steps_of
 from schemas.errors import UserError
 
 
 def test_finewebs_table() -> None:
     sizes = np.array([1, 2, 3, 4, 5, 99, 100, 999, 1000, 50_000])
-    assert weights_of(sizes, FINEWEB2).tolist() == [1, 2, 3, 3, 5, 5, 8, 8, 1, 1]
-    assert weights_of(sizes, NONE).tolist() == [1] * 10
+    assert [FINEWEB2[step][1] for step in step_of(sizes, FINEWEB2)] == [1, 2, 3, 3, 5, 5, 8, 8, 1, 1]
+    assert step_of(sizes, NONE).tolist() == [0] * 10
 
 
 def test_a_curve_by_hand() -> None:

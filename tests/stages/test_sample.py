@@ -242,8 +242,11 @@ def test_readers_open_the_folder(folder: Path, tmp_path: Path, monkeypatch: pyte
         streamed = datasets.load_dataset(str(folder), name, split="train", streaming=True)
         assert sum(1 for _ in streamed) == rows
     pattern = str(folder / "data" / "*" / "train-*.parquet")
-    duckdb, polars = pytest.importorskip("duckdb"), pytest.importorskip("polars")
-    pandas = pytest.importorskip("pandas")
+    duckdb, polars = (
+        pytest.importorskip("duckdb", reason="no duckdb: pip install -e .[dev]"),
+        pytest.importorskip("polars", reason="no polars: pip install -e .[dev]"),
+    )
+    pandas = pytest.importorskip("pandas", reason="no pandas: pip install -e .[dev]")
     found = duckdb.sql(
         f"select language, count(*), sum(weight) from read_parquet('{pattern}') group by language"
     ).fetchall()

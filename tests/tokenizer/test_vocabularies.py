@@ -24,7 +24,7 @@ from tokenizer.model import RESERVED, encoder
 from tokenizer.normalisation import nfkc_rules
 from tokenizer.wordpiece import learn_wordpiece
 
-transformers = pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY / "../shared"
