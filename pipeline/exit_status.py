@@ -5,13 +5,18 @@ Anything else is a bug and keeps its stack trace, exit status 1.
 
 import errno
 import logging
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from schemas.errors import UserError
 
 NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)  # a file where a folder should be
 INTERRUPTED = 130  # as shells have it: 128 and SIGINT
+STOPPED = "stopped: what is finished stays, and the same command goes on from there"
 JobBody = Callable[[Sequence[str] | None], None]
 
 
@@ -21,10 +26,14 @@ def run_to_exit_status(
     """Runs the body; answers the exit status. `line_of` finds what the user can mend in an engine's own exception, None
     for a bug."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        answer_ctrl_c()
     try:
         body(argv)
-    except KeyboardInterrupt:
-        print("stopped: what is finished stays, and the same command goes on from there", file=sys.stderr, flush=True)
+    except KeyboardInterrupt as stop:
+        if stop.args != (STOPPED,):
+            print(STOPPED, file=sys.stderr, flush=True)
         return INTERRUPTED
     except UserError as error:
         return _refuse(str(error))
@@ -36,7 +45,29 @@ def run_to_exit_status(
         if line := line_of(error):
             return _refuse(line)
         raise
+    finally:
+        if before is signal.default_int_handler and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
     return 0
+
+
+def answer_ctrl_c() -> None:
+    """Ctrl-C says its line at once, and raises behind it: spark-submit's JVM, through which the line goes, gets the
+    same signal and does not wait until the work has come down. In place of Spark's handler too, which asks the JVM,
+    while an answer of it is read, to cancel its jobs, which it does by itself, and py4j writes traces of both."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, _stop)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGINT, _stop_again)
+    logging.disable()
+    os.write(2, (STOPPED + "\n").encode())  # sys.stderr may be in the middle of a line of its own
+    raise KeyboardInterrupt(STOPPED)
+
+
+def _stop_again(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt(STOPPED)
 
 
 def _refuse(message: str) -> int:

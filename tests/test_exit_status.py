@@ -1,10 +1,12 @@
 import errno
 import json
+import logging
+import signal
 from collections.abc import Callable, Sequence
 
 import pytest
 
-from pipeline.exit_status import run_to_exit_status
+from pipeline.exit_status import STOPPED, run_to_exit_status
 from schemas.errors import UserError
 
 
@@ -58,6 +60,23 @@ def test_ctrl_c_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_to_exit_status(raising(KeyboardInterrupt()), None) == 130
     said = capsys.readouterr()
     assert said.out == "" and said.err.startswith("stopped: ") and said.err.count("\n") == 1
+
+
+def test_ctrl_c_is_said_before_the_work_comes_down(capfd: pytest.CaptureFixture[str]) -> None:
+    """spark-submit's JVM ends of the same signal: what is said after a while is said to nobody."""
+    said_before_the_end: list[str] = []
+
+    def body(argv: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            said_before_the_end.append(capfd.readouterr().err)
+
+    before = signal.getsignal(signal.SIGINT)
+    assert run_to_exit_status(body, None) == 130
+    assert said_before_the_end == [STOPPED + "\n"] and capfd.readouterr().err == ""
+    assert signal.getsignal(signal.SIGINT) is before
+    logging.disable(logging.NOTSET)
 
 
 def test_what_an_engine_says_of_its_own_failure(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,15 +1,13 @@
 """The Spark session that every job shares. What the user set with --conf or spark-defaults stays as set."""
 
-import logging
 import os
-import signal
 import sys
-import threading
 from dataclasses import dataclass
-from typing import NoReturn
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
+
+from pipeline.exit_status import answer_ctrl_c
 
 DEFAULTS = {
     "spark.sql.execution.arrow.pyspark.validateSchema.enabled": "true",  # a wrong batch is named, not crashed on
@@ -57,16 +55,8 @@ def session(app_name: str, partitions: int | None = None) -> SparkSession:
     elif "spark.sql.shuffle.partitions" not in given and _is_local(given):
         builder = builder.config("spark.sql.shuffle.partitions", "4")  # 200 tasks cost more than the work on a laptop
     running = builder.getOrCreate()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, _interrupt)
+    answer_ctrl_c()
     return running
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    """Ctrl-C, in place of Spark's handler: that one asks the JVM, while an answer of it is read, to cancel its jobs,
-    which it does by itself, and py4j writes traces of both."""
-    logging.disable()
-    raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)
