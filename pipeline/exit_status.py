@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NoReturn
 
 from schemas.errors import UserError
@@ -35,6 +36,10 @@ def run_to_exit_status(
         if stop.args != (STOPPED,):
             print(STOPPED, file=sys.stderr, flush=True)
         return INTERRUPTED
+    except SystemError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # a kernel's way to pass it on
+            return INTERRUPTED
+        raise
     except UserError as error:
         return _refuse(str(error))
     except OSError as error:
@@ -54,12 +59,17 @@ def run_to_exit_status(
 def answer_ctrl_c() -> None:
     """Ctrl-C says its line at once, and raises behind it: spark-submit's JVM, through which the line goes, gets the
     same signal and does not wait until the work has come down. In place of Spark's handler too, which asks the JVM,
-    while an answer of it is read, to cancel its jobs, which it does by itself, and py4j writes traces of both."""
+    while an answer of it is read, to cancel its jobs, which it does by itself, and py4j writes traces of both.
+
+    A forked child that gets the signal before it has a handler of its own leaves it to this process.
+    """
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, _stop)
+        signal.signal(signal.SIGINT, partial(_stop, os.getpid()))
 
 
-def _stop(number: int, frame: object) -> NoReturn:
+def _stop(owner: int, number: int, frame: object) -> None:
+    if os.getpid() != owner:
+        return
     signal.signal(signal.SIGINT, _stop_again)
     logging.disable()
     os.write(2, (STOPPED + "\n").encode())  # sys.stderr may be in the middle of a line of its own
