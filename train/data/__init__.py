@@ -1,1 +1,1 @@
-"""Shards to packed batches, in NumPy alone: which document, in which order, in which bin, under which mask."""
+"""Shards to packed batches, in NumPy alone: which documents, in which order, in which bin."""

@@ -1,30 +1,61 @@
-"""Packed batches: what each process feeds its model in each step, and how validation is laid out."""
+"""Packed batches: what each process feeds its model in each step."""
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.errors import UserError
-from train.data.copies import Supply
-from train.data.hashing import MASK, combine
-from train.data.masking import mask_tokens
-from train.data.order import VALIDATION_PASS, PassOrder, Pieces, bounds, concatenate, cut, order_pass
+from train.data.hashing import MASK, U64
 from train.data.packing import pack_prefix
-from train.data.plan import Plan
-from train.data.tokens import TokenTable
+from train.data.pieces import SPECIALS, Pieces, concatenate
+from train.data.token_cache import TokenBlock
 from train.data.vocabulary import Vocabulary
+from train.data.windows import Position, Window, Windows, used_up
 
 COUNTS = ("tokens", "text_tokens", "documents")
+FEWEST_TOKENS = 32  # of a sequence, on the average of a full bin: room for so many bounds is kept
+
+
+class Sequences(NamedTuple):
+    """What an objective labels: T tokens of concatenated sequences, with <s> and </s>.
+
+    tokens: int64 [T], as they are in the texts. lengths, language: int64 [sequences]. keys: uint64 [sequences], the key
+    of a counter-based generator: a sequence has the same labels in whatever company.
+    """
+
+    tokens: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    language: NDArray[np.int64]
+    keys: U64
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What one objective asks of a batch. arrays: its own, int64. units: int64 [languages], how many losses it takes
+    the sum of. input_ids: the tokens as the model is to see them, where the objective changes them."""
+
+    arrays: Mapping[str, NDArray[np.int64]]
+    units: NDArray[np.int64]
+    input_ids: NDArray[np.int64] | None = None
+
+
+class Labeller(Protocol):
+    """The part of an objective that works on the data, without torch."""
+
+    def __call__(self, sequences: Sequences, step: int) -> Labels: ...
+
+    def pad(self, labels: Labels, tokens: int) -> Labels:
+        """Labels of one shape for all batches of so many tokens."""
+        ...
 
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """Concatenated sequences. input_ids, positions: int64 [T]; lengths: int64 [sequences].
+    """Concatenated sequences. input_ids, positions: int64 [T]; lengths: int64 [sequences], which add up to the tokens
+    of text; behind these, T may be padded. labels: by objective.
 
-    targets: int64 [M], the places to guess; labels: int64 [M], what stood there; target_language: int64 [M].
     counts: int64 [languages, 3], the COUNTS of what is in the batch; text tokens are those without <s> and </s>, and a
     document counts where its first piece is.
     """
@@ -32,19 +63,8 @@ class PackedBatch:
     input_ids: NDArray[np.int64]
     positions: NDArray[np.int64]
     lengths: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    target_language: NDArray[np.int64]
+    labels: Mapping[str, Labels]
     counts: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Position:
-    """A place in the data: everything that a restart has to know, with the plan. step: the next one's number."""
-
-    pass_index: int = 0
-    place: int = 0
-    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,155 +76,124 @@ class Step:
 
 
 class Collator:
-    """Pieces to a masked batch. The mask hangs on (seed, pass, id, copy, piece), not on the batch."""
+    """Pieces to a labelled batch. Labels hang on (seed, epoch, id, copy, piece), not on the batch."""
 
-    def __init__(self, table: TokenTable, vocabulary: Vocabulary, seed: int, mlm_probability: float) -> None:
-        self.table, self.vocabulary, self.seed, self.mlm_probability = table, vocabulary, seed, mlm_probability
+    def __init__(self, labellers: Mapping[str, Labeller], vocabulary: Vocabulary, languages: int, seed: int) -> None:
+        self.labellers, self.vocabulary, self.languages, self.seed = labellers, vocabulary, languages, seed
 
-    def __call__(self, pieces: Pieces) -> PackedBatch:
+    def __call__(self, pieces: Pieces, blocks: Sequence[TokenBlock], step: int, padded: int = 0) -> PackedBatch:
+        """padded: tokens of the batch, behind the texts' own the padding token; 0: no padding."""
+        tokens = self._tokens(pieces, blocks)
+        lengths = pieces.length
+        ends = np.cumsum(lengths)
+        keys = pieces.key(MASK, self.seed)
+        sequences = Sequences(tokens, lengths, pieces.language, keys)
+        input_ids, labels = tokens, {}
+        for name, labeller in self.labellers.items():
+            found = labeller(sequences, step)
+            input_ids = input_ids if found.input_ids is None else found.input_ids
+            labels[name] = labeller.pad(found, padded) if padded else found
+        positions = np.arange(len(tokens)) - np.repeat(ends - lengths, lengths)
+        if padded:
+            spare = padded - len(tokens)
+            pad = np.full(spare, self.vocabulary.special_ids["pad"], np.int64)
+            input_ids, positions = np.concatenate((input_ids, pad)), np.concatenate((positions, np.zeros_like(pad)))
+        shown = (lengths, pieces.stop - pieces.start, pieces.piece == 0)
+        counts = [np.bincount(pieces.language, values, self.languages) for values in shown]
+        return PackedBatch(input_ids, positions, lengths, labels, np.stack(counts, 1).astype(np.int64))
+
+    def _tokens(self, pieces: Pieces, blocks: Sequence[TokenBlock]) -> NDArray[np.int64]:
         bos, eos = ([self.vocabulary.special_ids[role]] for role in ("bos", "eos"))
         parts: list[NDArray[np.integer] | list[int]] = []
-        for row, start, stop in zip(pieces.row.tolist(), pieces.start.tolist(), pieces.stop.tolist(), strict=True):
-            parts += (bos, self.table.read(row, start, stop), eos)
-        tokens = np.concatenate(parts).astype(np.int64) if parts else np.empty(0, np.int64)
-        lengths = pieces.length
-        hashes = self.table.id_hash[pieces.row]
-        keys = combine(MASK, self.seed, pieces.pass_index, hashes, pieces.copy, pieces.piece)
-        hidden, targets = mask_tokens(tokens, lengths, keys, self.vocabulary, self.mlm_probability)
-        ends = np.cumsum(lengths)
-        language = self.table.language[pieces.row].astype(np.int64)
-        counts = np.zeros((len(self.table.languages), len(COUNTS)), np.int64)
-        np.add.at(counts, language, np.stack((lengths, pieces.stop - pieces.start, pieces.piece == 0), axis=1))
-        return PackedBatch(
-            hidden,
-            np.arange(len(tokens)) - np.repeat(ends - lengths, lengths),
-            lengths,
-            targets,
-            tokens[targets],
-            np.repeat(language, lengths)[targets],
-            counts,
-        )
-
-
-def order_of(
-    table: TokenTable, supply: Supply, plan: Plan, pass_index: int, seed: int, max_seq_len: int
-) -> PassOrder:  # fmt: skip
-    """The order of a pass of the plan."""
-    before, after = (supply.copies(plan.epochs_before(pass_index + i)) for i in (0, 1))
-    return order_pass(table.id_hash, table.tokens, after - before, seed, pass_index, max_seq_len)
+        rows = zip(pieces.block.tolist(), pieces.row.tolist(), pieces.start.tolist(), pieces.stop.tolist(), strict=True)
+        for number, row, start, stop in rows:
+            block = blocks[number]
+            first = int(block.begins[row])
+            parts += (bos, block.ids[first + start : first + stop], eos)
+        return np.concatenate(parts).astype(np.int64) if parts else np.empty(0, np.int64)
 
 
 class TrainingStream:
-    """The passes of a plan, in steps of at most `global_batch_tokens` tokens in `streams` bins.
+    """Steps of at most `global_batch_tokens` tokens in `streams` bins.
 
-    A step's sequences and bins are the same for any number of processes; each process has an equal number of the bins.
-    At the end of the plan steps are empty. UserError where there is nothing to show.
+    A step's sequences and bins are the same for any number of processes; each process has every world_size-th of the
+    bins. Static: every batch is padded to its bins' size. UserError where the plan's languages are used up.
     """
 
     def __init__(
         self,
         collate: Collator,
-        supply: Supply,
-        plan: Plan,
+        windows: Windows,
         *,
-        max_seq_len: int,
         global_batch_tokens: int,
         streams: int,
         micro_batch_tokens: int,
+        static: bool = False,
     ) -> None:
-        self.collate, self.table, self.seed = collate, collate.table, collate.seed
-        self.supply, self.plan = supply, plan
-        self.max_seq_len, self.budget, self.streams = max_seq_len, global_batch_tokens, streams
+        self.collate, self.windows, self.static = collate, windows, static
+        self.budget, self.streams = global_batch_tokens, streams
         self.bin_tokens = global_batch_tokens // streams
         self.bins_a_batch = micro_batch_tokens // self.bin_tokens
-        if not (plan.epochs * supply.sizes()).any():
-            raise UserError("no training document has text: look at the shards' column text and at mixture.json")
-        self._orders: dict[int, PassOrder] = {}
+        self._open: list[Window] = []
 
-    def order(self, pass_index: int) -> PassOrder:
-        """The order of a pass; kept while it is in use."""
-        if pass_index not in self._orders:
-            self._orders = {number: order for number, order in self._orders.items() if number == pass_index - 1}
-            self._orders[pass_index] = order_of(
-                self.table, self.supply, self.plan, pass_index, self.seed, self.max_seq_len
-            )
-        return self._orders[pass_index]
-
-    def step(self, position: Position) -> tuple[list[Pieces], Position]:
-        """(pieces of each bin, position of the next step); the same in every process."""
-        pass_index = self.plan.at(position.step, position.pass_index)
-        if pass_index != position.pass_index:
-            position = Position(pass_index, 0, position.step)
-        parts: list[Pieces] = []
-        room, pass_index, place = self.budget, position.pass_index, position.place
-        while pass_index < self.plan.passes:
-            order = self.order(pass_index)
-            lengths = order.lengths[place : place + room // 3 + 1]  # a sequence has at least three tokens
-            fitting = int(np.searchsorted(np.cumsum(lengths), room, side="right"))
-            parts.append(self._pieces(order, slice(place, place + fitting)))
-            room -= int(lengths[:fitting].sum())
-            if place + fitting < len(order):
+    def step(self, position: Position) -> tuple[list[Pieces], list[TokenBlock], Position]:
+        """(pieces of each bin, the blocks that they lie in, position of the next step); the same in every process."""
+        windows = self._windows_at(position)
+        parts, blocks, keys = list[Pieces](), list[TokenBlock](), list[U64]()
+        room, number = self.budget, 0
+        while True:
+            window = windows[number]
+            place = 0 if number else window.behind(position.after)
+            lengths = window.pieces.length[place : place + room // (SPECIALS + 1) + 1]
+            stop = place + int(np.searchsorted(np.cumsum(lengths), room, side="right"))
+            parts.append(window.pieces.take(slice(place, stop)).in_blocks(len(blocks)))
+            keys.append(window.keys[place:stop])
+            blocks += window.blocks
+            room -= int(parts[-1].length.sum())
+            if stop < len(window.pieces):
                 break
-            pass_index, place = pass_index + 1, 0
-        window = concatenate(parts) if parts else Pieces.none()
-        assigned = pack_prefix(window.length, self.streams, self.bin_tokens)
-        bins = [window.take(np.flatnonzero(assigned == number)) for number in range(self.streams)]
-        return bins, self._after(position, len(assigned))
+            number += 1
+            if number == len(windows):
+                following = self.windows.after(window.span, position.step)
+                if not len(following.pieces):
+                    break
+                windows.append(following)
+        pieces = concatenate(parts)
+        if not len(pieces):
+            raise used_up(position.step)
+        most = self.bin_tokens // FEWEST_TOKENS if self.static else len(pieces)
+        assigned = pack_prefix(pieces.length, self.streams, self.bin_tokens, most)
+        bins = [pieces.take(np.flatnonzero(assigned == number)) for number in range(self.streams)]
+        return bins, blocks, self._behind(position, windows, keys, len(assigned))
 
     def share(self, position: Position, rank: int, world_size: int) -> Step:
         """What process `rank` of `world_size` computes in the step at `position`."""
-        bins, following = self.step(position)
-        per_process = self.streams // world_size
-        process_bins = bins[rank * per_process : (rank + 1) * per_process]
-        groups = [process_bins[i : i + self.bins_a_batch] for i in range(0, per_process, self.bins_a_batch)]
-        return Step([self.collate(concatenate(group)) for group in groups], following)
+        bins, blocks, following = self.step(position)
+        mine = bins[rank::world_size]
+        groups = [mine[i : i + self.bins_a_batch] for i in range(0, len(mine), self.bins_a_batch)]
+        batches = [
+            self.collate(concatenate(group), blocks, position.step, len(group) * self.bin_tokens * self.static)
+            for group in groups
+        ]
+        return Step(batches, following)
 
-    def steps(self, position: Position, rank: int, world_size: int) -> Iterator[Step]:
-        """Steps from `position` on, without end; the next one is made in a thread while this one is in use."""
-        with ThreadPoolExecutor(1) as pool:
-            ahead: Future[Step] = pool.submit(self.share, position, rank, world_size)
-            while True:
-                step = ahead.result()
-                ahead = pool.submit(self.share, step.following, rank, world_size)
-                yield step
+    def _windows_at(self, position: Position) -> list[Window]:
+        if not position.spans:
+            self._open = [self.windows.first(position.step)]
+        elif tuple(window.span for window in self._open) != position.spans:
+            self._open = [self.windows.again(span) for span in position.spans]
+        return self._open
 
-    def _pieces(self, order: PassOrder, places: slice) -> Pieces:
-        row, piece = order.row[places], order.piece[places].astype(np.int64)
-        start, stop = bounds(self.table.tokens[row], self.supply.pieces[row], piece)
-        pass_index = np.full(len(row), order.pass_index, np.int64)
-        return Pieces(pass_index, row, order.copy[places].astype(np.int64), piece, start, stop)
-
-    def _after(self, position: Position, pieces: int) -> Position:
-        pass_index, place = position.pass_index, position.place + pieces
-        while pass_index < self.plan.passes and place >= len(self.order(pass_index)):
-            place -= len(self.order(pass_index))
-            pass_index += 1
-        return Position(pass_index, place, position.step + 1)
-
-
-def validation_batches(
-    collate: Collator, *, max_seq_len: int, tokens_per_language: int, micro_batch_tokens: int
-) -> list[Pieces]:
-    """Batches of validation documents, by hash, up to so many tokens of each language; the same at every call."""
-    table = collate.table
-    once = np.ones(len(table.tokens), np.int64)
-    order = order_pass(table.id_hash, table.tokens, once, collate.seed, VALIDATION_PASS, max_seq_len)
-    language = table.language[order.row]
-    batches: list[Pieces] = []
-    for number in range(len(table.languages)):
-        places = np.flatnonzero(language == number)
-        lengths = np.cumsum(order.lengths[places], dtype=np.int64)
-        places = places[: max(1, np.searchsorted(lengths, tokens_per_language, side="right"))]
-        while len(places):
-            count = int(np.searchsorted(np.cumsum(order.lengths[places]), micro_batch_tokens, side="right"))
-            batches.append(_validation_pieces(table, order, places[:count], max_seq_len))
-            places = places[count:]
-    return batches
-
-
-def _validation_pieces(
-    table: TokenTable, order: PassOrder, places: NDArray[np.integer], max_seq_len: int
-) -> Pieces:  # fmt: skip
-    row, piece = order.row[places], order.piece[places].astype(np.int64)
-    start, stop = bounds(table.tokens[row], cut(table.tokens[row], max_seq_len), piece)
-    return Pieces(np.full(len(row), VALIDATION_PASS), row, np.zeros(len(row), np.int64), piece, start, stop)
+    def _behind(self, position: Position, windows: list[Window], keys: Sequence[U64], shown: int) -> Position:
+        """The place behind so many pieces; windows that are used up are closed, but for the last."""
+        after = position.after
+        for part in keys[:-1]:
+            if shown < len(part):
+                break
+            shown -= len(part)
+            windows.pop(0)
+            after = 0
+        else:
+            part = keys[-1]
+        after = int(part[shown - 1]) if shown else after
+        return Position(position.step + 1, tuple(window.span for window in windows), after)

@@ -5,7 +5,7 @@ format 1, or of no file at all, epochs a pass and no end.
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ class Mixture:
     """languages: those with training files, sorted. Then either `epochs`, of each language in a pass, or the rest.
 
     phases: shares by language of the run's budget, in the mixture's unit; methods: what each is called. weighted: by
-    language, that unit times the weights of the documents. max_epochs: by language, over the whole run.
+    language, that unit times the weights of the documents. max_epochs: by language, over the whole run. characters: by
+    language, of all training texts; empty where it is not said. fingerprint: of the corpus, where sample wrote one.
     """
 
     languages: tuple[str, ...]
@@ -30,12 +31,15 @@ class Mixture:
     methods: tuple[str, ...] = ()
     weighted: Mapping[str, float] | None = None
     max_epochs: Mapping[str, float] | None = None
+    characters: Mapping[str, int] = field(default_factory=dict)
+    fingerprint: str | None = None
 
     def identity(self) -> list[str]:
-        """Lines that are the same where the order of the data is."""
-        parts = [self.epochs, self.weighted, self.max_epochs]
+        """Lines that are the same where a run's order of the data is; pages that are taken down do not change them."""
+        parts = [self.epochs, self.max_epochs]
         lines = [f"{language} {[part[language] for part in parts if part]!r}" for language in self.languages]
-        return lines + [f"{phase.fraction!r} {sorted(phase.shares.items())!r}" for phase in self.phases]
+        lines += [f"{phase.fraction!r} {sorted(phase.shares.items())!r}" for phase in self.phases]
+        return [*lines, f"corpus {self.fingerprint}"]
 
 
 def read_mixture(path: Path, languages: tuple[str, ...]) -> Mixture:
@@ -62,7 +66,21 @@ def read_mixture(path: Path, languages: tuple[str, ...]) -> Mixture:
             raise UserError(f"{path} names {language}, which has no training file: {AGAIN}")
     if mixture.epochs is not None and not any(mixture.epochs.values()):
         raise UserError(f"{path} gives every language epochs = 0: give one of them more")
-    return mixture
+    characters = {name: int(entries[name].get("characters", 0)) for name in languages}
+    return replace(
+        mixture,
+        characters=characters if all(characters.values()) else {},
+        fingerprint=_fingerprint(path.with_name("_run.json")),
+    )
+
+
+def _fingerprint(path: Path) -> str | None:
+    """Of sample's own record, which stays when pages are taken down."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return str(record["fingerprint"]) if "fingerprint" in record else None
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _second_format(

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from schemas.errors import UserError
 from train.data.mixture import Mixture, read_mixture
@@ -23,17 +21,25 @@ Split = Literal["train", "validation"]
 COLUMNS = ("id", "text")
 FILE_NAME = re.compile(r"(train|validation)(?:-\d+-of-\d+)?\.parquet")
 DIGEST_TAIL = 1 << 16
-ORDER_VERSION = 2  # what plan, copies and order make of the same files; a run does not go on under another
+ORDER_VERSION = 3  # of order and masks: what they make of the same files; a run does not go on under another
 
 
 @dataclass(frozen=True)
 class ShardFile:
-    """One parquet file. digest: 16 hexadecimal digits over its name, size and last 64 KiB, where the footer is."""
+    """One parquet file. digest: 16 hexadecimal digits over its name, size and last 64 KiB, where the footer is.
+
+    groups: rows of each row group.
+    """
 
     language: str
     split: Split
     path: Path
     digest: str
+    groups: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.language}/{self.path.name}"
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,14 @@ class Shards:
     languages: tuple[str, ...]
     mixture: Mixture
 
-    def digest(self, weights: NDArray[np.float32]) -> str:
-        """SHA-256 over the list of files, the mixture and the documents' weights: with the seed and the plan, the
-        identity of the data order."""
-        lines = [f"order {ORDER_VERSION}", *(f"{file.language}/{file.path.name} {file.digest}" for file in self.files)]
-        digest = hashlib.sha256("\n".join([*lines, *self.mixture.identity(), ""]).encode())
-        digest.update(weights.data)
-        return digest.hexdigest()
+    def identity(self) -> str:
+        """SHA-256 over what the order of the data hangs on: the files' names and numbers of row groups, and what the
+        mixture wants. Pages that are taken down leave it as it is; where sample has written no mixture, the files'
+        own digests stand in."""
+        ours = self.mixture.fingerprint is not None
+        lines = [f"order {ORDER_VERSION}", *self.mixture.identity()]
+        lines += [f"{file.name} {len(file.groups)} {'' if ours else file.digest}" for file in self.files]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def open_shards(root: Path) -> Shards:
@@ -67,8 +74,8 @@ def open_shards(root: Path) -> Shards:
         if match is None:
             raise UserError(f"{path} is neither train-*.parquet nor validation-*.parquet: move or rename it")
         split: Split = "train" if match[1] == "train" else "validation"
-        _check_columns(path)
-        files.append(ShardFile(path.parent.name, split, path, _digest(path)))
+        groups = _row_groups(path)
+        files.append(ShardFile(path.parent.name, split, path, _digest(path), groups))
     languages = tuple(sorted({file.language for file in files if file.split == "train"}))
     if not languages:
         raise UserError(f"{root} holds no data/<language>_<Script>/train-*.parquet: run jobs/sample.py first")
@@ -77,9 +84,10 @@ def open_shards(root: Path) -> Shards:
     return Shards(tuple(files), languages, mixture)
 
 
-def _check_columns(path: Path) -> None:
+def _row_groups(path: Path) -> tuple[int, ...]:
     try:
-        schema = pq.read_schema(path)
+        footer = pq.read_metadata(path)
+        schema = footer.schema.to_arrow_schema()
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path} is no parquet file: {str(error).splitlines()[0]}; write it again") from None
     for column in COLUMNS:
@@ -92,6 +100,7 @@ def _check_columns(path: Path) -> None:
         kind = schema.field("weight").type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
             raise UserError(f"{path} has {kind} in column weight where numbers belong: write the shards again")
+    return tuple(footer.row_group(number).num_rows for number in range(footer.num_row_groups))
 
 
 def _digest(path: Path) -> str:

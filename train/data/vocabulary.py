@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +21,18 @@ ROLES = {
     "eos": (("sep_token", "eos_token"), "</s>"),
     "mask": (("mask_token",), "<mask>"),
 }
+SPACES, CONTINUES = ("\u2581", "\u0120"), "##"
+# Thai, Lao, Myanmar, Khmer, Tai scripts; Tibetan; kana, Han and their extensions. A sign of WordPiece may stand before.
+NO_SPACES = re.compile(
+    r"(?:##)?[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u3040-\u30ff\u31f0-\u31ff"
+    r"\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff\uaa60-\uaa7f\uaa80-\uaadf\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """size: one more than the largest id. special: bool [size]. ordinary: the ids that are tokens of text, sorted.
+    begins_word: bool [size], whether a token begins a word: behind a space, or in a script that writes none.
 
     digest: SHA-256 of tokenizer.json, in hexadecimal.
     """
@@ -33,6 +42,7 @@ class Vocabulary:
     special_ids: dict[str, int]
     special: NDArray[np.bool_]
     ordinary: NDArray[np.int64]
+    begins_word: NDArray[np.bool_]
     digest: str
 
 
@@ -61,7 +71,8 @@ def open_vocabulary(folder: Path) -> Vocabulary:
         if token_id is None:
             raise UserError(f"{path} has no token {name} to use as {role}: train it with <pad> <unk> <s> </s> <mask>")
         special_ids[role] = token_id
-    used = np.fromiter(tokenizer.get_vocab(with_added_tokens=True).values(), np.int64)
+    tokens = tokenizer.get_vocab(with_added_tokens=True)
+    used = np.fromiter(tokens.values(), np.int64)
     size = int(used.max()) + 1
     special = np.zeros(size, np.bool_)
     special[list(special_ids.values())] = True
@@ -70,7 +81,25 @@ def open_vocabulary(folder: Path) -> Vocabulary:
     if not len(ordinary):
         raise UserError(f"{path} holds special tokens alone: train it on text")
     digest = hashlib.sha256(content).hexdigest()
-    return Vocabulary(faster(folder, encode), size, special_ids, special, ordinary, digest)
+    begins = word_beginnings(tokens, size)
+    return Vocabulary(faster(folder, encode), size, special_ids, special, ordinary, begins, digest)
+
+
+def word_beginnings(tokens: Mapping[str, int], size: int) -> NDArray[np.bool_]:
+    """By id, whether a token begins a word.
+
+    Tokens say it by a sign for the space in front (Metaspace and byte-level BPE) or by one for its absence (WordPiece).
+    In scripts that are written without spaces each token is a word: which of its neighbours belong to it is not to be
+    seen.
+    """
+    marked = {sign: sum(token.startswith(sign) for token in tokens) for sign in (*SPACES, CONTINUES)}
+    sign = max(marked, key=lambda one: marked[one])
+    begins = np.ones(size, np.bool_)
+    if not marked[sign]:
+        return begins
+    for token, number in tokens.items():
+        begins[number] = token.startswith(sign) == (sign != CONTINUES) or bool(NO_SPACES.match(token))
+    return begins
 
 
 def _token_names(folder: Path) -> dict[str, str]:

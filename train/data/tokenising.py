@@ -1,0 +1,117 @@
+"""Blocks of tokens when they are needed, made ahead by processes where there are many to make.
+
+Several trainer processes and several runs share a cache. Who makes a block claims it by a file beside it; the others
+wait for the block, and take a claim over whose owner has not touched it for a while.
+"""
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from schemas.errors import UserError
+from train.data.blocks import Block
+from train.data.token_cache import TokenBlock, TokenCache
+from train.data.vocabulary import Vocabulary, open_vocabulary
+
+STALE_SECONDS = 60.0  # a block takes about one
+PATIENCE = 0.02
+MANY = 32  # missing blocks for which processes are worth their start
+KEPT = 64  # blocks in memory beyond those in use
+
+_cache: TokenCache  # of a worker
+
+
+class Tokens:
+    """Blocks of one cache. `workers`: processes that make them ahead, started when there are MANY to make; 0: none."""
+
+    def __init__(self, cache: TokenCache, tokenizer: Path, workers: int) -> None:
+        self.cache, self.tokenizer, self.workers = cache, tokenizer, workers
+        self._kept: OrderedDict[Path, TokenBlock] = OrderedDict()
+        self._coming: dict[Path, Future[None]] = {}
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __call__(self, block: Block) -> TokenBlock:
+        """The block, read or made. UserError where its shard is not what it should be."""
+        path = self.cache.path(block)
+        if path in self._kept:
+            self._kept.move_to_end(path)
+            return self._kept[path]
+        found = self.cache.read(block)
+        while found is None:
+            coming = self._coming.pop(path, None)
+            try:
+                coming.result() if coming else make_once(self.cache, block)
+            except BrokenExecutor:
+                raise UserError("a process that tokenises was killed: give more memory or fewer --workers") from None
+            found = self.cache.read(block)
+        self._coming.pop(path, None)
+        self._kept[path] = found
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    def ahead(self, blocks: Sequence[Block]) -> None:
+        """These are needed soon, in this order."""
+        if not self.workers:
+            return
+        missing = [block for block in blocks if (path := self.cache.path(block)) not in self._coming
+                   and path not in self._kept and not path.exists()]  # fmt: skip
+        if self._pool is None:
+            if len(missing) < MANY:
+                return
+            self._pool = ProcessPoolExecutor(
+                self.workers, get_context("spawn"), _open_cache, (self.cache.folder, self.tokenizer)
+            )
+        for block in missing:
+            self._coming[self.cache.path(block)] = self._pool.submit(_make, block)
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+
+def make_once(cache: TokenCache, block: Block) -> None:
+    """Makes a block, or waits for whoever is at it."""
+    path = cache.path(block)
+    claim = path.with_name(f".{path.name}.claim")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        cache.make(block)  # says what is wrong
+        return
+    while not path.exists():
+        try:
+            os.close(os.open(claim, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            try:
+                stale = time.time() - claim.stat().st_mtime > STALE_SECONDS
+            except FileNotFoundError:
+                continue
+            if stale:
+                claim.unlink(missing_ok=True)
+            else:
+                time.sleep(PATIENCE)
+            continue
+        except OSError:
+            cache.make(block)
+            return
+        try:
+            if not path.exists():
+                cache.make(block)
+        finally:
+            claim.unlink(missing_ok=True)
+
+
+def _open_cache(folder: Path, tokenizer: Path) -> None:
+    global _cache
+    vocabulary: Vocabulary = open_vocabulary(tokenizer)
+    _cache = TokenCache(folder, vocabulary)
+
+
+def _make(block: Block) -> None:
+    make_once(_cache, block)

@@ -1,0 +1,66 @@
+"""The documents that a run is validated on: the same ones, in the same batches, under the same labels for every run of
+one corpus and tokenizer, whatever its seed, so that runs compare."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from train.data.batches import Collator, PackedBatch
+from train.data.blocks import Blocks
+from train.data.hashing import VALIDATION, combine
+from train.data.pieces import Pieces, concatenate, pieces_of
+from train.data.token_cache import TokenBlock
+from train.data.tokenising import Tokens
+
+EPOCH = 1_000_000_000  # no training run gets there, so that no mask is shared with it
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Batches, and where their pieces lie."""
+
+    collate: Collator
+    batches: list[Pieces]
+    blocks: list[TokenBlock]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __call__(self, number: int, padded: int = 0) -> PackedBatch:
+        return self.collate(self.batches[number], self.blocks, 0, padded)
+
+
+def validation(
+    collate: Collator,
+    languages: list[Blocks],
+    tokens: Tokens,
+    *,
+    max_seq_len: int,
+    tokens_per_language: int,
+    micro_batch_tokens: int,
+) -> Validation:
+    """Blocks by hash, in them pieces by hash, up to so many tokens of each language, or its first piece."""
+    batches: list[Pieces] = []
+    held: list[TokenBlock] = []
+    for language, blocks in enumerate(languages):
+        parts: list[Pieces] = []
+        room = tokens_per_language
+        for number in np.argsort(combine(VALIDATION, collate.seed, blocks.key) if len(blocks) else [], kind="stable"):
+            block = tokens(blocks.block(int(number)))
+            once = np.ones(len(block.tokens), np.int64)
+            pieces, _ = pieces_of(block, once, EPOCH, language, max_seq_len, len(held)).ordered(
+                VALIDATION, collate.seed
+            )
+            fitting = int(np.searchsorted(np.cumsum(pieces.length), room, side="right"))
+            fitting = fitting or min(len(pieces), not parts)
+            parts.append(pieces.take(slice(0, fitting)))
+            held.append(block)
+            room -= int(parts[-1].length.sum())
+            if fitting < len(pieces) or room <= 0:
+                break
+        rest = concatenate(parts)
+        while len(rest):
+            count = max(1, int(np.searchsorted(np.cumsum(rest.length), micro_batch_tokens, side="right")))
+            batches.append(rest.take(slice(0, count)))
+            rest = rest.take(slice(count, None))
+    return Validation(collate, batches, held)
