@@ -1,11 +1,12 @@
-"""Pretrains a masked language model on the shards.
+"""Pretrains an encoder on the shards.
 
-    torchrun --nproc-per-node 8 train/pretrain.py --shards ROOT/sample --tokenizer ROOT/vocab --output runs/NAME
+    torchrun --nproc-per-node 8 train/pretrain.py --preset base --shards ROOT/sample --tokenizer ROOT/vocab --output DIR
     python train/pretrain.py --config train/configs/demo.toml --shards ROOT/sample --tokenizer ROOT/vocab --output DIR
 
-Writes OUTPUT/metrics.jsonl, checkpoints/, _run.json, and at the end export/, which transformers opens. Started again
-with the same OUTPUT it goes on where it stopped, with as many processes as divide `streams`; with other `--steps` the
-rest of its data is planned anew. SIGTERM saves and ends.
+Writes OUTPUT/metrics.jsonl, tensorboard/, checkpoints/, _run.json, and at the end export/, which transformers opens.
+Started again with the same OUTPUT it goes on where it stopped, with as many processes as divide `streams`; with other
+`--steps` the rest of its data is planned anew. SIGTERM saves and ends. `--dry-run` checks the data and says what a run
+would be.
 """
 
 import os
@@ -13,7 +14,8 @@ import sys
 import time
 
 from schemas.errors import UserError
-from train.config import PretrainConfig, load_config
+from train.config.load import parse_arguments
+from train.config.tables import PretrainConfig
 
 # OpenMP reads this when torch is loaded. Threads that spin while they wait make a shared machine several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -26,19 +28,24 @@ def train(config: PretrainConfig) -> None:
     """Prepares, trains, exports."""
     # Imported late, so that --help and a wrong flag need not wait for torch.
     from train.loop.distributed import processes
-    from train.loop.setup import prepare
-    from train.loop.trainer import Trainer
+    from train.loop.start import build_trainer
 
-    with processes(config.device) as group:
-        data = prepare(config, group, say)
-        trainer = Trainer(config, data, group)
+    with processes(config.run.device) as group:
+        trainer = build_trainer(config, group, say)
         if trainer.step:
-            say(f"goes on after step {trainer.step} of {config.steps}")
+            say(f"goes on after step {trainer.step} of {config.run.steps}")
         if trainer.run():
             trainer.export()
-            say(f"step {trainer.step}: {config.output / 'export'} is written")
+            say(f"step {trainer.step}: {config.run.output / 'export'} is written")
         else:
-            say(f"stopped and saved after step {trainer.step} of {config.steps}; the same command goes on")
+            say(f"stopped and saved after step {trainer.step} of {config.run.steps}; the same command goes on")
+
+
+def dry_run(config: PretrainConfig) -> None:
+    from train.loop.dry_run import estimate
+
+    for line in estimate(config):
+        say(line)
 
 
 def say(text: str) -> None:
@@ -51,7 +58,8 @@ def main() -> int:
     """Status 0 at the end and after a signal between steps, 130 after Ctrl-C elsewhere; 2, with one line on stderr, for
     what the user can mend."""
     try:
-        train(load_config(sys.argv[1:]))
+        config, dry = parse_arguments(sys.argv[1:])
+        dry_run(config) if dry else train(config)
     except KeyboardInterrupt:  # before or behind the steps, which save first
         if RANK == 0:
             print("pretrain: stopped; the same command goes on from the last checkpoint", file=sys.stderr)

@@ -1,179 +1,237 @@
-"""From a config to the things that a run is made of: the data, checked and tokenised, and the record of both."""
+"""From a config to the things that a run is made of: the data, checked, and the record of both."""
 
 import json
 import os
 import platform
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from schemas.errors import UserError
-from train.config import PretrainConfig
-from train.data.batches import Collator, TrainingStream, validation_batches
-from train.data.copies import supply
-from train.data.order import Pieces
-from train.data.plan import Plan
-from train.data.shards import open_shards
-from train.data.tokens import open_tokens, tokenize
+from train.config.tables import PretrainConfig
+from train.data.batches import Collator, Labeller, TrainingStream
+from train.data.blocks import blocks_of
+from train.data.plan import Plan, plan_run, told
+from train.data.shards import ORDER_VERSION, Shards, open_shards
+from train.data.sources import StreamSettings, epoch_tokens, open_stream, training_blocks
+from train.data.token_cache import TokenCache
+from train.data.tokenising import Tokens
+from train.data.validation import Validation, validation
 from train.data.vocabulary import Vocabulary, open_vocabulary
-from train.loop import checkpoint
-from train.loop.checkpoint import write_text
+from train.loop.checkpoint import newest, read_state
 from train.loop.distributed import Processes
-from train.loop.planning import plan_of_run
-from train.model.encoder import EncoderConfig
+from train.loop.files import write_text
+from train.objectives.masking import MaskLabeller
 
 LIBRARIES = ("torch", "numpy", "tokenizers", "pyarrow", "safetensors")
+VALIDATED = "mlm"  # what a run is validated by, whatever it is trained on
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a run reads. documents, text_tokens: of each language's training split. epoch_tokens: what an epoch of each
-    shows, with special tokens and weights. max_epochs: of each, None where nothing limits them.
-
-    identity: what a resumed run must have in common with the one that it goes on with. saved: the checkpoint to go on
-    from, with its state.
-    """
+    """What a run reads. stream: the arguments of `open_stream`. identity: what a resumed run must have in common with
+    the one that it goes on with. saved: the checkpoint to go on from, with its state."""
 
     vocabulary: Vocabulary
-    languages: tuple[str, ...]
-    documents: list[int]
-    text_tokens: list[int]
-    epoch_tokens: list[float]
-    max_epochs: list[float] | None
+    shards: Shards
     plan: Plan
-    training: TrainingStream
-    validation: list[Pieces]
-    validate: Collator
+    stream: tuple[Any, ...]
+    validation: Validation
     identity: dict[str, Any]
     saved: tuple[Path, dict[str, Any]] | None
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return self.shards.languages
 
-def prepare(config: PretrainConfig, processes: Processes, say: Callable[[str], None]) -> Data:
-    """Opens shards and tokenizer, and tokenises what the cache lacks, each process its part of the files."""
+    def open_stream(self) -> TrainingStream:
+        return open_stream(*self.stream)
+
+
+def prepare(
+    config: PretrainConfig,
+    processes: Processes,
+    labellers: Callable[[Vocabulary, int], Mapping[str, Labeller]],
+    say: Callable[[str], None],
+) -> Data:
+    """Opens shards and tokenizer, plans the run; tokenises no more than what the plan and the validation need."""
+    settings = config.data
     with processes.together():
-        if config.streams % processes.world_size:
-            sizes = ", ".join(str(n) for n in range(1, config.streams + 1) if config.streams % n == 0)
+        if settings.streams % processes.world_size:
+            sizes = ", ".join(str(n) for n in range(1, settings.streams + 1) if settings.streams % n == 0)
             raise UserError(
-                f"{processes.world_size} processes do not divide streams = {config.streams}: start {sizes} of them, "
+                f"{processes.world_size} processes do not divide streams = {settings.streams}: start {sizes} of them, "
                 "or change --streams"
             )
-        vocabulary = open_vocabulary(config.tokenizer)
-        shards = open_shards(config.shards)
-        config.output.mkdir(parents=True, exist_ok=True)
+        vocabulary = open_vocabulary(settings.tokenizer)
+        shards = open_shards(settings.shards)
+        config.run.output.mkdir(parents=True, exist_ok=True)
     with processes.together():
-        # Each process would start a thread a core of its own.
-        os.environ.setdefault("RAYON_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes.world_size)))
-        files = shards.files[processes.rank :: processes.world_size]
-        for file, tokens in tokenize(config.cache, files, vocabulary):
-            say(f"tokenised {file.language}/{file.path.name}: {tokens:,} tokens")
-    with processes.together():
-        table = open_tokens(config.cache, shards.files, "train", shards.languages, vocabulary)
-        identity = config.fixed() | {"tokenizer": vocabulary.digest, "shards": shards.digest(table.weight)}
-        saved = _saved(config, identity)
-        there = supply(table, config.seed, config.max_seq_len)
-        plan = plan_of_run(config, shards.mixture, table, there, saved[1] if saved else None, say)
-        training = TrainingStream(
-            Collator(table, vocabulary, config.seed, config.mlm_probability),
-            there,
-            plan,
-            max_seq_len=config.max_seq_len,
-            global_batch_tokens=config.global_batch_tokens,
-            streams=config.streams,
-            micro_batch_tokens=config.micro_batch_tokens,
-        )
-        held_out = open_tokens(config.cache, shards.files, "validation", shards.languages, vocabulary)
-        validate = Collator(held_out, vocabulary, config.seed, config.mlm_probability)
-        validation = validation_batches(
-            validate,
-            max_seq_len=config.max_seq_len,
-            tokens_per_language=config.eval_tokens,
-            micro_batch_tokens=config.micro_batch_tokens,
-        )
-    documents, text_tokens = table.totals()
-    caps = shards.mixture.max_epochs
-    return Data(
-        vocabulary,
-        shards.languages,
-        documents.tolist(),
-        text_tokens.tolist(),
-        there.sizes().tolist(),
-        [caps[language] for language in shards.languages] if caps is not None else None,
+        identity = config.fixed() | {"tokenizer": vocabulary.digest, "shards": shards.identity()}
+        saved = _saved(config, identity, say)
+        tokens = Tokens(TokenCache(settings.cache, vocabulary, say), settings.tokenizer, workers(config, processes))
+        try:
+            plan = _plan(config, shards, tokens, saved[1] if saved else None, say)
+            held_out = _validation(config, shards, vocabulary, tokens)
+        finally:
+            tokens.close()
+    stream = StreamSettings(
+        config.run.seed,
+        settings.max_seq_len,
+        settings.window_tokens,
+        settings.global_batch_tokens,
+        settings.streams,
+        settings.micro_batch_tokens,
+        processes.device.type == "cuda",
+    )
+    arguments = (
+        shards,
+        settings.tokenizer,
+        settings.cache,
+        workers(config, processes),
         plan,
-        training,
-        validation,
-        validate,
-        identity,
-        saved,
+        labellers(vocabulary, len(shards.languages)),
+        stream,
     )
+    return Data(vocabulary, shards, plan, arguments, held_out, identity, saved)
 
 
-def encoder_config(config: PretrainConfig, vocabulary: Vocabulary) -> EncoderConfig:
-    return EncoderConfig(
-        vocab_size=vocabulary.size,
-        hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size,
-        num_hidden_layers=config.num_hidden_layers,
-        num_attention_heads=config.num_attention_heads,
-        max_position_embeddings=config.max_seq_len,
-        global_attn_every_n_layers=config.global_attn_every_n_layers,
-        local_attention=config.local_attention,
-        global_rope_theta=config.global_rope_theta,
-        local_rope_theta=config.local_rope_theta,
-    )
+def workers(config: PretrainConfig, processes: Processes) -> int:
+    """Processes that tokenise for this one: as configured, or its part of the machine's cores but one."""
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", processes.world_size))
+    return config.data.workers or max(1, (os.cpu_count() or 1) // local - 1)
 
 
-def autocast_dtype(config: PretrainConfig, device: torch.device) -> torch.dtype:
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
-    return torch.bfloat16 if bf16 else torch.float32
+def _plan(
+    config: PretrainConfig,
+    shards: Shards,
+    tokens: Tokens,
+    state: dict[str, Any] | None,
+    say: Callable[[str], None],
+) -> Plan:
+    """The checkpoint's plan; a new one for the steps to come where `steps` is another than it was made for."""
+    steps, step_tokens = config.run.steps, config.data.global_batch_tokens
+    done, shown = 0, None
+    if state is not None:
+        kept = Plan.from_json(shards.languages, state["plan"])
+        if state["config"]["run"]["steps"] == steps or shards.mixture.epochs is not None:
+            return kept
+        done, sizes = state["step"], kept.sizes
+        shown = np.array([state["tally"]["counts"][name][0] for name in shards.languages], np.float64)
+        say(f"plan: {steps:,} steps where it was {state['config']['run']['steps']:,}: those to come are planned anew")
+    else:
+        sizes = epoch_tokens(shards, training_blocks(shards), tokens, config.run.seed, config.data.max_seq_len)
+    plan = plan_run(shards.mixture, sizes, steps, step_tokens, done, shown)
+    if shards.mixture.epochs is not None:
+        say("plan: no max_epochs in mixture.json: its epochs are shown again and again to the last step")
+    for line in told(plan, shards.mixture.methods, steps, step_tokens, done):
+        say(f"plan: {line}")
+    return plan
 
 
-def _saved(config: PretrainConfig, identity: dict[str, Any]) -> tuple[Path, dict[str, Any]] | None:
-    folder = checkpoint.latest(config.output / "checkpoints")
+def _validation(config: PretrainConfig, shards: Shards, vocabulary: Vocabulary, tokens: Tokens) -> Validation:
+    settings = config.data
+    share = settings.eval_mlm_probability
+    labeller = MaskLabeller(vocabulary, len(shards.languages), Constant(share), share)
+    collate = Collator({VALIDATED: labeller}, vocabulary, len(shards.languages), settings.validation_seed)
+    return validation(
+        collate,
+        [blocks_of(shards.files, language, "validation") for language in shards.languages],
+        tokens,
+        max_seq_len=settings.max_seq_len,
+        tokens_per_language=settings.eval_tokens,
+        micro_batch_tokens=settings.micro_batch_tokens // (settings.global_batch_tokens // settings.streams)
+        * (settings.global_batch_tokens // settings.streams),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Constant:
+    value: float
+
+    def __call__(self, step: int) -> float:
+        return self.value
+
+
+def _saved(
+    config: PretrainConfig, identity: dict[str, Any], say: Callable[[str], None]
+) -> tuple[Path, dict[str, Any]] | None:
+    folder = newest(config.run.output / "checkpoints", say)
     if folder is None:
         return None
-    state = checkpoint.read_state(folder)
-    check_identity(state["identity"], identity, config)
+    state = read_state(folder)
+    check_identity(state, identity, config)
     return folder, state
 
 
-def check_identity(saved: dict[str, Any], current: dict[str, Any], config: PretrainConfig) -> None:
+def check_identity(state: dict[str, Any], current: dict[str, Any], config: PretrainConfig) -> None:
     """UserError naming the first setting that is not what the checkpoint was made with."""
+    saved, way_out = state["identity"], f"take another --output than {config.run.output}, or "
+    if state["order_version"] != ORDER_VERSION:
+        raise UserError(
+            f"{config.run.output} was begun with version {state['order_version']} of the order of the data and its "
+            f"masks, and this trainer has version {ORDER_VERSION}: {way_out}go on with the release that began it"
+        )
     for key, value in current.items():
         if saved.get(key) != value:
-            way_out = f"take another --output than {config.output}, or "
             if key in ("tokenizer", "shards"):
-                way_out += f"give back the {key} of that run"
-                raise UserError(f"{key} = {getattr(config, key)} is not what the run was started with: {way_out}")
-            raise UserError(f"{key} = {value}, but the run was started with {saved.get(key)}: {way_out}give that")
+                raise UserError(
+                    f"{key} = {getattr(config.data, key)} is not what the run was started with: {way_out}give back "
+                    f"the {key} of that run"
+                )
+            name = key.rsplit(".", 1)[-1]
+            raise UserError(f"{name} = {value}, but the run was started with {saved.get(key)}: {way_out}give that")
+
+
+def lineage(config: PretrainConfig, data: Data, parent: dict[str, Any] | None) -> dict[str, Any]:
+    """Where a model comes from: what `--init` was made of, the digests of tokenizer and data, settings, code."""
+    return {
+        "parent": parent,
+        "tokenizer": data.vocabulary.digest,
+        "data": data.identity["shards"],
+        "config": config.as_dict(),
+        "code": code_revision(),
+        "order_version": ORDER_VERSION,
+    }
+
+
+def code_revision() -> str | None:
+    """Of this repository, None where it is none."""
+    here = Path(__file__).resolve().parent
+    answer = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40"], cwd=here, capture_output=True, text=True, check=False
+    )
+    return answer.stdout.strip() or None
 
 
 def write_record(config: PretrainConfig, data: Data, processes: Processes) -> None:
-    """`_run.json`: the resolved config, the versions, the inputs, the plan of the data.
-
-    `epochs` are those of the whole run; of a pass, where passes are without end.
-    """
-    languages = {
-        name: {"documents": documents, "text_tokens": text_tokens, "epoch_tokens": round(tokens), "epochs": epochs}
-        for name, documents, text_tokens, tokens, epochs in zip(
-            data.languages, data.documents, data.text_tokens, data.epoch_tokens, data.plan.epochs.tolist(), strict=True
-        )
-    }
+    """`_run.json`: the resolved config, the versions, the inputs, the plan of the data."""
+    sizes = zip(data.languages, data.plan.sizes.tolist(), training_blocks(data.shards), strict=True)
     record = {
         "stage": "pretrain",
-        "config": config.model_dump(mode="json"),
+        "config": config.as_dict(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
         "inputs": {
             "tokenizer": data.vocabulary.digest,
             "vocab_size": data.vocabulary.size,
             "shards": data.identity["shards"],
-            "languages": languages,
+            "languages": {
+                name: {"documents": int(blocks.rows.sum()), "epoch_tokens": round(size)} for name, size, blocks in sizes
+            },
         },
         "plan": data.plan.as_json(),
         "processes": processes.world_size,
         "device": processes.device.type,
     }
-    write_text(config.output / "_run.json", json.dumps(record, indent=2) + "\n")
+    write_text(config.run.output / "_run.json", json.dumps(record, indent=2) + "\n")
+
+
+def shown_epochs(data: Data, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Epochs of each language that so many tokens are. [languages]"""
+    return tokens / np.maximum(data.plan.sizes, 1.0)

@@ -1,232 +1,262 @@
 """The training loop: steps, what is logged and saved between them, and how a run goes on or stops."""
 
-import math
 import signal
 import time
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
+from numpy.typing import NDArray
 
 from schemas.errors import UserError
-from train.config import PretrainConfig
-from train.data.batches import Position, Step
-from train.loop import checkpoint
+from train.config.tables import PretrainConfig
+from train.data.batches import Step
+from train.data.loader import steps_in_process, steps_in_thread
+from train.data.sources import open_stream
+from train.loop.checkpoint import newest, read_state
 from train.loop.distributed import Processes
-from train.loop.objective import masked_loss
-from train.loop.optimiser import build_optimizer, learning_rate, restore_optimizer
-from train.loop.setup import Data, autocast_dtype, encoder_config, write_record
-from train.loop.telemetry import Clock, Log, Pace, Tally, describe
+from train.loop.files import publish
+from train.loop.saving import Checkpoints, Progress, whole
+from train.loop.setup import VALIDATED, Data, lineage, write_record
+from train.loop.spikes import SkippedRange
+from train.loop.stepping import Done, Stepper
+from train.loop.validating import validate
+from train.loop.watchdog import Watchdog
 from train.model.flops import peak_flops, training_flops
-from train.model.heads import MaskedLanguageModel
 from train.model.huggingface import save_pretrained
+from train.objectives.mlm import MaskedLanguageModelling
+from train.objectives.objective import JointModel, Objective, Weighting
+from train.telemetry.clock import Clock
+from train.telemetry.journal import Journal
+from train.telemetry.tally import Tally, describe, seen
 
 
 class Trainer:
     """One run in one process. `run` returns whether it came to its last step."""
 
-    def __init__(self, config: PretrainConfig, data: Data, processes: Processes) -> None:
+    def __init__(
+        self,
+        config: PretrainConfig,
+        data: Data,
+        processes: Processes,
+        joint: JointModel,
+        objectives: Mapping[str, Objective],
+        weighting: Weighting,
+        dtype: torch.dtype,
+        parent: dict[str, Any] | None = None,
+    ) -> None:
         self.config, self.data, self.processes = config, data, processes
-        self.device = processes.device
-        self.dtype = autocast_dtype(config, self.device)
-        self.first = processes.rank == 0
-        torch.manual_seed(config.seed)
-        self.encoder = encoder_config(config, data.vocabulary)
-        self.model = MaskedLanguageModel(self.encoder).to(self.device)
-        self.optimizer = build_optimizer(self.model, config)
-        self.tally = Tally(data.languages, processes)
+        self.objectives, self.weighting = objectives, weighting
+        self.encoder = joint.model.config
+        self.stepper = Stepper(joint, config, weighting, processes, dtype)
+        self.tally = Tally(data.languages, tuple(objectives), processes)
         self.clock = Clock()
-        self.step, self.position = 0, Position()
-        self.skipped = self.skipped_in_a_row = 0
-        self.checkpoints = config.output / "checkpoints"
+        self.held_out = MaskedLanguageModelling(data.validation.collate.labellers[VALIDATED])  # type: ignore[arg-type]
+        self.progress = Progress()
         with processes.together():
-            self._resume()
-            if self.first:
+            self.checkpoints = Checkpoints(config, data, self.stepper, self.tally, lineage(config, data, parent))
+            if data.saved is not None:
+                self.progress = self.checkpoints.restore(*data.saved)
+                self.clock.total = self.progress.seconds
+            if processes.rank == 0:
                 write_record(config, data, processes)
-            self.log = Log(config.output / "metrics.jsonl", self.first, self.step)
-        self.parallel: nn.Module = self.model
-        if processes.control is not None:
-            self.parallel = DistributedDataParallel(self.model, gradient_as_bucket_view=True)
-        self.peak = peak_flops(torch.cuda.get_device_name(self.device)) if self.device.type == "cuda" else None
+            first, run = processes.rank == 0, config.run
+            self.journal = Journal(run.output, first, self.progress.step, run.steps, run.tensorboard)
+        self.terminal = self.journal.terminal
+        on_cuda = processes.device.type == "cuda"
+        self.peak = peak_flops(torch.cuda.get_device_name(processes.device)) if on_cuda else None
         self._stop = False
+
+    @property
+    def step(self) -> int:
+        return self.progress.step
 
     def run(self) -> bool:
         """Trains until `steps` or a signal; both end in a checkpoint."""
         before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            self._loop()
+            with ExitStack() as stack:
+                stack.enter_context(self.journal)
+                self.watchdog = stack.enter_context(
+                    Watchdog(self.processes, self.config.run.output, self.config.run.watchdog_seconds)
+                )
+                self._loop(stack.enter_context(self._steps()))
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        return self.step >= self.config.steps
+        return self.step >= self.config.run.steps
 
-    def _loop(self) -> None:
-        config = self.config
-        pace = Pace(self.step, config.steps)
-        flops = 0.0
-        steps = self.data.training.steps(self.position, self.processes.rank, self.processes.world_size)
-        tokens_before = int(self.tally.counts[:, 0].sum())
-        saved_at = self.step if self.step else -1
-        while self.step < config.steps:
+    @contextmanager
+    def _steps(self) -> Iterator[Iterator[Step]]:
+        kind = self.config.data.loader
+        place = (self.progress.position, self.processes.rank, self.processes.world_size)
+        if kind == "process" or (kind == "auto" and self.processes.device.type == "cuda"):
+            with steps_in_process(open_stream, self.data.stream, *place) as steps:
+                yield steps
+        else:
+            stream = self.data.open_stream()
+            try:
+                with steps_in_thread(stream, *place) as steps:
+                    yield steps
+            finally:
+                stream.windows.tokens.close()
+
+    def _loop(self, steps: Iterator[Step]) -> None:
+        run, progress = self.config.run, self.progress
+        flops, tokens_before = 0.0, self.tally.tokens
+        saved_at = progress.step if progress.step else -1
+        while progress.step < run.steps:
             began = time.monotonic()
-            step = next(steps)
-            self.clock.waiting += time.monotonic() - began
-            masked, stop = self._agree(step)
+            self.watchdog.at(progress.step + 1, "data")
+            with self.processes.together():
+                step = next(steps)
+            waited = time.monotonic() - began
+            self.watchdog.at(progress.step + 1, "all-reduce")
+            units, stop = self._agree(step)
             if stop:
                 break
-            loss, norm = self._optimise(step, masked)
-            self.position = step.following
-            self.step += 1
-            self.clock.training += time.monotonic() - began
-            flops += sum(training_flops(self.encoder, b.lengths, len(b.targets)) for b in step.batches)
-            last = self.step == config.steps
-            if self.skipped_in_a_row >= config.max_skipped_steps:
-                raise UserError(
-                    f"{self.skipped_in_a_row} steps in a row up to step {self.step} had a loss or gradient that is not "
-                    "finite: lower learning_rate, then start again from the last checkpoint"
-                )
-            if self.step % config.log_every == 0 or last:
-                self.tally.gather()
-                tokens = int(self.tally.counts[:, 0].sum())
-                self._log(tokens, tokens - tokens_before, norm, flops)
-                self.log.say(self._line(loss, tokens - tokens_before, pace))
-                self.tally.sums[:] = 0.0
-                tokens_before, flops = tokens, 0.0
-                self.clock.reset()
+            self.watchdog.at(progress.step + 1, "forward")
+            done = self.stepper.step(progress.step, step, units)
+            self.tally.add(done.sums, np.sum([batch.counts for batch in step.batches], axis=0))
+            progress.position = step.following
+            progress.step += 1
+            if self.terminal.due:
+                self.terminal.status(progress.step, loss=float(done.loss))
+            last = progress.step == run.steps
+            targets = int(sum(labels.units.sum() for batch in step.batches for labels in batch.labels.values()))
+            flops += training_flops(self.encoder, np.concatenate([b.lengths for b in step.batches]), targets)
+            if progress.step % run.log_every == 0 or last:
+                loss = self._mean_loss(done)
+                self.clock.add(time.monotonic() - began, waited)
+                self._log(done, tokens_before, flops)
+                tokens_before, flops = self.tally.tokens, 0.0
+                self._check_skipped()
+                self._check_spike(loss)
             else:
-                self.log.status(f"step {self.step}/{config.steps}  loss {loss:.4f}  {pace.left(self.step)} left")
-            if self.step % config.eval_every == 0 or last:
+                self.clock.add(time.monotonic() - began, waited)
+            if progress.step % run.eval_every == 0 or last:
                 self._validate()
-            if self.step % config.save_every == 0 or last:
+            if progress.step % run.save_every == 0 and not last and not self._in_a_row():
                 self._save()
-                saved_at = self.step
-        if saved_at != self.step:
-            self._save()
+                saved_at = progress.step
+        self._check_skipped()
+        if saved_at != progress.step or progress.step == run.steps:
+            self._save(wait=True)
+        elif self.processes.rank == 0:
+            self.checkpoints.saver.wait()
 
-    def export(self) -> None:
-        """`export/`, the folder for transformers."""
-        special, folder = self.data.vocabulary.special_ids, self.config.output / "export"
-        with self.processes.together():
-            if self.first:
-                checkpoint.publish(folder, lambda p: save_pretrained(self.model, special, self.config.tokenizer, p))
+    def _agree(self, step: Step) -> tuple[dict[str, NDArray[np.int64]], bool]:
+        """(units of the step by objective and language in all processes, whether any of them was told to stop)."""
+        own = [sum((b.labels[name].units for b in step.batches), self._none()) for name in self.objectives]
+        total = self.processes.sum_host(np.concatenate([*own, np.array([int(self._stop)])]))
+        by_objective = total[:-1].reshape(len(self.objectives), -1)
+        return dict(zip(self.objectives, by_objective, strict=True)), bool(total[-1])
 
-    def _agree(self, step: Step) -> tuple[int, bool]:
-        """(guesses of the step in all processes, whether any of them was told to stop)."""
-        local = torch.tensor([sum(len(b.targets) for b in step.batches), int(self._stop)], device=self.device)
-        masked, stop = self.processes.sum(local).tolist()
-        return masked, stop > 0
+    def _none(self) -> NDArray[np.int64]:
+        return np.zeros(len(self.data.languages), np.int64)
 
-    def _optimise(self, step: Step, masked: int) -> tuple[float, float]:
-        """One step over all batches; (mean loss, norm of the gradient). Not finite: no update, and it is counted."""
-        rate = learning_rate(self.step, self.config)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        total = torch.zeros((), dtype=torch.double, device=self.device)
-        sums = torch.zeros(len(self.data.languages), 3, dtype=torch.double, device=self.device)
-        # Processes average their gradients; the sum over all guesses divided by their number is what is wanted.
-        scale = self.processes.world_size / max(1, masked)
-        for number, batch in enumerate(step.batches):
-            if isinstance(self.parallel, DistributedDataParallel):
-                self.parallel.require_backward_grad_sync = number == len(step.batches) - 1
-            loss, batch_sums = masked_loss(
-                self.parallel, batch, self.config.local_attention, len(sums), self.device, self.dtype
+    def _mean_loss(self, done: Done) -> float:
+        return float(self.processes.sum(done.loss.clone()))
+
+    def _in_a_row(self) -> int:
+        return int(self.stepper.in_a_row)
+
+    def _check_skipped(self) -> None:
+        if (count := self._in_a_row()) >= self.config.run.max_skipped_steps:
+            raise UserError(
+                f"{count} steps in a row up to step {self.step} had a loss or gradient that is not finite: lower "
+                "learning_rate, then start again from the last checkpoint"
             )
-            (loss * scale).backward()
-            total += loss.detach()
-            sums += batch_sums
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
-        mean = self.processes.sum(total).item() / max(1, masked)
-        finite = math.isfinite(mean) and math.isfinite(norm.item())
-        if finite:
-            self.optimizer.step()
-            self.skipped_in_a_row = 0
-        else:
-            self.skipped += 1
-            self.skipped_in_a_row += 1
-            sums = torch.zeros_like(sums)
-        self.tally.add(sums, np.sum([batch.counts for batch in step.batches], axis=0))
-        return mean, norm.item()
 
-    def _log(self, tokens: int, new_tokens: int, norm: float, flops: float) -> None:
-        counts, seconds = self.tally.counts, max(self.clock.training, 1e-9)
-        line: dict[str, Any] = {"step": self.step, "split": "train", "tokens": tokens}
-        line |= describe(self.data.languages, self.tally.sums)
-        by_language = line.pop("languages")
-        line |= {
-            "lr": learning_rate(self.step - 1, self.config),
-            "grad_norm": norm if math.isfinite(norm) else None,
-            "skipped_steps": self.skipped,
-            "tokens_per_second": round(new_tokens / seconds, 1),
-            "data_wait": round(self.clock.waiting / seconds, 4),
-        }
-        if self.peak:
-            line["mfu"] = round(flops / seconds / self.peak, 4)
-        line["languages"] = {
-            language: by_language.get(language, {}) | self._shown(number, counts[number].tolist())
-            for number, language in enumerate(self.data.languages)
-        }
-        self.log.metrics(line)
-
-    def _shown(self, number: int, counts: list[int]) -> dict[str, Any]:
-        """What the run has shown of a language, over all its passes, and the most epochs that it will."""
-        tokens, _, documents = counts
-        epochs = tokens / self.data.epoch_tokens[number] if tokens else 0.0
-        shown = {"tokens": tokens, "documents": documents, "epochs": round(epochs, 6)}
-        return shown if self.data.max_epochs is None else shown | {"max_epochs": self.data.max_epochs[number]}
-
-    def _line(self, loss: float, new_tokens: int, pace: Pace) -> str:
-        rate = new_tokens / max(self.clock.training, 1e-9)
-        return (
-            f"step {self.step}/{self.config.steps}  loss {loss:.4f}  {rate:,.0f} tokens/s  {pace.left(self.step)} left"
+    def _check_spike(self, loss: float) -> None:
+        """Weights and moments of the last checkpoint, and the data goes on: what was shown since is not shown again."""
+        spikes, folder = self.checkpoints.spikes, self.config.run.output / "checkpoints"
+        if spikes is None or not spikes.is_spike(self.step, loss):
+            return
+        with self.processes.together():
+            if self.processes.rank == 0:
+                self.checkpoints.saver.wait()
+        with self.processes.together():
+            found = newest(folder, lambda line: None)
+            if found is None:
+                return
+            state = read_state(found)
+            self.checkpoints.restore_model(found, state)
+        skipped = SkippedRange(state["step"] + 1, self.step)
+        self.progress.skipped_ranges += (skipped,)
+        spikes.reset()
+        self.terminal.say(
+            f"step {self.step}: the loss jumped to {loss:.4f}: the model goes back to step {state['step']}, and the "
+            f"documents of steps {skipped.step_from} to {skipped.step_to} are left out"
         )
 
-    @torch.no_grad()
-    def _validate(self) -> None:
-        """Loss of the validation documents, the same ones each time, by language; each process its part."""
-        batches = self.data.validation
-        if not batches:
-            return
-        sums = torch.zeros(len(self.data.languages), 3, dtype=torch.double, device=self.device)
-        for pieces in batches[self.processes.rank :: self.processes.world_size]:
-            batch = self.data.validate(pieces)
-            sums += masked_loss(
-                self.model, batch, self.config.local_attention, len(sums), self.device, self.dtype
-            )[1]  # fmt: skip
-        result = describe(self.data.languages, self.processes.sum(sums).cpu().numpy())
-        self.log.metrics({"step": self.step, "split": "validation"} | result)
-        if result["loss"] is not None:
-            self.log.say(f"step {self.step}/{self.config.steps}  validation loss {result['loss']:.4f}")
-
-    def _save(self) -> None:
+    def _log(self, done: Done, tokens_before: int, flops: float) -> None:
         self.tally.gather()
-        state = {
-            "step": self.step,
-            "position": asdict(self.position),
-            "skipped": [self.skipped, self.skipped_in_a_row],
-            "tally": self.tally.state(),
-            "plan": self.data.plan.as_json(),
-            "identity": self.data.identity,
-            "config": self.config.model_dump(mode="json"),
+        run, step = self.config.run, self.step
+        weights = {name: self.weighting.schedules[name](step - 1, run.steps) for name in self.objectives}
+        line: dict[str, Any] = {"step": step, "split": "train", "tokens": self.tally.tokens}
+        line |= describe(self.data.languages, self.tally.sums, weights)
+        by_language = line.pop("languages")
+        line |= {
+            "lr": self.stepper.rate(step - 1),
+            "grad_norm": float(done.norm),
+            "skipped_steps": int(self.stepper.skipped),
+            **self.clock.figures(self.tally.tokens - tokens_before, flops, self.peak),
         }
-        with self.processes.together():
-            if self.first:
-                weights, moments = self.model.state_dict(), self.optimizer.state_dict()
-                checkpoint.save(self.checkpoints, self.step, weights, moments, state, self.config.keep_checkpoints)
+        caps = self.data.plan.max_epochs
+        shown = seen(
+            self.data.languages,
+            self.tally.counts,
+            np.maximum(self.data.plan.sizes, 1.0).tolist(),
+            caps.tolist() if np.isfinite(caps).any() else None,
+        )
+        line["languages"] = {name: by_language.get(name, {}) | figures for name, figures in shown.items()}
+        self.journal.write(line)
+        self.terminal.say(self.terminal.line(
+            step, loss=line["loss"], **{key: line.get(key) for key in ("tokens_per_second", "mfu", "data_wait")}
+        ))  # fmt: skip
+        self.tally.reset()
+        self.progress.seconds = self.clock.total
+        self.clock.reset()
 
-    def _resume(self) -> None:
-        if self.data.saved is None:
+    def _validate(self) -> None:
+        if not len(self.data.validation):
             return
-        folder, state = self.data.saved
-        weights, moments = checkpoint.read_tensors(folder, self.device)
-        self.model.load_state_dict(weights)
-        restore_optimizer(self.optimizer, moments)
-        self.step, self.position = state["step"], Position(**state["position"])
-        self.skipped, self.skipped_in_a_row = state["skipped"]
-        self.tally.restore(state["tally"])
+        with self.watchdog.patient("validate"):
+            sums = {VALIDATED: validate(self.stepper, self.held_out, VALIDATED, self.data.validation)}
+        result = describe(self.data.languages, sums)
+        self.journal.write({"step": self.step, "split": "validation"} | result)
+        if result["masked"]:
+            loss = result["loss"]
+            self.terminal.say(
+                f"step {self.step}/{self.config.run.steps}  validation loss "
+                + (f"{loss:.4f}" if loss is not None else "is not finite")
+            )
+
+    def _save(self, wait: bool = False) -> None:
+        with self.watchdog.patient("save"):
+            self.progress.seconds = self.clock.total
+            self.checkpoints.save(self.progress, wait)
+
+    def export(self) -> None:
+        """`export/`, the folder for transformers; averaged weights where there are any."""
+        folder = self.config.run.output / "export"
+        with ExitStack() as stack:
+            if self.stepper.ema is not None:
+                stack.enter_context(self.stepper.ema.swap())
+            weights = whole(self.stepper.parallel.joint.model.state_dict())
+            with self.processes.together():
+                if self.processes.rank == 0:
+                    publish(folder, lambda part: save_pretrained(
+                        self.stepper.parallel.joint.model,
+                        self.data.vocabulary.special_ids,
+                        self.config.data.tokenizer,
+                        part,
+                        lineage=self.checkpoints.lineage | {"step": self.step},
+                        weights=weights,
+                    ))  # fmt: skip
 
     def _on_signal(self, number: int, frame: object) -> None:
         """Asks for a stop after the present step; a second signal ends the process at once."""

@@ -1,0 +1,60 @@
+"""Batches on the model's device."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from train.data.batches import FEWEST_TOKENS, PackedBatch
+from train.model.attention import AttentionLayout, build_layout
+
+
+class DeviceBatch(NamedTuple):
+    """What `JointModel` takes, but for the weights. arrays: of each objective's labels."""
+
+    input_ids: Tensor
+    positions: Tensor
+    layout: AttentionLayout
+    arrays: dict[str, dict[str, Tensor]]
+
+
+class DeviceBatches:
+    """Puts batches on `device`, for queries of `dtype`. On CUDA shapes are those of the padded batch, and copies are
+    from pinned memory, so that nothing waits for them."""
+
+    def __init__(self, device: torch.device, dtype: torch.dtype, local_attention: int, max_seq_len: int) -> None:
+        self.device, self.dtype = device, dtype
+        self.local_attention, self.max_seq_len = local_attention, max_seq_len
+
+    def __call__(self, batch: PackedBatch) -> DeviceBatch:
+        if self.device.type == "cuda":
+            tokens = len(batch.input_ids)
+            layout = build_layout(
+                batch.lengths,
+                self.local_attention,
+                self.device,
+                self.dtype,
+                tokens=tokens,
+                max_sequences=tokens // FEWEST_TOKENS,
+                longest=self.max_seq_len,
+            )
+        else:
+            layout = build_layout(batch.lengths, self.local_attention, self.device, self.dtype)
+        arrays = {
+            name: {key: self.put(values) for key, values in labels.arrays.items()}
+            for name, labels in batch.labels.items()
+        }
+        return DeviceBatch(self.put(batch.input_ids), self.put(batch.positions), layout, arrays)
+
+    def put(self, values: NDArray[np.generic]) -> Tensor:
+        tensor = torch.from_numpy(values)
+        if self.device.type != "cuda":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
+
+    def weights(self, by_objective: Mapping[str, NDArray[np.float64]]) -> dict[str, Tensor]:
+        """float32 [languages] of each objective."""
+        return {name: self.put(values.astype(np.float32)) for name, values in by_objective.items()}

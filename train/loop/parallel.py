@@ -1,0 +1,50 @@
+"""The model over several processes: each has it whole (DDP), or a part of every matrix (FSDP2)."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from train.config.tables import PretrainConfig
+from train.loop.device_batches import DeviceBatch
+from train.loop.distributed import Processes
+from train.objectives.objective import JointModel
+
+
+class Parallel:
+    """joint: the model itself, whose parameters are parts of the whole under FSDP2."""
+
+    def __init__(
+        self, joint: JointModel, config: PretrainConfig, processes: Processes, dtype: torch.dtype
+    ) -> None:
+        self.joint, self.processes = joint, processes
+        self.autocast = dtype == torch.bfloat16
+        compiled = config.run.compile == "on" or (config.run.compile == "auto" and processes.device.type == "cuda")
+        if compiled:
+            # Layer by layer, all of one shape: compiled once, and sharding and checkpointing stay outside.
+            for layer in joint.model.model.layers:
+                layer.compile(dynamic=False)
+        self.module: nn.Module = joint
+        self.sharded = processes.control is not None and config.run.parallel == "fsdp"
+        if self.sharded:
+            mesh = init_device_mesh(processes.device.type, (processes.world_size,))
+            for layer in joint.model.model.layers:
+                fully_shard(layer, mesh=mesh)
+            fully_shard(joint, mesh=mesh)
+        elif processes.control is not None:
+            self.module = DistributedDataParallel(joint, gradient_as_bucket_view=True)
+
+    def forward(
+        self, batch: DeviceBatch, weights: Mapping[str, Tensor], last: bool
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """last: the processes' gradients are brought together in this batch's backward pass."""
+        if isinstance(self.module, DistributedDataParallel):
+            self.module.require_backward_grad_sync = last
+        elif isinstance(self.module, FSDPModule):
+            self.module.set_requires_gradient_sync(last)
+        with torch.autocast(self.processes.device.type, dtype=torch.bfloat16, enabled=self.autocast):
+            found = self.module(*batch, weights)
+        return found[0], found[1]

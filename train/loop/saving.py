@@ -1,0 +1,124 @@
+"""What a checkpoint of a run holds, and how a run goes on from one or starts from another model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from schemas.errors import UserError
+from train.config.tables import PretrainConfig
+from train.data.shards import ORDER_VERSION
+from train.data.windows import Position
+from train.loop.checkpoint import Saver, check_finite, read
+from train.loop.setup import Data
+from train.loop.spikes import SkippedRange, SpikeDetector
+from train.loop.stepping import Stepper
+from train.model.huggingface import huggingface_config
+from train.telemetry.tally import Tally
+
+MODEL = "model."  # of the joint model's names; in files they are those of transformers
+
+
+@dataclass
+class Progress:
+    """Where a run is: steps done, the place in its data, what is recorded of them."""
+
+    step: int = 0
+    position: Position = Position()
+    seconds: float = 0.0
+    skipped_ranges: tuple[SkippedRange, ...] = ()
+
+
+class Checkpoints:
+    """Saves and restores one run. All processes call its methods together; the first one writes."""
+
+    def __init__(self, config: PretrainConfig, data: Data, stepper: Stepper, tally: Tally, lineage: dict[str, Any]):
+        self.config, self.data, self.stepper, self.tally, self.lineage = config, data, stepper, tally, lineage
+        self.spikes = SpikeDetector(factor=config.run.spike_factor) if config.run.spike_factor else None
+        self.saver = Saver(config.run.output / "checkpoints", config.run.keep_checkpoints)
+
+    def save(self, progress: Progress, wait: bool = False) -> None:
+        """Takes a copy at once and writes it behind the next steps; `wait`: until it is there. UserError where an
+        earlier one, or with `wait` this one, could not be written, or a weight is not finite."""
+        stepper, processes = self.stepper, self.stepper.processes
+        self.tally.gather()
+        tensors = {
+            "model": {_outer(name): value for name, value in whole(stepper.parallel.joint.state_dict()).items()},
+            "optimizer": whole(stepper.optimizer.state_tensors()),
+        }
+        if stepper.ema is not None:
+            tensors["ema"] = whole(stepper.ema.state_tensors())
+        state = {
+            "step": progress.step,
+            "position": progress.position.as_json(),
+            "seconds": progress.seconds,
+            "skipped": [int(stepper.skipped), int(stepper.in_a_row)],
+            "skipped_ranges": [one.as_json() for one in progress.skipped_ranges],
+            "spikes": self.spikes.state() if self.spikes else None,
+            "tally": self.tally.state(),
+            "plan": self.data.plan.as_json(),
+            "identity": self.data.identity,
+            "order_version": ORDER_VERSION,
+            "config": self.config.as_dict(),
+        }
+        encoder = huggingface_config(
+            stepper.parallel.joint.model.config, self.data.vocabulary.special_ids
+        )
+        with processes.together():
+            if processes.rank == 0:
+                check_finite(tensors)
+                documents = {"state": state, "encoder": encoder, "lineage": self.lineage | {"step": progress.step}}
+                self.saver.submit(progress.step, tensors, documents)
+                if wait:
+                    self.saver.wait()
+
+    def restore(self, folder: Path, state: dict[str, Any]) -> Progress:
+        """Everything of a checkpoint, the place in the data too."""
+        progress = Progress(state["step"], Position.from_json(state["position"]), state["seconds"])
+        progress.skipped_ranges = tuple(SkippedRange.from_json(one) for one in state["skipped_ranges"])
+        self.tally.restore(state["tally"])
+        if self.spikes and state["spikes"]:
+            self.spikes.restore(state["spikes"])
+        self.restore_model(folder, state)
+        return progress
+
+    def restore_model(self, folder: Path, state: dict[str, Any]) -> None:
+        """Weights, moments and averages alone."""
+        stepper = self.stepper
+        found = read(folder, torch.device("cpu")).tensors
+        load_weights(stepper.parallel.joint, {_inner(name): value for name, value in found["model"].items()})
+        stepper.optimizer.load_state_tensors(found["optimizer"])
+        if stepper.ema is not None and "ema" in found:
+            stepper.ema.load_state_tensors(found["ema"])
+        for counter, value in zip((stepper.skipped, stepper.in_a_row), state["skipped"], strict=True):
+            counter.fill_(value)
+
+
+def whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of which this process has a part, gathered from all."""
+    return {name: value.full_tensor() if isinstance(value, DTensor) else value for name, value in tensors.items()}
+
+
+@torch.no_grad()
+def load_weights(module: torch.nn.Module, weights: dict[str, Tensor]) -> None:
+    """Every parameter, of the same names and shapes. UserError for the first that is not there."""
+    own = module.state_dict()
+    for name, value in own.items():
+        if name not in weights or weights[name].shape != value.shape:
+            raise UserError(
+                f"the checkpoint has no {_outer(name)} of shape {tuple(value.shape)}: it is of another model; "
+                "take another --output"
+            )
+        given = weights[name].to(value.device, value.dtype)
+        value.copy_(distribute_tensor(given, value.device_mesh, value.placements) if isinstance(value, DTensor) else given)
+
+
+def _outer(name: str) -> str:
+    return name.removeprefix(MODEL)
+
+
+def _inner(name: str) -> str:
+    return name if name.startswith("modules_of.") else MODEL + name

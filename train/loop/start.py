@@ -1,0 +1,77 @@
+"""From a config to a trainer: the model, new, from `--init` or to be filled from a checkpoint, and what it learns by."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from schemas.errors import UserError
+from train.config.tables import PretrainConfig
+from train.data.batches import Labeller
+from train.data.vocabulary import Vocabulary
+from train.loop.distributed import Processes
+from train.loop.setup import Data, prepare
+from train.loop.trainer import Trainer
+from train.model.encoder import EncoderConfig
+from train.model.heads import MaskedLanguageModel
+from train.model.huggingface import load_encoder
+from train.objectives.build import build_objectives, build_weighting
+from train.objectives.objective import JointModel
+
+
+def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[str], None]) -> Trainer:
+    """UserError where shards, tokenizer, checkpoint or the model to start from do not fit."""
+
+    def labellers(vocabulary: Vocabulary, languages: int) -> Mapping[str, Labeller]:
+        return {name: one.labeller for name, one in build_objectives(config, vocabulary, languages).items()}
+
+    data = prepare(config, processes, labellers, say)
+    objectives = build_objectives(config, data.vocabulary, len(data.languages))
+    weighting = build_weighting(config, data.languages)
+    dtype = compute_dtype(config, processes.device)
+    torch.manual_seed(config.run.seed)
+    with processes.together():
+        model, parent = _model(config, data, dtype)
+    joint = JointModel(model, objectives).to(processes.device)
+    return Trainer(config, data, processes, joint, objectives, weighting, dtype, parent)
+
+
+def encoder_config(config: PretrainConfig, vocab_size: int) -> EncoderConfig:
+    model = config.model
+    return EncoderConfig(
+        vocab_size=vocab_size,
+        hidden_size=model.hidden_size,
+        intermediate_size=model.intermediate_size,
+        num_hidden_layers=model.num_hidden_layers,
+        num_attention_heads=model.num_attention_heads,
+        max_position_embeddings=config.data.max_seq_len,
+        global_attn_every_n_layers=model.global_attn_every_n_layers,
+        local_attention=model.local_attention,
+        global_rope_theta=model.global_rope_theta,
+        local_rope_theta=model.local_rope_theta,
+    )
+
+
+def compute_dtype(config: PretrainConfig, device: torch.device) -> torch.dtype:
+    """What the matrix products are done in; the weights themselves are float32."""
+    precision = config.run.precision
+    return torch.bfloat16 if precision == "bf16" or (precision == "auto" and device.type == "cuda") else torch.float32
+
+
+def _model(config: PretrainConfig, data: Data, dtype: torch.dtype) -> tuple[MaskedLanguageModel, dict[str, Any] | None]:
+    init = config.model.init
+    if init is None:
+        return MaskedLanguageModel(encoder_config(config, data.vocabulary.size)), None
+    loaded = load_encoder(init)
+    rows = loaded.config.vocab_size
+    if rows < data.vocabulary.size:
+        raise UserError(
+            f"--init {init} has {rows} rows of tokens, and --tokenizer {config.data.tokenizer} has ids up to "
+            f"{data.vocabulary.size - 1}: give the tokenizer that it was trained with"
+        )
+    if loaded.config.max_position_embeddings < config.data.max_seq_len:
+        raise UserError(
+            f"max_seq_len = {config.data.max_seq_len} is more than --init {init} can take, "
+            f"{loaded.config.max_position_embeddings}: make it smaller"
+        )
+    return loaded.language_model(), {"folder": str(init), "lineage": loaded.lineage}
