@@ -9,15 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from train.data.copies import Supply, offsets
-from train.data.hashing import hash_id
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SENTENCES = {
@@ -127,19 +124,6 @@ def program() -> Callable[..., "subprocess.Popen[str]"]:
         return subprocess.Popen(command + flags, env=environment, stdout=pipe, stderr=pipe, text=True)
 
     return start
-
-
-@pytest.fixture(scope="session")
-def make_supply() -> Callable[..., Supply]:
-    """A supply of documents given by number of their language, weight and tokens, a piece each."""
-
-    def make(language: list[int], weight: list[float], cost: list[int], seed: int = 0) -> Supply:
-        ids = np.array([hash_id(str(number)) for number in range(len(cost))], np.uint64)
-        languages = tuple(f"l{number:02d}_Latn" for number in range(max(language, default=0) + 1))
-        arrays = np.array(language, np.int16), np.array(weight, np.float32), np.array(cost, np.int64)
-        return Supply(languages, *arrays[:2], np.minimum(arrays[2], 1), arrays[2], offsets(*arrays, ids, seed))
-
-    return make
 
 
 @pytest.fixture(autouse=True)

@@ -90,5 +90,3 @@ def open_stream(
         micro_batch_tokens=settings.micro_batch_tokens,
         static=settings.static,
     )
-
-

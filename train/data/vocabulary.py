@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,10 @@ class Vocabulary:
     """size: one more than the largest id. special: bool [size]. ordinary: the ids that are tokens of text, sorted.
     begins_word: bool [size], whether a token begins a word: behind a space, or in a script that writes none.
 
-    digest: SHA-256 of tokenizer.json, in hexadecimal.
+    digest: SHA-256 of tokenizer.json, in hexadecimal. Another process that is given one opens `folder` again.
     """
+
+    folder: Path
 
     encode: Encode
     size: int
@@ -44,6 +46,9 @@ class Vocabulary:
     ordinary: NDArray[np.int64]
     begins_word: NDArray[np.bool_]
     digest: str
+
+    def __reduce__(self) -> tuple[Callable[[Path], "Vocabulary"], tuple[Path]]:
+        return open_vocabulary, (self.folder,)
 
 
 def open_vocabulary(folder: Path) -> Vocabulary:
@@ -82,7 +87,7 @@ def open_vocabulary(folder: Path) -> Vocabulary:
         raise UserError(f"{path} holds special tokens alone: train it on text")
     digest = hashlib.sha256(content).hexdigest()
     begins = word_beginnings(tokens, size)
-    return Vocabulary(faster(folder, encode), size, special_ids, special, ordinary, begins, digest)
+    return Vocabulary(folder, faster(folder, encode), size, special_ids, special, ordinary, begins, digest)
 
 
 def word_beginnings(tokens: Mapping[str, int], size: int) -> NDArray[np.bool_]:

@@ -64,9 +64,7 @@ class Checkpoints:
             "order_version": ORDER_VERSION,
             "config": self.config.as_dict(),
         }
-        encoder = huggingface_config(
-            stepper.parallel.joint.model.config, self.data.vocabulary.special_ids
-        )
+        encoder = huggingface_config(stepper.parallel.joint.model.config, self.data.vocabulary.special_ids)
         with processes.together():
             if processes.rank == 0:
                 check_finite(tensors)
@@ -113,7 +111,9 @@ def load_weights(module: torch.nn.Module, weights: dict[str, Tensor]) -> None:
                 "take another --output"
             )
         given = weights[name].to(value.device, value.dtype)
-        value.copy_(distribute_tensor(given, value.device_mesh, value.placements) if isinstance(value, DTensor) else given)
+        value.copy_(
+            distribute_tensor(given, value.device_mesh, value.placements) if isinstance(value, DTensor) else given
+        )
 
 
 def _outer(name: str) -> str:

@@ -27,7 +27,8 @@ from train.data.vocabulary import Vocabulary, open_vocabulary
 from train.loop.checkpoint import newest, read_state
 from train.loop.distributed import Processes
 from train.loop.files import write_text
-from train.objectives.masking import MaskLabeller
+from train.objectives.masking import MaskLabeller, Share
+from train.optim.schedule import Schedule
 
 LIBRARIES = ("torch", "numpy", "tokenizers", "pyarrow", "safetensors")
 VALIDATED = "mlm"  # what a run is validated by, whatever it is trained on
@@ -138,7 +139,7 @@ def _plan(
 def _validation(config: PretrainConfig, shards: Shards, vocabulary: Vocabulary, tokens: Tokens) -> Validation:
     settings = config.data
     share = settings.eval_mlm_probability
-    labeller = MaskLabeller(vocabulary, len(shards.languages), Constant(share), share)
+    labeller = MaskLabeller(vocabulary, len(shards.languages), Share(Schedule.parse(str(share)), 1), share)
     collate = Collator({VALIDATED: labeller}, vocabulary, len(shards.languages), settings.validation_seed)
     return validation(
         collate,
@@ -149,14 +150,6 @@ def _validation(config: PretrainConfig, shards: Shards, vocabulary: Vocabulary, 
         micro_batch_tokens=settings.micro_batch_tokens // (settings.global_batch_tokens // settings.streams)
         * (settings.global_batch_tokens // settings.streams),
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Constant:
-    value: float
-
-    def __call__(self, step: int) -> float:
-        return self.value
 
 
 def _saved(

@@ -53,9 +53,7 @@ class Stepper:
             momentum=optim.momentum,
         )
         self.ema = EMA(self.parallel.joint, optim.ema_decay) if optim.ema_decay else None
-        self.batches = DeviceBatches(
-            processes.device, dtype, config.model.local_attention, config.data.max_seq_len
-        )
+        self.batches = DeviceBatches(processes.device, dtype, config.model.local_attention, config.data.max_seq_len)
         self.skipped = torch.zeros((), dtype=torch.double, device=processes.device)
         self.in_a_row = torch.zeros_like(self.skipped)
 

@@ -9,9 +9,21 @@ from numpy.typing import NDArray
 from train.data.batches import FEWEST_TOKENS, Labels, Sequences
 from train.data.hashing import GAMMA, U64, mix64, unit
 from train.data.vocabulary import Vocabulary
+from train.optim.schedule import Schedule
 
 MASKED, REPLACED = 0.8, 0.1  # of the chosen tokens; the rest stay as they are
 NOTHING = -1  # the label of a target that fills a batch up
+
+
+@dataclass(frozen=True)
+class Share:
+    """mlm_probability in each step of a run of `steps`."""
+
+    schedule: Schedule
+    steps: int
+
+    def __call__(self, step: int) -> float:
+        return self.schedule(step, self.steps)
 
 
 @dataclass(frozen=True)

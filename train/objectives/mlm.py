@@ -1,7 +1,6 @@
 """Masked language modelling (Devlin et al. 2019, arXiv 1810.04805)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,20 +9,9 @@ from train.config.tables import MaskedLanguageModelConfig
 from train.data.vocabulary import Vocabulary
 from train.model.cross_entropy import masked_cross_entropy
 from train.model.heads import MaskedLanguageModel
-from train.objectives.masking import MaskLabeller
+from train.objectives.masking import MaskLabeller, Share
 from train.objectives.objective import SUMS
 from train.optim.schedule import Schedule
-
-
-@dataclass(frozen=True)
-class Share:
-    """mlm_probability in a step; can be given to another process."""
-
-    schedule: Schedule
-    steps: int
-
-    def __call__(self, step: int) -> float:
-        return self.schedule(step, self.steps)
 
 
 class MaskedLanguageModelling:

@@ -4,90 +4,23 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.mixture.allotment import Phase
 from schemas.errors import UserError
-from train.config import PretrainConfig, load_config
+from train.data.blocks import blocks_of
 from train.data.mixture import read_mixture
 from train.data.shards import open_shards
-from train.data.tokens import open_tokens, tokenize
+from train.data.token_cache import TokenBlock, TokenCache
+from train.data.tokenising import Tokens
 from train.data.vocabulary import open_vocabulary
-
-PATHS = ["--shards", "s", "--tokenizer", "t", "--output", "o"]
 
 
 def put(path: Path, **columns: list[object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns), path)
-
-
-def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
-    file = tmp_path / "run.toml"
-    file.write_text("[pretrain]\nsteps = 7\nseed = 5\n[vocab]\nsize = 1\n", encoding="utf-8")
-    config = load_config([*PATHS, "--config", str(file), "--seed", "6", "--micro-batch-tokens=65536"])
-    assert (config.steps, config.seed, config.micro_batch_tokens, config.max_seq_len) == (7, 6, 65536, 1024)
-    assert config.cache == Path("o/tokens")
-
-
-def test_every_field_is_a_flag() -> None:
-    values = PretrainConfig(shards=Path("s"), tokenizer=Path("t"), output=Path("o"), token_cache=Path("c"))
-    flags = [part for name, value in values.model_dump().items() for part in (f"--{name}", str(value))]
-    assert load_config(flags) == values
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--step", "5"], "unknown argument --step: did you mean --steps?"),
-        (["--learning-rte=1"], "unknown argument --learning-rte=1: did you mean --learning_rate?"),
-        (["--xyzzy", "5"], "unknown argument --xyzzy: see --help"),
-        (["--steps", "0"], "steps = '0': input should be greater than or equal to 1; change --steps"),
-        (["--steps", "many"], "steps = 'many': .*integer"),
-        (["--steps"], "expected one argument"),
-        (["--mlm_probability", "1.5"], "mlm_probability = '1.5'.*less than 1"),
-        (["--device", "tpu"], "device = 'tpu'.*'auto', 'cpu' or 'cuda'"),
-        (["--hidden_size", "100"], "hidden_size = 100 is no multiple of 8 \\* num_attention_heads = 48"),
-        (["--global_batch_tokens", "100000"], "take 99984 or 100008 tokens"),
-        (["--max_seq_len", "20000"], "is less than max_seq_len = 20000"),
-        (["--micro_batch_tokens", "1024"], "micro_batch_tokens = 1024 is less than .* = 16384"),
-        (["--warmup_ratio", "0.6", "--decay_ratio", "0.6"], "more than 1"),
-        (["--config", "nowhere.toml"], "nowhere.toml: No such file"),
-    ],
-)
-def test_bad_settings_are_named(flags: list[str], message: str) -> None:
-    with pytest.raises(UserError, match=message) as error:
-        load_config([*PATHS, *flags])
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[pretrain]\nhiden_size = 8\n", "unknown key hiden_size under .pretrain. .*: did you mean hidden_size?"),
-        ("[pretrain\n", "is no TOML"),
-        ("pretrain = 3\n", "pretrain is no table"),
-        ("[pretrain]\nsteps = 'x'\n", "steps = 'x'"),
-    ],
-)
-def test_bad_files_are_named(tmp_path: Path, text: str, message: str) -> None:
-    file = tmp_path / "run.toml"
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=message):
-        load_config([*PATHS, "--config", str(file)])
-
-
-def test_a_missing_path_is_named() -> None:
-    with pytest.raises(UserError, match="shards is not set: give --shards"):
-        load_config([])
-
-
-def test_the_demo_config_is_one() -> None:
-    demo = Path(__file__).resolve().parents[2] / "train" / "configs" / "demo.toml"
-    assert load_config([*PATHS, "--config", str(demo)]).steps == 50
 
 
 def test_shards_that_are_none(tmp_path: Path) -> None:
@@ -229,28 +162,30 @@ def test_the_model_file_gives_the_same_ids_faster(tmp_path: Path, corpus) -> Non
         assert open_vocabulary(tmp_path / "other").encode.__module__ == "train.data.vocabulary"
 
 
+def blocks(root: Path, tokenizer: Path) -> list[TokenBlock]:
+    """All of the English training split."""
+    cache = TokenCache(root / "cache", open_vocabulary(tokenizer))
+    there = blocks_of(open_shards(root).files, "eng_Latn", "train")
+    tokens = Tokens(cache, tokenizer, 0)
+    return [tokens(there.block(number)) for number in range(len(there))]
+
+
 def test_odd_rows_are_no_error(tmp_path: Path, corpus) -> None:
-    vocabulary = open_vocabulary(corpus.tokenizer)
     file = tmp_path / "data" / "eng_Latn" / "train-00000-of-00002.parquet"
     put(file, id=["a", "b", "c"], text=["bread", None, ""])
     empty = pa.table({"id": pa.array([], pa.string()), "text": pa.array([], pa.string())})
     pq.write_table(empty, file.with_name("train-00001-of-00002.parquet"))
-    shards = open_shards(tmp_path)
-    assert [tokens > 0 for _, tokens in tokenize(tmp_path / "cache", shards.files, vocabulary)] == [True, False]
-    table = open_tokens(tmp_path / "cache", shards.files, "train", shards.languages, vocabulary)
-    assert table.tokens[0] > 0 and table.tokens[1:].tolist() == [0, 0]
+    found = blocks(tmp_path, corpus.tokenizer)
+    assert sum(map(len, (block.tokens for block in found))) == 3
+    assert found[0].tokens[0] > 0 and found[0].tokens[1:].tolist() == [0, 0]
+    assert found[0].characters == 5
 
 
 def test_weights_are_the_shard_s_and_1_where_it_has_none(tmp_path: Path, corpus) -> None:
-    vocabulary = open_vocabulary(corpus.tokenizer)
     file = tmp_path / "data" / "eng_Latn" / "train-00000-of-00002.parquet"
     put(file, id=["a", "b"], text=["bread", "rain"], weight=[0.25, 2.0])
     put(file.with_name("train-00001-of-00002.parquet"), id=["c"], text=["light"])
-    shards = open_shards(tmp_path)
-    assert len(list(tokenize(tmp_path / "cache", shards.files, vocabulary))) == 2
-    table = open_tokens(tmp_path / "cache", shards.files, "train", shards.languages, vocabulary)
-    assert table.weight.tolist() == [0.25, 2.0, 1.0] and table.weight.dtype == np.float32
-    assert shards.digest(table.weight) != shards.digest(np.ones(3, np.float32))
+    assert [block.weight.tolist() for block in blocks(tmp_path, corpus.tokenizer)] == [[0.25, 2.0], [1.0]]
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), None])
@@ -260,7 +195,7 @@ def test_a_weight_that_is_none_is_named(tmp_path: Path, corpus, weight: float | 
     with pytest.raises(
         UserError, match=r"train\.parquet has a row of weight (-1\.0|nan), which is no number from 0 up"
     ):
-        list(tokenize(tmp_path / "cache", open_shards(tmp_path).files, open_vocabulary(corpus.tokenizer)))
+        blocks(tmp_path, corpus.tokenizer)
     put(file, id=["a", "b"], text=["x", "y"], weight=["1", "2"])
     with pytest.raises(UserError, match="has string in column weight"):
         open_shards(tmp_path)
@@ -268,21 +203,18 @@ def test_a_weight_that_is_none_is_named(tmp_path: Path, corpus, weight: float | 
 
 def test_a_null_id_is_named(tmp_path: Path, corpus) -> None:
     put(tmp_path / "data" / "eng_Latn" / "train.parquet", id=["a", None], text=["x", "y"])
-    shards = open_shards(tmp_path)
     with pytest.raises(UserError, match="row without id"):
-        list(tokenize(tmp_path / "cache", shards.files, open_vocabulary(corpus.tokenizer)))
+        blocks(tmp_path, corpus.tokenizer)
 
 
 def test_a_changed_shard_is_not_taken_for_the_old_one(tmp_path: Path, corpus) -> None:
     file = tmp_path / "data" / "eng_Latn" / "train.parquet"
-    vocabulary = open_vocabulary(corpus.tokenizer)
-    digests, counts = set(), []
+    identities, ids = set(), []
     for text in ("bread and rain", "stones of light"):
         put(file, id=["a"], text=[text])
-        shards = open_shards(tmp_path)
-        digests.add(shards.digest(np.ones(1, np.float32)))
-        counts.append(len(list(tokenize(tmp_path / "cache", shards.files, vocabulary))))
-    assert len(digests) == 2 and counts == [1, 1]
+        identities.add(open_shards(tmp_path).identity())
+        ids.append(blocks(tmp_path, corpus.tokenizer)[0].ids.tolist())
+    assert len(identities) == 2 and ids[0] != ids[1]
 
 
 def test_a_wordpiece_vocabulary_has_its_roles(tmp_path: Path) -> None:

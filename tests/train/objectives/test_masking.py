@@ -3,11 +3,19 @@
 import numpy as np
 import pytest
 
+from train.data.batches import Sequences
 from train.data.hashing import combine
-from train.data.masking import mask_tokens
-from train.data.vocabulary import Vocabulary, open_vocabulary
+from train.data.vocabulary import Vocabulary, open_vocabulary, word_beginnings
+from train.objectives.masking import NOTHING, MaskLabeller, choose, hide
 
 LENGTHS = np.full(400, 50)
+
+
+def mask_tokens(
+    tokens: np.ndarray, lengths: np.ndarray, keys: np.ndarray, vocabulary: Vocabulary, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    chosen = choose(tokens, lengths, keys, vocabulary, share)
+    return hide(tokens, lengths, keys, vocabulary, chosen), chosen
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +104,70 @@ def test_nothing_at_all(vocabulary: Vocabulary) -> None:
     nothing = np.empty(0, np.int64)
     hidden, chosen = mask_tokens(nothing, nothing, nothing.astype(np.uint64), vocabulary, 0.3)
     assert len(hidden) == len(chosen) == 0
+
+
+def test_a_choice_is_that_of_sorting_by_sequence_and_draw(vocabulary: Vocabulary) -> None:
+    """Sequences of all lengths, against a plain loop."""
+    from train.data.hashing import GAMMA, mix64, unit
+
+    draw = np.random.default_rng(1)
+    lengths = draw.integers(2, 90, 60)
+    tokens = draw.integers(0, 200, lengths.sum())
+    keys = combine(9, np.arange(60))
+    expected, first = [], 0
+    for length, key in zip(lengths.tolist(), keys, strict=True):
+        own = tokens[first : first + length]
+        free = np.flatnonzero(~vocabulary.special[own])
+        count = int(len(free) * 0.3 + unit(mix64(key[None]))[0])
+        order = mix64(key + (2 * free + 1).astype(np.uint64) * GAMMA)
+        expected += sorted((first + free[np.argsort(order)[:count]]).tolist())
+        first += length
+    assert choose(tokens, lengths, keys, vocabulary, 0.3).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("tokens", "beginnings"),
+    [
+        (["\u2581the", "re", "\u2581", "河", "水", "ขนม", "ខ្មែរ", "ー", "ა", "<s>"], [1, 0, 1, 1, 1, 1, 1, 1, 0, 0]),
+        (["the", "##re", "##s", "河", "##水", "##ម"], [1, 0, 0, 1, 1, 1]),
+        (["\u0120the", "re", "\u0120й"], [1, 0, 1]),
+        (["a", "b"], [1, 1]),
+    ],
+)
+def test_which_tokens_begin_a_word(tokens: list[str], beginnings: list[int]) -> None:
+    found = word_beginnings({token: number for number, token in enumerate(tokens)}, len(tokens))
+    assert found.astype(int).tolist() == beginnings
+
+
+def test_whole_words_are_hidden_or_not(vocabulary: Vocabulary) -> None:
+    """Words of one to four tokens: each is chosen whole or not at all, and the share stays about what it was."""
+    begins = np.flatnonzero(vocabulary.begins_word & ~vocabulary.special)
+    goes_on = np.flatnonzero(~vocabulary.begins_word & ~vocabulary.special)
+    draw = np.random.default_rng(3)
+    tokens, words = [], []
+    for number in range(1500):
+        size = int(draw.integers(1, 5))
+        tokens += [int(draw.choice(begins)), *draw.choice(goes_on, size - 1).tolist()]
+        words += [number] * size
+    lengths = np.array([len(tokens) // 30] * 29 + [len(tokens) - 29 * (len(tokens) // 30)])
+    keys = combine(4, np.arange(30))
+    chosen = np.zeros(len(tokens), bool)
+    chosen[choose(np.array(tokens), lengths, keys, vocabulary, 0.3, whole_words=True)] = True
+    assert abs(chosen.mean() - 0.3) < 0.02
+    ends = set(np.cumsum(lengths).tolist())
+    for place in range(1, len(tokens)):
+        if words[place] == words[place - 1] and place not in ends:
+            assert chosen[place] == chosen[place - 1]
+
+
+def test_labels_of_one_shape(vocabulary: Vocabulary, tokens: np.ndarray) -> None:
+    labeller = MaskLabeller(vocabulary, 3, lambda step: 0.3 if step else 0.1, 0.3)
+    sequences = Sequences(tokens, LENGTHS, np.arange(400) % 3, KEYS)
+    few, many = labeller(sequences, 0), labeller(sequences, 1)
+    assert few.units.sum() == len(few.arrays["labels"]) < many.units.sum() == len(many.arrays["labels"])
+    padded = [labeller.pad(labels, 20480) for labels in (few, many)]
+    assert len({len(labels.arrays["places"]) for labels in padded}) == 1
+    for labels, before in zip(padded, (few, many), strict=True):
+        count = len(before.arrays["labels"])
+        assert labels.arrays["labels"][:count].tolist() == before.arrays["labels"].tolist()
+        assert (labels.arrays["labels"][count:] == NOTHING).all() and labels.units is before.units
