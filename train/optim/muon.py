@@ -4,7 +4,7 @@ The update of a matrix is scaled by 0.2 * sqrt(max(rows, columns)), as in Moonli
 2502.16982): its root mean square is then that of a usual AdamW update, and one learning rate serves both.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -55,9 +55,8 @@ class Muon(Rule):
         self.momentum = momentum
         on_cuda = group.parameters[0].device.type == "cuda"
         self.dtype = dtype or (torch.bfloat16 if on_cuda else torch.float32)
-        self.blocks = [
-            next((count for end, count in blocks.items() if name.endswith(end)), 1) for name in group.names
-        ]  # fmt: skip
+        ends = [[count for end, count in blocks.items() if name.endswith(end)] for name in group.names]
+        self.blocks = [counts[0] if counts else 1 for counts in ends]
 
     def update(self, learning_rate: Tensor, found_inf: Tensor) -> None:
         skipped = found_inf != 0
@@ -70,8 +69,8 @@ class Muon(Rule):
             directions = [self._direction(index, skipped) for index in indices]
             stacked = torch.cat([matrix.view(-1, rows, columns) for matrix in directions])
             results = orthogonalise(stacked).split([self.blocks[index] for index in indices])
-            self._apply(zip(indices, results, strict=True), learning_rate * 0.2 * max(rows, columns) ** 0.5,
-                        learning_rate, skipped)  # fmt: skip
+            for index, result in zip(indices, results, strict=True):
+                self._apply(index, result, learning_rate, 0.2 * max(rows, columns) ** 0.5, skipped)
 
     def _direction(self, index: int, skipped: Tensor) -> Tensor:
         """Advances the momentum; the whole matrix [rows, columns] that it and the gradient point along."""
@@ -80,12 +79,9 @@ class Muon(Rule):
         momentum.copy_(torch.where(skipped, momentum, advanced))
         return whole(gradient.lerp(advanced, self.momentum).to(self.dtype), self.group.parameters[index])
 
-    def _apply(
-        self, updates: Iterable[tuple[int, Tensor]], rate: Tensor, learning_rate: Tensor, skipped: Tensor
-    ) -> None:
-        keep = 1 - learning_rate * self.group.weight_decay
-        for index, update in updates:
-            parameter = self.group.parameters[index]
-            part = local(parameter)
-            change = part_of(update.reshape(parameter.shape), parameter).to(part.dtype)
-            part.copy_(torch.where(skipped, part, part * keep - change * rate))
+    def _apply(self, index: int, result: Tensor, learning_rate: Tensor, scale: float, skipped: Tensor) -> None:
+        parameter = self.group.parameters[index]
+        part = local(parameter)
+        change = part_of(result.reshape(parameter.shape), parameter).to(part.dtype)
+        decayed = part * (1 - learning_rate * self.group.weight_decay)
+        part.copy_(torch.where(skipped, part, decayed - change * (learning_rate * scale)))

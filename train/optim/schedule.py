@@ -2,7 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
+
+import numpy as np
 
 from schemas.errors import UserError
 
@@ -26,51 +29,42 @@ class Schedule:
 
         Raises UserError for anything else, for points that do not rise, and for steps among shares (0 is both).
         """
-        points = []
-        units = set()
+        if ":" not in text:
+            return cls(((0.0, _number(text, text)),))
+        points, units = [], set()
         for part in text.split(","):
-            position, colon, value = part.strip().rpartition(":")
-            if not colon:
-                position = "0"
-            share = position.strip().endswith("%")
-            place = _number(position.strip().removesuffix("%"), part, text) / (100 if share else 1)
+            position, _, value = (piece.strip() for piece in part.partition(":"))
+            share = position.endswith("%")
+            place = _number(position.removesuffix("%"), text) / (100 if share else 1)
             if not 0 <= place <= (1 if share else math.inf):
-                bound = "from 0% to 100%" if share else "0 or more"
-                raise UserError(f"schedule {text!r}: the position {position.strip()} must be {bound}")
+                raise UserError(
+                    f"schedule {text!r}: position {position} must be {'0% to 100%' if share else '0 or more'}"
+                )
             if place:
                 units.add(share)
-            points.append((place, _number(value, part, text)))
-        if len(points) > 1 and not all(":" in part for part in text.split(",")):
-            raise UserError(f"schedule {text!r}: write each of several points as position:value, such as 0:1,1000:0.1")
+            points.append((place, _number(value, text)))
         if len(units) > 1:
-            raise UserError(f"schedule {text!r} mixes steps with shares of the run: write all its positions in one way")
-        if any(after <= before for (before, _), (after, _) in zip(points, points[1:], strict=False)):
-            raise UserError(f"schedule {text!r}: its positions must rise from point to point: put them in order")
+            raise UserError(f"schedule {text!r} mixes steps with shares of the run: write all positions in one way")
+        if any(after <= before for (before, _), (after, _) in pairwise(points)):
+            raise UserError(f"schedule {text!r}: positions must rise from point to point: put the points in order")
         return cls(tuple(points), units == {True})
 
     def __call__(self, step: int, steps: int) -> float:
         """Value at the step with this number, from 0, of a run of `steps`."""
-        place = step / steps if self.shares else step
-        (left, before), (last, final) = self.points[0], self.points[-1]
-        if place >= last:
-            return final
-        for right, after in self.points:
-            if place < right:
-                # At the first point both ends are the same, and so is the value before it.
-                return before + (after - before) * (place - left) / (right - left) if right > left else before
-            left, before = right, after
-        return final
+        positions, values = zip(*self.points, strict=True)
+        return float(np.interp(step / steps if self.shares else step, positions, values))
 
 
-def _number(digits: str, part: str, text: str) -> float:
+def _number(digits: str, text: str) -> float:
     try:
         number = float(digits)
     except ValueError:
         number = math.nan
     if math.isfinite(number):
         return number
-    place = f"{part.strip()!r} of schedule {text!r}" if part != text else f"schedule {text!r}"
-    raise UserError(f"{place} is no number: write a number such as 0.3, or points such as 0:1,1000:0.1")
+    raise UserError(
+        f"schedule {text!r}: {digits!r} is no number: write a number such as 0.3, or points such as 0:1,1000:0.1"
+    )
 
 
 def learning_rate(
