@@ -150,9 +150,11 @@ class Encoder(nn.Module):
 
 @torch.no_grad()
 def initialize(module: nn.Module, config: EncoderShape) -> None:
-    """Truncated normal weights, as ModernBERT's own start and BERT's; draws from torch's default generator."""
+    """Truncated normal matrices and no biases, as ModernBERT and BERT start; draws from torch's default generator."""
     for name, parameter in module.named_parameters():
         if parameter.ndim == 2:
             std = config.std(out=name.endswith(("Wo.weight", "dense.weight")))
             bound = config.initializer_cutoff_factor * std
             nn.init.trunc_normal_(parameter, 0.0, std, -bound, bound)
+        elif name.endswith("bias"):
+            parameter.zero_()
