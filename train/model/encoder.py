@@ -5,19 +5,18 @@ Parameters carry the names of transformers' `ModernBertModel`, so that a state d
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from schemas.errors import UserError
 from train.model.attention import AttentionLayout, packed_attention
-
-VOCAB_MULTIPLE = 64  # rows of the embedding matrix come in multiples that tensor cores like
+from train.model.shape import EncoderShape
 
 
 @dataclass(frozen=True)
-class EncoderConfig:
+class EncoderConfig(EncoderShape):
     """Shape of the encoder; names and meanings are those of transformers' `ModernBertConfig`.
 
     Raises UserError where the sizes do not fit together.
@@ -29,34 +28,26 @@ class EncoderConfig:
     num_hidden_layers: int = 6
     num_attention_heads: int = 6
     max_position_embeddings: int = 1024
+    norm_eps: float = 1e-5
+    initializer_range: float = 0.02
+    initializer_cutoff_factor: float = 2.0
     global_attn_every_n_layers: int = 3
     local_attention: int = 128
     global_rope_theta: float = 160_000.0
     local_rope_theta: float = 10_000.0
-    norm_eps: float = 1e-5
-    initializer_range: float = 0.02
-    initializer_cutoff_factor: float = 2.0
 
-    def __post_init__(self) -> None:
-        if self.hidden_size % self.num_attention_heads or self.head_dim % 2:
-            raise UserError(
-                f"hidden_size = {self.hidden_size} does not divide into num_attention_heads = "
-                f"{self.num_attention_heads} heads of even size: change one of them"
-            )
+    feed_forward_matrices: ClassVar[int] = 3  # one more for the gate
+    biases: ClassVar[bool] = False
 
     @property
-    def head_dim(self) -> int:
-        return self.hidden_size // self.num_attention_heads
-
-    @property
-    def padded_vocab_size(self) -> int:
-        return -(-self.vocab_size // VOCAB_MULTIPLE) * VOCAB_MULTIPLE
+    def layout(self) -> str:
+        return "modernbert"
 
     def is_local(self, layer: int) -> bool:
         return layer % self.global_attn_every_n_layers != 0
 
     def std(self, out: bool = False) -> float:
-        """Standard deviation at the start; a matrix that writes into the residual stream is scaled by its depth."""
+        """A matrix that writes into the residual stream is scaled by the depth."""
         return self.initializer_range / ((2.0 * self.num_hidden_layers) ** 0.5 if out else 1.0)
 
 
@@ -144,6 +135,11 @@ class Encoder(nn.Module):
             self.register_buffer(name, table, persistent=False)
         initialize(self, config)
 
+    @property
+    def token_embeddings(self) -> Tensor:
+        """[padded vocabulary, hidden_size]."""
+        return self.embeddings.tok_embeddings.weight
+
     def forward(self, input_ids: Tensor, positions: Tensor, layout: AttentionLayout) -> Tensor:
         hidden = self.embeddings(input_ids)
         rotary = (self.rotary_global[:, positions], self.rotary_local[:, positions])
@@ -153,10 +149,12 @@ class Encoder(nn.Module):
 
 
 @torch.no_grad()
-def initialize(module: nn.Module, config: EncoderConfig) -> None:
-    """Truncated normal weights, as ModernBERT's own start; draws from torch's default generator."""
+def initialize(module: nn.Module, config: EncoderShape) -> None:
+    """Truncated normal matrices and no biases, as ModernBERT and BERT start; draws from torch's default generator."""
     for name, parameter in module.named_parameters():
         if parameter.ndim == 2:
             std = config.std(out=name.endswith(("Wo.weight", "dense.weight")))
             bound = config.initializer_cutoff_factor * std
             nn.init.trunc_normal_(parameter, 0.0, std, -bound, bound)
+        elif name.endswith("bias"):
+            parameter.zero_()

@@ -5,14 +5,16 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, pad
 
 from train.model.attention import AttentionLayout
+from train.model.bert import BertConfig, BertEncoder
 from train.model.encoder import Encoder, EncoderConfig, initialize
+from train.model.shape import EncoderShape
 
 
 class PredictionHead(nn.Module):
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderShape) -> None:
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=False)
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size, bias=config.biases)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=config.biases)
         initialize(self, config)
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -28,12 +30,14 @@ class DecoderBias(nn.Module):
 
 
 class MaskedLanguageModel(nn.Module):
-    """Encoder, prediction head, tied decoder. Parameter names are those of `ModernBertForMaskedLM`."""
+    """Encoder of either kind, prediction head, tied decoder. Parameter names are those of `ModernBertForMaskedLM`; of
+    BERT's encoder, under `model.`, those of `BertModel`.
+    """
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig | BertConfig) -> None:
         super().__init__()
         self.config = config
-        self.model = Encoder(config)
+        self.model: Encoder | BertEncoder = BertEncoder(config) if isinstance(config, BertConfig) else Encoder(config)
         self.head = PredictionHead(config)
         self.decoder = DecoderBias(config.vocab_size)
 
@@ -45,4 +49,4 @@ class MaskedLanguageModel(nn.Module):
         hidden = self.head(self.model(input_ids, positions, layout).index_select(0, targets))
         spare = self.config.padded_vocab_size - self.config.vocab_size
         bias = pad(self.decoder.bias, (0, spare), value=float("-inf"))
-        return linear(hidden, self.model.embeddings.tok_embeddings.weight, bias)
+        return linear(hidden, self.model.token_embeddings, bias)

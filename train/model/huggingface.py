@@ -1,105 +1,165 @@
-"""The encoder as a folder that `transformers.AutoModelForMaskedLM.from_pretrained` opens, and back.
+"""Encoders as folders: ours and transformers' are opened, and written so that transformers opens them.
 
-The folder is written without transformers: config.json, model.safetensors and the tokenizer's own files.
+A folder is config.json, model.safetensors, the tokenizer's own files, and lineage.json, which says what the weights
+come from. transformers itself is not needed.
 """
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.functional import pad
 
 from schemas.errors import UserError
-from train.model.encoder import EncoderConfig
+from train.model.bert import BertConfig, BertEncoder
+from train.model.config_json import huggingface_config, position_offset, read_config
+from train.model.encoder import Encoder, EncoderConfig
 from train.model.heads import MaskedLanguageModel
+from train.model.weight_files import NAMES, check_tensors, read_metadata, read_weights, to_ours, to_theirs
 
-EMBEDDING = "model.embeddings.tok_embeddings.weight"
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-SHARED_KEYS = (
-    "vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "max_position_embeddings",
-    "global_attn_every_n_layers",
-    "local_attention",
-    "global_rope_theta",
-    "local_rope_theta",
-    "norm_eps",
-    "initializer_range",
-    "initializer_cutoff_factor",
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "spm.model",
+    "sentencepiece.bpe.model",
+    "vocab.txt",
 )
+POSITIONS = "model.embeddings.position_embeddings.weight"
+CHECKPOINT_CONFIG = "encoder.json"
 
 
-def huggingface_config(config: EncoderConfig, special_ids: dict[str, int]) -> dict[str, Any]:
-    """config.json of `ModernBertForMaskedLM`. `special_ids`: ids of pad, bos, eos and mask.
+@dataclass(frozen=True)
+class LoadedEncoder:
+    """What a folder holds. language_model: on the CPU, in float32; its head is at its start unless `has_head`.
 
-    Layer kinds and rotary bases appear both as transformers 5 names them and as 4.48 did.
+    lineage: what the weights come from, None where the folder does not say.
     """
-    kinds = ["sliding_attention" if config.is_local(layer) else "full_attention"
-             for layer in range(config.num_hidden_layers)]  # fmt: skip
-    return {
-        "architectures": ["ModernBertForMaskedLM"],
-        "model_type": "modernbert",
-        "dtype": "float32",
-        **{key: getattr(config, key) for key in SHARED_KEYS},
-        "layer_types": kinds,
-        "rope_parameters": {
-            "full_attention": {"rope_type": "default", "rope_theta": config.global_rope_theta},
-            "sliding_attention": {"rope_type": "default", "rope_theta": config.local_rope_theta},
-        },
-        "hidden_activation": "gelu",
-        "classifier_activation": "gelu",
-        "attention_bias": False,
-        "mlp_bias": False,
-        "norm_bias": False,
-        "classifier_bias": False,
-        "decoder_bias": True,
-        "attention_dropout": 0.0,
-        "embedding_dropout": 0.0,
-        "mlp_dropout": 0.0,
-        "tie_word_embeddings": True,
-        "pad_token_id": special_ids["pad"],
-        "bos_token_id": special_ids["bos"],
-        "cls_token_id": special_ids["bos"],
-        "eos_token_id": special_ids["eos"],
-        "sep_token_id": special_ids["eos"],
-        "mask_token_id": special_ids["mask"],
-    }
+
+    language_model: MaskedLanguageModel
+    has_head: bool
+    lineage: dict[str, Any] | None
+
+    @property
+    def encoder(self) -> Encoder | BertEncoder:
+        return self.language_model.model
+
+    @property
+    def head(self) -> MaskedLanguageModel | None:
+        """The encoder and its trained head in one; None where the folder has no head."""
+        return self.language_model if self.has_head else None
+
+    @property
+    def config(self) -> EncoderConfig | BertConfig:
+        return self.language_model.config
+
+    @property
+    def layout(self) -> str:
+        """ "modernbert", "bert" or "xlm-roberta"."""
+        return self.config.layout
 
 
 def save_pretrained(
-    model: MaskedLanguageModel, special_ids: dict[str, int], tokenizer: Path, folder: Path
-) -> None:  # fmt: skip
-    """Writes `folder`, which must not exist yet; the rows that pad the vocabulary stay behind."""
+    model: MaskedLanguageModel,
+    special_ids: dict[str, int],
+    tokenizer: Path,
+    folder: Path,
+    lineage: dict[str, Any] | None = None,
+) -> None:
+    """Writes `folder`, which must not exist yet; the rows that pad the vocabulary stay behind.
+
+    `special_ids`: ids of pad, bos, eos and mask. `lineage`, as JSON, goes into a file and into the weights' metadata.
+    """
     folder.mkdir(parents=True)
-    weights = {name: value.detach().float().cpu().contiguous() for name, value in model.state_dict().items()}
-    weights[EMBEDDING] = weights[EMBEDDING][: model.config.vocab_size].clone()
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    text = json.dumps(huggingface_config(model.config, special_ids), indent=2) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
+    config, names = model.config, NAMES[model.config.layout]
+    weights = {name: value.detach().float().cpu() for name, value in model.state_dict().items()}
+    embeddings = f"model.{names.embeddings}"
+    weights[embeddings] = weights[embeddings][: config.vocab_size]
+    if POSITIONS in weights:
+        weights[POSITIONS] = pad(weights[POSITIONS], (0, 0, position_offset(config, special_ids["pad"]), 0))
+    metadata = {"format": "pt"} | ({"lineage": json.dumps(lineage)} if lineage is not None else {})
+    tensors = {name: value.clone(memory_format=torch.contiguous_format)
+               for name, value in to_theirs(weights, config.layout).items()}  # fmt: skip
+    save_file(tensors, folder / "model.safetensors", metadata=metadata)
+    _write_json(folder / "config.json", huggingface_config(config, special_ids))
+    if lineage is not None:
+        _write_json(folder / "lineage.json", lineage)
     for name in TOKENIZER_FILES:
         if (tokenizer / name).is_file():
             shutil.copyfile(tokenizer / name, folder / name)
 
 
+def write_checkpoint_config(
+    folder: Path, config: EncoderConfig | BertConfig, special_ids: dict[str, int], lineage: dict[str, Any] | None = None
+) -> None:
+    """Writes what `load_encoder` needs beside a checkpoint's model.safetensors: encoder.json, and lineage.json."""
+    _write_json(folder / CHECKPOINT_CONFIG, huggingface_config(config, special_ids))
+    if lineage is not None:
+        _write_json(folder / "lineage.json", lineage)
+
+
+def load_encoder(folder: Path) -> LoadedEncoder:
+    """Opens a checkpoint of ours (`checkpoints/step-*`), an export, or a folder of transformers: ModernBERT, BERT or
+    XLM-RoBERTa, with or without its masked-language-model head. Other heads are left behind.
+
+    UserError where there is no such folder, where it holds another architecture or asks for what our layers do not do,
+    and where tensors are missing, of another shape, more than the encoder has, or not finite.
+    """
+    ours = (folder / CHECKPOINT_CONFIG).is_file()
+    path = folder / (CHECKPOINT_CONFIG if ours else "config.json")
+    if not path.is_file():
+        raise UserError(
+            f"{folder} is no exported model: it has no config.json; point to a folder `export` or "
+            "`checkpoints/step-*` of a run, or to a model of transformers on this disk"
+        )
+    config, offset = read_config(path)
+    weights = read_weights(folder)
+    if not ours:
+        weights = to_ours(weights, config.layout, folder)
+    # The weights of a start are drawn and thrown away: nobody's random numbers should hang on that.
+    with torch.random.fork_rng(devices=[]):
+        model = MaskedLanguageModel(config)
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    embeddings = f"model.{NAMES[config.layout].embeddings}"
+    if not ours:
+        shapes[embeddings] = torch.Size((config.vocab_size, config.hidden_size))
+        if POSITIONS in shapes:
+            shapes[POSITIONS] = torch.Size((config.max_position_embeddings + offset, config.hidden_size))
+    has_head = any(not name.startswith("model.") for name in weights)
+    expected = {name: shape for name, shape in shapes.items() if has_head or name.startswith("model.")}
+    check_tensors(weights, expected, folder)
+    weights = {name: weights[name] for name in expected}
+    if not ours:
+        weights[embeddings] = pad(weights[embeddings], (0, 0, 0, config.padded_vocab_size - config.vocab_size))
+        if POSITIONS in weights:
+            weights[POSITIONS] = weights[POSITIONS][offset:]
+    model.load_state_dict(weights, strict=has_head)
+    return LoadedEncoder(model, has_head, _lineage(folder))
+
+
 def from_pretrained(folder: Path) -> MaskedLanguageModel:
-    """The model of a folder that `save_pretrained` wrote. UserError for a folder that is none."""
-    try:
-        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        weights = load_file(folder / "model.safetensors")
-    except OSError as error:
-        raise UserError(f"{folder} is no exported model: {error}; point to the folder `export` of a run") from None
-    missing = [key for key in SHARED_KEYS if key not in settings]
-    if settings.get("model_type") != "modernbert" or missing:
-        lacking = ", ".join(missing) or "model_type modernbert"
-        raise UserError(f"{folder}/config.json lacks {lacking}: point to the folder `export` of a run")
-    config = EncoderConfig(**{key: settings[key] for key in SHARED_KEYS})
-    model = MaskedLanguageModel(config)
-    rows = weights[EMBEDDING]
-    weights[EMBEDDING] = torch.cat((rows, rows.new_zeros(config.padded_vocab_size - len(rows), rows.shape[1])))
-    model.load_state_dict(weights)
-    return model
+    """The masked language model of a folder that `load_encoder` opens. UserError where it has no head."""
+    head = load_encoder(folder).head
+    if head is None:
+        raise UserError(f"{folder} has no masked-language-model head: take the model that has one")
+    return head
+
+
+def _lineage(folder: Path) -> dict[str, Any] | None:
+    path = folder / "lineage.json"
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+    else:
+        text = read_metadata(folder / "model.safetensors").get("lineage", "null")
+    lineage = json.loads(text)
+    assert lineage is None or isinstance(lineage, dict)
+    return lineage
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,142 @@
+"""The encoder of BERT (Devlin et al. 2019, arXiv 1810.04805) and XLM-RoBERTa (Conneau et al. 2020, arXiv 1911.02116)
+over packed sequences.
+
+Learned absolute positions, LayerNorm behind each block, biases, a feed-forward block without gate, and each layer sees
+the whole sequence. Parameters carry the names of transformers' `BertModel` and `XLMRobertaModel`, which are the same.
+There is no dropout, as in ModernBERT.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from train.model.attention import AttentionLayout, packed_attention
+from train.model.encoder import initialize
+from train.model.shape import EncoderShape
+
+
+@dataclass(frozen=True)
+class BertConfig(EncoderShape):
+    """Shape of the encoder; names are those of transformers' `BertConfig`, but for norm_eps, its layer_norm_eps.
+
+    max_position_embeddings counts tokens in both kinds: the rows that XLM-RoBERTa's table keeps for padding are none
+    of ours. The shares of dropout are not used here; they pass into exports for those who fine-tune them.
+
+    Raises UserError where the sizes do not fit together.
+    """
+
+    vocab_size: int
+    hidden_size: int = 768
+    intermediate_size: int = 3072
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    max_position_embeddings: int = 512
+    norm_eps: float = 1e-12
+    initializer_range: float = 0.02
+    initializer_cutoff_factor: float = 2.0
+    type_vocab_size: int = 2
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    kind: Literal["bert", "xlm-roberta"] = "bert"
+
+    feed_forward_matrices: ClassVar[int] = 2
+    biases: ClassVar[bool] = True
+
+    @property
+    def layout(self) -> str:
+        return self.kind
+
+
+class Embeddings(nn.Module):
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(config.padded_vocab_size, config.hidden_size)
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps)
+
+    def forward(self, input_ids: Tensor, positions: Tensor) -> Tensor:
+        """All tokens are of the first segment."""
+        token_type = self.token_type_embeddings.weight[0]
+        return self.LayerNorm(self.word_embeddings(input_ids) + token_type + self.position_embeddings(positions))
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.num_attention_heads, config.head_dim
+        self.query, self.key, self.value = (nn.Linear(config.hidden_size, config.hidden_size) for _ in range(3))
+
+    def forward(self, hidden: Tensor, layout: AttentionLayout) -> Tensor:
+        query, key, value = (
+            project(hidden).view(-1, self.heads, self.head_dim) for project in (self.query, self.key, self.value)
+        )
+        return packed_attention(query, key, value, layout, local=False).flatten(1)
+
+
+class Intermediate(nn.Module):
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return gelu(self.dense(hidden))
+
+
+class Output(nn.Module):
+    """The end of a block: into the residual stream, and the norm over the sum."""
+
+    def __init__(self, config: BertConfig, width: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps)
+
+    def forward(self, inner: Tensor, hidden: Tensor) -> Tensor:
+        return self.LayerNorm(self.dense(inner) + hidden)
+
+
+class Layer(nn.Module):
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.attention = nn.ModuleDict({"self": SelfAttention(config), "output": Output(config, config.hidden_size)})
+        self.intermediate = Intermediate(config)
+        self.output = Output(config, config.intermediate_size)
+
+    def forward(self, hidden: Tensor, layout: AttentionLayout) -> Tensor:
+        hidden = self.attention["output"](self.attention["self"](hidden, layout), hidden)
+        return self.output(self.intermediate(hidden), hidden)
+
+
+class BertEncoder(nn.Module):
+    """Token ids to contextual vectors: input_ids and positions [T], packed as `layout` says, to [T, hidden_size].
+
+    Positions count from 0 in each sequence, for XLM-RoBERTa too.
+    """
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embeddings = Embeddings(config)
+        layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
+        self.encoder = nn.ModuleDict({"layer": layers})
+        initialize(self, config)
+
+    @property
+    def token_embeddings(self) -> Tensor:
+        """[padded vocabulary, hidden_size]."""
+        return self.embeddings.word_embeddings.weight
+
+    def forward(self, input_ids: Tensor, positions: Tensor, layout: AttentionLayout) -> Tensor:
+        hidden = self.embeddings(input_ids, positions)
+        for block in self.layers:
+            hidden = block(hidden, layout)
+        return hidden
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The blocks, under the name that they have in the other encoder."""
+        layers = self.encoder["layer"]
+        assert isinstance(layers, nn.ModuleList)
+        return layers
