@@ -33,6 +33,7 @@ def figures(runs: Sequence[Run]) -> list[Row]:
     def row(title: str, values: Sequence[float | None], write: Write, sign: int) -> Row:
         return _row(names, title, values, write, sign)
 
+    shared = shared_validation(runs)
     rows = [
         row("steps", [run.steps[-1]["step"] for run in runs], count, 0),
         row("tokens", [run.last("tokens") for run in runs], count, 0),
@@ -45,7 +46,16 @@ def figures(runs: Sequence[Run]) -> list[Row]:
         row("seconds of training", [run.last("seconds") for run in runs], count, 0),
         row("skipped steps", [run.last("skipped_steps") for run in runs], count, -1),
     ]
+    if shared is not None and len({run.validation[-1][0] for run in runs if run.validation}) > 1:
+        losses = [next((loss for step, loss in run.validation if step == shared), None) for run in runs]
+        rows.insert(4, row(f"validation loss at step {count(shared)}", losses, nats, -1))
     return [one for one in rows if any(one.values)]
+
+
+def shared_validation(runs: Sequence[Run]) -> float | None:
+    """The last step at which all runs that have validated did; None where there is none."""
+    steps = [{step for step, _ in run.validation} for run in runs if run.validation]
+    return max(set.intersection(*steps), default=None) if steps else None
 
 
 def _row(names: Sequence[str], title: str, values: Sequence[float | None], write: Write, sign: int) -> Row:
@@ -119,14 +129,19 @@ class LanguageRow(NamedTuple):
 
 
 class Languages(NamedTuple):
-    """groups: (title, columns under it)."""
+    """groups: (title, columns under it). step: of the validations that are compared; None: each run's last."""
 
     groups: list[tuple[str, list[str]]]
     rows: list[LanguageRow]
+    step: float | None
 
 
 def languages(runs: Sequence[Run]) -> Languages:
-    """A row a language, that with most tokens first: losses, epochs, share of tokens and tokens of each run."""
+    """A row a language, that with most tokens first: losses, epochs, share of tokens and tokens of each run.
+
+    Validation: at the last step that all runs have one of, else each run's last.
+    """
+    shared = shared_validation(runs)
     names = [run.name for run in runs]
     groups = [("Validation loss", [*names, *(f"{name} {MINUS} {names[0]}" for name in names[1:]), "better"])]
     kinds: tuple[tuple[str, str, Write], ...] = (
@@ -138,7 +153,7 @@ def languages(runs: Sequence[Run]) -> Languages:
     groups += [(title, names) for title, _, _ in kinds]
     rows = []
     for label in largest(runs):
-        losses = [run.validation_languages.get(label) for run in runs]
+        losses = [run.held_out_at(label, shared) for run in runs]
         row = _row(names, "", losses, nats, -1)
         cells = [Cell(value, text) for value, text in zip(losses, row.values, strict=True)]
         for loss, text in zip(losses[1:], row.differences, strict=True):
@@ -148,7 +163,7 @@ def languages(runs: Sequence[Run]) -> Languages:
             values = [finite(run.languages.get(label), key) for run in runs]
             cells += [Cell(value, write(value)) for value in values]
         rows.append(LanguageRow(label, tag(label), cells))
-    return Languages(groups, rows)
+    return Languages(groups, rows, shared)
 
 
 def balance(table: Languages, runs: Sequence[Run]) -> str:

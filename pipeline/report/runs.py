@@ -42,6 +42,12 @@ class Run:
         """(step, value) of the train lines that have a finite number under that key, or keys one within another."""
         return [(line["step"], value) for line in self.steps if (value := finite(line, *path)) is not None]
 
+    def held_out_at(self, label: str, step: float | None) -> float | None:
+        """Loss of a language in the validation at that step; in the last one, if None is given."""
+        if step is None:
+            return self.validation_languages.get(label)
+        return next((loss for at, loss in reversed(self.held_out.get(label, [])) if at == step), None)
+
     def last(self, *path: str) -> float | None:
         return finite(self.steps[-1], *path) if self.steps else None
 
