@@ -1,9 +1,11 @@
-"""Build ROOT/report.html, one page over what the finished stages and a training run say of themselves.
+"""Build one HTML page over what the finished stages and training runs say of themselves: ROOT/report.html.
 
 python jobs/report.py --root ROOT [--run runs/NAME]
 spark-submit jobs/report.py --root ROOT [--run runs/NAME]
+spark-submit jobs/report.py --run runs/A --run runs/B [--output FILE.html]
 
-Needs no Spark session. --run is the --output of train/pretrain.py.
+Needs no Spark session. --run is the --output of train/pretrain.py; several are compared. Without --root the page has
+the runs alone and lies in the folder of the first.
 """
 
 import sys
@@ -16,10 +18,11 @@ from pipeline.report.page import write_report
 
 def body(argv: Sequence[str] | None) -> None:
     parser = Parser(prog="jobs/report.py", allow_abbrev=False)
-    parser.add_argument("--root", required=True, help="folder of a corpus; the page is ROOT/report.html")
-    parser.add_argument("--run", help="folder of a training run, to be shown too")
+    parser.add_argument("--root", help="folder of a corpus; the page is ROOT/report.html")
+    parser.add_argument("--run", action="append", default=[], help="folder of a training run; several are compared")
+    parser.add_argument("--output", metavar="FILE", help="where the page is to be, in place of ROOT or the first run")
     args = parse(parser, argv)
-    print(f"report   {write_report(args.root, args.run)}", flush=True)
+    print(f"report   {write_report(args.root, args.run, args.output)}", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -64,6 +64,8 @@ def test_spark_jobs(spark: object, demo: Path, line: str, monkeypatch: pytest.Mo
     monkeypatch.chdir(REPOSITORY)
     if "--run demo/run" in line and not (demo / "run").exists():
         train(demo)
+    if "--run demo/other" in line:
+        shutil.copytree(demo / "run", demo / "other")
     words = [_in(demo, word) for word in shlex.split(line)[1:]]
     job = importlib.import_module(words[0].removesuffix(".py").replace("/", "."))
     assert job.main(words[1:]) == 0

@@ -93,14 +93,19 @@ class Curve(NamedTuple):
     y_ticks: list[tuple[float, float]]
 
 
-def curve(lines: Mapping[str, Sequence[Point]], dots: Mapping[str, Sequence[Point]] | None = None) -> Curve | None:
-    """Lines and points over one pair of axes; None without a point. Long lines are averaged to CURVE_POINTS."""
+def curve(
+    lines: Mapping[str, Sequence[Point]], dots: Mapping[str, Sequence[Point]] | None = None, about: int = 5
+) -> Curve | None:
+    """Lines and points over one pair of axes with `about` so many numbers at each; None without a point.
+
+    Long lines are averaged to CURVE_POINTS.
+    """
     thinned = {name: thin(points) for name, points in lines.items() if points}
     marked = {name: list(points) for name, points in (dots or {}).items() if points}
     every = [point for points in (*thinned.values(), *marked.values()) for point in points]
     if not every:
         return None
-    xs, ys = ticks(*_range([x for x, _ in every]), 5), ticks(*_range([y for _, y in every]), 5)
+    xs, ys = (ticks(*_range([point[axis] for point in every]), about) for axis in (0, 1))
     low_x, high_x = min(x for x, _ in every), max(x for x, _ in every)
     low_y, high_y = ys[0], ys[-1]
 

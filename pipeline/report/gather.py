@@ -1,17 +1,16 @@
-"""What the report is made of, read from the small files of finished stages and of a training run.
+"""What the report is made of, read from the small files of finished stages and of training runs.
 
 Never a table of documents. The largest read is extract/inputs, a row an archive, in batches.
 """
 
 import heapq
-import json
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow.dataset as ds
 
+from pipeline.report.runs import Run, read_runs
 from pipeline.store import storage
 from schemas.errors import UserError
 from schemas.extract import FAILED, INPUTS
@@ -20,7 +19,6 @@ from schemas.repeated_lines import LINES
 
 WORST_ARCHIVES = 50
 COMMONEST_LINES = 30
-RECENT_LINES = 20  # of metrics.jsonl, over which a language's training loss is averaged
 
 
 @dataclass(frozen=True)
@@ -51,48 +49,35 @@ class RepeatedLines:
     commonest: list[dict[str, Any]]
 
 
-@dataclass
-class Training:
-    """A run's log. steps: the train lines without their languages. validation: (step, loss).
-
-    languages: `eng_Latn` -> tokens, documents, epochs since the start, and loss, the mean in nats over the guesses of
-    the last lines. validation_languages: `eng_Latn` -> loss of the last validation.
-    """
-
-    folder: str
-    record: dict[str, Any]
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    validation: list[tuple[int, float]] = field(default_factory=list)
-    languages: dict[str, dict[str, Any]] = field(default_factory=dict)
-    validation_languages: dict[str, float] = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
 class Corpus:
-    """Everything; None where a stage has not run, or no run was named."""
+    """Everything; None where a stage has not run. root: None where there are runs alone."""
 
+    root: str | None
     stages: dict[str, Stage | None]
     archives: Archives | None
     lines: RepeatedLines | None
     mixture: dict[str, Any] | None
     vocabulary: dict[str, Any] | None
-    training: Training | None
+    runs: list[Run]
 
 
-def gather(root: str, run: str | None) -> Corpus:
-    """UserError where `root` or `run` is no folder."""
-    for flag, folder in (("--root", root), ("--run", run)):
-        if folder is not None and not storage.exists(folder):
-            raise UserError(f"{flag} {folder}: no such folder")
+def gather(root: str | None, runs: Sequence[str]) -> Corpus:
+    """UserError where `root` or one of `runs` is no folder."""
+    if root is None:
+        return Corpus(None, dict.fromkeys(STAGES), None, None, None, None, read_runs(runs))
+    if not storage.exists(root):
+        raise UserError(f"--root {root}: no such folder")
     records = {stage: storage.read_json(storage.join(root, stage, RUN)) for stage in STAGES}
     stages = {stage: _stage(root, stage, records) for stage in STAGES}
     return Corpus(
+        root,
         stages,
         archives(storage.join(root, "extract", "inputs")) if stages["extract"] else None,
         repeated_lines(storage.join(root, "dedup", "lines")) if stages["dedup"] else None,
         storage.read_json(storage.join(root, "sample", "mixture.json")) if stages["sample"] else None,
         storage.read_json(storage.join(root, "vocab", "report.json")) if stages["vocab"] else None,
-        training(run) if run else None,
+        read_runs(runs),
     )
 
 
@@ -145,35 +130,3 @@ def repeated_lines(folder: str) -> RepeatedLines | None:
 def _health(row: dict[str, Any]) -> tuple[bool, int, int, str]:
     lost = (row["size"] or 0) - (row["broke_at"] or 0)
     return row["status"] not in FAILED, -row["breaks"], -lost, row["file_path"]
-
-
-def training(folder: str) -> Training:
-    """The log line by line; a run that has logged nothing yet has no steps."""
-    result = Training(folder, storage.read_json(storage.join(folder, RUN)) or {})
-    recent: deque[dict[str, Any]] = deque(maxlen=RECENT_LINES)
-    for line in _lines(storage.join(folder, "metrics.jsonl")):
-        languages = line.pop("languages", {})
-        if line.get("split") == "validation":
-            if line["loss"] is not None:
-                result.validation.append((line["step"], line["loss"]))
-            result.validation_languages = {name: scores["loss"] for name, scores in languages.items()}
-        else:
-            result.steps.append(line)
-            recent.append(languages)
-    for name, last in sorted(recent[-1].items()) if recent else ():
-        lines = [languages[name] for languages in recent if languages.get(name, {}).get("loss") is not None]
-        guesses = sum(line["masked"] for line in lines)
-        loss = sum(line["loss"] * line["masked"] for line in lines) / guesses if guesses else None
-        result.languages[name] = {key: last.get(key) for key in ("tokens", "documents", "epochs")} | {"loss": loss}
-    return result
-
-
-def _lines(path: str) -> Iterator[dict[str, Any]]:
-    """Whole lines of JSON; a last one that is being written is left out."""
-    if not storage.exists(path):
-        return
-    fs, inside = storage.filesystem(path)
-    with fs.open(inside, "rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                yield json.loads(line)

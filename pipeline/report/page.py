@@ -2,16 +2,18 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.report import tables, words
-from pipeline.report.charts import Curve, Funnel, curve, funnel
-from pipeline.report.gather import Corpus, Stage, Training, gather
+from pipeline.report import comparison, tables, words
+from pipeline.report.charts import Funnel, funnel
+from pipeline.report.gather import Corpus, Stage, gather
+from pipeline.report.run_pictures import KINDS, pictures
 from pipeline.store import storage
+from schemas.errors import UserError
 from schemas.records import STAGES, unbalanced
 
 PAGE = "report.html"
@@ -19,15 +21,18 @@ FUNNEL_STAGES = ("extract", *tables.DOCUMENT_STAGES)  # vocab only reads some of
 UNITS = {"extract": ("records", "documents")}
 
 
-def write_report(root: str, run: str | None = None) -> str:
-    """Writes ROOT/report.html over the finished stages and the training run in folder `run`; answers its path.
+def write_report(root: str | None, runs: Sequence[str] = (), output: str | None = None) -> str:
+    """Writes one page over the finished stages under `root` and the training runs in the folders `runs`; its path.
 
-    UserError where a folder is not there. A stage that has not run is said to be so.
+    That is `output`, or ROOT/report.html, or report.html beside the first run's log. UserError where a folder is not
+    there, or nothing is named. A stage that has not run, and a run that has logged nothing, is said to be so.
     """
-    root = storage.absolute(root)
-    page = render(gather(root, storage.absolute(run) if run else None))
-    path = storage.join(root, PAGE)
-    storage.write_bytes(path, page.encode())
+    if root is None and not runs:
+        raise UserError("nothing to report on: give --root FOLDER of a corpus, --run FOLDER of a training run, or both")
+    root = storage.absolute(root) if root is not None else None
+    corpus = gather(root, runs)
+    path = storage.absolute(output) if output else storage.join(root or corpus.runs[0].folder, PAGE)
+    storage.write_bytes(path, render(corpus).encode())
     return path
 
 
@@ -55,10 +60,9 @@ def render(corpus: Corpus) -> str:
         vocabulary=corpus.vocabulary,
         archives=corpus.archives,
         lines=corpus.lines,
-        training=corpus.training,
-        curves=_curves(corpus.training) if corpus.training else [],
-        losses=tables.losses(corpus.training) if corpus.training else [],
+        root=corpus.root,
         records=_records(corpus),
+        **_training(corpus),
     )
     return words.printable(page)
 
@@ -79,27 +83,30 @@ def _stage(name: str, stage: Stage | None, picture: Funnel) -> dict[str, Any]:
     }
 
 
-def _curves(run: Training) -> list[tuple[str, str, Curve]]:
-    """(title, unit, picture): the loss with its validation, then what else the log has."""
-    drawn = [("Loss", "nats", curve({"training": _series(run, "loss")}, {"validation": run.validation}))]
-    for key, title, unit in (
-        ("lr", "Learning rate", ""),
-        ("grad_norm", "Norm of the gradient", ""),
-        ("tokens_per_second", "Speed", "tokens a second"),
-    ):
-        drawn.append((title, unit, curve({title: _series(run, key)})))
-    return [(title, unit, picture) for title, unit, picture in drawn if picture]
-
-
-def _series(run: Training, key: str) -> list[tuple[float, float]]:
-    return [(line["step"], line[key]) for line in run.steps if line.get(key) is not None]
+def _training(corpus: Corpus) -> dict[str, Any]:
+    """What the template says of the runs; `logged` are those that have come to a step."""
+    logged = [run for run in corpus.runs if run.steps]
+    several = len(logged) > 1
+    languages = comparison.languages(logged) if several else None
+    return {
+        "runs": corpus.runs,
+        "logged": logged,
+        "kinds": {run.name: kind for run, kind in zip(logged, KINDS, strict=False)},
+        "pictures": pictures(logged) if logged else None,
+        "losses": tables.losses(logged[0]) if len(logged) == 1 else [],
+        "compared": comparison.figures(logged) if several else [],
+        "settings": comparison.settings(corpus.runs) if len(corpus.runs) > 1 else [],
+        "by_language": languages,
+        "balance": comparison.balance(languages, logged) if languages else "",
+    }
 
 
 def _records(corpus: Corpus) -> list[tuple[str, list[tuple[str, Mapping[str, Any]]]]]:
     """(stage, tables of what its run record holds)."""
     records: dict[str, Mapping[str, Any]] = {name: stage.record for name, stage in corpus.stages.items() if stage}
-    if corpus.training and corpus.training.record:
-        records["pretrain"] = corpus.training.record
+    for run in corpus.runs:
+        if run.record:
+            records["pretrain" if len(corpus.runs) == 1 else f"pretrain: {run.name}"] = run.record
     result: list[tuple[str, list[tuple[str, Mapping[str, Any]]]]] = []
     for name, record in records.items():
         parts = {key: value for key, value in record.items() if isinstance(value, Mapping)}

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from pipeline.quality.rules import expression_of
 from pipeline.report.charts import Bar, Segment, stacked
-from pipeline.report.gather import Corpus, Stage, Training
+from pipeline.report.gather import Corpus, Stage
+from pipeline.report.runs import Run
 from pipeline.report.words import brief, count, meaning, nats, ratio, setting, shown, size, tag
 from pipeline.report.words import share as percent
 from schemas.records import Example, Ledger
@@ -52,11 +53,11 @@ def figures(corpus: Corpus) -> list[Figure]:
     if corpus.vocabulary:
         cost = corpus.vocabulary["total"]["bytes_per_token"]
         numbers.append(Figure("pieces", count(corpus.vocabulary["vocab_size"]), f"{ratio(cost)} bytes a token"))
-    if corpus.training and corpus.training.steps:
-        last = corpus.training.steps[-1]
-        numbers.append(Figure("tokens trained", brief(last["tokens"]), f"{count(last['step'])} steps"))
-        if last["loss"] is not None:
-            numbers.append(Figure("training loss", nats(last["loss"]), "nats, last line of the log"))
+    for run in corpus.runs if len(corpus.runs) == 1 else ():
+        if tokens := run.last("tokens"):
+            numbers.append(Figure("tokens trained", brief(tokens), f"{count(run.steps[-1]['step'])} steps"))
+        if (loss := run.last("loss")) is not None:
+            numbers.append(Figure("training loss", nats(loss), "nats, last line of the log"))
     return numbers
 
 
@@ -180,7 +181,7 @@ def _columns(corpus: Corpus) -> list[Column]:
             ("byte_fallback_share", "byte pieces", percent),
         ):
             columns.append(("Vocabulary", title, {label: row[key] for label, row in costs.items()}, write))
-    if run := corpus.training:
+    for run in corpus.runs if len(corpus.runs) == 1 else ():  # several have a table of their own
         columns.append(("Training", "loss", {label: row["loss"] for label, row in run.languages.items()}, nats))
         if run.validation_languages:
             columns.append(("Training", "validation", run.validation_languages, nats))
@@ -208,16 +209,17 @@ class LanguageLoss(NamedTuple):
 
     label: str
     tag: str
-    tokens: int
-    documents: int
-    epochs: float
+    tokens: float | None
+    share: float | None
+    documents: float | None
+    epochs: float | None
     loss: float | None
     loss_width: float
     validation: float | None
     validation_width: float
 
 
-def losses(run: Training) -> list[LanguageLoss]:
+def losses(run: Run) -> list[LanguageLoss]:
     """A row a language, the one with most tokens first."""
     trained = [row["loss"] for row in run.languages.values() if row["loss"] is not None]
     top = max([*trained, *run.validation_languages.values()], default=1.0) or 1.0
@@ -226,11 +228,9 @@ def losses(run: Training) -> list[LanguageLoss]:
     for label, row in ordered[:MOST_LANGUAGES]:
         loss, held_out = row["loss"], run.validation_languages.get(label)
         widths = [round(100 * (value or 0) / top, 2) for value in (loss, held_out)]
-        rows.append(
-            LanguageLoss(
-                label, tag(label), row["tokens"], row["documents"], row["epochs"], loss, widths[0], held_out, widths[1]
-            )
-        )
+        tokens, share, documents, epochs = (row[key] for key in ("tokens", "share", "documents", "epochs"))
+        measured = (loss, widths[0], held_out, widths[1])
+        rows.append(LanguageLoss(label, tag(label), tokens, share, documents, epochs, *measured))
     return rows
 
 

@@ -226,6 +226,6 @@ def page(corpus: Path) -> Callable[..., str]:
     from pipeline.report.page import write_report
 
     def build(root: Path = corpus, run: Path | None = None) -> str:
-        return Path(write_report(str(root), str(run) if run else None)).read_text(encoding="utf-8")
+        return Path(write_report(str(root), [str(run)] if run else [])).read_text(encoding="utf-8")
 
     return build

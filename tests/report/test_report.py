@@ -16,8 +16,9 @@ from lxml.html import HtmlElement
 
 from jobs import report
 from pipeline.report import words
-from pipeline.report.gather import COMMONEST_LINES, WORST_ARCHIVES, archives, training
+from pipeline.report.gather import COMMONEST_LINES, WORST_ARCHIVES, archives
 from pipeline.report.page import write_report
+from pipeline.report.runs import read_run
 from schemas.errors import UserError
 from schemas.extract import REASONS as EXTRACT_REASONS
 from schemas.records import STAGES
@@ -72,7 +73,7 @@ def test_key_figures(corpus: Path, run: Path, page: Page) -> None:
         "text": words.size(written).replace("\xa0", " "),
         "pieces": "64,000",
         "tokens trained": "786,432,000",
-        "training loss": f"{training(str(run)).steps[-1]['loss']:.3f}",
+        "training loss": f"{read_run(str(run)).steps[-1]['loss']:.3f}",
     }
 
 
@@ -238,12 +239,18 @@ def test_training_log(tmp_path: Path) -> None:
     ]  # fmt: skip
     log = "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 3, "los'
     (tmp_path / "metrics.jsonl").write_text(log)
-    found = training(str(tmp_path))
+    found = read_run(str(tmp_path))
     assert [line["step"] for line in found.steps] == [1, 2]
     assert found.validation == [(1, 4.5)] and found.validation_languages == {"eng_Latn": 4.5}
     assert found.languages == {
-        "eng_Latn": {"tokens": 16, "documents": 2, "epochs": 0.3, "loss": 1.5},  # (3 x 1 + 1 x 3) / 4 guesses
-        "kor_Hang": {"tokens": 4, "documents": 1, "epochs": 0.2, "loss": None},
+        "eng_Latn": {
+            "tokens": 16,
+            "documents": 2,
+            "epochs": 0.3,
+            "share": 0.8,
+            "loss": 1.5,
+        },  # (3 x 1 + 1 x 3) / 4 guesses
+        "kor_Hang": {"tokens": 4, "documents": 1, "epochs": 0.2, "share": 0.2, "loss": None},
     }
 
 

@@ -1,0 +1,1 @@
+"""What people see of a training run: sums by language, metrics.jsonl, event files of TensorBoard, the terminal."""

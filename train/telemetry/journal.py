@@ -1,0 +1,40 @@
+"""All that a run says, in one hand: metrics.jsonl, event files, the terminal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from train.telemetry.metrics_file import MetricsFile, plain
+from train.telemetry.tensorboard import EventFile
+from train.telemetry.terminal import Terminal
+
+
+class Journal:
+    """What the first process writes and says; the others are silent. A context, for its live line.
+
+    `OUTPUT/metrics.jsonl` and, if asked for, `OUTPUT/tensorboard/`; terminal: see Terminal.
+    """
+
+    def __init__(self, output: Path, first: bool, step: int, steps: int, tensorboard: bool = True) -> None:
+        """Begins, or goes on after `step`: what either says of later steps is taken back. OSError if the disk fails."""
+        writers: list[MetricsFile | EventFile] = []
+        if first:
+            writers.append(MetricsFile(output / "metrics.jsonl", step))
+            if tensorboard:
+                writers.append(EventFile(output / "tensorboard", step))
+        self._writers = writers
+        self.terminal = Terminal(first, step, steps)
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """A line of metrics.jsonl: `step`, `split` (`train` or `validation`) and figures."""
+        for writer in self._writers:
+            writer.write(plain(values))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.terminal.close()
