@@ -1,0 +1,1 @@
+"""The configuration of a pretraining run: tables of fields, from presets, a TOML file and flags."""

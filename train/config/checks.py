@@ -1,0 +1,32 @@
+"""What fields say about one another."""
+
+from schemas.errors import UserError
+from train.config.tables import PretrainConfig
+
+
+def check(config: PretrainConfig) -> None:
+    """UserError, one line, for the first that do not fit."""
+    model, data, optim = config.model, config.data, config.optim
+    if model.init is None and model.hidden_size % (8 * model.num_attention_heads):
+        raise UserError(
+            f"hidden_size = {model.hidden_size} is no multiple of 8 * num_attention_heads = "
+            f"{8 * model.num_attention_heads}: change one of them"
+        )
+    if optim.warmup_ratio + optim.decay_ratio > 1:
+        raise UserError("warmup_ratio + decay_ratio is more than 1: make one of them smaller")
+    if data.global_batch_tokens % data.streams:
+        below = data.bin_tokens * data.streams
+        raise UserError(
+            f"global_batch_tokens = {data.global_batch_tokens} does not divide into streams = {data.streams}: "
+            f"take {below} or {below + data.streams} tokens, or other streams"
+        )
+    if data.bin_tokens < data.max_seq_len:
+        raise UserError(
+            f"a stream's share, global_batch_tokens / streams = {data.bin_tokens}, is less than max_seq_len = "
+            f"{data.max_seq_len}: take fewer streams, a larger batch or shorter sequences"
+        )
+    if data.micro_batch_tokens < data.bin_tokens:
+        raise UserError(
+            f"micro_batch_tokens = {data.micro_batch_tokens} is less than a stream's share, global_batch_tokens / "
+            f"streams = {data.bin_tokens}: take more streams or a larger micro_batch_tokens"
+        )

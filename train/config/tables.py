@@ -1,0 +1,173 @@
+"""The tables of a run's configuration. Where a default is a paper's, its field says so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from schemas.errors import UserError
+from train.config.fields import about, setting
+from train.optim.schedule import Schedule
+
+
+def _check_schedule(text: str) -> None:
+    Schedule.parse(text)
+
+
+def _check_share(text: str) -> None:
+    if not all(0 < value < 1 for _, value in Schedule.parse(text).points):
+        raise UserError("its values should be greater than 0 and less than 1")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """[model]: the encoder. Names are those of transformers' ModernBertConfig."""
+
+    hidden_size: int = setting(384, "width of the residual stream", fixed=True, ge=8)
+    num_hidden_layers: int = setting(6, "22 in ModernBERT-base", fixed=True, ge=1)
+    num_attention_heads: int = setting(6, "heads, each a multiple of 8 wide", fixed=True, ge=1)
+    intermediate_size: int = setting(1152, "width of the gated feed-forward block", fixed=True, ge=8)
+    global_attn_every_n_layers: int = setting(3, "layers 0, n, 2n ... see the whole sequence", fixed=True, ge=1)
+    local_attention: int = setting(128, "window of the other layers in tokens, both sides together", fixed=True, ge=2)
+    global_rope_theta: float = setting(160_000.0, "rotary base of global layers (ModernBERT)", fixed=True, gt=1)
+    local_rope_theta: float = setting(10_000.0, "rotary base of local layers (ModernBERT)", fixed=True, gt=1)
+    init: Path | None = setting(
+        None, "folder of a model to start from: a checkpoint, an export, or one of Hugging Face's"
+    )
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """[data]: what is read, and how it is laid out. Tokens are counted with <s> and </s>."""
+
+    shards: Path = setting(..., "dataset folder with data/<language>_<Script>/*.parquet and mixture.json")
+    tokenizer: Path = setting(..., "folder with tokenizer.json")
+    token_cache: Path | None = setting(None, "folder for token ids; the folder tokens beside the shards unless named")
+    max_seq_len: int = setting(
+        1024, "tokens of the longest sequence; longer texts are cut in equal pieces", fixed=True, ge=8, le=1 << 17
+    )
+    global_batch_tokens: int = setting(393_216, "token budget of an optimiser step", fixed=True, ge=1)
+    streams: int = setting(24, "equal bins of a step; the number of processes must divide it", fixed=True, ge=1)
+    micro_batch_tokens: int = setting(32_768, "tokens a process puts through the model at a time", ge=1)
+    window_tokens: int = setting(8_388_608, "tokens that are shuffled together", fixed=True, ge=1)
+    workers: int = setting(
+        0, "processes that tokenise for each trainer process; 0: its part of the cores but one", ge=0
+    )
+    loader: Literal["auto", "process", "thread"] = setting(
+        "auto", "what makes batches; auto: a process on cuda, a thread on cpu"
+    )
+    eval_tokens: int = setting(65_536, "validation tokens of each language", ge=1)
+    validation_seed: int = setting(0, "of its documents and masks: the same for runs that are to be compared", ge=0)
+    eval_mlm_probability: float = setting(0.3, "share of tokens to guess in validation", gt=0, lt=1)
+
+    @property
+    def bin_tokens(self) -> int:
+        """Tokens that a step's bin holds at most."""
+        return self.global_batch_tokens // self.streams
+
+    @property
+    def cache(self) -> Path:
+        return self.token_cache or self.shards.parent / "tokens"
+
+
+@dataclass(frozen=True)
+class MaskedLanguageModelConfig:
+    """[objectives.mlm]"""
+
+    mlm_probability: str = setting(
+        "0.3",
+        "share of tokens to guess (ModernBERT), or a schedule: 90%:0.3,100%:0.05",
+        fixed=True,
+        check=_check_share,
+    )
+    whole_word_masking: bool = setting(False, "hides all tokens of a word or none", fixed=True)
+    weight: str = setting("1", "of the objective in the loss, or its schedule: 0:1,1000:0.5", check=_check_schedule)
+
+
+OBJECTIVES = {"mlm": MaskedLanguageModelConfig}
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """[optim]: how the model learns from the gradients."""
+
+    optimizer: Literal["adamw", "stableadamw", "muon"] = setting("adamw", "muon: of hidden matrices, adamw of the rest")
+    learning_rate: float = setting(8e-4, "peak rate (ModernBERT-base, mmBERT)", gt=0)
+    warmup_ratio: float = setting(0.02, "share of steps that climb to the peak", ge=0, le=1)
+    decay_ratio: float = setting(0.1, "share of steps that fall to zero", ge=0, le=1)
+    decay_shape: Literal["1-sqrt", "linear", "cosine"] = setting("1-sqrt", "of the fall (Hägele et al. 2024)")
+    adam_beta1: float = setting(0.9, "decay of the first moment", ge=0, lt=1)
+    adam_beta2: float = setting(0.98, "decay of the second moment (ModernBERT)", ge=0, lt=1)
+    adam_epsilon: float = setting(1e-8, "term in the denominator", gt=0)
+    momentum: float = setting(0.95, "of Muon", ge=0, lt=1)
+    weight_decay: float = setting(0.01, "decoupled, times the learning rate, on matrices alone", ge=0)
+    max_grad_norm: float = setting(1.0, "gradients are scaled down to this norm", gt=0)
+    ema_decay: float = setting(0.0, "of averaged weights, which are exported then; 0: none", ge=0, lt=1)
+    language_mean: Literal["tokens", "languages"] = setting(
+        "tokens", "what the loss is the mean over: all tokens alike, or all languages alike"
+    )
+    language_weights: dict[str, float] = setting({}, "of languages in the loss, as eng_Latn=0.5; 1 for the others")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """[run]: how long, where, and what is kept and said."""
+
+    output: Path = setting(..., "folder of the run; an interrupted run in it goes on")
+    steps: int = setting(10_000, "optimiser steps of the whole run; mixture.json divides their tokens", ge=1)
+    seed: int = setting(0, "weights, order and masks hang on it", fixed=True, ge=0, lt=1 << 62)
+    log_every: int = setting(10, "steps between lines of metrics.jsonl", ge=1)
+    eval_every: int = setting(500, "steps between validations; there is one at the end too", ge=1)
+    save_every: int = setting(500, "steps between checkpoints", ge=1)
+    keep_checkpoints: int = setting(3, "the newest so many are kept", ge=1)
+    max_skipped_steps: int = setting(5, "the run stops when so many steps in a row are not finite", ge=1)
+    spike_factor: float = setting(
+        0.0, "goes back to the last checkpoint where the loss is so many deviations above its window; 0: never", ge=0
+    )
+    watchdog_seconds: int = setting(1800, "a run in which nothing happens for so long ends and says where", ge=1)
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto: cuda where there is one")
+    precision: Literal["auto", "bf16", "fp32"] = setting("auto", "auto: bf16 on cuda, fp32 on cpu")
+    parallel: Literal["ddp", "fsdp"] = setting("ddp", "each process has the model whole, or a part of it")
+    compile: Literal["auto", "on", "off"] = setting("auto", "torch.compile; auto: on cuda")
+    activation_checkpointing: bool = setting(False, "computes layers again in the backward pass to save memory")
+    tensorboard: bool = setting(True, "event files in OUTPUT/tensorboard")
+
+
+TABLES: dict[str, type] = {"model": ModelConfig, "data": DataConfig, "optim": OptimConfig, "run": RunConfig}
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Settings of train/pretrain.py. objectives: by name, in the order in which they were named."""
+
+    model: ModelConfig
+    data: DataConfig
+    objectives: Mapping[str, MaskedLanguageModelConfig]
+    optim: OptimConfig
+    run: RunConfig
+
+    def tables(self) -> dict[str, Any]:
+        """By the names that they have in a file."""
+        plain = {name: getattr(self, name) for name in TABLES}
+        return plain | {f"objectives.{name}": table for name, table in self.objectives.items()}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {name: _plain(getattr(self, name)) for name in ("model", "data", "objectives", "optim", "run")}
+
+    def fixed(self) -> dict[str, Any]:
+        """What a resumed run must share, by qualified name."""
+        return {
+            f"{name}.{one.name}": getattr(table, one.name)
+            for name, table in self.tables().items()
+            for one in fields(table)
+            if about(one).fixed
+        } | {"objectives": sorted(self.objectives)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return str(value) if isinstance(value, Path) else value
