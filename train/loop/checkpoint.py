@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from schemas.errors import UserError
 from train.loop.files import DIGEST, digest, publish, remove, write_text
 
 Tensors = Mapping[str, Mapping[str, Tensor]]  # by stem of the file, then by name
-STEP = re.compile(r"step-\d{8,}")
+STEP = re.compile(r"step-\d{8}")
+SUFFIXES = (".safetensors", ".json")
 WEIGHTS = ("model", "ema")  # files that hold weights, which are finite in any checkpoint worth its name
 MENDING = {
     errno.ENOSPC: "free space there",
@@ -72,7 +74,9 @@ def write(folder: Path, step: int, tensors: Tensors, texts: Mapping[str, str], k
         files = {path.name: {"size": path.stat().st_size, DIGEST: digest(path)} for path in sorted(part.iterdir())}
         (part / "digests.json").write_text(as_json(files), encoding="utf-8")
 
+    before = None
     try:
+        before = _named(folder)
         for left in folder.glob(".step-*.part"):  # of a run that was killed
             shutil.rmtree(left, ignore_errors=True)
         publish(target, fill)
@@ -81,7 +85,6 @@ def write(folder: Path, step: int, tensors: Tensors, texts: Mapping[str, str], k
         number = _errno(error)
         if number is None:
             raise
-        before = _named(folder)
         way_out = MENDING.get(number, "mend that")
         goes_on = f"goes on from step {int(before.removeprefix('step-'))}" if before else "starts anew"
         raise UserError(
@@ -103,7 +106,7 @@ def newest(folder: Path, say: Callable[[str], None]) -> Path | None:
     if named is not None and named not in names:
         names.append(named)
     names.reverse()
-    for name, before in zip(names, [*names[1:], None], strict=True):
+    for name, before in zip_longest(names, names[1:]):
         damage = _damage(folder / name)
         if damage is None:
             return folder / name
@@ -129,21 +132,18 @@ def read(path: Path, device: torch.device) -> Checkpoint:
     return Checkpoint(tensors, documents)
 
 
-SUFFIXES = (".safetensors", ".json")
-
-
 def check_finite(tensors: Mapping[str, Tensor], what: str) -> None:
     """UserError that names the first tensor holding NaN or infinity. One transfer from the device for all of them."""
     names = [name for name, value in tensors.items() if value.is_floating_point() and value.numel()]
     if not names:
         return
     # Both ends are NaN if any value is, and an infinity is one of the ends.
-    ends = torch.stack([torch.stack(torch.aminmax(tensors[name].detach())).float() for name in names]).tolist()
+    ends = torch.stack([torch.stack(torch.aminmax(tensors[name].detach())).double() for name in names]).tolist()
     for name, (low, high) in zip(names, ends, strict=True):
         if not (math.isfinite(low) and math.isfinite(high)):
             raise UserError(
-                f"{what} is not finite in {name}: go back to an earlier checkpoint by writing its name into "
-                "checkpoints/latest, and lower learning_rate"
+                f"{what} is not finite in {name}: go on from the checkpoint before, by its name in "
+                "checkpoints/latest, with a lower learning_rate"
             )
 
 

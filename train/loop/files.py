@@ -70,4 +70,4 @@ def sync(path: Path) -> None:
 def digest(path: Path) -> str:
     """XXH3-128 of a file's bytes, in hex. The GIL is free meanwhile."""
     with path.open("rb", buffering=0) as file:
-        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()  # type: ignore[arg-type]
+        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()

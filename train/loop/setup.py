@@ -21,8 +21,8 @@ from train.data.shards import open_shards
 from train.data.tokens import open_tokens, tokenize
 from train.data.vocabulary import Vocabulary, open_vocabulary
 from train.loop import checkpoint
-from train.loop.checkpoint import write_text
 from train.loop.distributed import Processes
+from train.loop.files import write_text
 from train.loop.planning import plan_of_run
 from train.model.encoder import EncoderConfig
 
@@ -73,7 +73,7 @@ def prepare(config: PretrainConfig, processes: Processes, say: Callable[[str], N
     with processes.together():
         table = open_tokens(config.cache, shards.files, "train", shards.languages, vocabulary)
         identity = config.fixed() | {"tokenizer": vocabulary.digest, "shards": shards.digest(table.weight)}
-        saved = _saved(config, identity)
+        saved = _saved(config, identity, say)
         there = supply(table, config.seed, config.max_seq_len)
         plan = plan_of_run(config, shards.mixture, table, there, saved[1] if saved else None, say)
         training = TrainingStream(
@@ -131,11 +131,13 @@ def autocast_dtype(config: PretrainConfig, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if bf16 else torch.float32
 
 
-def _saved(config: PretrainConfig, identity: dict[str, Any]) -> tuple[Path, dict[str, Any]] | None:
-    folder = checkpoint.latest(config.output / "checkpoints")
+def _saved(
+    config: PretrainConfig, identity: dict[str, Any], say: Callable[[str], None]
+) -> tuple[Path, dict[str, Any]] | None:
+    folder = checkpoint.newest(config.output / "checkpoints", say)
     if folder is None:
         return None
-    state = checkpoint.read_state(folder)
+    state = checkpoint.read(folder, torch.device("cpu")).documents["state"]
     check_identity(state["identity"], identity, config)
     return folder, state
 

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from train.data.batches import COUNTS
-from train.loop.checkpoint import write_text
 from train.loop.distributed import Processes
+from train.loop.files import write_text
 from train.loop.objective import SUMS
 
 

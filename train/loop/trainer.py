@@ -16,6 +16,7 @@ from train.config import PretrainConfig
 from train.data.batches import Position, Step
 from train.loop import checkpoint
 from train.loop.distributed import Processes
+from train.loop.files import publish
 from train.loop.objective import masked_loss
 from train.loop.optimiser import build_optimizer, learning_rate, restore_optimizer
 from train.loop.setup import Data, autocast_dtype, encoder_config, write_record
@@ -111,7 +112,7 @@ class Trainer:
         special, folder = self.data.vocabulary.special_ids, self.config.output / "export"
         with self.processes.together():
             if self.first:
-                checkpoint.publish(folder, lambda p: save_pretrained(self.model, special, self.config.tokenizer, p))
+                publish(folder, lambda p: save_pretrained(self.model, special, self.config.tokenizer, p))
 
     def _agree(self, step: Step) -> tuple[int, bool]:
         """(guesses of the step in all processes, whether any of them was told to stop)."""
@@ -214,16 +215,22 @@ class Trainer:
         }
         with self.processes.together():
             if self.first:
-                weights, moments = self.model.state_dict(), self.optimizer.state_dict()
-                checkpoint.save(self.checkpoints, self.step, weights, moments, state, self.config.keep_checkpoints)
+                moments = self.optimizer.state_dict()["state"]
+                flat = {f"{n}.{name}": value for n, values in moments.items() for name, value in values.items()}
+                tensors = {"model": self.model.state_dict(), "optimizer": flat}
+                checkpoint.save(self.checkpoints, self.step, tensors, {"state": state}, self.config.keep_checkpoints)
 
     def _resume(self) -> None:
         if self.data.saved is None:
             return
         folder, state = self.data.saved
-        weights, moments = checkpoint.read_tensors(folder, self.device)
-        self.model.load_state_dict(weights)
-        restore_optimizer(self.optimizer, moments)
+        saved = checkpoint.read(folder, self.device)
+        self.model.load_state_dict(saved.tensors["model"])
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in saved.tensors["optimizer"].items():
+            number, _, key = name.partition(".")
+            moments.setdefault(int(number), {})[key] = value
+        restore_optimizer(self.optimizer, self.optimizer.state_dict() | {"state": moments})
         self.step, self.position = state["step"], Position(**state["position"])
         self.skipped, self.skipped_in_a_row = state["skipped"]
         self.tally.restore(state["tally"])
