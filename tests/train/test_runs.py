@@ -43,11 +43,9 @@ def assert_same_run(one: Path, other: Path, step: int) -> None:
     left, right = weights(one, step), weights(other, step)
     assert left.keys() == right.keys()
     assert all(torch.equal(left[name], right[name]) for name in left)
-    moments = [
-        torch.load(run / "checkpoints" / f"step-{step:08d}" / "optimizer.pt", weights_only=True) for run in (one, other)
-    ]
-    for number, state in moments[0]["state"].items():
-        assert all(torch.equal(value, moments[1]["state"][number][name]) for name, value in state.items())
+    moments = [load_file(run / "checkpoints" / f"step-{step:08d}" / "optimizer.safetensors") for run in (one, other)]
+    assert moments[0].keys() == moments[1].keys() != set()
+    assert all(torch.equal(value, moments[1][name]) for name, value in moments[0].items())
     for split in ("train", "validation"):
         assert log(one, split) == log(other, split)
 

@@ -1,0 +1,73 @@
+"""Files and folders that appear whole or not at all, and the digest by which a changed one is told."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import xxhash
+
+DIGEST = "xxh3_128"  # of xxhash: against accidents, not forgers; about three times the speed of SHA-256 on one core
+
+
+def publish(target: Path, write: Callable[[Path], None]) -> None:
+    """Has `write` make and fill a folder beside `target`, syncs it, moves it into place; OSError if the disk fails.
+
+    Whatever `write` raises, nothing is left of the part, and `target` is as it was.
+    """
+    part = part_of(target)
+    shutil.rmtree(part, ignore_errors=True)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        write(part)
+        for path in (*part.iterdir(), part):
+            sync(path)
+        remove(target)
+        part.replace(target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    sync(target.parent)
+
+
+def remove(folder: Path) -> None:
+    """Takes a folder away at once, by a rename: one that is killed here leaves a part, not half a folder."""
+    part = folder.with_name(f".{folder.name}.old.part")
+    shutil.rmtree(part, ignore_errors=True)
+    if folder.exists():
+        folder.replace(part)
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces a file at once: a reader sees the old text or the new."""
+    part = part_of(path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        sync(part)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def part_of(path: Path) -> Path:
+    """Where a file or a folder is made before it is moved into place."""
+    return path.with_name(f".{path.name}.part")
+
+
+def sync(path: Path) -> None:
+    """Makes a file or a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def digest(path: Path) -> str:
+    """XXH3-128 of a file's bytes, in hex. The GIL is free meanwhile."""
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
