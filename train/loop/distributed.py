@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor
 
 from schemas.errors import UserError
@@ -31,6 +33,14 @@ class Processes:
         if self.control is not None:
             dist.all_reduce(values)
         return values
+
+    def sum_host(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The same of an array on the host; no device is waited for."""
+        if self.control is None:
+            return values
+        tensor = torch.from_numpy(values.copy())
+        dist.all_reduce(tensor, group=self.control)
+        return tensor.numpy()
 
     @contextmanager
     def together(self) -> Iterator[None]:

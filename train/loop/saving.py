@@ -1,6 +1,6 @@
 """What a checkpoint of a run holds, and how a run goes on from one or starts from another model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ from schemas.errors import UserError
 from train.config.tables import PretrainConfig
 from train.data.shards import ORDER_VERSION
 from train.data.windows import Position
-from train.loop.checkpoint import Saver, check_finite, read
+from train.loop.checkpoint import check_finite, read
+from train.loop.saver import Saver
 from train.loop.setup import Data
 from train.loop.spikes import SkippedRange, SpikeDetector
 from train.loop.stepping import Stepper
-from train.model.huggingface import huggingface_config
+from train.model.config_json import huggingface_config
 from train.telemetry.tally import Tally
 
 MODEL = "model."  # of the joint model's names; in files they are those of transformers
@@ -27,7 +28,7 @@ class Progress:
     """Where a run is: steps done, the place in its data, what is recorded of them."""
 
     step: int = 0
-    position: Position = Position()
+    position: Position = field(default_factory=Position)
     seconds: float = 0.0
     skipped_ranges: tuple[SkippedRange, ...] = ()
 
@@ -47,10 +48,10 @@ class Checkpoints:
         self.tally.gather()
         tensors = {
             "model": {_outer(name): value for name, value in whole(stepper.parallel.joint.state_dict()).items()},
-            "optimizer": whole(stepper.optimizer.state_tensors()),
+            "optimizer": stepper.optimizer.state_tensors(),
         }
         if stepper.ema is not None:
-            tensors["ema"] = whole(stepper.ema.state_tensors())
+            tensors["ema"] = stepper.ema.state_tensors()
         state = {
             "step": progress.step,
             "position": progress.position.as_json(),
@@ -67,7 +68,8 @@ class Checkpoints:
         encoder = huggingface_config(stepper.parallel.joint.model.config, self.data.vocabulary.special_ids)
         with processes.together():
             if processes.rank == 0:
-                check_finite(tensors)
+                for name in ("model", "ema"):
+                    check_finite(tensors.get(name, {}), f"step {progress.step}: {name}")
                 documents = {"state": state, "encoder": encoder, "lineage": self.lineage | {"step": progress.step}}
                 self.saver.submit(progress.step, tensors, documents)
                 if wait:

@@ -24,7 +24,7 @@ from train.data.token_cache import TokenCache
 from train.data.tokenising import Tokens
 from train.data.validation import Validation, validation
 from train.data.vocabulary import Vocabulary, open_vocabulary
-from train.loop.checkpoint import newest, read_state
+from train.loop.checkpoint import newest
 from train.loop.distributed import Processes
 from train.loop.files import write_text
 from train.objectives.masking import MaskLabeller, Share
@@ -158,7 +158,7 @@ def _saved(
     folder = newest(config.run.output / "checkpoints", say)
     if folder is None:
         return None
-    state = read_state(folder)
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     check_identity(state, identity, config)
     return folder, state
 

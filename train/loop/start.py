@@ -1,4 +1,4 @@
-"""From a config to a trainer: the model, new, from `--init` or to be filled from a checkpoint, and what it learns by."""
+"""From a config to a trainer: the model, new, of `--init` or of a checkpoint, and what it learns by."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,7 +31,7 @@ def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[s
     dtype = compute_dtype(config, processes.device)
     torch.manual_seed(config.run.seed)
     with processes.together():
-        model, parent = _model(config, data, dtype)
+        model, parent = _model(config, data)
     joint = JointModel(model, objectives).to(processes.device)
     return Trainer(config, data, processes, joint, objectives, weighting, dtype, parent)
 
@@ -58,20 +58,23 @@ def compute_dtype(config: PretrainConfig, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision == "bf16" or (precision == "auto" and device.type == "cuda") else torch.float32
 
 
-def _model(config: PretrainConfig, data: Data, dtype: torch.dtype) -> tuple[MaskedLanguageModel, dict[str, Any] | None]:
+def _model(config: PretrainConfig, data: Data) -> tuple[MaskedLanguageModel, dict[str, Any] | None]:
+    """(the model, what it comes from): that of the checkpoint to go on from, of --init, or a new one."""
+    if data.saved is not None:
+        loaded = load_encoder(data.saved[0])
+        return loaded.language_model, loaded.lineage and loaded.lineage["parent"]
     init = config.model.init
     if init is None:
         return MaskedLanguageModel(encoder_config(config, data.vocabulary.size)), None
     loaded = load_encoder(init)
-    rows = loaded.config.vocab_size
-    if rows < data.vocabulary.size:
+    if loaded.config.vocab_size < data.vocabulary.size:
         raise UserError(
-            f"--init {init} has {rows} rows of tokens, and --tokenizer {config.data.tokenizer} has ids up to "
-            f"{data.vocabulary.size - 1}: give the tokenizer that it was trained with"
+            f"--init {init} has {loaded.config.vocab_size} rows of tokens, and --tokenizer {config.data.tokenizer} ids "
+            f"up to {data.vocabulary.size - 1}: give the tokenizer that it was trained with"
         )
     if loaded.config.max_position_embeddings < config.data.max_seq_len:
         raise UserError(
             f"max_seq_len = {config.data.max_seq_len} is more than --init {init} can take, "
             f"{loaded.config.max_position_embeddings}: make it smaller"
         )
-    return loaded.language_model(), {"folder": str(init), "lineage": loaded.lineage}
+    return loaded.language_model, {"folder": str(init), "lineage": loaded.lineage}

@@ -15,7 +15,7 @@ from train.loop.distributed import Processes
 from train.loop.parallel import Parallel
 from train.objectives.objective import SUMS, JointModel, Weighting
 from train.optim.build import build_optimizer
-from train.optim.ema import EMA
+from train.optim.ema import ExponentialMovingAverage
 from train.optim.gradients import clip_gradients
 from train.optim.schedule import learning_rate
 
@@ -52,7 +52,7 @@ class Stepper:
             weight_decay=optim.weight_decay,
             momentum=optim.momentum,
         )
-        self.ema = EMA(self.parallel.joint, optim.ema_decay) if optim.ema_decay else None
+        self.ema = ExponentialMovingAverage(self.parallel.joint, optim.ema_decay) if optim.ema_decay else None
         self.batches = DeviceBatches(processes.device, dtype, config.model.local_attention, config.data.max_seq_len)
         self.skipped = torch.zeros((), dtype=torch.double, device=processes.device)
         self.in_a_row = torch.zeros_like(self.skipped)

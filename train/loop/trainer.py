@@ -1,5 +1,6 @@
 """The training loop: steps, what is logged and saved between them, and how a run goes on or stops."""
 
+import json
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from train.config.tables import PretrainConfig
 from train.data.batches import Step
 from train.data.loader import steps_in_process, steps_in_thread
 from train.data.sources import open_stream
-from train.loop.checkpoint import newest, read_state
+from train.loop.checkpoint import newest
 from train.loop.distributed import Processes
 from train.loop.files import publish
 from train.loop.saving import Checkpoints, Progress, whole
@@ -25,6 +26,7 @@ from train.loop.stepping import Done, Stepper
 from train.loop.validating import validate
 from train.loop.watchdog import Watchdog
 from train.model.flops import peak_flops, training_flops
+from train.model.heads import MaskedLanguageModel
 from train.model.huggingface import save_pretrained
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import JointModel, Objective, Weighting
@@ -182,7 +184,7 @@ class Trainer:
             found = newest(folder, lambda line: None)
             if found is None:
                 return
-            state = read_state(found)
+            state = json.loads((found / "state.json").read_text(encoding="utf-8"))
             self.checkpoints.restore_model(found, state)
         skipped = SkippedRange(state["step"] + 1, self.step)
         self.progress.skipped_ranges += (skipped,)
@@ -246,17 +248,26 @@ class Trainer:
         with ExitStack() as stack:
             if self.stepper.ema is not None:
                 stack.enter_context(self.stepper.ema.swap())
-            weights = whole(self.stepper.parallel.joint.model.state_dict())
+            model = self._whole_model()
             with self.processes.together():
                 if self.processes.rank == 0:
                     publish(folder, lambda part: save_pretrained(
-                        self.stepper.parallel.joint.model,
+                        model,
                         self.data.vocabulary.special_ids,
                         self.config.data.tokenizer,
                         part,
-                        lineage=self.checkpoints.lineage | {"step": self.step},
-                        weights=weights,
+                        self.checkpoints.lineage | {"step": self.step},
                     ))  # fmt: skip
+
+    def _whole_model(self) -> MaskedLanguageModel:
+        """The model itself, or gathered from the processes that have parts of it."""
+        model = self.stepper.parallel.joint.model
+        if not self.stepper.parallel.sharded:
+            return model
+        weights = whole(model.state_dict())
+        gathered = MaskedLanguageModel(model.config)
+        gathered.load_state_dict(weights)
+        return gathered
 
     def _on_signal(self, number: int, frame: object) -> None:
         """Asks for a stop after the present step; a second signal ends the process at once."""

@@ -37,7 +37,7 @@ class MaskedLanguageModelling:
         labels, language = arrays["labels"], arrays["language"]
         vectors = model.head(hidden.index_select(0, arrays["places"]))
         total, losses, correct = masked_cross_entropy(
-            vectors, model.decoder_weight, model.decoder.bias, labels, weight[language]
+            vectors, model.model.token_embeddings, model.decoder.bias, labels, weight[language]
         )
         with torch.no_grad():
             values = torch.stack((losses.double(), correct.double(), (labels >= 0).double()), 1)
