@@ -90,7 +90,9 @@ def test_state_goes_on_in_another_optimiser(name: str) -> None:
 
 def test_state_names_are_those_of_the_parameters_without_wrappers() -> None:
     model, _ = make("adamw")
-    wrapped = nn.ModuleDict({"module": torch.compile(model, backend="eager")})
+    compiled = torch.compile(model, backend="eager")
+    assert isinstance(compiled, nn.Module)
+    wrapped = nn.ModuleDict({"module": compiled})
     state = build_optimizer(wrapped, "muon", **SETTINGS).state_tensors()
     adamw = ("0.weight", "1.bias", "2.weight", "2.bias", "3.bias")
     expected = {f"{kind}.{name}" for kind in ("exp_avg", "exp_avg_sq", "step") for name in adamw}

@@ -75,7 +75,7 @@ class Run:
             self.optimizer.set_learning_rate(1e-2 / (step + 1))
             cross_entropy(self.model(inputs), targets).backward()
             if step == POISONED and (dist.get_rank() == 1 or not self.sharded):
-                gradient = self.model.layers[1].Wo.weight.grad
+                gradient = self.model.get_parameter("layers.1.Wo.weight").grad
                 assert gradient is not None
                 local(gradient)[-1, 0] = float("nan")
             norm, found_inf = clip_gradients(self.optimizer.parameters, 0.5)
