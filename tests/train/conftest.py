@@ -55,6 +55,8 @@ TINY: dict[str, object] = {
     "eval_every": 3,
     "save_every": 3,
     "eval_tokens": 300,
+    "window_tokens": 4096,
+    "tensorboard": False,
     "device": "cpu",
 }
 
