@@ -5,7 +5,7 @@ spark-submit jobs/report.py --root ROOT [--run runs/NAME]
 spark-submit jobs/report.py --run runs/A --run runs/B [--output FILE.html]
 
 Needs no Spark session. --run is the --output of train/pretrain.py; several are compared. Without --root the page has
-the runs alone and lies in the folder of the first.
+the runs alone and lies in the folder of the first. jobs/remove.py makes ROOT/report.html anew, and no page elsewhere.
 """
 
 import sys
