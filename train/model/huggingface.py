@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
 from torch.nn.functional import pad
 
 from schemas.errors import UserError
@@ -60,7 +59,7 @@ class LoadedEncoder:
 
     @property
     def layout(self) -> str:
-        """ "modernbert", "bert" or "xlm-roberta"."""
+        """modernbert, bert or xlm-roberta."""
         return self.config.layout
 
 
