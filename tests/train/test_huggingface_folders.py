@@ -234,12 +234,27 @@ def test_the_tokenizer_comes_along(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "export").iterdir()} == names | {"config.json", "model.safetensors"}
 
 
-def test_opening_leaves_the_random_numbers_alone(folders: dict[str, Path]) -> None:
+def test_opening_leaves_the_random_numbers_alone(folders: dict[str, Path], tmp_path: Path) -> None:
+    theirs("bert", "Model").save_pretrained(tmp_path)
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    load_encoder(folders["bert"])
+    for folder in (folders["bert"], tmp_path):
+        load_encoder(folder)
     assert torch.equal(torch.rand(2), expected)
+
+
+@LAYOUTS
+def test_what_is_opened_can_be_trained(layout: str, tmp_path: Path) -> None:
+    """Each parameter is there, in float32, with a gradient; where the folder has no head, the head's too."""
+    theirs(layout, "Model").bfloat16().save_pretrained(tmp_path)
+    model = load_encoder(tmp_path).language_model
+    places = build_layout(np.array([5]), LOCAL, torch.device("cpu"), torch.float32)
+    logits = model(torch.arange(5, 10), torch.arange(5), places, torch.arange(5))[:, :VOCAB]
+    torch.nn.functional.cross_entropy(logits, torch.arange(5, 10)).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.dtype == torch.float32 and parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
 
 
 def test_config_of_transformers_4(edit: Callable[..., Path], folders: dict[str, Path]) -> None:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 
-# Dense bfloat16 peak in FLOP/s, float32 sums, by a part of the name that the driver gives. From NVIDIA's data sheets,
-# which print twice as much, with sparsity, for all but A100; of the rack GB200 and GB300 a seventy-second.
+# Dense bfloat16 peak in FLOP/s, sums in float32, by a part of the name that the driver gives: from NVIDIA's sheets,
+# whose larger figures are those with sparsity; GB200 and GB300 as a seventy-second of their rack.
 PEAK_FLOPS = {
     "A100": 312e12,
     "A10G": 70e12,
