@@ -19,7 +19,7 @@ from train.data.tokenising import Tokens
 from train.data.vocabulary import open_vocabulary
 from train.data.windows import Windows
 
-SAMPLED = 2  # blocks of a language by which its size in tokens is estimated, those that a run reads first
+SAMPLED = 2048  # documents of a language by which its size in tokens is estimated, those that a run reads first
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,12 @@ def epoch_tokens(
     shards: Shards, languages: list[Blocks], tokens: Tokens, seed: int, max_seq_len: int
 ) -> NDArray[np.float64]:
     """Tokens with <s> and </s>, times weight, that an epoch of each language shows; exact where it has up to SAMPLED
-    blocks, else by its tokens a character, or a row where mixture.json does not say its characters. [languages]"""
+    documents, else by its tokens a character, or a row where mixture.json does not say its characters. [languages]"""
     sampled = []
     for blocks in languages:
-        order = np.argsort(combine(ORDER, seed, 0, blocks.key), kind="stable") if len(blocks) else []
-        sampled.append([blocks.block(int(number)) for number in order[:SAMPLED]])
+        order = np.argsort(combine(ORDER, seed, 0, blocks.key), kind="stable") if len(blocks) else np.empty(0, np.int64)
+        enough = int(np.searchsorted(np.cumsum(blocks.rows[order]), SAMPLED)) + 1
+        sampled.append([blocks.block(number) for number in order[:enough].tolist()])
     tokens.ahead([block for blocks in sampled for block in blocks])
     sizes = []
     for language, blocks, chosen in zip(shards.languages, languages, sampled, strict=True):

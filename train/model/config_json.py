@@ -146,7 +146,7 @@ def read_config(path: Path) -> tuple[EncoderConfig | BertConfig, int]:
     return replace(config, max_position_embeddings=config.max_position_embeddings - offset), offset
 
 
-def _rotary_bases(settings: dict[str, Any], path: Path) -> dict[str, float]:
+def _rotary_bases(settings: dict[str, Any], path: Path) -> dict[str, Any]:
     bases = {"global_rope_theta": EncoderConfig.global_rope_theta, "local_rope_theta": EncoderConfig.local_rope_theta}
     for kind, name in (("full_attention", "global_rope_theta"), ("sliding_attention", "local_rope_theta")):
         rope = (settings.get("rope_parameters") or {}).get(kind) or {}
@@ -157,7 +157,7 @@ def _rotary_bases(settings: dict[str, Any], path: Path) -> dict[str, float]:
     return bases
 
 
-def _layer_kinds(settings: dict[str, Any], path: Path) -> dict[str, int]:
+def _layer_kinds(settings: dict[str, Any], path: Path) -> dict[str, Any]:
     """The n of "each n-th layer is global", also where the layers are listed one by one."""
     layers, named = settings["num_hidden_layers"], settings.get("global_attn_every_n_layers", 3)
     kinds = settings.get("layer_types")

@@ -52,9 +52,13 @@ class EncoderConfig(EncoderShape):
 
 
 def rotary_table(theta: float, length: int, head_dim: int) -> Tensor:
-    """[2, length, head_dim / 2]: cosine and sine of each position's angles (Su et al. 2021, arXiv 2104.09864)."""
-    frequency = 1.0 / (theta ** (torch.arange(0, head_dim, 2, dtype=torch.float) / head_dim))
-    angle = torch.arange(length).float()[:, None] * frequency
+    """[2, length, head_dim / 2]: cosine and sine of each position's angles (Su et al. 2021, arXiv 2104.09864).
+
+    On the CPU always: no checkpoint holds it, so that it must be there in a model that is built without its weights.
+    """
+    cpu = torch.device("cpu")
+    frequency = 1.0 / (theta ** (torch.arange(0, head_dim, 2, dtype=torch.float, device=cpu) / head_dim))
+    angle = torch.arange(length, device=cpu).float()[:, None] * frequency
     return torch.stack((angle.cos(), angle.sin()))
 
 

@@ -12,14 +12,13 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
 from torch.nn.functional import pad
 
 from schemas.errors import UserError
 from train.model.bert import BertConfig, BertEncoder
 from train.model.config_json import huggingface_config, position_offset, read_config
 from train.model.encoder import Encoder, EncoderConfig
-from train.model.heads import MaskedLanguageModel
+from train.model.heads import DecoderBias, MaskedLanguageModel, PredictionHead
 from train.model.weight_files import NAMES, check_tensors, read_metadata, read_weights, to_ours, to_theirs
 
 TOKENIZER_FILES = (
@@ -60,7 +59,7 @@ class LoadedEncoder:
 
     @property
     def layout(self) -> str:
-        """ "modernbert", "bert" or "xlm-roberta"."""
+        """modernbert, bert or xlm-roberta."""
         return self.config.layout
 
 
@@ -121,8 +120,7 @@ def load_encoder(folder: Path) -> LoadedEncoder:
     weights = read_weights(folder)
     if not ours:
         weights = to_ours(weights, config.layout, folder)
-    # The weights of a start are drawn and thrown away: nobody's random numbers should hang on that.
-    with torch.random.fork_rng(devices=[]):
+    with torch.device("meta"):  # no weights: drawing those of a large vocabulary takes longer than reading them
         model = MaskedLanguageModel(config)
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     embeddings = f"model.{NAMES[config.layout].embeddings}"
@@ -133,12 +131,15 @@ def load_encoder(folder: Path) -> LoadedEncoder:
     has_head = any(not name.startswith("model.") for name in weights)
     expected = {name: shape for name, shape in shapes.items() if has_head or name.startswith("model.")}
     check_tensors(weights, expected, folder)
-    weights = {name: weights[name] for name in expected}
+    weights = {name: weights[name].float() for name in expected}
     if not ours:
         weights[embeddings] = pad(weights[embeddings], (0, 0, 0, config.padded_vocab_size - config.vocab_size))
         if POSITIONS in weights:
-            weights[POSITIONS] = weights[POSITIONS][offset:]
-    model.load_state_dict(weights, strict=has_head)
+            weights[POSITIONS] = weights[POSITIONS][offset:].clone()
+    model.load_state_dict(weights, strict=has_head, assign=True)
+    if not has_head:
+        with torch.random.fork_rng(devices=[]):  # what is drawn elsewhere must not hang on what is opened
+            model.head, model.decoder = PredictionHead(config), DecoderBias(config.vocab_size)
     return LoadedEncoder(model, has_head, _lineage(folder))
 
 

@@ -131,11 +131,17 @@ def _modern(key: str) -> str:
 
 
 def check_tensors(found: Mapping[str, Tensor], expected: Mapping[str, torch.Size], folder: Path) -> None:
-    """UserError where a tensor is missing, of another shape, or not finite."""
+    """UserError where a tensor is missing, of another shape, not finite, or more than the encoder has."""
     missing = [name for name in expected if name not in found]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UserError(f"{folder} lacks the tensor {missing[0]}{more}, which its config calls for: copy it again")
+    parts = {name.split(".")[1] for name in expected if name.startswith("model.")}
+    for name in found:
+        if name not in expected and name.startswith("model.") and name.split(".")[1] in parts:
+            raise UserError(
+                f"{folder} has a tensor {name} more than its config calls for: take the config of the weights"
+            )
     for name, shape in expected.items():
         tensor = found[name]
         if tensor.shape != shape:
