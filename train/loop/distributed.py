@@ -119,12 +119,8 @@ def processes(device: Literal["auto", "cpu", "cuda"], starting: timedelta = STAR
     try:
         control = dist.new_group(backend="gloo", timeout=WAITING)
         yield Processes(dist.get_rank(), dist.get_world_size(), place, control)
-    except PeerLost:
-        raise  # a group that lacks a member cannot be left: NCCL would wait for it
-    except BaseException:
+    finally:
         dist.destroy_process_group()
-        raise
-    dist.destroy_process_group()
 
 
 def join(backend: str, starting: timedelta) -> None:
