@@ -141,7 +141,7 @@ def test_going_back_by_editing_latest(tmp_path: Path) -> None:
     assert listing(tmp_path) == ["latest", "step-00000003", "step-00000004"]
     (tmp_path / "latest").write_text("step-00000003\n")
     (tmp_path / "step-00000003" / "state.json").write_text("{}")
-    with pytest.raises(UserError, match="no checkpoint in .* up to step-00000003, which .*latest names, is whole"):
+    with pytest.raises(UserError, match=r"no checkpoint in .* up to step-00000003, which .*latest names, is whole"):
         newest(tmp_path)
 
 
