@@ -67,7 +67,7 @@ class _MaskedCrossEntropy(torch.autograd.Function):
             d_hidden = torch.empty_like(hidden)
             d_weight = torch.zeros_like(weight, dtype=exact)
             d_bias = torch.zeros_like(bias, dtype=exact)
-        softmax = _compiled_softmax() if hidden.is_cuda else softmax_of_chunk
+        softmax = _compiled_softmax() if hidden.is_cuda else softmax_in_place
         for start in range(0, tokens, chunk):
             part = slice(start, start + chunk)
             logits = hidden[part] @ rows.T
@@ -96,7 +96,10 @@ class _MaskedCrossEntropy(torch.autograd.Function):
 def softmax_of_chunk(
     logits: Tensor, bias: Tensor, labels: Tensor, token_weight: Tensor, learning: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(losses [n], hits [n], gradient of the weighted sum by `logits` [n, V], empty unless `learning`)."""
+    """(losses [n], hits [n], gradient of the weighted sum by `logits` [n, V], which is the last only if `learning`).
+
+    For a compiler, which makes few sweeps over the logits of it.
+    """
     exact = logits.to(token_weight.dtype) + bias.to(token_weight.dtype)
     at_label = exact.gather(1, labels[:, None])
     correct = (exact >= at_label).sum(1) == 1
@@ -105,13 +108,29 @@ def softmax_of_chunk(
     total = powers.sum(1, keepdim=True)
     losses = (total.log() + highest - at_label)[:, 0]
     if not learning:
-        return losses, correct, logits[:0]
+        return losses, correct, logits
     hot = torch.arange(logits.shape[1], device=logits.device) == labels[:, None]
     gradient = powers * (token_weight[:, None] / total) - hot * token_weight[:, None]
     return losses, correct, gradient.to(logits.dtype)
 
 
+def softmax_in_place(
+    logits: Tensor, bias: Tensor, labels: Tensor, token_weight: Tensor, learning: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What `softmax_of_chunk` gives, without a compiler; overwrites `logits`."""
+    labels, exact = labels[:, None], logits.to(token_weight.dtype)
+    exact += bias
+    at_label = exact.gather(1, labels)
+    others = exact.scatter_(1, labels, float("-inf")).amax(1, keepdim=True)
+    highest = torch.maximum(others, at_label)
+    powers = exact.scatter_(1, labels, at_label).sub_(highest).exp_()
+    total = powers.sum(1, keepdim=True)
+    losses, correct = (total.log() + highest - at_label)[:, 0], (at_label > others)[:, 0]
+    if learning:
+        powers.mul_(token_weight[:, None] / total).scatter_add_(1, labels, -token_weight[:, None])
+    return losses, correct, powers.to(logits.dtype)
+
+
 @cache
 def _compiled_softmax() -> Any:
-    """Two sweeps over the logits in place of some ten."""
     return torch.compile(softmax_of_chunk)
