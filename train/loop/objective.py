@@ -15,16 +15,15 @@ def masked_loss(
 ) -> tuple[Tensor, Tensor]:
     """(sum of the cross-entropies in nats, with gradient; float64 [languages, 3], the SUMS of each language).
 
-    `dtype` is what the matrix products are done in (autocast); the softmax is in float32 always. The caller divides
-    by the number of guesses of the whole step, over all batches and processes.
+    `dtype` is the model's compute dtype; the softmax is in float32 always. The caller divides by the number of guesses
+    of the whole step, over all batches and processes.
     """
     layout = build_layout(batch.lengths, local_attention, device, dtype)
     arrays = (batch.input_ids, batch.positions, batch.targets, batch.labels, batch.target_language)
     input_ids, positions, targets, labels, language = (
         torch.from_numpy(array).to(device, non_blocking=True) for array in arrays
     )
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-        logits = model(input_ids, positions, layout, targets)
+    logits = model(input_ids, positions, layout, targets)
     losses = cross_entropy(logits.float(), labels, reduction="none")
     with torch.no_grad():
         correct = logits.gather(1, labels[:, None])[:, 0] >= logits.amax(1)  # much faster than argmax on CPU

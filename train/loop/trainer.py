@@ -35,7 +35,7 @@ class Trainer:
         self.first = processes.rank == 0
         torch.manual_seed(config.seed)
         self.encoder = encoder_config(config, data.vocabulary)
-        self.model = MaskedLanguageModel(self.encoder).to(self.device)
+        self.model = MaskedLanguageModel(self.encoder, self.dtype).to(self.device)
         self.optimizer = build_optimizer(self.model, config)
         self.tally = Tally(data.languages, processes)
         self.clock = Clock()

@@ -5,14 +5,14 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, pad
 
 from train.model.attention import AttentionLayout
-from train.model.encoder import Encoder, EncoderConfig, initialize
+from train.model.encoder import Encoder, EncoderConfig, LayerNorm, Linear, initialize
 
 
 class PredictionHead(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=False)
+        self.dense = Linear(config.hidden_size, config.hidden_size)
+        self.norm = LayerNorm(config)
         initialize(self, config)
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -30,10 +30,15 @@ class DecoderBias(nn.Module):
 class MaskedLanguageModel(nn.Module):
     """Encoder, prediction head, tied decoder. Parameter names are those of `ModernBertForMaskedLM`."""
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(
+        self,
+        config: EncoderConfig,
+        compute_dtype: torch.dtype = torch.float32,
+        activation_checkpointing: bool = False,
+    ) -> None:
         super().__init__()
         self.config = config
-        self.model = Encoder(config)
+        self.model = Encoder(config, compute_dtype, activation_checkpointing)
         self.head = PredictionHead(config)
         self.decoder = DecoderBias(config.vocab_size)
 
@@ -42,7 +47,7 @@ class MaskedLanguageModel(nn.Module):
 
         The rows that pad the embedding matrix have logit minus infinity: no probability, no gradient.
         """
-        hidden = self.head(self.model(input_ids, positions, layout).index_select(0, targets))
+        hidden = self.head(self.model(input_ids, positions, layout, targets))
         spare = self.config.padded_vocab_size - self.config.vocab_size
         bias = pad(self.decoder.bias, (0, spare), value=float("-inf"))
-        return linear(hidden, self.model.embeddings.tok_embeddings.weight, bias)
+        return linear(hidden, self.model.embeddings.tok_embeddings.weight.to(hidden.dtype), bias.to(hidden.dtype))
