@@ -17,6 +17,7 @@ from train.model.rotary import rotate, rotate_
 
 SHARED = 64  # tokens of a tile of several sequences
 QUERIES = 128  # of a tile of a local layer
+TILE_KERNELS_ON = "cpu"
 
 flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
@@ -84,7 +85,7 @@ def _mask(sequences: list[int], window: int, device: torch.device, dtype: torch.
 
 def tiled_attention(qkv: Tensor, heads: int, rotary: Tensor, tiles: list[Tile]) -> Tensor:
     """What `packed_attention` promises; on CPU by kernels of torch for it, whose many calls autograd does not see."""
-    if qkv.device.type == "cpu":
+    if qkv.device.type == TILE_KERNELS_ON:
         return _TiledAttention.apply(qkv, heads, rotary, tiles)[0].flatten(1)
     split = qkv.view(len(qkv), 3, heads, qkv.shape[1] // (3 * heads))
     query, key = rotate(split[:, :2], rotary).unbind(1)
