@@ -9,7 +9,7 @@ import torch
 from schemas.errors import UserError
 from train.data.batches import PackedBatch
 from train.loop.objective import masked_loss
-from train.model.attention import build_layout, lay_in_rows, packed_attention
+from train.model.attention import build_layout
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
 from train.model.huggingface import from_pretrained, save_pretrained
@@ -91,14 +91,6 @@ def test_padding_rows_of_the_vocabulary_have_no_probability(model: MaskedLanguag
     assert torch.isinf(out[:, CONFIG.vocab_size :]).all() and torch.isfinite(out[:, : CONFIG.vocab_size]).all()
 
 
-def test_rows_hold_every_sequence_once() -> None:
-    lengths = np.array([3, 4, 5, 5, 1, 2, 5])
-    row, column = lay_in_rows(lengths, 5)
-    taken = [(r, c + i) for r, c, n in zip(row, column, lengths, strict=True) for i in range(n)]
-    assert len(set(taken)) == len(taken) == lengths.sum()
-    assert max(c for _, c in taken) < 5
-
-
 def test_export_has_the_logits_of_transformers(model: MaskedLanguageModel, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     save_pretrained(model, SPECIAL, tmp_path, tmp_path / "export")
@@ -136,26 +128,6 @@ def test_a_folder_that_is_no_export_is_named(tmp_path: Path) -> None:
 def test_sizes_that_do_not_fit_are_named() -> None:
     with pytest.raises(UserError, match="num_attention_heads = 5"):
         EncoderConfig(vocab_size=10, hidden_size=48, num_attention_heads=5)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_varlen_attention_equals_rows_on_cuda() -> None:
-    """In bfloat16 on CUDA against float32 rows on CPU, for a global and a local layer, with gradients."""
-    lengths = np.array([1, 200, 64, 7, 129])
-    total = int(lengths.sum())
-    generator = torch.Generator().manual_seed(0)
-    inputs = [torch.randn(total, 4, 32, generator=generator).bfloat16().float() for _ in range(3)]
-    for local in (False, True):
-        results = []
-        for device, dtype in ((CPU, torch.float32), (torch.device("cuda"), torch.bfloat16)):
-            query, key, value = (x.to(device, dtype).requires_grad_() for x in inputs)
-            layout = build_layout(lengths, 32, device, dtype)
-            assert (layout.masks is None) == (device.type == "cuda")
-            out = packed_attention(query, key, value, layout, local)
-            gradients = torch.autograd.grad(out.float().square().sum(), (query, key, value))
-            results.append([x.detach().float().cpu() for x in (out, *gradients)])
-        for expected, found in zip(*results, strict=True):
-            assert (expected - found).norm() <= 0.02 * expected.norm()
 
 
 def test_nothing_in_a_batch_is_no_loss_and_no_error() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from train.data.batches import FEWEST_TOKENS, PackedBatch
-from train.model.attention import AttentionLayout, build_layout
+from train.model.attention import AttentionLayout, build_layout, filled_lengths
 
 
 class DeviceBatch(NamedTuple):
@@ -32,13 +32,13 @@ class DeviceBatches:
     def __call__(self, batch: PackedBatch) -> DeviceBatch:
         if self.device.type == "cuda":
             tokens = len(batch.input_ids)
+            # Padding is sequences of its own, so that it costs no attention between it and the texts.
             layout = build_layout(
-                batch.lengths,
+                filled_lengths(batch.lengths, tokens, self.max_seq_len),
                 self.local_attention,
                 self.device,
                 self.dtype,
-                tokens=tokens,
-                max_sequences=tokens // FEWEST_TOKENS,
+                max_sequences=tokens // FEWEST_TOKENS + -(-tokens // self.max_seq_len),
                 longest=self.max_seq_len,
             )
         else:

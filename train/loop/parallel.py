@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
@@ -43,6 +42,5 @@ class Parallel:
             self.module.require_backward_grad_sync = last
         elif isinstance(self.module, FSDPModule):
             self.module.set_requires_gradient_sync(last)
-        with torch.autocast(self.processes.device.type, dtype=torch.bfloat16, enabled=self.autocast):
-            found = self.module(*batch, weights)
+        found = self.module(*batch, weights)
         return found[0], found[1]

@@ -31,7 +31,7 @@ def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[s
     dtype = compute_dtype(config, processes.device)
     torch.manual_seed(config.run.seed)
     with processes.together():
-        model, parent = _model(config, data)
+        model, parent = _model(config, data, dtype)
     joint = JointModel(model, objectives).to(processes.device)
     return Trainer(config, data, processes, joint, objectives, weighting, dtype, parent)
 
@@ -58,15 +58,18 @@ def compute_dtype(config: PretrainConfig, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision == "bf16" or (precision == "auto" and device.type == "cuda") else torch.float32
 
 
-def _model(config: PretrainConfig, data: Data) -> tuple[MaskedLanguageModel, dict[str, Any] | None]:
+def _model(
+    config: PretrainConfig, data: Data, dtype: torch.dtype
+) -> tuple[MaskedLanguageModel, dict[str, Any] | None]:
     """(the model, what it comes from): that of the checkpoint to go on from, of --init, or a new one."""
+    how = (dtype, config.run.activation_checkpointing)
     if data.saved is not None:
-        loaded = load_encoder(data.saved[0])
+        loaded = load_encoder(data.saved[0], *how)
         return loaded.language_model, loaded.lineage and loaded.lineage["parent"]
     init = config.model.init
     if init is None:
-        return MaskedLanguageModel(encoder_config(config, data.vocabulary.size)), None
-    loaded = load_encoder(init)
+        return MaskedLanguageModel(encoder_config(config, data.vocabulary.size), *how), None
+    loaded = load_encoder(init, *how)
     if loaded.config.vocab_size < data.vocabulary.size:
         raise UserError(
             f"--init {init} has {loaded.config.vocab_size} rows of tokens, and --tokenizer {config.data.tokenizer} ids "

@@ -42,7 +42,7 @@ class Stepper:
     ) -> None:
         self.config, self.weighting, self.processes = config, weighting, processes
         self.languages = len(weighting.language_weights)
-        self.parallel = Parallel(joint, config, processes, dtype)
+        self.parallel = Parallel(joint, config, processes)
         optim = config.optim
         self.optimizer = build_optimizer(
             self.parallel.joint,

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from train.loop.distributed import Processes
 from train.loop.files import publish
 from train.loop.saving import Checkpoints, Progress, whole
 from train.loop.setup import VALIDATED, Data, lineage, write_record
-from train.loop.spikes import SkippedRange
 from train.loop.stepping import Done, Stepper
 from train.loop.validating import validate
 from train.loop.watchdog import Watchdog
@@ -140,7 +140,7 @@ class Trainer:
                 self.clock.add(time.monotonic() - began, waited)
             if progress.step % run.eval_every == 0 or last:
                 self._validate()
-            if progress.step % run.save_every == 0 and not last and not self._in_a_row():
+            if progress.step % run.save_every == 0 and not last and self._is_good():
                 self._save()
                 saved_at = progress.step
         self._check_skipped()
@@ -165,6 +165,11 @@ class Trainer:
     def _in_a_row(self) -> int:
         return int(self.stepper.in_a_row)
 
+    def _is_good(self) -> bool:
+        """Whether the model of now is worth a checkpoint."""
+        spikes = self.checkpoints.spikes
+        return not self._in_a_row() and not (spikes is not None and spikes.suspicious)
+
     def _check_skipped(self) -> None:
         if (count := self._in_a_row()) >= self.config.run.max_skipped_steps:
             raise UserError(
@@ -175,23 +180,25 @@ class Trainer:
     def _check_spike(self, loss: float) -> None:
         """Weights and moments of the last checkpoint, and the data goes on: what was shown since is not shown again."""
         spikes, folder = self.checkpoints.spikes, self.config.run.output / "checkpoints"
-        if spikes is None or not spikes.is_spike(self.step, loss):
+        found = spikes.observe(self.step, loss) if spikes is not None else None
+        if found is None:
             return
         with self.processes.together():
             if self.processes.rank == 0:
                 self.checkpoints.saver.wait()
         with self.processes.together():
-            found = newest(folder, lambda line: None)
-            if found is None:
-                return
-            state = json.loads((found / "state.json").read_text(encoding="utf-8"))
-            self.checkpoints.restore_model(found, state)
-        skipped = SkippedRange(state["step"] + 1, self.step)
-        self.progress.skipped_ranges += (skipped,)
-        spikes.reset()
+            saved = newest(folder, lambda line: None)
+            if saved is None:
+                raise UserError(
+                    f"the loss jumped to {loss:.4f} at step {self.step}, before the first checkpoint: lower "
+                    "learning_rate or save_every"
+                )
+            state = json.loads((saved / "state.json").read_text(encoding="utf-8"))
+            self.checkpoints.restore_model(saved, state)
+        self.progress.skipped_ranges += (replace(found, step_from=state["step"] + 1),)
         self.terminal.say(
             f"step {self.step}: the loss jumped to {loss:.4f}: the model goes back to step {state['step']}, and the "
-            f"documents of steps {skipped.step_from} to {skipped.step_to} are left out"
+            f"documents of steps {state['step'] + 1} to {self.step} are left out"
         )
 
     def _log(self, done: Done, tokens_before: int, flops: float) -> None:

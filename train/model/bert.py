@@ -9,11 +9,14 @@ There is no dropout, as in ModernBERT.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
+from torch.utils.checkpoint import checkpoint
 
 from train.model.attention import AttentionLayout, packed_attention
 from train.model.encoder import initialize
+from train.model.layers import LayerNorm, Linear
 from train.model.shape import EncoderShape
 
 
@@ -55,31 +58,32 @@ class Embeddings(nn.Module):
         self.word_embeddings = nn.Embedding(config.padded_vocab_size, config.hidden_size)
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
-        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps)
+        self.LayerNorm = LayerNorm(config)
 
-    def forward(self, input_ids: Tensor, positions: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, positions: Tensor, dtype: torch.dtype) -> Tensor:
         """All tokens are of the first segment."""
         token_type = self.token_type_embeddings.weight[0]
-        return self.LayerNorm(self.word_embeddings(input_ids) + token_type + self.position_embeddings(positions))
+        hidden = self.word_embeddings(input_ids) + token_type + self.position_embeddings(positions)
+        return self.LayerNorm(hidden.to(dtype))
 
 
 class SelfAttention(nn.Module):
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.heads, self.head_dim = config.num_attention_heads, config.head_dim
-        self.query, self.key, self.value = (nn.Linear(config.hidden_size, config.hidden_size) for _ in range(3))
+        self.heads = config.num_attention_heads
+        self.query, self.key, self.value = (
+            Linear(config.hidden_size, config.hidden_size, bias=True) for _ in range(3)
+        )  # fmt: skip
 
     def forward(self, hidden: Tensor, layout: AttentionLayout) -> Tensor:
-        query, key, value = (
-            project(hidden).view(-1, self.heads, self.head_dim) for project in (self.query, self.key, self.value)
-        )
-        return packed_attention(query, key, value, layout, local=False).flatten(1)
+        qkv = torch.cat([project(hidden) for project in (self.query, self.key, self.value)], dim=1)
+        return packed_attention(qkv, self.heads, None, layout, local=False)
 
 
 class Intermediate(nn.Module):
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.dense = Linear(config.hidden_size, config.intermediate_size, bias=True)
 
     def forward(self, hidden: Tensor) -> Tensor:
         return gelu(self.dense(hidden))
@@ -90,8 +94,8 @@ class Output(nn.Module):
 
     def __init__(self, config: BertConfig, width: int) -> None:
         super().__init__()
-        self.dense = nn.Linear(width, config.hidden_size)
-        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps)
+        self.dense = Linear(width, config.hidden_size, bias=True)
+        self.LayerNorm = LayerNorm(config)
 
     def forward(self, inner: Tensor, hidden: Tensor) -> Tensor:
         return self.LayerNorm(self.dense(inner) + hidden)
@@ -110,14 +114,20 @@ class Layer(nn.Module):
 
 
 class BertEncoder(nn.Module):
-    """Token ids to contextual vectors: input_ids and positions [T], packed as `layout` says, to [T, hidden_size].
+    """Token ids to contextual vectors, as `train.model.encoder.Encoder` has them.
 
     Positions count from 0 in each sequence, for XLM-RoBERTa too.
     """
 
-    def __init__(self, config: BertConfig) -> None:
+    def __init__(
+        self,
+        config: BertConfig,
+        compute_dtype: torch.dtype = torch.float32,
+        activation_checkpointing: bool = False,
+    ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.compute_dtype = config, compute_dtype
+        self.activation_checkpointing = activation_checkpointing
         self.embeddings = Embeddings(config)
         layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
         self.encoder = nn.ModuleDict({"layer": layers})
@@ -128,11 +138,18 @@ class BertEncoder(nn.Module):
         """[padded vocabulary, hidden_size]."""
         return self.embeddings.word_embeddings.weight
 
-    def forward(self, input_ids: Tensor, positions: Tensor, layout: AttentionLayout) -> Tensor:
-        hidden = self.embeddings(input_ids, positions)
+    def forward(
+        self, input_ids: Tensor, positions: Tensor, layout: AttentionLayout, targets: Tensor | None = None
+    ) -> Tensor:
+        """input_ids and positions [T], packed as `layout` says, to [T, hidden_size]; of the places `targets`, int64
+        [M], alone where they are given."""
+        hidden = self.embeddings(input_ids, positions, self.compute_dtype)
         for block in self.layers:
-            hidden = block(hidden, layout)
-        return hidden
+            if self.activation_checkpointing and torch.is_grad_enabled():
+                hidden = checkpoint(block, hidden, layout, use_reentrant=False, preserve_rng_state=False)
+            else:
+                hidden = block(hidden, layout)
+        return hidden if targets is None else hidden.index_select(0, targets)
 
     @property
     def layers(self) -> nn.ModuleList:

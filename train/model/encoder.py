@@ -9,9 +9,12 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu
+from torch.utils.checkpoint import checkpoint
 
 from train.model.attention import AttentionLayout, packed_attention
+from train.model.feed_forward import gated_feed_forward
+from train.model.layers import LayerNorm, Linear
+from train.model.rotary import rotary_table
 from train.model.shape import EncoderShape
 
 
@@ -51,89 +54,80 @@ class EncoderConfig(EncoderShape):
         return self.initializer_range / ((2.0 * self.num_hidden_layers) ** 0.5 if out else 1.0)
 
 
-def rotary_table(theta: float, length: int, head_dim: int) -> Tensor:
-    """[2, length, head_dim / 2]: cosine and sine of each position's angles (Su et al. 2021, arXiv 2104.09864).
-
-    On the CPU always: no checkpoint holds it, so that it must be there in a model that is built without its weights.
-    """
-    cpu = torch.device("cpu")
-    frequency = 1.0 / (theta ** (torch.arange(0, head_dim, 2, dtype=torch.float, device=cpu) / head_dim))
-    angle = torch.arange(length, device=cpu).float()[:, None] * frequency
-    return torch.stack((angle.cos(), angle.sin()))
-
-
-def rotate(x: Tensor, rotary: Tensor) -> Tensor:
-    """x [T, ..., head_dim] turned by `rotary` [2, T, head_dim / 2] in float32; elements i and i + head_dim / 2 pair."""
-    cosine, sine = rotary.view(2, len(x), *[1] * (x.ndim - 2), rotary.shape[-1])
-    low, high = x.float().chunk(2, dim=-1)
-    return torch.cat((low * cosine - high * sine, high * cosine + low * sine), dim=-1).to(x.dtype)
-
-
 class Embeddings(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.tok_embeddings = nn.Embedding(config.padded_vocab_size, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=False)
+        self.norm = LayerNorm(config)
 
-    def forward(self, input_ids: Tensor) -> Tensor:
-        return self.norm(self.tok_embeddings(input_ids))
+    def forward(self, input_ids: Tensor, dtype: torch.dtype) -> Tensor:
+        return self.norm(self.tok_embeddings(input_ids).to(dtype))
 
 
 class Attention(nn.Module):
     def __init__(self, config: EncoderConfig, layer: int) -> None:
         super().__init__()
-        self.heads, self.head_dim = config.num_attention_heads, config.head_dim
+        self.heads = config.num_attention_heads
         self.local = config.is_local(layer)
-        self.Wqkv = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
-        self.Wo = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.Wqkv = Linear(config.hidden_size, 3 * config.hidden_size)
+        self.Wo = Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, hidden: Tensor, rotary: Tensor, layout: AttentionLayout) -> Tensor:
-        query_key, value = self.Wqkv(hidden).view(-1, 3, self.heads, self.head_dim).split((2, 1), dim=1)
-        query, key = rotate(query_key, rotary).unbind(1)
-        return self.Wo(packed_attention(query, key, value.squeeze(1), layout, self.local).flatten(1))
+    def forward(self, hidden: Tensor, rotary: Tensor, layout: AttentionLayout, targets: Tensor | None) -> Tensor:
+        attended = packed_attention(self.Wqkv(hidden), self.heads, rotary, layout, self.local)
+        return self.Wo(attended if targets is None else attended.index_select(0, targets))
 
 
 class GeGLU(nn.Module):
-    """Gated feed-forward block (Shazeer 2020, arXiv 2002.05202)."""
-
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.Wi = nn.Linear(config.hidden_size, 2 * config.intermediate_size, bias=False)
-        self.Wo = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+        self.Wi = Linear(config.hidden_size, 2 * config.intermediate_size)
+        self.Wo = Linear(config.intermediate_size, config.hidden_size)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        value, gate = self.Wi(hidden).chunk(2, dim=-1)
-        return self.Wo(gelu(value) * gate)
+        return gated_feed_forward(hidden, self.Wi.weight.to(hidden.dtype), self.Wo.weight.to(hidden.dtype))
 
 
 class Layer(nn.Module):
     def __init__(self, config: EncoderConfig, layer: int) -> None:
         super().__init__()
         # The embeddings end in a norm, so that the first block needs none.
-        self.attn_norm: nn.Module = nn.Identity()
-        if layer:
-            self.attn_norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=False)
+        self.attn_norm: nn.Module = LayerNorm(config) if layer else nn.Identity()
         self.attn = Attention(config, layer)
-        self.mlp_norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=False)
+        self.mlp_norm = LayerNorm(config)
         self.mlp = GeGLU(config)
 
-    def forward(self, hidden: Tensor, rotary: Tensor, layout: AttentionLayout) -> Tensor:
-        hidden = hidden + self.attn(self.attn_norm(hidden), rotary, layout)
+    def forward(
+        self, hidden: Tensor, rotary: Tensor, layout: AttentionLayout, targets: Tensor | None = None
+    ) -> Tensor:  # fmt: skip
+        """All tokens attend; what comes after is for the tokens `targets` alone where they are given."""
+        attended = self.attn(self.attn_norm(hidden), rotary, layout, targets)
+        hidden = (hidden if targets is None else hidden.index_select(0, targets)) + attended
         return hidden + self.mlp(self.mlp_norm(hidden))
 
 
 class Encoder(nn.Module):
-    """Token ids to contextual vectors: input_ids and positions [T], packed as `layout` says, to [T, hidden_size]."""
+    """Token ids to contextual vectors of dtype `compute_dtype`.
+
+    Parameters stay in float32, and are cast where they are used; the residual stream, the products and what is kept for
+    the backward pass are of `compute_dtype`, without autocast. With `activation_checkpointing` a layer keeps its input
+    alone and computes the rest again in the backward pass (Chen et al. 2016, arXiv 1604.06174).
+    """
 
     rotary_global: Tensor
     rotary_local: Tensor
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(
+        self,
+        config: EncoderConfig,
+        compute_dtype: torch.dtype = torch.float32,
+        activation_checkpointing: bool = False,
+    ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.compute_dtype = config, compute_dtype
+        self.activation_checkpointing = activation_checkpointing
         self.embeddings = Embeddings(config)
         self.layers = nn.ModuleList(Layer(config, layer) for layer in range(config.num_hidden_layers))
-        self.final_norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=False)
+        self.final_norm = LayerNorm(config)
         for name, theta in (("rotary_global", config.global_rope_theta), ("rotary_local", config.local_rope_theta)):
             table = rotary_table(theta, config.max_position_embeddings, config.head_dim)
             self.register_buffer(name, table, persistent=False)
@@ -144,11 +138,24 @@ class Encoder(nn.Module):
         """[padded vocabulary, hidden_size]."""
         return self.embeddings.tok_embeddings.weight
 
-    def forward(self, input_ids: Tensor, positions: Tensor, layout: AttentionLayout) -> Tensor:
-        hidden = self.embeddings(input_ids)
+    def forward(
+        self, input_ids: Tensor, positions: Tensor, layout: AttentionLayout, targets: Tensor | None = None
+    ) -> Tensor:
+        """input_ids and positions [T], packed as `layout` says, to [T, hidden_size].
+
+        targets: int64 [M], the only places that are asked for, to [M, hidden_size]; the last layer then does for them
+        alone what each token does for itself.
+        """
+        hidden = self.embeddings(input_ids, self.compute_dtype)
+        # In float32, in which they are applied: next to queries and keys of all heads they are small.
         rotary = (self.rotary_global[:, positions], self.rotary_local[:, positions])
         for layer, block in enumerate(self.layers):
-            hidden = block(hidden, rotary[self.config.is_local(layer)], layout)
+            asked = targets if layer == len(self.layers) - 1 else None
+            arguments = hidden, rotary[self.config.is_local(layer)], layout, asked
+            if self.activation_checkpointing and torch.is_grad_enabled():
+                hidden = checkpoint(block, *arguments, use_reentrant=False, preserve_rng_state=False)
+            else:
+                hidden = block(*arguments)
         return self.final_norm(hidden)
 
 

@@ -7,14 +7,15 @@ from torch.nn.functional import gelu, linear, pad
 from train.model.attention import AttentionLayout
 from train.model.bert import BertConfig, BertEncoder
 from train.model.encoder import Encoder, EncoderConfig, initialize
+from train.model.layers import LayerNorm, Linear
 from train.model.shape import EncoderShape
 
 
 class PredictionHead(nn.Module):
     def __init__(self, config: EncoderShape) -> None:
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size, bias=config.biases)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=config.biases)
+        self.dense = Linear(config.hidden_size, config.hidden_size, config.biases)
+        self.norm = LayerNorm(config)
         initialize(self, config)
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -34,10 +35,19 @@ class MaskedLanguageModel(nn.Module):
     BERT's encoder, under `model.`, those of `BertModel`.
     """
 
-    def __init__(self, config: EncoderConfig | BertConfig) -> None:
+    def __init__(
+        self,
+        config: EncoderConfig | BertConfig,
+        compute_dtype: torch.dtype = torch.float32,
+        activation_checkpointing: bool = False,
+    ) -> None:
         super().__init__()
         self.config = config
-        self.model: Encoder | BertEncoder = BertEncoder(config) if isinstance(config, BertConfig) else Encoder(config)
+        self.model: Encoder | BertEncoder
+        if isinstance(config, BertConfig):
+            self.model = BertEncoder(config, compute_dtype, activation_checkpointing)
+        else:
+            self.model = Encoder(config, compute_dtype, activation_checkpointing)
         self.head = PredictionHead(config)
         self.decoder = DecoderBias(config.vocab_size)
 
@@ -46,7 +56,7 @@ class MaskedLanguageModel(nn.Module):
 
         The rows that pad the embedding matrix have logit minus infinity: no probability, no gradient.
         """
-        hidden = self.head(self.model(input_ids, positions, layout).index_select(0, targets))
+        hidden = self.head(self.model(input_ids, positions, layout, targets))
         spare = self.config.padded_vocab_size - self.config.vocab_size
         bias = pad(self.decoder.bias, (0, spare), value=float("-inf"))
-        return linear(hidden, self.model.token_embeddings, bias)
+        return linear(hidden, self.model.token_embeddings.to(hidden.dtype), bias.to(hidden.dtype))

@@ -102,7 +102,9 @@ def write_checkpoint_config(
         _write_json(folder / "lineage.json", lineage)
 
 
-def load_encoder(folder: Path) -> LoadedEncoder:
+def load_encoder(
+    folder: Path, compute_dtype: torch.dtype = torch.float32, activation_checkpointing: bool = False
+) -> LoadedEncoder:
     """Opens a checkpoint of ours (`checkpoints/step-*`), an export, or a folder of transformers: ModernBERT, BERT or
     XLM-RoBERTa, with or without its masked-language-model head. Other heads are left behind.
 
@@ -121,7 +123,7 @@ def load_encoder(folder: Path) -> LoadedEncoder:
     if not ours:
         weights = to_ours(weights, config.layout, folder)
     with torch.device("meta"):  # no weights: drawing those of a large vocabulary takes longer than reading them
-        model = MaskedLanguageModel(config)
+        model = MaskedLanguageModel(config, compute_dtype, activation_checkpointing)
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     embeddings = f"model.{NAMES[config.layout].embeddings}"
     if not ours:

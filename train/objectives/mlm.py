@@ -35,7 +35,7 @@ class MaskedLanguageModelling:
         self, model: MaskedLanguageModel, hidden: Tensor, arrays: Mapping[str, Tensor], weight: Tensor
     ) -> tuple[Tensor, Tensor]:
         labels, language = arrays["labels"], arrays["language"]
-        vectors = model.head(hidden.index_select(0, arrays["places"]))
+        vectors = model.head(hidden)
         total, losses, correct = masked_cross_entropy(
             vectors, model.model.token_embeddings, model.decoder.bias, labels, weight[language]
         )

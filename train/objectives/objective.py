@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from train.data.batches import Labeller
+from train.model.attention import AttentionLayout
 from train.model.heads import MaskedLanguageModel
 from train.optim.schedule import Schedule
 
 SUMS = ("loss", "correct", "units")
+PLACES = "places"  # the array of labels that says which tokens an objective asks for
 
 
 class Objective(Protocol):
@@ -34,8 +36,8 @@ class Objective(Protocol):
         """(the sum of its losses in nats, each times the `weight` of its language, with gradient; float64
         [languages, 3], the SUMS without weights, of each language).
 
-        hidden: [T, hidden_size], the encoder's answer for a packed batch. arrays: those of its labels. weight: float32
-        [languages].
+        hidden: the encoder's answer for a packed batch, [M, hidden_size] at the `places` of its labels, int64 [M], if it
+        has such an array, else [T, hidden_size]. arrays: those of its labels. weight: float32 [languages].
         """
         ...
 
@@ -79,16 +81,22 @@ class JointModel(nn.Module):
         self,
         input_ids: Tensor,
         positions: Tensor,
-        layout: object,
+        layout: AttentionLayout,
         arrays: Mapping[str, Mapping[str, Tensor]],
         weights: Mapping[str, Tensor],
         objectives: Mapping[str, Objective] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """(the weighted sum of all losses, the SUMS of each objective); `objectives`: in place of its own."""
-        hidden = self.model.model(input_ids, positions, layout)
+        objectives = objectives or self.objectives
+        places = {name: arrays[name].get(PLACES) for name in objectives}
+        # Where there is one objective, the last layer need not answer for the other places.
+        only = next(iter(places.values())) if len(objectives) == 1 else None
+        hidden = self.model.model(input_ids, positions, layout, only)
         total = torch.zeros((), device=hidden.device)
         sums = {}
-        for name, objective in (objectives or self.objectives).items():
-            loss, sums[name] = objective(self.model, hidden, arrays[name], weights[name])
+        for name, objective in objectives.items():
+            asked = places[name] if only is None else None
+            vectors = hidden if asked is None else hidden.index_select(0, asked)
+            loss, sums[name] = objective(self.model, vectors, arrays[name], weights[name])
             total = total + loss
         return total, sums
