@@ -10,8 +10,9 @@ from train.config.fields import about, setting
 from train.optim.schedule import Schedule
 
 
-def _check_schedule(text: str) -> None:
-    Schedule.parse(text)
+def _check_weight(text: str) -> None:
+    if any(value < 0 for _, value in Schedule.parse(text).points):
+        raise UserError("its values should be 0 or more")
 
 
 def _check_share(text: str) -> None:
@@ -85,7 +86,7 @@ class MaskedLanguageModelConfig:
         check=_check_share,
     )
     whole_word_masking: bool = setting(False, "hides all tokens of a word or none", fixed=True)
-    weight: str = setting("1", "of the objective in the loss, or its schedule: 0:1,1000:0.5", check=_check_schedule)
+    weight: str = setting("1", "of the objective in the loss, or its schedule: 0:1,1000:0.5", check=_check_weight)
 
 
 OBJECTIVES = {"mlm": MaskedLanguageModelConfig}

@@ -121,6 +121,7 @@ def test_a_schedule_stays_as_it_was_written(text: str) -> None:
         (["--mlm_probability", "1.5"], "mlm_probability = '1.5': .*less than 1"),
         (["--mlm_probability", "90%:0.3,100%:0"], "mlm_probability = .*greater than 0"),
         (["--mlm_probability", "often"], "mlm_probability = 'often': schedule 'often'.*no number"),
+        (["--weight", "0:1,100:-1"], "weight = '0:1,100:-1': its values should be 0 or more"),
         (["--weight", "90%:1,10:0"], "weight = '90%:1,10:0': .*mixes steps with shares"),
         (["--language_weights", "eng_Latn"], "language_weights = 'eng_Latn': it should be names with numbers, as"),
         (["--language_weights", "a=1,b=-2"], "language_weights = .*: the weight of b should be 0 or more"),
