@@ -33,6 +33,7 @@ FLOORS = {
     "train.config": 1,
     "train.model": 1,
     "train.data": 1,
+    "train.optim": 1,
     "train.telemetry": 1,
     "train.loop": 2,
     "train": 3,

@@ -114,7 +114,7 @@ def _convert(name: str, kind: Any, value: Any) -> Any:
             raise wrong(name, value, "it should be a path")
         return Path(value)
     assert kind is str
-    return str(value)
+    return _text(value)
 
 
 def _integer(name: str, value: Any) -> int:
@@ -133,15 +133,23 @@ def _number(name: str, value: Any) -> float:
         if isinstance(value, bool):
             raise ValueError
         number = float(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise wrong(name, value, "it should be a number")
     return number
 
 
+def _text(value: Any) -> str:
+    """A number, which a schedule may be, in one spelling: resumed runs compare it as text."""
+    try:
+        return str(value) if isinstance(value, bool) else repr(float(value)).removesuffix(".0")
+    except (ValueError, TypeError, OverflowError):
+        return str(value)
+
+
 def _weights(name: str, value: Any) -> dict[str, float]:
-    """A TOML table, or `eng_Latn=0.5,zho_Hans=2`."""
+    """Of names to numbers from 0 up: a TOML table, or `eng_Latn=0.5,zho_Hans=2`."""
     if isinstance(value, str):
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
         if any(not sign for _, sign, _ in pairs):
@@ -149,7 +157,12 @@ def _weights(name: str, value: Any) -> dict[str, float]:
         value = {key.strip(): text.strip() for key, _, text in pairs}
     if not isinstance(value, dict):
         raise wrong(name, value, "it should be a table of numbers")
-    found = {str(key): _number(name, number) for key, number in value.items()}
-    if any(number < 0 for number in found.values()):
-        raise wrong(name, value, "its numbers should be 0 or more")
+    found = {}
+    for key, weight in value.items():
+        try:
+            found[str(key)] = _number(name, weight)
+        except UserError:
+            raise wrong(name, value, f"the weight of {key} should be a number") from None
+        if found[key] < 0:
+            raise wrong(name, value, f"the weight of {key} should be 0 or more")
     return found

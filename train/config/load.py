@@ -75,7 +75,9 @@ def read_toml(path: Path) -> tuple[Settings, str | None]:
             names = [one.name for one in fields(kind)]
             for field_name in inner:
                 if field_name not in names:
-                    raise UserError(f"unknown key {field_name} under [{whole}] of {path}{_nearest(field_name, names)}")
+                    homes = [f"[{table}]" for table in places_of_names().get(field_name, [])]
+                    way_out = f": it belongs under {' or '.join(homes)}" if homes else _nearest(field_name, names)
+                    raise UserError(f"unknown key {field_name} under [{whole}] of {path}{way_out}")
             settings[whole] = inner
     return settings, preset
 
@@ -132,12 +134,18 @@ def _all_tables() -> list[str]:
     return [*TABLES, *(f"objectives.{name}" for name in OBJECTIVES)]
 
 
-def _flags(arguments: Sequence[str]) -> tuple[Settings, dict[str, str]]:
-    """(values by table and field, values of TOOLS)."""
+def places_of_names() -> dict[str, list[str]]:
+    """The tables that have a field of this name."""
     places: dict[str, list[str]] = {}
     for table in _all_tables():
         for one in fields(table_of(table)):
             places.setdefault(one.name, []).append(table)
+    return places
+
+
+def _flags(arguments: Sequence[str]) -> tuple[Settings, dict[str, str]]:
+    """(values by table and field, values of TOOLS)."""
+    places = places_of_names()
     whole = {f"{table}.{name}" for name, tables in places.items() for table in tables}
     settings: Settings = {}
     tools: dict[str, str] = {}
@@ -150,12 +158,16 @@ def _flags(arguments: Sequence[str]) -> tuple[Settings, dict[str, str]]:
             raise UserError(f"unknown argument {word}: flags begin with --, see --help")
         known = name in TOOLS or name in places or name in whole or word == "-h"
         if not known:
-            raise UserError(f"unknown argument {word}{_nearest(name, [*places, *whole, *TOOLS], '--')}")
+            last = name.rpartition(".")[2]
+            homes = [f"{table}.{last}" for table in places.get(last, [])]  # a field under the name of another table
+            raise UserError(f"unknown argument {word}{_nearest(name, homes or [*places, *whole, *TOOLS], '--')}")
         if word == "-h" or name in ("dry_run", "help"):
+            if sign:
+                raise UserError(f"{word}: --{name.replace('_', '-')} takes no value")
             tools["help" if word == "-h" else name] = ""
             continue
         if not sign:
-            if not rest:
+            if not rest or rest[0].startswith("--"):
                 raise UserError(f"{word} expected one argument: write {word} VALUE")
             value = rest.pop(0)
         if name in TOOLS:

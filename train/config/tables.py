@@ -10,8 +10,9 @@ from train.config.fields import about, setting
 from train.optim.schedule import Schedule
 
 
-def _check_schedule(text: str) -> None:
-    Schedule.parse(text)
+def _check_weight(text: str) -> None:
+    if any(value < 0 for _, value in Schedule.parse(text).points):
+        raise UserError("its values should be 0 or more")
 
 
 def _check_share(text: str) -> None:
@@ -32,7 +33,9 @@ class ModelConfig:
     global_rope_theta: float = setting(160_000.0, "rotary base of global layers (ModernBERT)", fixed=True, gt=1)
     local_rope_theta: float = setting(10_000.0, "rotary base of local layers (ModernBERT)", fixed=True, gt=1)
     init: Path | None = setting(
-        None, "folder of a model to start from: a checkpoint, an export, or one of Hugging Face's"
+        None,
+        "folder of a model to start from: a checkpoint, an export, or a Hugging Face folder of ModernBERT, BERT or "
+        "XLM-RoBERTa",
     )
 
 
@@ -57,7 +60,9 @@ class DataConfig:
         "auto", "what makes batches; auto: a process on cuda, a thread on cpu"
     )
     eval_tokens: int = setting(65_536, "validation tokens of each language", ge=1)
-    validation_seed: int = setting(0, "of its documents and masks: the same for runs that are to be compared", ge=0)
+    validation_seed: int = setting(
+        0, "of its documents and masks: the same for runs that are to be compared", ge=0, lt=1 << 62
+    )
     eval_mlm_probability: float = setting(0.3, "share of tokens to guess in validation", gt=0, lt=1)
 
     @property
@@ -81,7 +86,7 @@ class MaskedLanguageModelConfig:
         check=_check_share,
     )
     whole_word_masking: bool = setting(False, "hides all tokens of a word or none", fixed=True)
-    weight: str = setting("1", "of the objective in the loss, or its schedule: 0:1,1000:0.5", check=_check_schedule)
+    weight: str = setting("1", "of the objective in the loss, or its schedule: 0:1,1000:0.5", check=_check_weight)
 
 
 OBJECTIVES = {"mlm": MaskedLanguageModelConfig}
