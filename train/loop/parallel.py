@@ -16,9 +16,8 @@ from train.objectives.objective import JointModel
 class Parallel:
     """joint: the model itself, whose parameters are parts of the whole under FSDP2."""
 
-    def __init__(self, joint: JointModel, config: PretrainConfig, processes: Processes, dtype: torch.dtype) -> None:
-        self.joint, self.processes = joint, processes
-        self.autocast = dtype == torch.bfloat16
+    def __init__(self, joint: JointModel, config: PretrainConfig, processes: Processes) -> None:
+        self.joint = joint
         compiled = config.run.compile == "on" or (config.run.compile == "auto" and processes.device.type == "cuda")
         if compiled:
             # Layer by layer, all of one shape: compiled once, and sharding and checkpointing stay outside.

@@ -58,9 +58,7 @@ def compute_dtype(config: PretrainConfig, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision == "bf16" or (precision == "auto" and device.type == "cuda") else torch.float32
 
 
-def _model(
-    config: PretrainConfig, data: Data, dtype: torch.dtype
-) -> tuple[MaskedLanguageModel, dict[str, Any] | None]:
+def _model(config: PretrainConfig, data: Data, dtype: torch.dtype) -> tuple[MaskedLanguageModel, dict[str, Any] | None]:
     """(the model, what it comes from): that of the checkpoint to go on from, of --init, or a new one."""
     how = (dtype, config.run.activation_checkpointing)
     if data.saved is not None:

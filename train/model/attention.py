@@ -72,9 +72,7 @@ def filled_lengths(lengths: NDArray[np.integer], tokens: int, longest: int) -> N
     return np.concatenate((lengths, np.diff(np.r_[0:padding:longest, padding]))).astype(np.int64)
 
 
-def packed_attention(
-    qkv: Tensor, heads: int, rotary: Tensor | None, layout: AttentionLayout, local: bool
-) -> Tensor:
+def packed_attention(qkv: Tensor, heads: int, rotary: Tensor | None, layout: AttentionLayout, local: bool) -> Tensor:
     """Softmax attention, scaled by head_dim ** -0.5, of queries and keys turned by their positions.
 
     qkv [T, 3 * heads * head_dim]: queries, keys, values; a tensor that nobody else needs, since it may be overwritten.

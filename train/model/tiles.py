@@ -100,9 +100,7 @@ class _TiledAttention(torch.autograd.Function):
     """qkv [T, 3 * heads * head_dim] is overwritten with its turned self, of which the gradient needs no copy."""
 
     @staticmethod
-    def forward(
-        ctx: Any, qkv: Tensor, heads: int, rotary: Tensor | None, tiles: list[Tile]
-    ) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, qkv: Tensor, heads: int, rotary: Tensor | None, tiles: list[Tile]) -> tuple[Tensor, Tensor]:
         split = qkv.view(len(qkv), 3, heads, qkv.shape[1] // (3 * heads))
         if rotary is not None:
             rotate_(split[:, :2], rotary)

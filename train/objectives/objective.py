@@ -27,8 +27,11 @@ PLACES = "places"  # the array of labels that says which tokens an objective ask
 class Objective(Protocol):
     """labeller: its part on the data side. module: parameters of its own, None where the model's are enough."""
 
-    labeller: Labeller
-    module: nn.Module | None
+    @property
+    def labeller(self) -> Labeller: ...
+
+    @property
+    def module(self) -> nn.Module | None: ...
 
     def __call__(
         self, model: MaskedLanguageModel, hidden: Tensor, arrays: Mapping[str, Tensor], weight: Tensor
@@ -36,8 +39,8 @@ class Objective(Protocol):
         """(the sum of its losses in nats, each times the `weight` of its language, with gradient; float64
         [languages, 3], the SUMS without weights, of each language).
 
-        hidden: the encoder's answer for a packed batch, [M, hidden_size] at the `places` of its labels, int64 [M], if it
-        has such an array, else [T, hidden_size]. arrays: those of its labels. weight: float32 [languages].
+        hidden: the encoder's answer for a packed batch, [M, hidden_size] at the `places` of its labels, int64 [M], if
+        there is such an array, else [T, hidden_size]. arrays: those of its labels. weight: float32 [languages].
         """
         ...
 
