@@ -15,7 +15,6 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 SENTENCES = {
     "eng_Latn": "the river carries light over stones while people gather bread and talk of distant rain",

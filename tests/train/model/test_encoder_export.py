@@ -7,8 +7,6 @@ import pytest
 import torch
 
 from schemas.errors import UserError
-from train.data.batches import PackedBatch
-from train.loop.objective import masked_loss
 from train.model.attention import build_layout
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
@@ -128,36 +126,3 @@ def test_a_folder_that_is_no_export_is_named(tmp_path: Path) -> None:
 def test_sizes_that_do_not_fit_are_named() -> None:
     with pytest.raises(UserError, match="num_attention_heads = 5"):
         EncoderConfig(vocab_size=10, hidden_size=48, num_attention_heads=5)
-
-
-def test_nothing_in_a_batch_is_no_loss_and_no_error() -> None:
-    """A process whose share of a step is empty still has to take part in the exchange of gradients."""
-    model = MaskedLanguageModel(CONFIG)
-    nothing = np.empty(0, np.int64)
-    batch = PackedBatch(nothing, nothing, nothing, nothing, nothing, nothing, np.zeros((2, 3), np.int64))
-    loss, sums = masked_loss(model, batch, CONFIG.local_attention, 2, CPU, torch.float32)
-    loss.backward()
-    assert loss.item() == 0 and not sums.any()
-    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
-
-
-def test_loss_and_sums_by_hand() -> None:
-    """A head whose logits are known: the loss by language is that of a plain softmax."""
-    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
-    places = np.array([0, 1, 2])
-    labels = np.array([0, 2, 1])
-    batch = PackedBatch(labels, places, np.array([3]), places, labels, np.array([1, 0, 1]), np.zeros((2, 3), np.int64))
-    loss, sums = masked_loss(Fixed(logits), batch, 8, 2, CPU, torch.float32)
-    e = np.e
-    each = [-np.log(e**2 / (e**2 + 2)), -np.log(1 / (e + 2)), np.log(3)]
-    assert loss.item() == pytest.approx(sum(each))
-    assert sums.numpy() == pytest.approx(np.array([[each[1], 0, 1], [each[0] + each[2], 2, 2]]))
-
-
-class Fixed(torch.nn.Module):
-    def __init__(self, logits: torch.Tensor) -> None:
-        super().__init__()
-        self.logits = logits
-
-    def forward(self, *inputs: object) -> torch.Tensor:
-        return self.logits

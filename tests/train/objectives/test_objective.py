@@ -1,0 +1,136 @@
+"""The seam: one forward pass, weights by objective and language, sums by language."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from train.model.attention import build_layout
+from train.model.encoder import EncoderConfig
+from train.model.heads import MaskedLanguageModel
+from train.objectives.mlm import MaskedLanguageModelling
+from train.objectives.objective import JointModel, Weighting
+from train.optim.schedule import Schedule
+
+CPU = torch.device("cpu")
+CONFIG = EncoderConfig(
+    vocab_size=70, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
+    max_position_embeddings=32, global_attn_every_n_layers=2, local_attention=8,
+)  # fmt: skip
+LENGTHS = np.array([20, 7, 31])
+TOKENS = int(LENGTHS.sum())
+
+
+class Length:
+    """An objective of its own parameters on every token: how far its sequence's end is, as a square."""
+
+    labeller = None
+
+    def __init__(self) -> None:
+        self.module = nn.Linear(CONFIG.hidden_size, 1)
+
+    def __call__(self, model, hidden, arrays, weight):
+        losses = (self.module(hidden)[:, 0] - arrays["left"].float()).square()
+        language = arrays["language"]
+        values = torch.stack((losses.double(), torch.zeros_like(losses).double(), torch.ones_like(losses).double()), 1)
+        return (losses * weight[language]).sum(), torch.zeros(len(weight), 3).double().index_add_(0, language, values)
+
+
+@pytest.fixture
+def model() -> MaskedLanguageModel:
+    torch.manual_seed(0)
+    return MaskedLanguageModel(CONFIG)
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor, object, dict[str, dict[str, torch.Tensor]]]:
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(5, 70, (TOKENS,), generator=generator)
+    places = torch.arange(0, TOKENS, 3)
+    language = torch.from_numpy(np.repeat([0, 1, 0], LENGTHS))
+    positions = torch.cat([torch.arange(int(n)) for n in LENGTHS])
+    labels = torch.randint(5, 70, (len(places),), generator=generator)
+    mlm = {"places": places, "labels": labels, "language": language[places]}
+    left = torch.cat([torch.arange(int(n)).flip(0) for n in LENGTHS])
+    return ids, positions, build_layout(LENGTHS, 8, CPU, torch.float32), {
+        "mlm": mlm, "length": {"left": left, "language": language}
+    }  # fmt: skip
+
+
+def joint_of(model: MaskedLanguageModel, *names: str) -> JointModel:
+    there = {"mlm": MaskedLanguageModelling(None), "length": Length()}  # type: ignore[arg-type]
+    return JointModel(model, {name: there[name] for name in names})  # type: ignore[misc]
+
+
+def test_the_loss_is_that_of_a_plain_softmax(model: MaskedLanguageModel) -> None:
+    ids, positions, layout, arrays = batch()
+    weights = {"mlm": torch.tensor([0.5, 2.0])}
+    total, sums = joint_of(model, "mlm")(ids, positions, layout, arrays, weights)
+    logits = model(ids, positions, layout, arrays["mlm"]["places"])
+    labels, language = arrays["mlm"]["labels"], arrays["mlm"]["language"]
+    losses = nn.functional.cross_entropy(logits, labels, reduction="none")
+    assert total.item() == pytest.approx((losses * weights["mlm"][language]).sum().item(), rel=1e-5)
+    for number in (0, 1):
+        mine = language == number
+        assert sums["mlm"][number, 0].item() == pytest.approx(losses[mine].sum().item(), rel=1e-5)
+        hits = (logits.argmax(1) == labels)[mine].sum().item()
+        assert sums["mlm"][number, 1:].tolist() == [hits, int(mine.sum())]
+
+
+def test_two_objectives_are_the_sum_of_both_in_one_forward_pass(model: MaskedLanguageModel) -> None:
+    """With gradients: those of each alone, added; an objective of its own parameters and one of none."""
+    ids, positions, layout, arrays = batch()
+    weights = {"mlm": torch.tensor([0.1, 0.3]), "length": torch.tensor([0.02, 0.01])}
+    both = joint_of(model, "mlm", "length")
+    assert [name for name, _ in both.named_parameters() if name.startswith("modules_of.length")]
+    calls = []
+    handle = model.model.register_forward_hook(lambda *_: calls.append(1))
+    gradients = []
+    for chosen in (("mlm", "length"), ("mlm",), ("length",)):
+        model.zero_grad()
+        total, sums = both(ids, positions, layout, arrays, weights, {name: both.objectives[name] for name in chosen})
+        total.backward()
+        assert list(sums) == list(chosen)
+        gradients.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
+    handle.remove()
+    assert len(calls) == 3
+    for name, value in gradients[0].items():
+        parts = [found[name] for found in gradients[1:] if name in found]
+        torch.testing.assert_close(value, sum(parts[1:], parts[0]), rtol=1e-4, atol=1e-6)
+
+
+def test_nothing_in_a_batch_is_no_loss_and_no_error(model: MaskedLanguageModel) -> None:
+    """A process whose share of a step is empty still has to take part in the exchange of gradients."""
+    nothing = torch.empty(0, dtype=torch.int64)
+    layout = build_layout(np.empty(0, np.int64), 8, CPU, torch.float32)
+    arrays = {"mlm": {"places": nothing, "labels": nothing, "language": nothing}}
+    total, sums = joint_of(model, "mlm")(nothing, nothing, layout, arrays, {"mlm": torch.ones(2)})
+    total.backward()
+    assert total.item() == 0 and not sums["mlm"].any()
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
+
+
+def weighting(mean: str, weights: list[float], text: str = "1") -> Weighting:
+    return Weighting({"mlm": Schedule.parse(text)}, mean, np.array(weights))
+
+
+def test_weights_by_hand() -> None:
+    units = {"mlm": np.array([30, 10, 0])}
+    even = weighting("tokens", [1, 1, 1]).weights(units, 0, 10)["mlm"]
+    assert even.tolist() == pytest.approx([1 / 40, 1 / 40, 0])
+    tilted = weighting("tokens", [1, 3, 1]).weights(units, 0, 10)["mlm"]
+    assert tilted.tolist() == pytest.approx([1 / 60, 3 / 60, 0])
+    macro = weighting("languages", [1, 3, 1]).weights(units, 0, 10)["mlm"]
+    assert macro.tolist() == pytest.approx([1 / 30 / 4, 3 / 10 / 4, 0])
+    later = weighting("tokens", [1, 1, 1], "0:1,10:0").weights(units, 5, 10)["mlm"]
+    assert later.tolist() == pytest.approx([0.5 / 40, 0.5 / 40, 0])
+    nothing = weighting("languages", [0, 0, 1]).weights(units, 0, 10)["mlm"]
+    assert nothing.tolist() == [0, 0, 0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 1000), st.floats(0.1, 5)), min_size=1, max_size=8), st.booleans())
+def test_weights_add_up_to_one_loss(languages: list[tuple[int, float]], macro: bool) -> None:
+    counts = np.array([count for count, _ in languages])
+    found = weighting("languages" if macro else "tokens", [w for _, w in languages]).weights({"mlm": counts}, 0, 1)
+    assert (found["mlm"] * counts).sum() == pytest.approx(1.0 if counts.any() else 0.0)
