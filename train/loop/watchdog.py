@@ -58,7 +58,7 @@ class Watchdog:
             store = dist.distributed_c10d._get_default_store()
         self.output, self.timeout, self.every, self.silence = output, timeout, every, silence
         self.rank, self.world_size = rank, world_size
-        self._store = None if store is None else dist.PrefixStore("watchdog", store.clone())
+        self._store = None if store is None else dist.PrefixStore("watchdog", store.clone())  # type: ignore[attr-defined]
         if self._store is not None:
             self._store.set_timeout(timedelta(seconds=silence))
         self._place = Place(0, "start")

@@ -37,7 +37,7 @@ def freezes(rank, dog):
     time.sleep(0.5)
     if rank == 1:
         os.kill(os.getpid(), signal.SIGSTOP)
-    for step in range(6, 100):
+    for step in range(6, 60):
         dog.at(step, "forward")
         time.sleep(0.3)
 
@@ -52,9 +52,9 @@ def is_patient(rank, dog):
     dog.at(0, "together")
     if rank == 0:
         with dog.patient("tokenise"):
-            time.sleep(4)
+            time.sleep(5)
     else:
-        time.sleep(4.5)
+        time.sleep(5.5)
     dog.at(1, "data")
     time.sleep(1 - rank / 2)
 
@@ -72,7 +72,7 @@ def suspended(rank, dog):
     if os.fork() == 0:
         time.sleep(0.3)
         os.kill(os.getppid(), signal.SIGSTOP)
-        time.sleep(4)
+        time.sleep(5)
         os.kill(os.getppid(), signal.SIGCONT)
         os._exit(0)
     for _ in range(10):  # a signal that ends one sleep ends no other
@@ -85,7 +85,7 @@ def child(case, world, rank, port):
     store = None
     if world == 2:
         store = dist.TCPStore("127.0.0.1", int(port), 2, rank == 0, timedelta(seconds=30))
-    with Watchdog(folder, 2.0, rank=rank, world_size=world, store=store, every=0.2, silence=1.6) as dog:
+    with Watchdog(folder, 2.5, rank=rank, world_size=world, store=store, every=0.2, silence=2.5) as dog:
         case(rank, dog)
 
 children = {}
@@ -135,8 +135,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     )  # fmt: skip
     found = {folder.name: Outcome({}, {}, {}) for folder in output.iterdir()}
     for line in done.stdout.splitlines():
-        name, rank, status = line.split()
-        found[name].status[int(rank)] = int(status)
+        name, number, status = line.split()
+        found[name].status[int(number)] = int(status)
     for name, outcome in found.items():
         for rank in range(2):
             stderr, stacks = output / name / f"stderr{rank}", output / name / f"hang-rank{rank}.txt"
@@ -152,7 +152,7 @@ def test_a_process_that_sleeps_is_named_once(outcomes: dict[str, Outcome]) -> No
     assert outcome.status == {0: 3, 1: 3}
     (line,) = outcome.said[0] + outcome.said[1]
     assert line == (
-        "pretrain: no progress for 2 s: rank 1 is in data of step 3, rank 0 waits in all-reduce of step 4; "
+        "pretrain: no progress for 3 s: rank 1 is in data of step 3, rank 0 waits in all-reduce of step 4; "
         "the stacks are in OUTPUT/sleeps/hang-rank*.txt"
     )
     for rank in range(2):
@@ -182,7 +182,7 @@ def test_patience_and_work_are_let_be(outcomes: dict[str, Outcome], name: str) -
 def test_alone(outcomes: dict[str, Outcome]) -> None:
     outcome = outcomes["alone"]
     assert outcome.status == {0: 3} and "in stuck" in outcome.stacks[0]
-    assert outcome.said[0][0].startswith("pretrain: no progress for 2 s: rank 0 is in data of step 8; ")
+    assert outcome.said[0][0].startswith("pretrain: no progress for 3 s: rank 0 is in data of step 8; ")
 
 
 def test_a_process_that_was_stopped_goes_on(outcomes: dict[str, Outcome]) -> None:
