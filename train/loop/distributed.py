@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from schemas.errors import UserError
+from train.loop.memory import keep_freed_memory
 
 STARTING = timedelta(minutes=10)
 WAITING = timedelta(hours=24)  # for processes that tokenise, validate or save while the others have nothing to do
@@ -63,6 +64,8 @@ def processes(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Processes]:
     place = torch.device(kind, int(os.environ.get("LOCAL_RANK", "0"))) if kind == "cuda" else torch.device("cpu")
     if kind == "cuda":
         torch.cuda.set_device(place)
+    else:
+        keep_freed_memory()
     if "WORLD_SIZE" not in os.environ:
         yield Processes(0, 1, place, None)
         return
