@@ -1,6 +1,7 @@
 """A Parquet file without some of its rows: the same schema, order, codec and row groups, one of them in memory.
 
-A row group keeps its number, be it empty: a training run goes by these in its data, and goes on in what is left.
+A row group keeps its number, be it empty: a training run goes by these in its data, and goes on in what is left. Only
+empty ones at the front are left out, since readers take the first one's size for that of all.
 
 Rows go by their `url`, their `host` or their `id`. A `cluster_id` that names a document that goes is replaced by a name
 that does not tell it and still holds the cluster together.
@@ -82,7 +83,8 @@ def remove_rows(source: str, target: str | None, listed: Takedown, ids: pa.Array
         else:
             with RowGroupWriter(target, schema, compression=_codec(file.metadata)) as out:
                 for piece in kept():
-                    out.write_group(piece)
+                    if len(piece) or out.rows:
+                        out.write_group(piece)
     breakdown = [dict(zip([*LOST.names, "rows"], [*what, n], strict=True)) for what, n in sorted(lost.items(), key=str)]
     return {"path": None, "rows": rows, "removed": removed, "bytes": size, "lost": breakdown}
 

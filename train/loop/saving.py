@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from schemas.errors import UserError
+from train.checkpoints.checkpoint import check_finite, read
+from train.checkpoints.saver import Saver
 from train.config.tables import PretrainConfig
 from train.data.shards import ORDER_VERSION
 from train.data.windows import Position
-from train.loop.checkpoint import check_finite, read
-from train.loop.saver import Saver
 from train.loop.setup import Data
 from train.loop.spikes import SkippedRange, SpikeDetector
 from train.loop.stepping import Stepper

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import UserError
+from train.checkpoints.checkpoint import newest
+from train.checkpoints.files import write_text
 from train.config.tables import PretrainConfig
 from train.data.batches import Collator, Labeller, TrainingStream
 from train.data.blocks import blocks_of
@@ -24,9 +26,7 @@ from train.data.token_cache import TokenCache
 from train.data.tokenising import Tokens
 from train.data.validation import Validation, validation
 from train.data.vocabulary import Vocabulary, open_vocabulary
-from train.loop.checkpoint import newest
 from train.loop.distributed import Processes
-from train.loop.files import write_text
 from train.objectives.masking import MaskLabeller, Share
 from train.optim.schedule import Schedule
 

@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from schemas.errors import UserError
+from train.checkpoints.checkpoint import newest
+from train.checkpoints.files import publish
 from train.config.tables import PretrainConfig
 from train.data.batches import Step
-from train.data.loader import steps_in_process, steps_in_thread
 from train.data.sources import open_stream
-from train.loop.checkpoint import newest
 from train.loop.distributed import Processes, losing_peers
-from train.loop.files import publish
+from train.loop.loader import steps_in_process, steps_in_thread
 from train.loop.saving import Checkpoints, Progress, whole
 from train.loop.setup import VALIDATED, Data, lineage, write_record
 from train.loop.stepping import Done, Stepper

@@ -14,7 +14,6 @@ from schemas.errors import UserError
 from train.data.batches import Collator, PackedBatch, Step, TrainingStream
 from train.data.blocks import blocks_of
 from train.data.language_stream import LanguageStream
-from train.data.loader import steps_in_process, steps_in_thread
 from train.data.plan import Plan, PlannedPhase, plan_run
 from train.data.shards import Shards, open_shards
 from train.data.sources import StreamSettings, epoch_tokens, open_stream, training_blocks
@@ -23,6 +22,7 @@ from train.data.tokenising import Tokens
 from train.data.validation import validation
 from train.data.vocabulary import Vocabulary
 from train.data.windows import Position, Windows
+from train.loop.loader import steps_in_process, steps_in_thread
 from train.objectives.masking import MaskLabeller, Share
 from train.optim.schedule import Schedule
 
@@ -123,8 +123,13 @@ def test_other_sizes_of_windows_show_the_same_documents(make_stream: Callable[..
 
 
 def test_steps_from_a_thread_and_from_a_process_are_the_same(
-    make_stream: Callable[..., TrainingStream], shards: Shards, cache: TokenCache, plan: Plan, labeller: MaskLabeller, corpus
-) -> None:  # fmt: skip
+    make_stream: Callable[..., TrainingStream],
+    shards: Shards,
+    cache: TokenCache,
+    plan: Plan,
+    labeller: MaskLabeller,
+    corpus,
+) -> None:
     expected = walk(make_stream(), 4, 1, 2)
     arguments = (shards, corpus.tokenizer, cache.folder, 0, plan, {"mlm": labeller}, SETTINGS)
     with (
@@ -151,7 +156,7 @@ def seen_tokens(stream: TrainingStream, epochs: int) -> tuple[Counter[tuple[int,
     position = Position()
     while True:
         try:
-            bins, blocks, following = stream.step(position)
+            bins, _, following = stream.step(position)
         except UserError as error:
             assert f"shown max_epochs times at step {position.step}" in str(error)
             return seen, position

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from train.loop.checkpoint import Tensors, as_json, write
+from train.checkpoints.checkpoint import Tensors, as_json, write
 
 
 class Saver:

@@ -21,8 +21,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from schemas.errors import UserError
-from train.loop import checkpoint
-from train.loop.saver import Saver
+from train.checkpoints import checkpoint
+from train.checkpoints.saver import Saver
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 FILES = ("digests.json", "encoder.json", "lineage.json", "model.safetensors", "optimizer.safetensors", "state.json")
@@ -351,7 +351,7 @@ def test_a_failed_save_is_told_at_the_next_one_and_once(tmp_path: Path) -> None:
 KILLED = """
 import sys, torch
 from pathlib import Path
-from train.loop.saver import Saver
+from train.checkpoints.saver import Saver
 torch.set_num_threads(1)
 saver, values = Saver(Path(sys.argv[1]), 2), {"model": {"weight": torch.zeros(1 << 20)}}
 for step in range(1, 1_000_000):

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from schemas.errors import UserError
-from train.loop.files import DIGEST, digest, publish, remove, write_text
+from train.checkpoints.files import DIGEST, digest, publish, remove, write_text
 
 Tensors = Mapping[str, Mapping[str, Tensor]]  # by stem of the file, then by name
 STEP = re.compile(r"step-\d{8}")
