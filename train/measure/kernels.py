@@ -1,12 +1,15 @@
-"""What the device can do, and what it does in a step: the product of two matrices, kernels by time."""
+"""What the device can do, what torch compiles for it, and what it does in a step: kernels by time."""
 
+import gc
 import platform
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._dynamo.utils import clear_compilation_metrics, counters, get_compilation_metrics
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
@@ -108,3 +111,33 @@ def kernels_of(step: Callable[[], None], device: torch.device, step_seconds: flo
             for seconds, count, name in found[:SHOWN]
         ],
     }  # fmt: skip
+
+
+def forget(device: torch.device) -> None:
+    """Compiled code, of which torch keeps a few versions alone, and the device's memory."""
+    torch.compiler.reset()
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def count_compilation() -> None:
+    """What `compilation` tells begins here."""
+    clear_compilation_metrics()
+    counters.clear()
+
+
+def compilation() -> Figures:
+    """Of torch.compile since `count_compilation`: compiled graphs, where it broke off, what it did again and why.
+    All of a run's layers share their code, so that the kinds of layers come first among the latter."""
+    again = Counter(
+        f"{one.co_name}: {one.recompile_reason}" for one in get_compilation_metrics() if one.recompile_reason
+    )
+    return {
+        "graphs": counters["stats"]["unique_graphs"],
+        "graph_breaks": [
+            f"{times} x {' '.join(reason.split())[:200]}" for reason, times in counters["graph_break"].items()
+        ],
+        "recompiles": [f"{times} x {' '.join(reason.split())[:200]}" for reason, times in again.items()],
+    }

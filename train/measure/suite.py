@@ -19,10 +19,10 @@ from train.loop.distributed import Processes
 from train.loop.files import write_text
 from train.loop.memory import keep_freed_memory
 from train.loop.start import compute_dtype
-from train.measure.kernels import Figures, about
+from train.measure.kernels import Figures, about, forget
 from train.measure.made_up import made_up_config, made_up_data, make_input
 from train.measure.parity import SMALL, attention_parity, training_parity
-from train.measure.training import Run, forget, loader
+from train.measure.training import Run, loader
 
 WITHIN = 460  # seconds for everything
 BESIDE = 110  # of a preset: what it takes besides the steps that are counted

@@ -1,6 +1,5 @@
 """The trainer's own step on made-up data: its speed, what it waits for, what a checkpoint costs."""
 
-import gc
 import pickle
 import resource
 import shutil
@@ -13,7 +12,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from torch._dynamo.utils import clear_compilation_metrics, counters, get_compilation_metrics
 
 from train.config.tables import PretrainConfig
 from train.data.batches import Step
@@ -23,7 +21,7 @@ from train.loop.saving import Checkpoints, Progress
 from train.loop.setup import Data
 from train.loop.start import compute_dtype, encoder_config
 from train.loop.stepping import Stepper
-from train.measure.kernels import Figures, kernels_of
+from train.measure.kernels import Figures, compilation, count_compilation, kernels_of
 from train.model.flops import training_flops
 from train.model.heads import MaskedLanguageModel
 from train.objectives.build import build_objectives, build_weighting
@@ -103,8 +101,7 @@ class Run:
         logs. mfu counts pairs that attend, by the sequences' lengths; padding is no work. compile_seconds: what the
         first step takes longer than the others where anything is compiled.
         """
-        clear_compilation_metrics()
-        counters.clear()
+        count_compilation()
         warm = [self._timed() for _ in range(WARM_STEPS)]
         ends, begins = [Mark(self.device)], list[Mark]()
         waited = flops = 0.0
@@ -226,30 +223,6 @@ class Run:
             "peak_memory_bytes": torch.cuda.max_memory_allocated(self.device),
             "peak_reserved_bytes": torch.cuda.max_memory_reserved(self.device),
         }
-
-
-def forget(device: torch.device) -> None:
-    """Compiled code, of which torch keeps a few versions alone, and the device's memory."""
-    torch.compiler.reset()
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def compilation() -> Figures:
-    """Of torch.compile since its counters were cleared: compiled graphs, where it broke off, what it did again and why.
-    All of a run's layers share their code, so that the kinds of layers come first among the latter."""
-    again = Counter(
-        f"{one.co_name}: {one.recompile_reason}" for one in get_compilation_metrics() if one.recompile_reason
-    )
-    return {
-        "graphs": counters["stats"]["unique_graphs"],
-        "graph_breaks": [
-            f"{times} x {' '.join(reason.split())[:200]}" for reason, times in counters["graph_break"].items()
-        ],
-        "recompiles": [f"{times} x {' '.join(reason.split())[:200]}" for reason, times in again.items()],
-    }
 
 
 def loader(data: Data, seconds: float) -> Figures:
