@@ -1,0 +1,93 @@
+"""Everything that a run reads, made up: a vocabulary of words without meaning, and token ids where the trainer keeps
+those of its shards. From there on the data goes the trainer's own way.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import xxhash
+from tokenizers import Tokenizer, models
+
+from train.config.load import Settings, build
+from train.config.tables import PretrainConfig
+from train.data.batches import Collator
+from train.data.blocks import ROWS, Block
+from train.data.mixture import Mixture
+from train.data.plan import plan_run
+from train.data.shards import ShardFile, Shards
+from train.data.sources import StreamSettings, training_blocks
+from train.data.token_cache import HEADER, INDEX, MAGIC, TokenCache
+from train.data.validation import Validation
+from train.data.vocabulary import open_vocabulary
+from train.loop.setup import Data
+from train.objectives.build import build_objectives
+
+LANGUAGES = ("aaa_Latn", "bbb_Cyrl", "ccc_Hans")
+SPECIALS = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
+# Tokens of a document: lognormal, as those of web pages are; the mean is about 500.
+MEDIAN, SIGMA, LONGEST = 300, 1.0, 20_000
+
+
+def made_up_config(settings: Settings, folder: Path) -> PretrainConfig:
+    """Settings, as of a preset, for a run on what `make_input` wrote into the folder."""
+    read = {"shards": folder / "shards", "tokenizer": folder, "token_cache": folder / "tokens"}
+    run = {"output": folder / "run", "keep_checkpoints": 1}
+    return build(settings | {"data": settings.get("data", {}) | read, "run": settings.get("run", {}) | run})
+
+
+def make_input(folder: Path, vocab_size: int, tokens: int) -> Shards:
+    """Writes tokenizer.json and about so many tokens, the same at every call: 2 bytes each, 4 beyond 65,536 of a
+    vocabulary. The shards themselves are nowhere."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [*SPECIALS, *(f"w{number}" for number in range(len(SPECIALS), vocab_size))]
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.add_special_tokens(list(SPECIALS))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    blocks = max(1, round(tokens / (len(LANGUAGES) * ROWS * MEDIAN * np.exp(SIGMA**2 / 2))))
+    files = [
+        ShardFile(name, "train", Path(f"shards/data/{name}/train.parquet"), "0" * 16, (ROWS,) * blocks)
+        for name in LANGUAGES
+    ]
+    shards = Shards(tuple(files), LANGUAGES, Mixture(LANGUAGES, epochs=dict.fromkeys(LANGUAGES, 1.0)))
+    cache = TokenCache(folder / "tokens", open_vocabulary(folder))
+    for language in training_blocks(shards):
+        for number in range(len(language)):
+            _write_block(cache, language.block(number), int(language.key[number]))
+    return shards
+
+
+def _write_block(cache: TokenCache, block: Block, key: int) -> None:
+    draw = np.random.default_rng(key)
+    index = np.empty(block.rows, INDEX)
+    index["id_hash"] = draw.integers(0, 1 << 63, block.rows)
+    index["tokens"] = np.clip(draw.lognormal(np.log(MEDIAN), SIGMA, block.rows), 1, LONGEST)
+    index["weight"] = 1
+    count = int(index["tokens"].sum())
+    header = np.zeros(1, HEADER)
+    header[0] = (MAGIC, block.rows, cache.dtype.itemsize, count, 5 * count)
+    ids = draw.integers(len(SPECIALS), cache.vocabulary.size, count).astype(cache.dtype)
+    content = header.tobytes() + index.tobytes() + ids.tobytes()
+    path = cache.path(block)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content + xxhash.xxh3_64_digest(content))
+
+
+def made_up_data(config: PretrainConfig, shards: Shards, static: bool) -> Data:
+    """What `train.loop.setup.prepare` gives a trainer; static: batches are padded to one shape."""
+    settings, vocabulary = config.data, open_vocabulary(config.data.tokenizer)
+    count = len(shards.languages)
+    sizes = np.array([float(blocks.rows.sum()) * MEDIAN for blocks in training_blocks(shards)])
+    plan = plan_run(shards.mixture, sizes, config.run.steps, settings.global_batch_tokens)
+    labellers = {name: one.labeller for name, one in build_objectives(config, vocabulary, count).items()}
+    stream = StreamSettings(
+        config.run.seed,
+        settings.max_seq_len,
+        settings.window_tokens,
+        settings.global_batch_tokens,
+        settings.streams,
+        settings.micro_batch_tokens,
+        static,
+    )
+    arguments = (shards, settings.tokenizer, settings.cache, 0, plan, labellers, stream)
+    none = Validation(Collator(labellers, vocabulary, count, 0), [], [])
+    return Data(vocabulary, shards, plan, arguments, none, {"shards": "made up"}, None)
