@@ -65,7 +65,8 @@ def main() -> int:
             print("pretrain: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
     except UserError as error:
-        if RANK:
+        # What another process ended of is said by all that are left: the first one may be the one that is gone.
+        if RANK and type(error).__name__ != "PeerLost":
             # torchrun stops all processes when one ends: the first one has to speak before that.
             time.sleep(GRACE_SECONDS)
         else:

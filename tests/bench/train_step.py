@@ -74,7 +74,8 @@ def step_before(model: MaskedLanguageModel, batch: Batch) -> float:
     logits = linear(hidden, encoder.embeddings.tok_embeddings.weight, model.decoder.bias)
     losses = cross_entropy(logits.float(), batch.labels, reduction="none")
     with torch.no_grad():
-        logits.gather(1, batch.labels[:, None])[:, 0] >= logits.amax(1)
+        correct = logits.gather(1, batch.labels[:, None])[:, 0] >= logits.amax(1)
+    assert len(correct) == len(losses)
     loss = losses.sum() / len(batch.labels)
     loss.backward()
     return loss.item()

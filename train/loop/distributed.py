@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from schemas.errors import UserError
+from train.loop.memory import keep_freed_memory
 
 STARTING = timedelta(minutes=10)
 WAITING = timedelta(hours=24)  # for processes that tokenise, validate or save while the others have nothing to do
@@ -112,6 +113,8 @@ def processes(device: Literal["auto", "cpu", "cuda"], starting: timedelta = STAR
                 "start as many processes as there are (torchrun --nproc-per-node)"
             )
         torch.cuda.set_device(place)
+    else:
+        keep_freed_memory()
     if "WORLD_SIZE" not in os.environ:
         yield Processes(0, 1, place, None)
         return

@@ -18,7 +18,7 @@ from train.data.batches import Step
 from train.data.loader import steps_in_process, steps_in_thread
 from train.data.sources import open_stream
 from train.loop.checkpoint import newest
-from train.loop.distributed import Processes
+from train.loop.distributed import Processes, losing_peers
 from train.loop.files import publish
 from train.loop.saving import Checkpoints, Progress, whole
 from train.loop.setup import VALIDATED, Data, lineage, write_record
@@ -82,7 +82,12 @@ class Trainer:
             with ExitStack() as stack:
                 stack.enter_context(self.journal)
                 self.watchdog = stack.enter_context(
-                    Watchdog(self.processes, self.config.run.output, self.config.run.watchdog_seconds)
+                    Watchdog(
+                        self.config.run.output,
+                        self.config.run.watchdog_seconds,
+                        rank=self.processes.rank,
+                        world_size=self.processes.world_size,
+                    )
                 )
                 self._loop(stack.enter_context(self._steps()))
         finally:
@@ -112,15 +117,15 @@ class Trainer:
         while progress.step < run.steps:
             began = time.monotonic()
             self.watchdog.at(progress.step + 1, "data")
-            with self.processes.together():
-                step = next(steps)
+            step, failure = self._next(steps)
             waited = time.monotonic() - began
             self.watchdog.at(progress.step + 1, "all-reduce")
-            units, stop = self._agree(step)
-            if stop:
+            units, stop = self._agree(step, failure)
+            if stop or step is None:
                 break
             self.watchdog.at(progress.step + 1, "forward")
-            done = self.stepper.step(progress.step, step, units)
+            with losing_peers():
+                done = self.stepper.step(progress.step, step, units)
             self.tally.add(done.sums, np.sum([batch.counts for batch in step.batches], axis=0))
             progress.position = step.following
             progress.step += 1
@@ -149,12 +154,28 @@ class Trainer:
         elif self.processes.rank == 0:
             self.checkpoints.saver.wait()
 
-    def _agree(self, step: Step) -> tuple[dict[str, NDArray[np.int64]], bool]:
-        """(units of the step by objective and language in all processes, whether any of them was told to stop)."""
-        own = [sum((b.labels[name].units for b in step.batches), self._none()) for name in self.objectives]
-        total = self.processes.sum_host(np.concatenate([*own, np.array([int(self._stop)])]))
-        by_objective = total[:-1].reshape(len(self.objectives), -1)
-        return dict(zip(self.objectives, by_objective, strict=True)), bool(total[-1])
+    @staticmethod
+    def _next(steps: Iterator[Step]) -> tuple[Step | None, UserError | None]:
+        try:
+            return next(steps), None
+        except UserError as error:
+            return None, error
+
+    def _agree(self, step: Step | None, failure: UserError | None) -> tuple[dict[str, NDArray[np.int64]], bool]:
+        """(units of the step by objective and language in all processes, whether any of them was told to stop).
+
+        UserError in all where one could not get its data: one sum says both.
+        """
+        batches = step.batches if step is not None else []
+        own = [sum((batch.labels[name].units for batch in batches), self._none()) for name in self.objectives]
+        flags = np.array([int(self._stop), int(failure is not None)])
+        total = self.processes.sum_host(np.concatenate([*own, flags]))
+        if total[-1]:
+            with self.processes.together():
+                if failure is not None:
+                    raise failure
+        by_objective = total[:-2].reshape(len(self.objectives), -1)
+        return dict(zip(self.objectives, by_objective, strict=True)), bool(total[-2])
 
     def _none(self) -> NDArray[np.int64]:
         return np.zeros(len(self.data.languages), np.int64)

@@ -6,8 +6,9 @@ from torch import Tensor
 
 def rotary_table(theta: float, length: int, head_dim: int) -> Tensor:
     """float32 [2, length, head_dim / 2]: cosine and sine of each position's angles."""
-    frequency = 1.0 / (theta ** (torch.arange(0, head_dim, 2, dtype=torch.float) / head_dim))
-    angle = torch.arange(length).float()[:, None] * frequency
+    cpu = torch.device("cpu")  # also where a model is built without weights, on no device
+    frequency = 1.0 / (theta ** (torch.arange(0, head_dim, 2, dtype=torch.float, device=cpu) / head_dim))
+    angle = torch.arange(length, device=cpu).float()[:, None] * frequency
     return torch.stack((angle.cos(), angle.sin()))
 
 

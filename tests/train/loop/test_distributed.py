@@ -135,7 +135,8 @@ for victim in (0, 1):
             children[child] = f"{victim} {rank}"
             continue
         say = lambda text: os.write(1, f"{victim} {rank} {text}\\n".encode())
-        os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": sys.argv[1 + victim]}
+        os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+        os.environ["MASTER_PORT"] = sys.argv[1 + victim]
         try:
             with processes("cpu") as group:
                 run(group, victim, say)
