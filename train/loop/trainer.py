@@ -243,7 +243,7 @@ class Trainer:
             caps.tolist() if np.isfinite(caps).any() else None,
         )
         line["languages"] = {name: by_language.get(name, {}) | figures for name, figures in shown.items()}
-        self.journal.write(line)
+        self._write(line)
         self.terminal.say(self.terminal.line(
             step, loss=line["loss"], **{key: line.get(key) for key in ("tokens_per_second", "mfu", "data_wait")}
         ))  # fmt: skip
@@ -251,13 +251,18 @@ class Trainer:
         self.progress.seconds = self.clock.total
         self.clock.reset()
 
+    def _write(self, line: dict[str, Any]) -> None:
+        """UserError in all processes where the disk of the first one is full."""
+        with self.processes.together():
+            self.journal.write(line)
+
     def _validate(self) -> None:
         if not len(self.data.validation):
             return
         with self.watchdog.patient("validate"):
             sums = {VALIDATED: validate(self.stepper, self.held_out, VALIDATED, self.data.validation)}
         result = describe(self.data.languages, sums)
-        self.journal.write({"step": self.step, "split": "validation"} | result)
+        self._write({"step": self.step, "split": "validation"} | result)
         if result["masked"]:
             loss = result["loss"]
             self.terminal.say(
