@@ -7,7 +7,10 @@ status of each, minus the signal for one that was killed, None for one that stil
 planted, each done in rank `rank`, by default 0, when `count` of its kind have gone by:
 {"kill": "step" | folder, "count": n}: kill -9 of the whole group before a step, or before a file under the folder is
 opened, renamed or removed. {"cut": file, "count": n}: half of a file is gone before a step. {"limit": bytes,
-"count": n}: no file grows beyond that from a step on. {"die": "step", "count": n}: kill -9 of the rank alone.
+"count": n}: no file grows beyond that from a step on. {"die": "step", "count": n}: kill -9 of the rank alone. {"stall": seconds,
+"count": n}: a step that takes so long.
+
+With flags on its command line it is one trainer itself, for torchrun.
 """
 
 import itertools
@@ -19,7 +22,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import train.data.sources
 import train.data.tokenising
@@ -63,7 +66,7 @@ def start(order: dict[str, Any]) -> list[int]:
     return ids
 
 
-def live(order: dict[str, Any], rank: int, port: int) -> None:
+def live(order: dict[str, Any], rank: int, port: int) -> NoReturn:
     """Is train/pretrain.py from here on."""
     said = os.open(order["said"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -75,10 +78,15 @@ def live(order: dict[str, Any], rank: int, port: int) -> None:
     for one in order["plant"]:
         if rank == one.get("rank", 0):
             plant(one)
-    from train.pretrain import main as pretrain  # takes its rank from the environment
+    run(order["start"])
 
-    sys.argv = ["pretrain.py", *order["start"]]
-    sys.exit(pretrain())
+
+def run(flags: list[str]) -> NoReturn:
+    import train.pretrain  # takes its rank from the environment
+
+    train.pretrain.GRACE_SECONDS = 1
+    sys.argv = ["pretrain.py", *flags]
+    sys.exit(train.pretrain.main())
 
 
 def plant(one: dict[str, Any]) -> None:
@@ -105,6 +113,7 @@ def plant(one: dict[str, Any]) -> None:
         "kill": kill,
         "die": lambda: os.kill(os.getpid(), signal.SIGKILL),
         "cut": lambda: os.truncate(one["cut"], os.stat(one["cut"]).st_size // 2),
+        "stall": lambda: time.sleep(one["stall"]),
         "limit": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (one["limit"], resource.RLIM_INFINITY)),
     }
     (action,) = (actions[name] for name in one if name in actions)
@@ -130,4 +139,4 @@ def wait(ids: list[int], seconds: float) -> list[int | None]:
 
 
 if __name__ == "__main__":
-    main()
+    run(sys.argv[1:]) if sys.argv[1:] else main()
