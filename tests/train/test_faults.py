@@ -55,7 +55,9 @@ class Life:
         statuses: list[int | None] = ask(self.launcher, {"wait": self.ids, "seconds": seconds})
         if None in statuses:
             self.kill()
-            ask(self.launcher, {"wait": [i for i, s in zip(self.ids, statuses, strict=True) if s is None], "seconds": 9})
+            ask(
+                self.launcher, {"wait": [i for i, s in zip(self.ids, statuses, strict=True) if s is None], "seconds": 9}
+            )
         return statuses
 
     @property
@@ -89,7 +91,7 @@ class Trainers:
         order = {"start": flags, "processes": processes, "said": str(said), "plant": list(plant)}
         return Life(self.launcher, ask(self.launcher, order), said)
 
-    def finish(self, output: Path, processes: int = 1, **settings: object) -> Life:
+    def finish(self, output: Path, processes: int = 1, **settings: Any) -> Life:
         life = self.start(output, processes, **settings)
         assert life.end() == [0] * processes, life.lines
         return life
@@ -154,8 +156,8 @@ def assert_same(output: Path, undisturbed: Path) -> None:
     assert ends[0]["position"] == ends[1]["position"] and ends[0]["tally"]["counts"] == ends[1]["tally"]["counts"]
 
 
-def wait_for(true: Callable[[], object]) -> None:
-    until = time.monotonic() + 60
+def wait_for(true: Callable[[], object], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -192,7 +194,6 @@ def test_fifty_kills_on_1_2_4_and_3_processes(trainers: Trainers, undisturbed: P
         reached.append(latest(tmp_path))
         broken_off |= {"save"} if list(tmp_path.glob("checkpoints/.*.part")) else set()
         broken_off |= {"tokens"} if list(tokens.rglob("*.claim")) else set()
-    print(reached)
     assert broken_off == {"save", "tokens"}, "no kill while a checkpoint was written, or while a block was made"
     ends = [max(step for world, step in zip(WORLDS, reached, strict=True) if world == one) for one in (1, 2, 4, 3)]
     assert 0 < ends[0] < ends[1] < ends[2] < ends[3] < STEPS, "no steps on some number of processes"
@@ -348,3 +349,29 @@ def test_a_rank_that_dies_under_torchrun(trainers: Trainers, undisturbed: Path, 
     _, errors = run.communicate(timeout=60)
     assert run.returncode != 0, errors
     assert_goes_on(trainers, tmp_path, undisturbed)
+
+
+def members(group: int) -> list[str]:
+    """Processes of a group, by their numbers."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # gone meanwhile
+            continue
+        found += [folder.name] if int(fields[2]) == group else []
+    return found
+
+
+@pytest.mark.parametrize(("loader", "killed"), [("process", True), ("thread", True), ("process", False)])
+def test_no_process_is_left(trainers: Trainers, tmp_path: Path, loader: str, killed: bool) -> None:
+    """What makes batches and blocks for a trainer ends with it, also where nobody can tell it to."""
+    shards = tmp_path / "corpus" / "sample"  # with a cache to make
+    shutil.copytree(trainers.data.shards, shards)
+    plant = [{"die": "step", "count": 5}] if killed else []
+    life = trainers.start(tmp_path / "run", 1, plant, shards=shards, loader=loader, steps=9)
+    try:
+        assert life.end() == [-signal.SIGKILL if killed else 0], life.said.read_text()
+        wait_for(lambda: not members(life.ids[0]), 15)
+    finally:
+        life.kill()

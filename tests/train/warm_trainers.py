@@ -5,10 +5,9 @@ of a run, all of one process group, and answers with their process ids. {"wait":
 status of each, minus the signal for one that was killed, None for one that still runs.
 
 planted, each done in rank `rank`, by default 0, when `count` of its kind have gone by:
-{"kill": "step" | folder, "count": n}: kill -9 of the whole group before a step, or before a file under the folder is
-opened, renamed or removed. {"cut": file, "count": n}: half of a file is gone before a step. {"limit": bytes,
-"count": n}: no file grows beyond that from a step on. {"die": "step", "count": n}: kill -9 of the rank alone. {"stall": seconds,
-"count": n}: a step that takes so long.
+{"kill": "step" | folder}: kill -9 of the whole group before a step, or before a file under the folder is opened,
+renamed or removed. {"die": "step"}: kill -9 of the rank alone. {"cut": file}: half of a file is gone before a step.
+{"limit": bytes}: no file grows beyond that from a step on. {"stall": seconds}: a step that takes so long.
 
 With flags on its command line it is one trainer itself, for torchrun.
 """
@@ -44,10 +43,7 @@ def main() -> None:
     gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)
-        if "start" in order:
-            answer = start(order)
-        else:
-            answer = wait(order["wait"], order["seconds"])
+        answer = start(order) if "start" in order else wait(order["wait"], order["seconds"])
         print(json.dumps(answer), flush=True)
 
 
@@ -123,7 +119,7 @@ def plant(one: dict[str, Any]) -> None:
         when_due(action)
         return original(self, *arguments)
 
-    train.loop.stepping.Stepper.step = step  # type: ignore[method-assign]
+    train.loop.stepping.Stepper.step = step  # type: ignore
 
 
 def wait(ids: list[int], seconds: float) -> list[int | None]:
