@@ -67,7 +67,7 @@ def texts(language: str, count: int) -> list[str]:
     return [glue.join(draw.choices(WORDS[language], k=draw.choice((1, 3, 5, 8, 13, 21, 80)))) for _ in range(count)]
 
 
-def write_shard(path: Path, language: str, rows: list[tuple[str, str | None]]) -> None:
+def write_shard(path: Path, language: str, rows: list[tuple[str, str | None]], row_group_size: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     code, script = language.split("_")
     columns = {
@@ -76,7 +76,7 @@ def write_shard(path: Path, language: str, rows: list[tuple[str, str | None]]) -
         "language": [code] * len(rows),
         "language_script": [script] * len(rows),
     }
-    pq.write_table(pa.table(columns), path, row_group_size=16)
+    pq.write_table(pa.table(columns), path, row_group_size=row_group_size)
 
 
 def write_tokenizer(folder: Path) -> None:
@@ -93,22 +93,33 @@ def write_tokenizer(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    root = tmp_path_factory.mktemp("corpus")
+def write_corpus(root: Path, documents: int, held_out: int, row_group_size: int) -> Corpus:
+    """`documents` of each language to train on, in two files, and `held_out` to validate by."""
     shards, tokenizer = root / "sample", root / "vocab"
     for language in WORDS:
-        rows: list[tuple[str, str | None]] = [(str(n), text) for n, text in enumerate(texts(language, 60))]
-        folder = shards / "data" / language
-        write_shard(folder / "train-00000-of-00002.parquet", language, rows[:25])
-        write_shard(folder / "train-00001-of-00002.parquet", language, rows[25:50])
+        written = texts(language, documents + held_out)
+        rows: list[tuple[str, str | None]] = [(str(n), text) for n, text in enumerate(written)]
+        folder, half = shards / "data" / language, documents // 2
+        write_shard(folder / "train-00000-of-00002.parquet", language, rows[:half], row_group_size)
+        write_shard(folder / "train-00001-of-00002.parquet", language, rows[half:documents], row_group_size)
         if language != "zho_Hans":
-            write_shard(folder / "validation-00000-of-00001.parquet", language, rows[50:])
+            write_shard(folder / "validation-00000-of-00001.parquet", language, rows[documents:], row_group_size)
     epochs = {"eng_Latn": 1.0, "rus_Cyrl": 0.5, "zho_Hans": 2.0}
-    mixture = {"languages": {name: {"epochs": value, "documents": 50} for name, value in epochs.items()}}
+    mixture = {"languages": {name: {"epochs": value, "documents": documents} for name, value in epochs.items()}}
     (shards / "mixture.json").write_text(json.dumps(mixture), encoding="utf-8")
     write_tokenizer(tokenizer)
     return Corpus(shards, tokenizer)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return write_corpus(tmp_path_factory.mktemp("corpus"), 50, 10, 16)
+
+
+@pytest.fixture(scope="session")
+def corpus_of_many_blocks(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """40 blocks of 8 documents of each language, which a run tokenises one after another."""
+    return write_corpus(tmp_path_factory.mktemp("many"), 320, 20, 8)
 
 
 @pytest.fixture(scope="session")

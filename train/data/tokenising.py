@@ -5,11 +5,12 @@ wait for the block, and take a claim over whose owner has not touched it for a w
 """
 
 import os
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from schemas.errors import UserError
@@ -107,8 +108,21 @@ def make_once(cache: TokenCache, block: Block) -> None:
             claim.unlink(missing_ok=True)
 
 
+def end_with_parent() -> None:
+    """Has this process end when the one that started it is gone: one that is killed has no time to see to it."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end with parent", daemon=True).start()
+
+
 def _open_cache(folder: Path, tokenizer: Path) -> None:
     global _cache
+    end_with_parent()
     vocabulary: Vocabulary = open_vocabulary(tokenizer)
     _cache = TokenCache(folder, vocabulary)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from schemas.errors import UserError
 from train.data.batches import Step, TrainingStream
+from train.data.tokenising import end_with_parent
 from train.data.windows import Position
 
 AHEAD = 3  # steps
@@ -78,6 +79,7 @@ def _make_steps(
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent()
     try:
         stream = make(*arguments)
         while True:

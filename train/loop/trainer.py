@@ -34,6 +34,8 @@ from train.telemetry.clock import Clock
 from train.telemetry.journal import Journal
 from train.telemetry.tally import Tally, describe, seen
 
+SAME_SIGNAL_SECONDS = 3.0
+
 
 class Trainer:
     """One run in one process. `run` returns whether it came to its last step."""
@@ -69,7 +71,7 @@ class Trainer:
         self.terminal = self.journal.terminal
         on_cuda = processes.device.type == "cuda"
         self.peak = peak_flops(torch.cuda.get_device_name(processes.device)) if on_cuda else None
-        self._stop = False
+        self._stop, self._stop_asked = False, 0.0
 
     @property
     def step(self) -> int:
@@ -243,7 +245,7 @@ class Trainer:
             caps.tolist() if np.isfinite(caps).any() else None,
         )
         line["languages"] = {name: by_language.get(name, {}) | figures for name, figures in shown.items()}
-        self.journal.write(line)
+        self._write(line)
         self.terminal.say(self.terminal.line(
             step, loss=line["loss"], **{key: line.get(key) for key in ("tokens_per_second", "mfu", "data_wait")}
         ))  # fmt: skip
@@ -251,13 +253,18 @@ class Trainer:
         self.progress.seconds = self.clock.total
         self.clock.reset()
 
+    def _write(self, line: dict[str, Any]) -> None:
+        """UserError in all processes where the disk of the first one is full."""
+        with self.processes.together():
+            self.journal.write(line)
+
     def _validate(self) -> None:
         if not len(self.data.validation):
             return
         with self.watchdog.patient("validate"):
             sums = {VALIDATED: validate(self.stepper, self.held_out, VALIDATED, self.data.validation)}
         result = describe(self.data.languages, sums)
-        self.journal.write({"step": self.step, "split": "validation"} | result)
+        self._write({"step": self.step, "split": "validation"} | result)
         if result["masked"]:
             loss = result["loss"]
             self.terminal.say(
@@ -298,6 +305,13 @@ class Trainer:
         return gathered
 
     def _on_signal(self, number: int, frame: object) -> None:
-        """Asks for a stop after the present step; a second signal ends the process at once."""
-        self._stop = True
-        signal.signal(number, signal.SIG_DFL)
+        """Asks for a stop after the present step; a later signal ends the process at once.
+
+        Not one right behind the first: batch systems signal all processes, and torchrun passes its own on to the ranks.
+        """
+        now = time.monotonic()
+        if self._stop and now - self._stop_asked > SAME_SIGNAL_SECONDS:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        elif not self._stop:
+            self._stop, self._stop_asked = True, now

@@ -27,9 +27,13 @@ class Journal:
         self.terminal = Terminal(first, step, steps)
 
     def write(self, values: Mapping[str, Any]) -> None:
-        """A line of metrics.jsonl: `step`, `split` (`train` or `validation`) and figures."""
+        """A line of metrics.jsonl: `step`, `split` (`train` or `validation`) and figures. OSError, with the file's
+        name, if the disk fails."""
         for writer in self._writers:
-            writer.write(plain(values))
+            try:
+                writer.write(plain(values))
+            except OSError as error:  # a write that fails does not say where
+                raise OSError(error.errno, error.strerror, str(writer.path)) from error
 
     def __enter__(self) -> Self:
         return self
