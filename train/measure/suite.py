@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from train.checkpoints.files import write_text
 from train.config.load import Settings
 from train.config.tables import PretrainConfig
-from train.data.loader import steps_in_process
 from train.data.shards import Shards
 from train.data.sources import open_stream
 from train.data.windows import Position
 from train.loop.distributed import Processes
-from train.loop.files import write_text
+from train.loop.loader import steps_in_process
 from train.loop.memory import keep_freed_memory
 from train.loop.start import compute_dtype
 from train.measure.kernels import Figures, about, forget
