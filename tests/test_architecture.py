@@ -38,6 +38,7 @@ FLOORS = {
     "train.optim": 1,
     "train.telemetry": 1,
     "train.loop": 2,
+    "train.measure": 2,
     "train": 3,
     "jobs": 3,
 }

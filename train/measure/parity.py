@@ -30,7 +30,7 @@ HEADS, HEAD_DIM, LOCAL = 4, 64, 128
 SHARPER = 3.0  # times the weights of the start, with which all keys would be attended alike
 SMALL: Settings = {
     "model": {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 384},
-    "data": {"global_batch_tokens": 4096, "streams": 2, "micro_batch_tokens": 4096, "window_tokens": 65_536},
+    "data": {"global_batch_tokens": 2048, "streams": 1, "micro_batch_tokens": 2048, "window_tokens": 65_536},
 }
 
 

@@ -147,7 +147,7 @@ class Run:
     def synchronisations(self) -> Figures:
         """How often a step has the host wait for the device, and where; on CUDA alone there is something to wait for.
 
-        Those of PyTorch's own calls; copies from memory that is not pinned are not seen.
+        Those that torch knows of: a copy that is asked not to block, from memory that is not pinned, is not seen.
         """
         if self.device.type != "cuda":
             return {"a_step": None, "places": []}
