@@ -1,4 +1,6 @@
-"""A Parquet file without some of its rows: the same schema, order, codec and rows a row group, a row group in memory.
+"""A Parquet file without some of its rows: the same schema, order, codec and row groups, one of them in memory.
+
+A row group keeps its number, be it empty: a training run goes by these in its data, and goes on in what is left.
 
 Rows go by their `url`, their `host` or their `id`. A `cluster_id` that names a document that goes is replaced by a name
 that does not tell it and still holds the cluster together.
@@ -17,7 +19,6 @@ import pyarrow.parquet as pq
 from pipeline.lists.takedown import Takedown
 from pipeline.store.parquet_files import open_parquet
 from pipeline.store.row_groups import RowGroupWriter
-from schemas.records import ROW_GROUP_ROWS
 
 KEYS = ("id", "url", "host", "cluster_id")
 LOST = pa.struct([("language", pa.string()), ("language_script", pa.string()), ("reason", pa.string())])
@@ -79,10 +80,9 @@ def remove_rows(source: str, target: str | None, listed: Takedown, ids: pa.Array
             for _ in kept():
                 pass
         else:
-            rows_a_group, codec = _form(file.metadata)
-            with RowGroupWriter(target, schema, rows_a_group, compression=codec) as out:
+            with RowGroupWriter(target, schema, compression=_codec(file.metadata)) as out:
                 for piece in kept():
-                    out.write(piece)
+                    out.write_group(piece)
     breakdown = [dict(zip([*LOST.names, "rows"], [*what, n], strict=True)) for what, n in sorted(lost.items(), key=str)]
     return {"path": None, "rows": rows, "removed": removed, "bytes": size, "lost": breakdown}
 
@@ -116,13 +116,11 @@ def _conceal(kept: pa.Table, ids: pa.Array) -> pa.Table:
     return kept.set_column(place, field, pc.replace_with_mask(cluster_ids, hit, names).cast(field.type))
 
 
-def _form(old: pq.FileMetaData) -> tuple[int, str]:
-    """Rows a group and codec of a file: as many as its largest group had."""
-    if not old.num_row_groups:
-        return ROW_GROUP_ROWS, "ZSTD"
-    rows = max(old.row_group(place).num_rows for place in range(old.num_row_groups)) or ROW_GROUP_ROWS
-    codec = old.row_group(0).column(0).compression if old.num_columns else "ZSTD"
-    return rows, "NONE" if codec == "UNCOMPRESSED" else codec
+def _codec(old: pq.FileMetaData) -> str:
+    if not old.num_row_groups or not old.num_columns:
+        return "ZSTD"
+    codec = str(old.row_group(0).column(0).compression)
+    return "NONE" if codec == "UNCOMPRESSED" else codec
 
 
 def _keys_of(schema: pa.Schema, names: Iterable[str]) -> list[str]:

@@ -66,6 +66,13 @@ class RowGroupWriter:
         elif waiting >= self._rows_a_group:
             self._write_groups(self._rows_a_group)
 
+    def write_group(self, piece: pa.Table) -> None:
+        """Writes rows as a row group of their own, even where there are none; what is waiting goes before."""
+        self._take_dicts()
+        self._write_groups(1)
+        self.rows += len(piece)
+        self._writer.write_table(piece.cast(self._schema), row_group_size=max(1, len(piece)))
+
     def add(self, row: dict[str, Any]) -> None:
         """Appends a row."""
         self._dicts.append(row)

@@ -1,0 +1,90 @@
+"""What a run would be: its model, its memory, its arithmetic, its data; nothing is trained or written."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from train.config.tables import PretrainConfig
+from train.data.plan import listed, plan_run, told
+from train.data.shards import open_shards
+from train.data.sources import epoch_tokens, training_blocks
+from train.data.token_cache import TokenCache
+from train.data.tokenising import Tokens
+from train.data.vocabulary import open_vocabulary
+from train.loop.start import compute_dtype, encoder_config
+from train.model.flops import PEAK_FLOPS, training_flops
+from train.model.heads import MaskedLanguageModel
+from train.model.huggingface import load_encoder
+
+STATE_BYTES = {"adamw": 8, "stableadamw": 8, "muon": 4}  # of a parameter, besides itself and its gradient, 4 each
+REACHED = 0.35  # of the nominal peak, in the time that is told
+
+
+def estimate(config: PretrainConfig) -> Iterator[str]:
+    """The lines, in the order of what they cost to find. UserError for what a run would refuse."""
+    data, run = config.data, config.run
+    vocabulary = open_vocabulary(data.tokenizer)
+    if config.model.init is not None:
+        shape = load_encoder(config.model.init).config
+    else:
+        shape = encoder_config(config, vocabulary.size)
+    with torch.device("meta"):
+        model = MaskedLanguageModel(shape)
+    parameters = sum(value.numel() for value in model.parameters())
+    embeddings = model.model.token_embeddings.numel()
+    yield f"model: {parameters:,} parameters, {embeddings:,} of them embeddings of {vocabulary.size:,} tokens"
+    yield f"memory: {_gigabytes(_memory(config, parameters, shape.hidden_size, shape.intermediate_size))}"
+    lengths = np.full(data.bin_tokens // data.max_seq_len, data.max_seq_len, np.int64)
+    share = 0.3
+    flops = training_flops(shape, lengths, round(share * lengths.sum())) / lengths.sum()
+    yield (
+        f"arithmetic: {flops / 1e6:,.0f} MFLOP a token at {data.max_seq_len} tokens a sequence, {share:.0%} guessed; "
+        f"{data.global_batch_tokens:,} tokens a step in {data.streams} bins of {data.bin_tokens:,}"
+    )
+    total = flops * data.global_batch_tokens * run.steps
+    times = [f"{name} {_days(total / peak / REACHED)}" for name, peak in PEAK_FLOPS.items() if name in ("H100", "H200")]
+    yield f"time: {total:.3g} FLOP; at {REACHED:.0%} of its peak {', '.join(times)} on one device"
+    shards = open_shards(data.shards)
+    blocks = training_blocks(shards)
+    documents = sum(int(one.rows.sum()) for one in blocks)
+    yield f"shards: {len(shards.files):,} files, {documents:,} training documents, {len(shards.languages):,} languages"
+    tokens = Tokens(TokenCache(data.cache, vocabulary), data.tokenizer, max(1, data.workers))
+    try:
+        sizes = epoch_tokens(shards, blocks, tokens, run.seed, data.max_seq_len)
+    finally:
+        tokens.close()
+    plan = plan_run(shards.mixture, sizes, run.steps, data.global_batch_tokens)
+    for line in told(plan, shards.mixture.methods, run.steps, data.global_batch_tokens):
+        yield f"plan: {line}"
+    shown, begin = np.zeros(len(sizes)), 0
+    for phase in plan.phases:
+        end = run.steps if phase.end is None else min(phase.end, run.steps)
+        shown += phase.rates * (end - begin) * data.global_batch_tokens
+        begin = end
+    epochs = shown / np.maximum(sizes, 1.0)
+    order = np.argsort(-epochs, kind="stable")[: np.count_nonzero(epochs)].tolist()
+    yield f"epochs: {listed([f'{plan.languages[i]} {epochs[i]:.3g}' for i in order], 20)}"
+
+
+def _memory(config: PretrainConfig, parameters: int, hidden: int, inner: int) -> dict[str, float]:
+    """Bytes by what they are for, of one process; activations of a layer as the encoder keeps them."""
+    device = torch.device("cuda" if config.run.device != "cpu" and torch.cuda.is_available() else "cpu")
+    width = 2 if compute_dtype(config, device) == torch.bfloat16 else 4
+    layers, tokens = config.model.num_hidden_layers, config.data.micro_batch_tokens
+    of_layer = hidden if config.run.activation_checkpointing else 8 * hidden + 4 * inner
+    return {
+        "weights": 4.0 * parameters,
+        "gradients": 4.0 * parameters,
+        "optimiser": float(STATE_BYTES[config.optim.optimizer] + 4 * bool(config.optim.ema_decay)) * parameters,
+        "activations": float(width * tokens * of_layer * layers),
+    }
+
+
+def _gigabytes(parts: dict[str, float]) -> str:
+    listed_parts = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in parts.items())
+    return f"about {sum(parts.values()) / 1e9:.2f} GB a process ({listed_parts})"
+
+
+def _days(seconds: float) -> str:
+    return f"{seconds / 86400:.1f} days" if seconds > 86400 else f"{seconds / 3600:.2g} hours"
