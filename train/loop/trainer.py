@@ -4,7 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -93,6 +93,8 @@ class Trainer:
                 )
                 self._loop(stack.enter_context(self._steps()))
         finally:
+            with suppress(UserError):  # said already, or of a run that ends of another error
+                self.checkpoints.saver.wait()
             for number, handler in before.items():
                 signal.signal(number, handler)
         return self.step >= self.config.run.steps
