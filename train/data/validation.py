@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.data.batches import Collator, PackedBatch
+from train.data.batches import FEWEST_TOKENS, Collator, PackedBatch
 from train.data.blocks import Blocks
 from train.data.hashing import VALIDATION, combine
 from train.data.pieces import Pieces, concatenate, pieces_of
@@ -17,17 +17,19 @@ EPOCH = 1_000_000_000  # no training run gets there, so that no mask is shared w
 
 @dataclass(frozen=True)
 class Validation:
-    """Batches, and where their pieces lie."""
+    """Batches of at most `batch_tokens` tokens, and where their pieces lie."""
 
     collate: Collator
     batches: list[Pieces]
     blocks: list[TokenBlock]
+    batch_tokens: int
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __call__(self, number: int, padded: int = 0) -> PackedBatch:
-        return self.collate(self.batches[number], self.blocks, 0, padded)
+    def __call__(self, number: int, static: bool = False) -> PackedBatch:
+        """static: padded to the shape of all."""
+        return self.collate(self.batches[number], self.blocks, 0, self.batch_tokens * static)
 
 
 def validation(
@@ -37,7 +39,7 @@ def validation(
     *,
     max_seq_len: int,
     tokens_per_language: int,
-    micro_batch_tokens: int,
+    batch_tokens: int,
 ) -> Validation:
     """Blocks by hash, in them pieces by hash, up to so many tokens of each language, or its first piece."""
     batches: list[Pieces] = []
@@ -60,7 +62,8 @@ def validation(
                 break
         rest = concatenate(parts)
         while len(rest):
-            count = max(1, int(np.searchsorted(np.cumsum(rest.length), micro_batch_tokens, side="right")))
+            fitting = int(np.searchsorted(np.cumsum(rest.length), batch_tokens, side="right"))
+            count = max(1, min(fitting, batch_tokens // FEWEST_TOKENS))
             batches.append(rest.take(slice(0, count)))
             rest = rest.take(slice(count, None))
-    return Validation(collate, batches, held)
+    return Validation(collate, batches, held, batch_tokens)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
@@ -20,6 +21,8 @@ class Parallel:
         self.joint = joint
         compiled = config.run.compile == "on" or (config.run.compile == "auto" and processes.device.type == "cuda")
         if compiled:
+            # Kinds of layers, with and without gradients; beyond the limit a layer would go on uncompiled, unsaid.
+            torch._dynamo.config.recompile_limit = 64
             # Layer by layer, all of one shape: compiled once, and sharding and checkpointing stay outside.
             for layer in joint.model.model.layers:
                 layer.compile(dynamic=False)

@@ -147,9 +147,8 @@ def _validation(config: PretrainConfig, shards: Shards, vocabulary: Vocabulary, 
         tokens,
         max_seq_len=settings.max_seq_len,
         tokens_per_language=settings.eval_tokens,
-        micro_batch_tokens=settings.micro_batch_tokens // (settings.global_batch_tokens // settings.streams)
-        * (settings.global_batch_tokens // settings.streams),
-    )  # fmt: skip
+        batch_tokens=settings.micro_batch_tokens // settings.bin_tokens * settings.bin_tokens,  # as in training
+    )
 
 
 def _saved(

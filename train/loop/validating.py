@@ -20,11 +20,11 @@ def validate(stepper: Stepper, objective: Objective, name: str, held_out: Valida
     sums = torch.zeros(stepper.languages, len(SUMS), dtype=torch.double, device=device)
     one = {name: torch.ones(stepper.languages, device=device)}
     rounds = -(-len(held_out) // processes.world_size)
-    padded = stepper.config.data.micro_batch_tokens if device.type == "cuda" else 0
+    static = device.type == "cuda"
     joint.eval()
     for number in range(rounds):
         mine = number * processes.world_size + processes.rank
-        batch = stepper.batches(held_out(min(mine, len(held_out) - 1), padded))
+        batch = stepper.batches(held_out(min(mine, len(held_out) - 1), static))
         _, found = joint(*batch, one, {name: objective})
         if mine < len(held_out):
             sums += found[name]

@@ -89,5 +89,5 @@ def made_up_data(config: PretrainConfig, shards: Shards, static: bool) -> Data:
         static,
     )
     arguments = (shards, settings.tokenizer, settings.cache, 0, plan, labellers, stream)
-    none = Validation(Collator(labellers, vocabulary, count, 0), [], [])
+    none = Validation(Collator(labellers, vocabulary, count, 0), [], [], config.data.micro_batch_tokens)
     return Data(vocabulary, shards, plan, arguments, none, {"shards": "made up"}, None)

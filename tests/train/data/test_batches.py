@@ -282,7 +282,7 @@ def test_validation_is_fixed_and_limited(
     blocks = [blocks_of(shards.files, language, "validation") for language in shards.languages]
 
     def lengths(limit: int) -> list[int]:
-        found = validation(collate, blocks, tokens, max_seq_len=32, tokens_per_language=limit, micro_batch_tokens=64)
+        found = validation(collate, blocks, tokens, max_seq_len=32, tokens_per_language=limit, batch_tokens=64)
         assert all(pieces.length.sum() <= 64 for pieces in found.batches)
         assert found.blocks and len(found(0).input_ids) == found.batches[0].length.sum()
         return [int(length) for pieces in found.batches for length in pieces.length]
