@@ -171,6 +171,33 @@ def test_other_shares_caps_or_weights_are_another_run(corpus, shards, tmp_path: 
         run_training(load_config(corpus.flags(tmp_path / "run", shards=root, steps=1)))
 
 
+def test_a_run_goes_on_after_pages_were_taken_down(corpus, shards, tmp_path: Path, stopped) -> None:
+    """As jobs/remove.py leaves the shards: fewer rows in the same row groups, the same fingerprint in `_run.json`."""
+    root = shards(ONE, 4)
+    (root / "_run.json").write_text('{"fingerprint": "that of the corpus"}')
+    flags = corpus.flags(tmp_path / "run", shards=root, steps=12, eval_every=99, save_every=99)
+    stopped(flags, 5)
+    gone = set()
+    for path in root.glob("data/*/train-*.parquet"):
+        with pq.ParquetFile(path) as file:
+            groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
+        gone |= {one for group in groups for one in group["id"][:3].to_pylist()}
+        with pq.ParquetWriter(path, groups[0].schema) as out:
+            for group in groups:
+                out.write_table(group.slice(3))
+    path = root / "mixture.json"
+    mixed = json.loads(path.read_text())
+    for entry in mixed["languages"].values():
+        entry |= {"documents": entry["documents"] - 6, "weighted": entry["weighted"] * 0.8}
+    path.write_text(json.dumps(mixed))
+    run_training(load_config(flags))
+    assert [line["step"] for line in log(tmp_path / "run")] == list(range(1, 13))
+    assert len(gone) == 18
+    (root / "_run.json").write_text('{"fingerprint": "of another corpus"}')
+    with pytest.raises(UserError, match="is not what the run was started with"):
+        run_training(load_config(flags))
+
+
 def test_too_many_steps_are_one_line_and_status_2(corpus, shards, tmp_path: Path, monkeypatch, capsys) -> None:
     root = shards(ONE, 2)
     monkeypatch.setattr("sys.argv", ["pretrain.py", *corpus.flags(tmp_path / "run", shards=root, steps=500)])
