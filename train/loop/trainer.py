@@ -4,7 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -92,6 +92,10 @@ class Trainer:
                     )
                 )
                 self._loop(stack.enter_context(self._steps()))
+        except UserError:
+            with suppress(UserError):  # one failure is told; the checkpoint under way is finished first
+                self.checkpoints.saver.wait()
+            raise
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
