@@ -5,6 +5,7 @@ wait for the block, and take a claim over whose owner has not touched it for a w
 """
 
 import os
+import socket
 import threading
 import time
 from collections import OrderedDict
@@ -87,13 +88,15 @@ def make_once(cache: TokenCache, block: Block) -> None:
         return
     while not path.exists():
         try:
-            os.close(os.open(claim, os.O_CREAT | os.O_EXCL))
+            number = os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            os.write(number, f"{socket.gethostname()} {os.getpid()}".encode())
+            os.close(number)
         except FileExistsError:
             try:
-                stale = time.time() - claim.stat().st_mtime > STALE_SECONDS
+                gone = _is_gone(claim)
             except FileNotFoundError:
                 continue
-            if stale:
+            if gone:
                 claim.unlink(missing_ok=True)
             else:
                 time.sleep(PATIENCE)
@@ -106,6 +109,22 @@ def make_once(cache: TokenCache, block: Block) -> None:
                 cache.make(block)
         finally:
             claim.unlink(missing_ok=True)
+
+
+def _is_gone(claim: Path) -> bool:
+    """Whether nobody works under a claim: its process has ended, or it is old and of another machine."""
+    if time.time() - claim.stat().st_mtime > STALE_SECONDS:
+        return True
+    host, _, process = claim.read_text(encoding="utf-8").partition(" ")
+    if host != socket.gethostname() or not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def end_with_parent() -> None:

@@ -92,12 +92,8 @@ class Trainer:
                     )
                 )
                 self._loop(stack.enter_context(self._steps()))
-        except UserError:
-            with suppress(UserError):  # one failure is told; the checkpoint under way is finished first
-                self.checkpoints.saver.wait()
-            raise
         finally:
-            with suppress(UserError):  # said already, or of a run that ends of another error
+            with suppress(UserError):  # one failure is told; the checkpoint under way is finished first
                 self.checkpoints.saver.wait()
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -1,6 +1,11 @@
 """The stream of steps: the same for every number of processes, complete, and resumable from a position."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -347,20 +352,24 @@ def test_processes_make_blocks_ahead_and_others_wait_for_them(
     assert not claims
 
 
+@pytest.mark.parametrize("left", ["old", "of a process that has ended"])
 def test_a_claim_that_nobody_keeps_is_taken_over(
-    shards: Shards, corpus, vocabulary: Vocabulary, tmp_path: Path
+    shards: Shards, corpus, vocabulary: Vocabulary, tmp_path: Path, left: str
 ) -> None:
-    import os
-
     cache = TokenCache(tmp_path, vocabulary)
     block = blocks_of(shards.files, "eng_Latn", "train").block(0)
     path = cache.path(block)
     path.parent.mkdir(parents=True)
     claim = path.with_name(f".{path.name}.claim")
-    claim.touch()
-    os.utime(claim, (1e9, 1e9))
+    if left == "old":
+        claim.touch()
+        os.utime(claim, (1e9, 1e9))
+    else:
+        ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+        claim.write_text(f"{socket.gethostname()} {ended.stdout.strip()}")
+    began = time.monotonic()
     assert len(Tokens(cache, corpus.tokenizer, 0)(block).tokens) == 16
-    assert not claim.exists()
+    assert not claim.exists() and time.monotonic() - began < 10
 
 
 def test_windows_of_many_languages_that_are_owed_less_than_a_piece(made_up: Callable) -> None:
