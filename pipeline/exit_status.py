@@ -28,7 +28,7 @@ def run_to_exit_status(
     for a bug."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:
+    if before is not signal.SIG_IGN:
         answer_ctrl_c()
     try:
         body(argv)
@@ -51,7 +51,7 @@ def run_to_exit_status(
             return _refuse(line)
         raise
     finally:
-        if before is signal.default_int_handler and threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, before)
     return 0
 
