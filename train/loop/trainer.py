@@ -153,7 +153,7 @@ class Trainer:
                 self._save()
                 saved_at = progress.step
         self._check_skipped()
-        if saved_at != progress.step or progress.step == run.steps:
+        if saved_at != progress.step:
             self._save(wait=True)
         elif self.processes.rank == 0:
             self.checkpoints.saver.wait()
