@@ -10,7 +10,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import suppress
+from functools import cache, partial
 from typing import NoReturn
 
 from schemas.errors import UserError
@@ -64,15 +65,25 @@ def answer_ctrl_c() -> None:
     A forked child that gets the signal before it has a handler of its own leaves it to this process.
     """
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, partial(_stop, os.getpid()))
+        signal.signal(signal.SIGINT, partial(_stop, os.getpid(), _screen()))
 
 
-def _stop(owner: int, number: int, frame: object) -> None:
+@cache
+def _screen() -> int:
+    """Where a line is seen: standard error, under spark-submit that of the JVM itself, which may be gone by then."""
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        with suppress(OSError):
+            return os.open(f"/proc/{os.getppid()}/fd/2", os.O_WRONLY | os.O_APPEND)
+    return 2
+
+
+def _stop(owner: int, screen: int, number: int, frame: object) -> None:
     if os.getpid() != owner:
         return
     signal.signal(signal.SIGINT, _stop_again)
     logging.disable()
-    os.write(2, (STOPPED + "\n").encode())  # sys.stderr may be in the middle of a line of its own
+    with suppress(OSError):
+        os.write(screen, (STOPPED + "\n").encode())  # sys.stderr may be in the middle of a line of its own
     raise KeyboardInterrupt(STOPPED)
 
 
