@@ -100,8 +100,8 @@ def web_server() -> Iterator[Server]:
 @contextmanager
 def object_store(objects: Mapping[str, bytes]) -> Iterator[str]:
     """An S3 with one bucket, known by the environment as a real one would be; answers its address."""
-    boto3 = pytest.importorskip("boto3")
-    moto = pytest.importorskip("moto.server")
+    boto3 = pytest.importorskip("boto3", reason="no boto3: pip install -e .[dev]")
+    moto = pytest.importorskip("moto.server", reason="no moto: pip install -e .[dev]")
     store = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     store.start()
     host, port = store.get_host_and_port()

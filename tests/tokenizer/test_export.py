@@ -14,7 +14,7 @@ from tokenizer.export import sentencepiece_files
 from tokenizer.model import RESERVED, encoder, read_vocabulary, with_pieces
 from tokenizer.sentencepieces import learn_sentencepiece
 
-transformers = pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
 FILES = ["spm.model", "tokenizer.json", "tokenizer_config.json"]

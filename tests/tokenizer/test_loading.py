@@ -62,7 +62,7 @@ def byte_level(tmp_path_factory: pytest.TempPathFactory, sample: list[str]) -> P
 
 
 def test_a_word_list_is_read_as_transformers_reads_it(wordpiece: Path) -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
     reference = transformers.BertTokenizerFast(str(wordpiece / "vocab.txt"))
     loaded = load(wordpiece)
     texts = [text for text in TEXTS if "[MASK]" not in text]

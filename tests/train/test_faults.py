@@ -262,7 +262,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True, check=False
     )
     if mounted.returncode:
-        pytest.skip("needs the right to mount a tmpfs")
+        pytest.skip("a disk of its own cannot be mounted here: needs root")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 

@@ -251,7 +251,7 @@ def test_bfloat16_autocast_is_near(finished: Path, corpus, tmp_path: Path) -> No
 
 
 def test_the_export_opens_in_transformers(finished: Path, corpus) -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
     tokenizer = transformers.AutoTokenizer.from_pretrained(finished / "export")
     model = transformers.AutoModelForMaskedLM.from_pretrained(finished / "export")
     batch = tokenizer(["the river <mask> light", "河水"], padding=True, return_tensors="pt")
@@ -290,7 +290,7 @@ def test_mistakes_are_one_line_and_status_2(
     monkeypatch.setattr("sys.argv", ["pretrain.py", *corpus.flags(**{"output": tmp_path} | settings)])
     assert main() == 2
     captured = capsys.readouterr()
-    assert not [line for line in captured.out.splitlines() if not line.startswith("plan: ")]
+    assert captured.out == ""
     assert captured.err.startswith("pretrain: ") and captured.err.count("\n") == 1
     assert message in captured.err
 

@@ -58,7 +58,7 @@ class Data:
 def prepare(
     config: PretrainConfig,
     processes: Processes,
-    labellers: Callable[[Vocabulary, int], Mapping[str, Labeller]],
+    labellers: Callable[[Vocabulary, tuple[str, ...]], Mapping[str, Labeller]],
     say: Callable[[str], None],
 ) -> Data:
     """Opens shards and tokenizer, plans the run; tokenises no more than what the plan and the validation need."""
@@ -76,31 +76,37 @@ def prepare(
     with processes.together():
         identity = config.fixed() | {"tokenizer": vocabulary.digest, "shards": shards.identity()}
         saved = _saved(config, identity, say)
+        there = labellers(vocabulary, shards.languages)  # what is wrong with settings is said before any plan
         tokens = Tokens(TokenCache(settings.cache, vocabulary, say), settings.tokenizer, workers(config, processes))
         try:
             plan = _plan(config, shards, tokens, saved[1] if saved else None, say)
             held_out = _validation(config, shards, vocabulary, tokens)
         finally:
             tokens.close()
-    stream = StreamSettings(
-        config.run.seed,
-        settings.max_seq_len,
-        settings.window_tokens,
-        settings.global_batch_tokens,
-        settings.streams,
-        settings.micro_batch_tokens,
-        processes.device.type == "cuda",
-    )
     arguments = (
         shards,
         settings.tokenizer,
         settings.cache,
         workers(config, processes),
         plan,
-        labellers(vocabulary, len(shards.languages)),
-        stream,
+        there,
+        stream_settings(config, processes.device.type == "cuda"),
     )
     return Data(vocabulary, shards, plan, arguments, held_out, identity, saved)
+
+
+def stream_settings(config: PretrainConfig, static: bool) -> StreamSettings:
+    """static: batches are padded to one shape."""
+    data = config.data
+    return StreamSettings(
+        config.run.seed,
+        data.max_seq_len,
+        data.window_tokens,
+        data.global_batch_tokens,
+        data.streams,
+        data.micro_batch_tokens,
+        static,
+    )
 
 
 def workers(config: PretrainConfig, processes: Processes) -> int:

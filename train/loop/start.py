@@ -14,7 +14,7 @@ from train.loop.setup import Data, prepare
 from train.loop.trainer import Trainer
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
-from train.model.huggingface import load_encoder
+from train.model.huggingface import config_file, load_encoder
 from train.objectives.build import build_objectives, build_weighting
 from train.objectives.objective import JointModel
 
@@ -22,9 +22,13 @@ from train.objectives.objective import JointModel
 def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[str], None]) -> Trainer:
     """UserError where shards, tokenizer, checkpoint or the model to start from do not fit."""
 
-    def labellers(vocabulary: Vocabulary, languages: int) -> Mapping[str, Labeller]:
-        return {name: one.labeller for name, one in build_objectives(config, vocabulary, languages).items()}
+    def labellers(vocabulary: Vocabulary, languages: tuple[str, ...]) -> Mapping[str, Labeller]:
+        build_weighting(config, languages)
+        return {name: one.labeller for name, one in build_objectives(config, vocabulary, len(languages)).items()}
 
+    with processes.together():
+        if config.model.init is not None:
+            config_file(config.model.init)
     data = prepare(config, processes, labellers, say)
     objectives = build_objectives(config, data.vocabulary, len(data.languages))
     weighting = build_weighting(config, data.languages)

@@ -15,11 +15,11 @@ from train.data.blocks import ROWS, Block
 from train.data.mixture import Mixture
 from train.data.plan import plan_run
 from train.data.shards import ShardFile, Shards
-from train.data.sources import StreamSettings, training_blocks
+from train.data.sources import training_blocks
 from train.data.token_cache import HEADER, INDEX, MAGIC, TokenCache
 from train.data.validation import Validation
 from train.data.vocabulary import open_vocabulary
-from train.loop.setup import Data
+from train.loop.setup import Data, stream_settings
 from train.objectives.build import build_objectives
 
 LANGUAGES = ("aaa_Latn", "bbb_Cyrl", "ccc_Hans")
@@ -79,15 +79,6 @@ def made_up_data(config: PretrainConfig, shards: Shards, static: bool) -> Data:
     sizes = np.array([float(blocks.rows.sum()) * MEDIAN for blocks in training_blocks(shards)])
     plan = plan_run(shards.mixture, sizes, config.run.steps, settings.global_batch_tokens)
     labellers = {name: one.labeller for name, one in build_objectives(config, vocabulary, count).items()}
-    stream = StreamSettings(
-        config.run.seed,
-        settings.max_seq_len,
-        settings.window_tokens,
-        settings.global_batch_tokens,
-        settings.streams,
-        settings.micro_batch_tokens,
-        static,
-    )
-    arguments = (shards, settings.tokenizer, settings.cache, 0, plan, labellers, stream)
+    arguments = (shards, settings.tokenizer, settings.cache, 0, plan, labellers, stream_settings(config, static))
     none = Validation(Collator(labellers, vocabulary, count, 0), [], [], config.data.micro_batch_tokens)
     return Data(vocabulary, shards, plan, arguments, none, {"shards": "made up"}, None)

@@ -22,6 +22,7 @@ from train.loop.setup import Data
 from train.loop.start import compute_dtype, encoder_config
 from train.loop.stepping import Stepper
 from train.measure.kernels import Figures, compilation, count_compilation, kernels_of
+from train.measure.kernels import measured_peak as peak_now
 from train.model.flops import training_flops
 from train.model.heads import MaskedLanguageModel
 from train.objectives.build import build_objectives, build_weighting
@@ -126,6 +127,8 @@ class Run:
         idle = sum(begin.since(end) for end, begin in zip(ends, begins, strict=False))
         self.step_seconds = statistics.median(durations)
         compiled = compilation()
+        if measured_peak:  # once more: other work may have been on the machine at either time
+            measured_peak = max(measured_peak, peak_now(self.device))
         return {
             "tokens_per_second": tokens / total,
             "step_seconds": self.step_seconds,

@@ -30,15 +30,12 @@ class BertConfig(EncoderShape):
     Raises UserError where the sizes do not fit together.
     """
 
-    vocab_size: int
     hidden_size: int = 768
     intermediate_size: int = 3072
     num_hidden_layers: int = 12
     num_attention_heads: int = 12
     max_position_embeddings: int = 512
     norm_eps: float = 1e-12
-    initializer_range: float = 0.02
-    initializer_cutoff_factor: float = 2.0
     type_vocab_size: int = 2
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1

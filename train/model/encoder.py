@@ -25,15 +25,12 @@ class EncoderConfig(EncoderShape):
     Raises UserError where the sizes do not fit together.
     """
 
-    vocab_size: int
     hidden_size: int = 384
     intermediate_size: int = 1152
     num_hidden_layers: int = 6
     num_attention_heads: int = 6
     max_position_embeddings: int = 1024
     norm_eps: float = 1e-5
-    initializer_range: float = 0.02
-    initializer_cutoff_factor: float = 2.0
     global_attn_every_n_layers: int = 3
     local_attention: int = 128
     global_rope_theta: float = 160_000.0

@@ -102,6 +102,17 @@ def write_checkpoint_config(
         _write_json(folder / "lineage.json", lineage)
 
 
+def config_file(folder: Path) -> Path:
+    """The file that says what a folder holds. UserError where there is none."""
+    for name in (CHECKPOINT_CONFIG, "config.json"):
+        if (folder / name).is_file():
+            return folder / name
+    raise UserError(
+        f"{folder} is no exported model: it has no config.json; point to a folder `export` or "
+        "`checkpoints/step-*` of a run, or to a model of transformers on this disk"
+    )
+
+
 def load_encoder(
     folder: Path, compute_dtype: torch.dtype = torch.float32, activation_checkpointing: bool = False
 ) -> LoadedEncoder:
@@ -111,13 +122,8 @@ def load_encoder(
     UserError where there is no such folder, where it holds another architecture or asks for what our layers do not do,
     and where tensors are missing, of another shape, more than the encoder has, or not finite.
     """
-    ours = (folder / CHECKPOINT_CONFIG).is_file()
-    path = folder / (CHECKPOINT_CONFIG if ours else "config.json")
-    if not path.is_file():
-        raise UserError(
-            f"{folder} is no exported model: it has no config.json; point to a folder `export` or "
-            "`checkpoints/step-*` of a run, or to a model of transformers on this disk"
-        )
+    path = config_file(folder)
+    ours = path.name == CHECKPOINT_CONFIG
     config, offset = read_config(path)
     weights = read_weights(folder)
     if not ours:

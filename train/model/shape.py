@@ -26,8 +26,8 @@ class EncoderShape:
     num_attention_heads: int
     max_position_embeddings: int
     norm_eps: float
-    initializer_range: float
-    initializer_cutoff_factor: float
+    initializer_range: float = 0.02
+    initializer_cutoff_factor: float = 2.0
 
     feed_forward_matrices: ClassVar[int]
     biases: ClassVar[bool]

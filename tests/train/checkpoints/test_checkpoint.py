@@ -213,7 +213,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True)
     if mounted.returncode:
-        pytest.skip("a file system cannot be mounted here")
+        pytest.skip("a disk of its own cannot be mounted here: needs root")
     yield folder
     subprocess.run(["umount", folder], check=True)
 

@@ -47,13 +47,12 @@ def test_float32_is_near_float64(parts: dict[str, Any]) -> None:
 def test_speeds_agree_with_one_another(parts: dict[str, Any]) -> None:
     speed, model = parts["tiny: speed"], parts["tiny: model"]
     per_step = speed["tokens_per_second"] * speed["step_seconds"] / model["step_tokens"]
-    assert 0.2 < per_step < 5
-    # The product it is held against is measured at another moment, and other work may be on the machine then.
-    assert speed["mfu"] is None and 0 < speed["mfu_of_measured"] < 20
+    assert 0.5 < per_step < 1.5
+    assert speed["mfu"] is None and 0 < speed["mfu_of_measured"] < 1.5
     assert speed["flops_per_token"] > 6 * (model["parameters"] - model["vocab_size"] * 128)
     assert 0 <= speed["data_wait"] <= 1 and speed["loss_is_finite"]
     assert speed["graphs"] == speed["compile_seconds"] == 0 and speed["graph_breaks"] == []
-    assert parts["loader"]["tokens_per_second"] > 0
+    assert parts["loader"]["tokens_per_second"] > speed["tokens_per_second"]
 
 
 def test_groups_of_kernels_add_up(parts: dict[str, Any]) -> None:

@@ -90,7 +90,7 @@ def test_padding_rows_of_the_vocabulary_have_no_probability(model: MaskedLanguag
 
 
 def test_export_has_the_logits_of_transformers(model: MaskedLanguageModel, tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
     save_pretrained(model, SPECIAL, tmp_path, tmp_path / "export")
     for attention in ("sdpa", "eager"):
         theirs, report = transformers.AutoModelForMaskedLM.from_pretrained(

@@ -19,7 +19,7 @@ from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
 from train.model.huggingface import from_pretrained, load_encoder, save_pretrained, write_checkpoint_config
 
-transformers = pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
 VOCAB, LOCAL = 203, 10  # no multiple of 64
 SPECIAL = {"pad": 0, "bos": 2, "eos": 3, "mask": 4}
 SIZES: dict[str, Any] = {"vocab_size": VOCAB, "hidden_size": 48, "num_hidden_layers": 4, "num_attention_heads": 4}

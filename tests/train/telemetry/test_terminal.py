@@ -115,7 +115,7 @@ def test_the_live_line_is_drawn_at_most_so_often(no_rich: None, now: list[float]
 
 
 def test_rich_keeps_said_lines_above_and_leaves_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("rich")
+    pytest.importorskip("rich", reason="no rich: pip install -e .[train]")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     stream = Screen()
