@@ -18,6 +18,7 @@ import train.loop.stepping
 import train.objectives.mlm
 from schemas.errors import UserError
 from train.config.load import load_config
+from train.loop.setup import check_identity
 from train.pretrain import main
 from train.pretrain import train as run_training
 
@@ -159,6 +160,15 @@ def test_a_finished_run_is_left_as_it_is(finished: Path, corpus) -> None:
 def test_a_run_is_not_resumed_as_another(finished: Path, corpus, change: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         pretrain(corpus.flags(finished, **change))
+
+
+def test_another_version_of_order_and_masks_is_refused(finished: Path, corpus) -> None:
+    config = load_config(corpus.flags(finished))
+    state = json.loads((finished / "checkpoints" / "step-00000006" / "state.json").read_text())
+    check_identity(state, state["identity"], config)
+    with pytest.raises(UserError, match="was begun with version 2 of the order of the data and its masks") as error:
+        check_identity(state | {"order_version": 2}, state["identity"], config)
+    assert "\n" not in str(error.value)
 
 
 def test_other_data_is_not_taken_for_the_old(finished: Path, corpus, tmp_path: Path) -> None:
@@ -410,7 +420,7 @@ def test_a_run_starts_from_another_s_export_and_says_so(finished: Path, corpus, 
         lineage = json.loads((output / "export" / "lineage.json").read_text())
         assert lineage["parent"]["folder"] == str(start)
         assert lineage["parent"]["lineage"]["step"] == 6 and lineage["step"] == 1
-        assert {"tokenizer", "data", "config", "code", "order_version"} <= set(lineage)
+        assert {"tokenizer", "data", "config", "config_digest", "code", "order_version"} <= set(lineage)
 
 
 def test_a_mean_over_languages_and_a_weight_of_one(finished: Path, corpus, tmp_path: Path) -> None:

@@ -79,8 +79,25 @@ class TokenCache:
 
         A row whose text is null or empty has no tokens and is never shown. Rows of a file without weights weigh 1.
         """
+        rows = _rows(block)
+        ids = rows.column("id").to_pylist()
+        if None in ids:
+            raise UserError(f"{block.file.path} has a row without id: write the shards again")
+        texts = [text or "" for text in rows.column("text").to_pylist()]
+        encoded = self.vocabulary.encode(texts)
+        index = np.empty(len(ids), INDEX)
+        index["id_hash"] = np.fromiter(map(hash_id, ids), np.uint64, len(ids))
+        index["tokens"] = [len(tokens) for tokens in encoded]
+        index["weight"] = _weights(rows, block.file.path)
+        self.write(block, index, np.fromiter(chain.from_iterable(encoded), self.dtype), sum(map(len, texts)))
+
+    def write(self, block: Block, index: NDArray[np.void], tokens: NDArray[np.generic], characters: int) -> None:
+        """index: INDEX [documents]. tokens: ids of all documents, of the cache's dtype. characters: of all texts."""
         path = self.path(block)
-        content = self._content(block)
+        header = np.zeros(1, HEADER)
+        header[0] = (MAGIC, len(index), self.dtype.itemsize, len(tokens), characters)
+        content = header.tobytes() + index.tobytes() + tokens.tobytes()
+        content += xxhash.xxh3_64_digest(content)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")  # others may be at it: the same bytes
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,23 +109,6 @@ class TokenCache:
                 f"cannot write token ids to {self.folder}: {error.strerror or error}; free space or name another "
                 "--token_cache"
             ) from None
-
-    def _content(self, block: Block) -> bytes:
-        rows = _rows(block)
-        ids = rows.column("id").to_pylist()
-        if None in ids:
-            raise UserError(f"{block.file.path} has a row without id: write the shards again")
-        texts = [text or "" for text in rows.column("text").to_pylist()]
-        encoded = self.vocabulary.encode(texts)
-        index = np.empty(len(ids), INDEX)
-        index["id_hash"] = np.fromiter(map(hash_id, ids), np.uint64, len(ids))
-        index["tokens"] = [len(tokens) for tokens in encoded]
-        index["weight"] = _weights(rows, block.file.path)
-        tokens = np.fromiter(chain.from_iterable(encoded), self.dtype)
-        header = np.zeros(1, HEADER)
-        header[0] = (MAGIC, len(ids), self.dtype.itemsize, len(tokens), sum(map(len, texts)))
-        content = header.tobytes() + index.tobytes() + tokens.tobytes()
-        return content + xxhash.xxh3_64_digest(content)
 
 
 def _parse(content: NDArray[np.uint8], dtype: np.dtype[np.unsignedinteger]) -> TokenBlock | None:

@@ -16,6 +16,7 @@ from train.loop.start import compute_dtype, encoder_config
 from train.model.flops import PEAK_FLOPS, training_flops
 from train.model.heads import MaskedLanguageModel
 from train.model.huggingface import load_encoder
+from train.optim.schedule import Schedule
 
 STATE_BYTES = {"adamw": 8, "stableadamw": 8, "muon": 4}  # of a parameter, besides itself and its gradient, 4 each
 REACHED = 0.35  # of the nominal peak, in the time that is told
@@ -36,7 +37,7 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     yield f"model: {parameters:,} parameters, {embeddings:,} of them embeddings of {vocabulary.size:,} tokens"
     yield f"memory: {_gigabytes(_memory(config, parameters, shape.hidden_size, shape.intermediate_size))}"
     lengths = np.full(data.bin_tokens // data.max_seq_len, data.max_seq_len, np.int64)
-    share = 0.3
+    share = Schedule.parse(config.objectives["mlm"].mlm_probability)(0, run.steps)
     flops = training_flops(shape, lengths, round(share * lengths.sum())) / lengths.sum()
     yield (
         f"arithmetic: {flops / 1e6:,.0f} MFLOP a token at {data.max_seq_len} tokens a sequence, {share:.0%} guessed; "

@@ -1,5 +1,6 @@
 """From a config to the things that a run is made of: the data, checked, and the record of both."""
 
+import hashlib
 import json
 import os
 import platform
@@ -194,6 +195,7 @@ def lineage(config: PretrainConfig, data: Data, parent: dict[str, Any] | None) -
         "tokenizer": data.vocabulary.digest,
         "data": data.identity["shards"],
         "config": config.as_dict(),
+        "config_digest": hashlib.sha256(json.dumps(config.as_dict(), sort_keys=True).encode()).hexdigest(),
         "code": code_revision(),
         "order_version": ORDER_VERSION,
     }

@@ -5,7 +5,6 @@ those of its shards. From there on the data goes the trainer's own way.
 from pathlib import Path
 
 import numpy as np
-import xxhash
 from tokenizers import Tokenizer, models
 
 from train.config.load import Settings, build
@@ -16,7 +15,7 @@ from train.data.mixture import Mixture
 from train.data.plan import plan_run
 from train.data.shards import ShardFile, Shards
 from train.data.sources import training_blocks
-from train.data.token_cache import HEADER, INDEX, MAGIC, TokenCache
+from train.data.token_cache import INDEX, TokenCache
 from train.data.validation import Validation
 from train.data.vocabulary import open_vocabulary
 from train.loop.setup import Data, stream_settings
@@ -63,13 +62,8 @@ def _write_block(cache: TokenCache, block: Block, key: int) -> None:
     index["tokens"] = np.clip(draw.lognormal(np.log(MEDIAN), SIGMA, block.rows), 1, LONGEST)
     index["weight"] = 1
     count = int(index["tokens"].sum())
-    header = np.zeros(1, HEADER)
-    header[0] = (MAGIC, block.rows, cache.dtype.itemsize, count, 5 * count)
     ids = draw.integers(len(SPECIALS), cache.vocabulary.size, count).astype(cache.dtype)
-    content = header.tobytes() + index.tobytes() + ids.tobytes()
-    path = cache.path(block)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content + xxhash.xxh3_64_digest(content))
+    cache.write(block, index, ids, 5 * count)
 
 
 def made_up_data(config: PretrainConfig, shards: Shards, static: bool) -> Data:

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-SUMS = ("loss", "correct", "units")
-COUNTS = ("tokens", "text_tokens", "documents")
+from train.data.batches import COUNTS
+from train.objectives.objective import SUMS
 
 
 class Processes(Protocol):
