@@ -3,17 +3,22 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from training_runs import pretrain
+
+import train.loop.stepping
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SENTENCES = {
@@ -136,6 +141,34 @@ def program() -> Callable[..., "subprocess.Popen[str]"]:
         return subprocess.Popen(command + flags, env=environment, stdout=pipe, stderr=pipe, text=True)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def finished(corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run of 6 steps."""
+    torch.set_num_threads(1)
+    output = tmp_path_factory.mktemp("runs") / "whole"
+    pretrain(corpus.flags(output))
+    return output
+
+
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str], int], None]:
+    """Runs with SIGTERM arriving in the middle of a step."""
+
+    def run(flags: list[str], in_step: int) -> None:
+        original = train.loop.stepping.Stepper.step
+
+        def step(self: Any, number: int, *arguments: Any) -> Any:
+            if number == in_step - 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return original(self, number, *arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(train.loop.stepping.Stepper, "step", step)
+            pretrain(flags)
+
+    return run
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,6 @@
 """Whole runs under a mixture with shares, caps and a schedule, as jobs/sample.py writes it."""
 
 import json
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from training_runs import log, pretrain
 
-import train.loop.stepping
 from schemas.errors import UserError
-from train.config.load import load_config
 from train.pretrain import main
-from train.pretrain import train as run_training
 
 BUDGET = 512  # tokens of a step, conftest's
 PHASES: list[dict[str, Any]] = [
@@ -53,12 +49,6 @@ def shards(corpus, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
     return make
 
 
-def log(output: Path) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    timing = {"tokens_per_second", "data_wait", "seconds"}
-    return [{k: v for k, v in line.items() if k not in timing} for line in lines if line["split"] == "train"]
-
-
 def figures(output: Path) -> dict[str, int]:
     """Tokens of an epoch of each language, from the record."""
     record = json.loads((output / "_run.json").read_text(encoding="utf-8"))
@@ -68,7 +58,7 @@ def figures(output: Path) -> dict[str, int]:
 def largest_steps(corpus, shards: Path, output: Path) -> int:
     """What the error says would work."""
     with pytest.raises(UserError, match=r"give --steps \d+, or set max_epochs = [\d.]+ in jobs/sample.py") as error:
-        run_training(load_config(corpus.flags(output, shards=shards, steps=10_000)))
+        pretrain(corpus.flags(output, shards=shards, steps=10_000))
     return int(str(error.value).split("--steps ")[1].split(",")[0])
 
 
@@ -94,7 +84,7 @@ def test_a_run_to_its_end_shows_no_language_more_often_than_it_may(corpus, shard
 
 
 def test_a_schedule_is_followed(corpus, shards, tmp_path: Path, capsys) -> None:
-    run_training(load_config(corpus.flags(tmp_path, shards=shards(PHASES, 4), steps=12, eval_every=99, save_every=99)))
+    pretrain(corpus.flags(tmp_path, shards=shards(PHASES, 4), steps=12, eval_every=99, save_every=99))
     printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("plan: ")]
     assert printed[1].startswith("plan: phase 1 of 2, to step 6: temperature 1.4: eng_Latn ")
     assert printed[2].startswith("plan: phase 2 of 2, to step 12: unimax: ")
@@ -105,32 +95,13 @@ def test_a_schedule_is_followed(corpus, shards, tmp_path: Path, capsys) -> None:
     assert "zho_Hans" not in record["plan"]["phases"][0]["rates"]
 
 
-@pytest.fixture
-def stopped(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str], int], None]:
-    """Runs with SIGTERM arriving in the middle of a step."""
-
-    def run(flags: list[str], in_step: int) -> None:
-        original = train.loop.stepping.Stepper.step
-
-        def step(self: Any, number: int, *arguments: Any) -> Any:
-            if number == in_step - 1:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return original(self, number, *arguments)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(train.loop.stepping.Stepper, "step", step)
-            run_training(load_config(flags))
-
-    return run
-
-
 def test_stopped_and_resumed_is_the_same_run(corpus, shards, tmp_path: Path, stopped, capsys) -> None:
     root = shards(PHASES, 4)
     one, two = (corpus.flags(tmp_path / name, shards=root, steps=12) for name in ("one", "two"))
-    run_training(load_config(one))
+    pretrain(one)
     stopped(two, 7)
     capsys.readouterr()
-    run_training(load_config(two))
+    pretrain(two)
     assert "plan" not in capsys.readouterr().out
     assert log(tmp_path / "one") == log(tmp_path / "two")
 
@@ -143,9 +114,9 @@ def test_a_run_that_is_made_longer_and_then_shorter(corpus, shards, tmp_path: Pa
     stopped(corpus.flags(tmp_path, **flags, steps=24), 12)
     assert "plan: 24 steps where it was 8: those to come are planned anew" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"steps = 4,000 of 512 tokens show .* give --steps \d+, or"):
-        run_training(load_config(corpus.flags(tmp_path, **flags, steps=4000)))
+        pretrain(corpus.flags(tmp_path, **flags, steps=4000))
     capsys.readouterr()
-    run_training(load_config(corpus.flags(tmp_path, **flags, steps=16)))
+    pretrain(corpus.flags(tmp_path, **flags, steps=16))
     assert "plan: 16 steps where it was 24" in capsys.readouterr().out
     lines = log(tmp_path)
     assert [line["step"] for line in lines] == list(range(1, 17))
@@ -154,21 +125,21 @@ def test_a_run_that_is_made_longer_and_then_shorter(corpus, shards, tmp_path: Pa
 
 def test_other_shares_caps_or_weights_are_another_run(corpus, shards, tmp_path: Path) -> None:
     root = shards(ONE, 4)
-    run_training(load_config(corpus.flags(tmp_path / "run", shards=root, steps=1)))
+    pretrain(corpus.flags(tmp_path / "run", shards=root, steps=1))
     path, text = root / "mixture.json", (root / "mixture.json").read_text()
     changed = [text.replace('"max_epochs": 4', '"max_epochs": 5'), text.replace('"zho_Hans": 0.1', '"zho_Hans": 0.2')]
     for other in changed:
         assert other != text
         path.write_text(other)
         with pytest.raises(UserError, match="is not what the run was started with"):
-            run_training(load_config(corpus.flags(tmp_path / "run", shards=root, steps=1)))
+            pretrain(corpus.flags(tmp_path / "run", shards=root, steps=1))
     path.write_text(text)
     shard = next(root.glob("data/eng_Latn/train-*.parquet"))
     table = pq.read_table(shard)
     turned = pa.array(table["weight"].to_pylist()[::-1], pa.float32())
     pq.write_table(table.set_column(table.schema.get_field_index("weight"), "weight", turned), shard)
     with pytest.raises(UserError, match="is not what the run was started with"):
-        run_training(load_config(corpus.flags(tmp_path / "run", shards=root, steps=1)))
+        pretrain(corpus.flags(tmp_path / "run", shards=root, steps=1))
 
 
 def test_a_run_goes_on_after_pages_were_taken_down(corpus, shards, tmp_path: Path, stopped) -> None:
@@ -190,12 +161,12 @@ def test_a_run_goes_on_after_pages_were_taken_down(corpus, shards, tmp_path: Pat
     for entry in mixed["languages"].values():
         entry |= {"documents": entry["documents"] - 6, "weighted": entry["weighted"] * 0.8}
     path.write_text(json.dumps(mixed))
-    run_training(load_config(flags))
+    pretrain(flags)
     assert [line["step"] for line in log(tmp_path / "run")] == list(range(1, 13))
     assert len(gone) == 18
     (root / "_run.json").write_text('{"fingerprint": "of another corpus"}')
     with pytest.raises(UserError, match="is not what the run was started with"):
-        run_training(load_config(flags))
+        pretrain(flags)
 
 
 def test_too_many_steps_are_one_line_and_status_2(corpus, shards, tmp_path: Path, monkeypatch, capsys) -> None:
