@@ -35,7 +35,7 @@ def train(config: PretrainConfig) -> None:
         if trainer.step:
             say(f"goes on after step {trainer.step} of {config.run.steps}")
         if trainer.run():
-            trainer.export()
+            trainer.checkpoints.export(trainer.step)
             say(f"step {trainer.step}: {config.run.output / 'export'} is written")
         else:
             say(f"stopped and saved after step {trainer.step} of {config.run.steps}; the same command goes on")

@@ -1,5 +1,6 @@
-"""What a checkpoint of a run holds, and how a run goes on from one or starts from another model."""
+"""What a run leaves: what its checkpoints hold, how it goes on from one, and its export."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from schemas.errors import UserError
 from train.checkpoints.checkpoint import check_finite, read
+from train.checkpoints.files import publish
 from train.checkpoints.saver import Saver
 from train.config.tables import PretrainConfig
 from train.data.shards import ORDER_VERSION
@@ -18,6 +20,8 @@ from train.loop.setup import Data
 from train.loop.spikes import SkippedRange, SpikeDetector
 from train.loop.stepping import Stepper
 from train.model.config_json import huggingface_config
+from train.model.heads import MaskedLanguageModel
+from train.model.huggingface import save_pretrained
 from train.telemetry.tally import Tally
 
 MODEL = "model."  # of the joint model's names; in files they are those of transformers
@@ -95,6 +99,31 @@ class Checkpoints:
             stepper.ema.load_state_tensors(found["ema"])
         for counter, value in zip((stepper.skipped, stepper.in_a_row), state["skipped"], strict=True):
             counter.fill_(value)
+
+    def export(self, step: int) -> None:
+        """`export/`, the folder for transformers; averaged weights where there are any."""
+        stepper, folder = self.stepper, self.config.run.output / "export"
+        with stepper.ema.swap() if stepper.ema is not None else nullcontext():
+            model = self._whole_model()
+            with stepper.processes.together():
+                if stepper.processes.rank == 0:
+                    publish(folder, lambda part: save_pretrained(
+                        model,
+                        self.data.vocabulary.special_ids,
+                        self.config.data.tokenizer,
+                        part,
+                        self.lineage | {"step": step},
+                    ))  # fmt: skip
+
+    def _whole_model(self) -> MaskedLanguageModel:
+        """The model itself, or gathered from the processes that have parts of it."""
+        model = self.stepper.parallel.joint.model
+        if not self.stepper.parallel.sharded:
+            return model
+        weights = whole(model.state_dict())
+        gathered = MaskedLanguageModel(model.config)
+        gathered.load_state_dict(weights)
+        return gathered
 
 
 def whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

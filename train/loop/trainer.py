@@ -14,20 +14,17 @@ from numpy.typing import NDArray
 
 from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
-from train.checkpoints.files import publish
 from train.config.tables import PretrainConfig
 from train.data.batches import Step
 from train.data.sources import open_stream
 from train.loop.distributed import Processes, losing_peers
 from train.loop.loader import steps_in_process, steps_in_thread
-from train.loop.saving import Checkpoints, Progress, whole
+from train.loop.saving import Checkpoints, Progress
 from train.loop.setup import VALIDATED, Data, lineage, write_record
 from train.loop.stepping import Done, Stepper
 from train.loop.validating import validate
 from train.loop.watchdog import Watchdog
 from train.model.flops import peak_flops, training_flops
-from train.model.heads import MaskedLanguageModel
-from train.model.huggingface import save_pretrained
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import JointModel, Objective, Weighting
 from train.telemetry.clock import Clock
@@ -278,33 +275,6 @@ class Trainer:
         with self.watchdog.patient("save"):
             self.progress.seconds = self.clock.total
             self.checkpoints.save(self.progress, wait)
-
-    def export(self) -> None:
-        """`export/`, the folder for transformers; averaged weights where there are any."""
-        folder = self.config.run.output / "export"
-        with ExitStack() as stack:
-            if self.stepper.ema is not None:
-                stack.enter_context(self.stepper.ema.swap())
-            model = self._whole_model()
-            with self.processes.together():
-                if self.processes.rank == 0:
-                    publish(folder, lambda part: save_pretrained(
-                        model,
-                        self.data.vocabulary.special_ids,
-                        self.config.data.tokenizer,
-                        part,
-                        self.checkpoints.lineage | {"step": self.step},
-                    ))  # fmt: skip
-
-    def _whole_model(self) -> MaskedLanguageModel:
-        """The model itself, or gathered from the processes that have parts of it."""
-        model = self.stepper.parallel.joint.model
-        if not self.stepper.parallel.sharded:
-            return model
-        weights = whole(model.state_dict())
-        gathered = MaskedLanguageModel(model.config)
-        gathered.load_state_dict(weights)
-        return gathered
 
     def _on_signal(self, number: int, frame: object) -> None:
         """Asks for a stop after the present step; a later signal ends the process at once.
