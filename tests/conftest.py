@@ -2,7 +2,9 @@
 
 import ast
 import functools
+import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ from programs import ARCHIVE, DEMO, QUICK, REPOSITORY, job_environment, submit_c
 # The first call of a kernel compiles it; what must be fast has a test of its own.
 hypothesis.settings.register_profile("wanyu", deadline=None)
 hypothesis.settings.load_profile("wanyu")
+
+# Under nohup and in a script's background Ctrl-C is ignored, by every process that is started from here too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @functools.cache
