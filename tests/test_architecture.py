@@ -33,6 +33,7 @@ FLOORS = {
     "train.config": 1,
     "train.checkpoints": 1,
     "train.model": 1,
+    "train.corpus": 1,
     "train.data": 1,
     "train.objectives": 1,
     "train.optim": 1,

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from train.corpus.blocks import Block, Blocks
+from train.corpus.hashing import combine, hash_id, mix64
+from train.corpus.shards import ShardFile, open_shards
+from train.corpus.token_cache import TokenBlock, TokenCache
+from train.corpus.tokenising import Tokens
+from train.corpus.vocabulary import open_vocabulary
 from train.data.batches import Collator, TrainingStream
-from train.data.blocks import Block, Blocks
-from train.data.hashing import combine, hash_id, mix64
 from train.data.language_stream import LanguageStream
 from train.data.plan import Plan, PlannedPhase, plan_run
-from train.data.shards import ShardFile, open_shards
 from train.data.sources import epoch_tokens, training_blocks
-from train.data.token_cache import TokenBlock, TokenCache
-from train.data.tokenising import Tokens
-from train.data.vocabulary import open_vocabulary
 from train.data.windows import Position, Windows
 from train.objectives.masking import MaskLabeller, Share
 from train.optim.schedule import Schedule

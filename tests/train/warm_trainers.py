@@ -23,12 +23,12 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import train.corpus.tokenising
 import train.data.sources
-import train.data.tokenising
 
 train.data.sources.SAMPLED = 16  # blocks are made throughout the run, not all at its start
-train.data.tokenising.MANY = 6
-train.data.tokenising.STALE_SECONDS = 0.5
+train.corpus.tokenising.MANY = 6
+train.corpus.tokenising.STALE_SECONDS = 0.5
 FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
 
 

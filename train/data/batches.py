@@ -7,11 +7,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from train.data.hashing import MASK, U64
+from train.corpus.hashing import MASK, U64
+from train.corpus.token_cache import TokenBlock
+from train.corpus.vocabulary import Vocabulary
 from train.data.packing import pack_prefix
 from train.data.pieces import SPECIALS, Pieces, concatenate
-from train.data.token_cache import TokenBlock
-from train.data.vocabulary import Vocabulary
 from train.data.windows import Position, Window, Windows, used_up
 
 COUNTS = ("tokens", "text_tokens", "documents")

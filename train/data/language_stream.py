@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from train.data.blocks import Block, Blocks
-from train.data.hashing import ORDER, U64, combine
+from train.corpus.blocks import Block, Blocks
+from train.corpus.hashing import ORDER, U64, combine
+from train.corpus.token_cache import TokenBlock
 from train.data.pieces import SPECIALS, Pieces, copies, pieces_of
-from train.data.token_cache import TokenBlock
 
 Load = Callable[[Block], TokenBlock]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from train.data.hashing import COPIES, U64, combine, mix64, unit
-from train.data.token_cache import TokenBlock
+from train.corpus.hashing import COPIES, U64, combine, mix64, unit
+from train.corpus.token_cache import TokenBlock
 
 SPECIALS = 2  # each piece is framed by <s> and </s>
 

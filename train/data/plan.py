@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.mixture.allotment import Phase, allot, largest_budget
 from schemas.errors import UserError
-from train.data.mixture import Mixture
+from train.corpus.mixture import Mixture
 
 
 class PlannedPhase(NamedTuple):

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from train.corpus.blocks import Blocks, blocks_of
+from train.corpus.hashing import ORDER, combine
+from train.corpus.shards import Shards
+from train.corpus.token_cache import TokenCache
+from train.corpus.tokenising import Tokens
+from train.corpus.vocabulary import open_vocabulary
 from train.data.batches import Collator, Labeller, TrainingStream
-from train.data.blocks import Blocks, blocks_of
-from train.data.hashing import ORDER, combine
 from train.data.language_stream import LanguageStream
 from train.data.pieces import cost
 from train.data.plan import Plan
-from train.data.shards import Shards
-from train.data.token_cache import TokenCache
-from train.data.tokenising import Tokens
-from train.data.vocabulary import open_vocabulary
 from train.data.windows import Windows
 
 SAMPLED = 2048  # documents of a language by which its size in tokens is estimated, those that a run reads first

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from train.corpus.blocks import Blocks
+from train.corpus.hashing import VALIDATION, combine
+from train.corpus.token_cache import TokenBlock
+from train.corpus.tokenising import Tokens
 from train.data.batches import FEWEST_TOKENS, Collator, PackedBatch
-from train.data.blocks import Blocks
-from train.data.hashing import VALIDATION, combine
 from train.data.pieces import Pieces, concatenate, pieces_of
-from train.data.token_cache import TokenBlock
-from train.data.tokenising import Tokens
 
 EPOCH = 1_000_000_000  # no training run gets there, so that no mask is shared with it
 

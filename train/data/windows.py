@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from schemas.errors import UserError
-from train.data.blocks import Block
-from train.data.hashing import U64, WINDOW
+from train.corpus.blocks import Block
+from train.corpus.hashing import U64, WINDOW
+from train.corpus.token_cache import TokenBlock
+from train.corpus.tokenising import Tokens
 from train.data.language_stream import LanguageStream, Place, Taken
 from train.data.pieces import Pieces, concatenate
 from train.data.plan import Plan
-from train.data.token_cache import TokenBlock
-from train.data.tokenising import Tokens
 
 
 @dataclass(frozen=True)

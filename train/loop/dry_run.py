@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from train.config.tables import PretrainConfig
+from train.corpus.shards import open_shards
+from train.corpus.token_cache import TokenCache
+from train.corpus.tokenising import Tokens
+from train.corpus.vocabulary import open_vocabulary
 from train.data.plan import listed, plan_run, told
-from train.data.shards import open_shards
 from train.data.sources import epoch_tokens, training_blocks
-from train.data.token_cache import TokenCache
-from train.data.tokenising import Tokens
-from train.data.vocabulary import open_vocabulary
 from train.loop.start import compute_dtype, encoder_config
 from train.model.flops import PEAK_FLOPS, training_flops
 from train.model.heads import MaskedLanguageModel

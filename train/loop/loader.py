@@ -10,8 +10,8 @@ from multiprocessing import get_context
 from typing import Any
 
 from schemas.errors import UserError
+from train.corpus.tokenising import end_with_parent
 from train.data.batches import Step, TrainingStream
-from train.data.tokenising import end_with_parent
 from train.data.windows import Position
 
 AHEAD = 3  # steps

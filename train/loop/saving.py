@@ -14,7 +14,7 @@ from train.checkpoints.checkpoint import check_finite, read
 from train.checkpoints.files import publish
 from train.checkpoints.saver import Saver
 from train.config.tables import PretrainConfig
-from train.data.shards import ORDER_VERSION
+from train.corpus.shards import ORDER_VERSION
 from train.data.windows import Position
 from train.loop.setup import Data
 from train.loop.spikes import SkippedRange, SpikeDetector

@@ -18,15 +18,15 @@ from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
 from train.checkpoints.files import write_text
 from train.config.tables import PretrainConfig
+from train.corpus.blocks import blocks_of
+from train.corpus.shards import ORDER_VERSION, Shards, open_shards
+from train.corpus.token_cache import TokenCache
+from train.corpus.tokenising import Tokens
+from train.corpus.vocabulary import Vocabulary, open_vocabulary
 from train.data.batches import Collator, Labeller, TrainingStream
-from train.data.blocks import blocks_of
 from train.data.plan import Plan, plan_run, told
-from train.data.shards import ORDER_VERSION, Shards, open_shards
 from train.data.sources import StreamSettings, epoch_tokens, open_stream, training_blocks
-from train.data.token_cache import TokenCache
-from train.data.tokenising import Tokens
 from train.data.validation import Validation, validation
-from train.data.vocabulary import Vocabulary, open_vocabulary
 from train.loop.distributed import Processes
 from train.objectives.masking import MaskLabeller, Share
 from train.optim.schedule import Schedule

@@ -7,8 +7,8 @@ import torch
 
 from schemas.errors import UserError
 from train.config.tables import PretrainConfig
+from train.corpus.vocabulary import Vocabulary
 from train.data.batches import Labeller
-from train.data.vocabulary import Vocabulary
 from train.loop.distributed import Processes
 from train.loop.setup import Data, prepare
 from train.loop.trainer import Trainer

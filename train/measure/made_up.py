@@ -9,15 +9,15 @@ from tokenizers import Tokenizer, models
 
 from train.config.load import Settings, build
 from train.config.tables import PretrainConfig
+from train.corpus.blocks import ROWS, Block
+from train.corpus.mixture import Mixture
+from train.corpus.shards import ShardFile, Shards
+from train.corpus.token_cache import INDEX, TokenCache
+from train.corpus.vocabulary import open_vocabulary
 from train.data.batches import Collator
-from train.data.blocks import ROWS, Block
-from train.data.mixture import Mixture
 from train.data.plan import plan_run
-from train.data.shards import ShardFile, Shards
 from train.data.sources import training_blocks
-from train.data.token_cache import INDEX, TokenCache
 from train.data.validation import Validation
-from train.data.vocabulary import open_vocabulary
 from train.loop.setup import Data, stream_settings
 from train.objectives.build import build_objectives
 

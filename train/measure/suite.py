@@ -12,7 +12,7 @@ from typing import Any
 from train.checkpoints.files import write_text
 from train.config.load import Settings
 from train.config.tables import PretrainConfig
-from train.data.shards import Shards
+from train.corpus.shards import Shards
 from train.data.sources import open_stream
 from train.data.windows import Position
 from train.loop.distributed import Processes

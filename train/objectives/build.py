@@ -6,7 +6,7 @@ import numpy as np
 
 from schemas.errors import UserError
 from train.config.tables import PretrainConfig
-from train.data.vocabulary import Vocabulary
+from train.corpus.vocabulary import Vocabulary
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import Objective, Weighting
 from train.optim.schedule import Schedule

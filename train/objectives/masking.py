@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from train.corpus.hashing import GAMMA, U64, mix64, unit
+from train.corpus.vocabulary import Vocabulary
 from train.data.batches import FEWEST_TOKENS, Labels, Sequences
-from train.data.hashing import GAMMA, U64, mix64, unit
-from train.data.vocabulary import Vocabulary
 from train.optim.schedule import Schedule
 
 MASKED, REPLACED = 0.8, 0.1  # of the chosen tokens; the rest stay as they are

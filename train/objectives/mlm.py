@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from train.config.tables import MaskedLanguageModelConfig
-from train.data.vocabulary import Vocabulary
+from train.corpus.vocabulary import Vocabulary
 from train.model.cross_entropy import masked_cross_entropy
 from train.model.heads import MaskedLanguageModel
 from train.objectives.masking import MaskLabeller, Share

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train.data.blocks import Block, Blocks
-from train.data.hashing import combine, hash_id
-from train.data.shards import ShardFile, Shards, open_shards
-from train.data.token_cache import TokenBlock, TokenCache
-from train.data.tokenising import Tokens
-from train.data.vocabulary import Vocabulary, open_vocabulary
+from train.corpus.blocks import Block, Blocks
+from train.corpus.hashing import combine, hash_id
+from train.corpus.shards import ShardFile, Shards, open_shards
+from train.corpus.token_cache import TokenBlock, TokenCache
+from train.corpus.tokenising import Tokens
+from train.corpus.vocabulary import Vocabulary, open_vocabulary
 
 
 @pytest.fixture(scope="session")

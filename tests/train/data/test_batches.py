@@ -16,16 +16,16 @@ import pytest
 from tokenizers import Tokenizer
 
 from schemas.errors import UserError
+from train.corpus.blocks import blocks_of
+from train.corpus.shards import Shards, open_shards
+from train.corpus.token_cache import TokenCache
+from train.corpus.tokenising import Tokens
+from train.corpus.vocabulary import Vocabulary
 from train.data.batches import Collator, PackedBatch, Step, TrainingStream
-from train.data.blocks import blocks_of
 from train.data.language_stream import LanguageStream
 from train.data.plan import Plan, PlannedPhase, plan_run
-from train.data.shards import Shards, open_shards
 from train.data.sources import StreamSettings, epoch_tokens, open_stream, training_blocks
-from train.data.token_cache import TokenCache
-from train.data.tokenising import Tokens
 from train.data.validation import validation
-from train.data.vocabulary import Vocabulary
 from train.data.windows import Position, Windows
 from train.loop.loader import steps_in_process, steps_in_thread
 from train.objectives.masking import MaskLabeller, Share
@@ -336,7 +336,7 @@ def test_a_damaged_block_is_made_again(
 def test_processes_make_blocks_ahead_and_others_wait_for_them(
     shards: Shards, corpus, vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import train.data.tokenising as tokenising
+    import train.corpus.tokenising as tokenising
 
     monkeypatch.setattr(tokenising, "MANY", 1)
     blocks = blocks_of(shards.files, "rus_Cyrl", "train")

@@ -10,12 +10,12 @@ import pytest
 
 from pipeline.mixture.allotment import Phase
 from schemas.errors import UserError
-from train.data.blocks import blocks_of
-from train.data.mixture import read_mixture
-from train.data.shards import open_shards
-from train.data.token_cache import TokenBlock, TokenCache
-from train.data.tokenising import Tokens
-from train.data.vocabulary import open_vocabulary
+from train.corpus.blocks import blocks_of
+from train.corpus.mixture import read_mixture
+from train.corpus.shards import open_shards
+from train.corpus.token_cache import TokenBlock, TokenCache
+from train.corpus.tokenising import Tokens
+from train.corpus.vocabulary import open_vocabulary
 
 
 def put(path: Path, **columns: list[object]) -> None:
@@ -152,14 +152,14 @@ def test_the_model_file_gives_the_same_ids_faster(tmp_path: Path, corpus) -> Non
     fast = open_vocabulary(tmp_path)
     (tmp_path / "spm.model").rename(tmp_path / "model")
     slow = open_vocabulary(tmp_path)
-    assert fast.encode.__module__ == "tokenizer.model" and slow.encode.__module__ == "train.data.vocabulary"
+    assert fast.encode.__module__ == "tokenizer.model" and slow.encode.__module__ == "train.corpus.vocabulary"
     odd = ["", " ", "a <mask>  b\t</s>", "\u2581\x10", "👩‍👩‍👧 ﷽ \x00"]
     assert fast.encode([*texts, *odd]) == slow.encode([*texts, *odd])
     # Another model's file, or none at all, is not believed.
     for stranger in (b"no model", (tmp_path / "model").read_bytes()):
         shutil.copytree(corpus.tokenizer, tmp_path / "other", dirs_exist_ok=True)
         (tmp_path / "other" / "spm.model").write_bytes(stranger)
-        assert open_vocabulary(tmp_path / "other").encode.__module__ == "train.data.vocabulary"
+        assert open_vocabulary(tmp_path / "other").encode.__module__ == "train.corpus.vocabulary"
 
 
 def blocks(root: Path, tokenizer: Path) -> list[TokenBlock]:

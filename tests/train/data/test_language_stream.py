@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from train.data.hashing import GAMMA, combine, hash_id, mix64, unit
+from train.corpus.hashing import GAMMA, combine, hash_id, mix64, unit
+from train.corpus.token_cache import TokenBlock
 from train.data.language_stream import LanguageStream, Place
 from train.data.pieces import SPECIALS, bounds, copies, cut
-from train.data.token_cache import TokenBlock
 
 MAX = 32
 Corpus = list[tuple[list[int], list[int], list[float]]]

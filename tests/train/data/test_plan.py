@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.mixture.allotment import Phase
 from schemas.errors import UserError
-from train.data.mixture import Mixture
+from train.corpus.mixture import Mixture
 from train.data.plan import Plan, plan_run, told
 
 A, B, C = NAMES = ("l00_Latn", "l01_Latn", "l02_Latn")

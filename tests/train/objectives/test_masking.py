@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from train.corpus.hashing import combine
+from train.corpus.vocabulary import Vocabulary, open_vocabulary, word_beginnings
 from train.data.batches import Sequences
-from train.data.hashing import combine
-from train.data.vocabulary import Vocabulary, open_vocabulary, word_beginnings
 from train.objectives.masking import NOTHING, MaskLabeller, choose, hide
 
 LENGTHS = np.full(400, 50)
@@ -108,7 +108,7 @@ def test_nothing_at_all(vocabulary: Vocabulary) -> None:
 
 def test_a_choice_is_that_of_sorting_by_sequence_and_draw(vocabulary: Vocabulary) -> None:
     """Sequences of all lengths, against a plain loop."""
-    from train.data.hashing import GAMMA, mix64, unit
+    from train.corpus.hashing import GAMMA, mix64, unit
 
     draw = np.random.default_rng(1)
     lengths = draw.integers(2, 90, 60)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from train.data.hashing import U64, combine, hash_id
-from train.data.shards import ShardFile, Split
+from train.corpus.hashing import U64, combine, hash_id
+from train.corpus.shards import ShardFile, Split
 
 ROWS = 1024  # documents of a block at most; row groups of our shards are no larger
 

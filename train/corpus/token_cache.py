@@ -19,9 +19,9 @@ import xxhash
 from numpy.typing import NDArray
 
 from schemas.errors import UserError
-from train.data.blocks import Block
-from train.data.hashing import U64, hash_id
-from train.data.vocabulary import Vocabulary
+from train.corpus.blocks import Block
+from train.corpus.hashing import U64, hash_id
+from train.corpus.vocabulary import Vocabulary
 
 FORMAT = 3
 MAGIC = b"wanyutok"

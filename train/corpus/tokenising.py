@@ -15,9 +15,9 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from schemas.errors import UserError
-from train.data.blocks import Block
-from train.data.token_cache import TokenBlock, TokenCache
-from train.data.vocabulary import Vocabulary, open_vocabulary
+from train.corpus.blocks import Block
+from train.corpus.token_cache import TokenBlock, TokenCache
+from train.corpus.vocabulary import Vocabulary, open_vocabulary
 
 STALE_SECONDS = 60.0  # a block takes about one
 PATIENCE = 0.02

@@ -1,7 +1,7 @@
 """The shards of a mixture: which files there are.
 
 The folder is a Hugging Face dataset: `data/<language>_<Script>/{train,validation}-00000-of-000NN.parquet`, and beside
-`data` mixture.json, which `train/data/mixture.py` reads.
+`data` mixture.json, which `train/corpus/mixture.py` reads.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import UserError
-from train.data.mixture import Mixture, read_mixture
+from train.corpus.mixture import Mixture, read_mixture
 
 Split = Literal["train", "validation"]
 

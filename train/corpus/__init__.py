@@ -1,0 +1,1 @@
+"""Shards become blocks of token ids, without torch."""
