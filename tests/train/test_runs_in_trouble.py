@@ -92,7 +92,7 @@ def test_a_validation_that_is_not_finite_is_null(corpus, tmp_path: Path, monkeyp
         ({"output": "/dev/null/run"}, "cannot use /dev/null"),
         ({"language_weights": "deu_Latn=2"}, "language_weights names deu_Latn, which the shards do not have"),
         ({"init": "nowhere"}, "nowhere is no exported model"),
-        ({"weight": "1,2"}, "weight = '1,2': schedule '1,2'"),
+        ({"objectives.mlm.weight": "1,2"}, "weight = '1,2': schedule '1,2'"),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(

@@ -12,7 +12,8 @@ from typing import Any, get_type_hints
 from schemas.errors import UserError
 from train.config.checks import check
 from train.config.fields import about, default_of, read_value
-from train.config.tables import OBJECTIVES, TABLES, PretrainConfig
+from train.config.objectives import OBJECTIVES
+from train.config.tables import TABLES, PretrainConfig
 
 PRESETS = Path(__file__).with_name("presets")
 USAGE = "usage: train/pretrain.py --shards DIR --tokenizer DIR --output DIR [--preset NAME] [--config FILE.toml]"
@@ -43,8 +44,8 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[PretrainConfig, bool]:
 
 
 def build(settings: Settings) -> PretrainConfig:
-    """Of settings by table. Masked language modelling is the objective where none is named."""
-    objectives = [name for name in settings if name.startswith("objectives.")] or ["objectives.mlm"]
+    """Of settings by table. Masked language modelling is the first objective; others are those that are named."""
+    objectives = dict.fromkeys(["objectives.mlm", *(name for name in settings if name.startswith("objectives."))])
     tables = {name: _table(kind, settings.get(name, {})) for name, kind in TABLES.items()}
     labelled = {name.removeprefix("objectives."): _table(table_of(name), settings.get(name, {})) for name in objectives}
     config = PretrainConfig(objectives=labelled, **tables)
@@ -175,7 +176,8 @@ def _flags(arguments: Sequence[str]) -> tuple[Settings, dict[str, str]]:
             continue
         tables = places[name] if name in places else [name.rpartition(".")[0]]
         if len(tables) > 1:
-            raise UserError(f"--{name} is in {' and in '.join(tables)}: write --{tables[0]}.{name}")
+            homes = f"in {len(tables)} tables" if len(tables) > 3 else f"in {' and in '.join(tables)}"
+            raise UserError(f"--{name} is {homes}: write the table before it, as --{tables[0]}.{name}")
         settings.setdefault(tables[0], {})[name.rpartition(".")[2]] = value
     return settings, tools
 

@@ -5,19 +5,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from schemas.errors import UserError
 from train.config.fields import about, setting
-from train.optim.schedule import Schedule
-
-
-def _check_weight(text: str) -> None:
-    if any(value < 0 for _, value in Schedule.parse(text).points):
-        raise UserError("its values should be 0 or more")
-
-
-def _check_share(text: str) -> None:
-    if not all(0 < value < 1 for _, value in Schedule.parse(text).points):
-        raise UserError("its values should be greater than 0 and less than 1")
+from train.config.objectives import MaskedLanguageModelConfig, ObjectiveConfig
 
 
 @dataclass(frozen=True)
@@ -76,23 +65,6 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class MaskedLanguageModelConfig:
-    """[objectives.mlm]"""
-
-    mlm_probability: str = setting(
-        "0.3",
-        "share of tokens to guess (ModernBERT), or a schedule: 90%:0.3,100%:0.05",
-        fixed=True,
-        check=_check_share,
-    )
-    whole_word_masking: bool = setting(False, "hides all tokens of a word or none", fixed=True)
-    weight: str = setting("1", "of the objective in the loss, or its schedule: 0:1,1000:0.5", check=_check_weight)
-
-
-OBJECTIVES = {"mlm": MaskedLanguageModelConfig}
-
-
-@dataclass(frozen=True)
 class OptimConfig:
     """[optim]: how the model learns from the gradients."""
 
@@ -147,9 +119,16 @@ class PretrainConfig:
 
     model: ModelConfig
     data: DataConfig
-    objectives: Mapping[str, MaskedLanguageModelConfig]
+    objectives: Mapping[str, ObjectiveConfig]
     optim: OptimConfig
     run: RunConfig
+
+    @property
+    def mlm(self) -> MaskedLanguageModelConfig:
+        """The objective that all runs have."""
+        table = self.objectives["mlm"]
+        assert isinstance(table, MaskedLanguageModelConfig)
+        return table
 
     def tables(self) -> dict[str, Any]:
         """By the names that they have in a file."""

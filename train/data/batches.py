@@ -1,8 +1,8 @@
 """Packed batches: what each process feeds its model in each step."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,33 +18,48 @@ COUNTS = ("tokens", "text_tokens", "documents")
 FEWEST_TOKENS = 32  # of a sequence, on the average of a full bin: room for so many bounds is kept
 
 
+class PairsOfSequences(NamedTuple):
+    """segments: int64 [T], 0 in the first text of a pair and in single texts, 1 in the second. objective: int64
+    [sequences], which of the run's pair objectives a pair is for, -1 for a single text. label: int64 [sequences], 1
+    where the second text does not follow the first one."""
+
+    segments: NDArray[np.int64]
+    objective: NDArray[np.int64]
+    label: NDArray[np.int64]
+
+
 class Sequences(NamedTuple):
     """What an objective labels: T tokens of concatenated sequences, with <s> and </s>.
 
     tokens: int64 [T], as they are in the texts. lengths, language: int64 [sequences]. keys: uint64 [sequences], the key
-    of a counter-based generator: a sequence has the same labels in whatever company.
+    of a counter-based generator: a sequence has the same labels in whatever company. pairs: None where there are none.
     """
 
     tokens: NDArray[np.int64]
     lengths: NDArray[np.int64]
     language: NDArray[np.int64]
     keys: U64
+    pairs: PairsOfSequences | None = None
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What one objective asks of a batch. arrays: its own, int64. units: int64 [languages], how many losses it takes
-    the sum of. input_ids: the tokens as the model is to see them, where the objective changes them."""
+    """What one objective asks of a batch. arrays: its own. units: int64 [languages], how many losses it takes the sum
+    of. input_ids: the tokens as the model is to see them, where the objective changes them. parts: by name, the lengths
+    of sequences over which another model is to run, int64 [its sequences]."""
 
-    arrays: Mapping[str, NDArray[np.int64]]
+    arrays: Mapping[str, NDArray[Any]]
     units: NDArray[np.int64]
     input_ids: NDArray[np.int64] | None = None
+    parts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 class Labeller(Protocol):
     """The part of an objective that works on the data, without torch."""
 
-    def __call__(self, sequences: Sequences, step: int) -> Labels: ...
+    def __call__(self, sequences: Sequences, step: int, found: Mapping[str, Labels]) -> Labels:
+        """found: the labels of the objectives before it, by name."""
+        ...
 
     def pad(self, labels: Labels, tokens: int) -> Labels:
         """Labels of one shape for all batches of so many tokens."""
@@ -54,7 +69,9 @@ class Labeller(Protocol):
 @dataclass(frozen=True)
 class PackedBatch:
     """Concatenated sequences. input_ids, positions: int64 [T]; lengths: int64 [sequences], which add up to the tokens
-    of text; behind these, T may be padded. labels: by objective.
+    of text; behind these, T may be padded. labels: by objective. segments: int64 [T], None where there are no pairs.
+    languages: int64 [T], one more than the number of each token's language, 0 where the model is not told; None where
+    it has no language embedding.
 
     counts: int64 [languages, 3], the COUNTS of what is in the batch; text tokens are those without <s> and </s>, and a
     document counts where its first piece is.
@@ -65,6 +82,8 @@ class PackedBatch:
     lengths: NDArray[np.int64]
     labels: Mapping[str, Labels]
     counts: NDArray[np.int64]
+    segments: NDArray[np.int64] | None = None
+    languages: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +92,12 @@ class Step:
 
     batches: list[PackedBatch]
     following: Position
+
+
+def units_of(batches: Sequence[PackedBatch], objective: str, languages: int) -> NDArray[np.int64]:
+    """Units of an objective in batches, some of which may not be for it. [languages]"""
+    counts = [batch.labels[objective].units for batch in batches if objective in batch.labels]
+    return np.sum([np.zeros(languages, np.int64), *counts], axis=0)
 
 
 class Collator:
@@ -88,9 +113,9 @@ class Collator:
         ends = np.cumsum(lengths)
         keys = pieces.key(MASK, self.seed)
         sequences = Sequences(tokens, lengths, pieces.language, keys)
-        input_ids, labels = tokens, {}
+        input_ids, labels = tokens, dict[str, Labels]()
         for name, labeller in self.labellers.items():
-            found = labeller(sequences, step)
+            found = labeller(sequences, step, labels)
             input_ids = input_ids if found.input_ids is None else found.input_ids
             labels[name] = labeller.pad(found, padded) if padded else found
         positions = np.arange(len(tokens)) - np.repeat(ends - lengths, lengths)

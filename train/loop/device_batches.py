@@ -1,7 +1,6 @@
 """Batches on the model's device."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,16 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from train.data.batches import FEWEST_TOKENS, PackedBatch
-from train.model.attention import AttentionLayout, build_layout, filled_lengths
-
-
-class DeviceBatch(NamedTuple):
-    """What `JointModel` takes, but for the weights. arrays: of each objective's labels."""
-
-    input_ids: Tensor
-    positions: Tensor
-    layout: AttentionLayout
-    arrays: dict[str, dict[str, Tensor]]
+from train.model.attention import build_layout, filled_lengths
+from train.objectives.objective import Batch
 
 
 class DeviceBatches:
@@ -29,7 +20,7 @@ class DeviceBatches:
         self.device, self.dtype = device, dtype
         self.local_attention, self.max_seq_len = local_attention, max_seq_len
 
-    def __call__(self, batch: PackedBatch) -> DeviceBatch:
+    def __call__(self, batch: PackedBatch) -> Batch:
         if self.device.type == "cuda":
             tokens = len(batch.input_ids)
             # Padding is sequences of its own, so that it costs no attention between it and the texts.
@@ -47,7 +38,17 @@ class DeviceBatches:
             name: {key: self.put(values) for key, values in labels.arrays.items()}
             for name, labels in batch.labels.items()
         }
-        return DeviceBatch(self.put(batch.input_ids), self.put(batch.positions), layout, arrays)
+        parts = {
+            name: {
+                key: build_layout(lengths, self.local_attention, self.device, self.dtype)
+                for key, lengths in labels.parts.items()
+            }
+            for name, labels in batch.labels.items()
+        }
+        segments, languages = (
+            None if values is None else self.put(values) for values in (batch.segments, batch.languages)
+        )
+        return Batch(self.put(batch.input_ids), self.put(batch.positions), layout, segments, languages, arrays, parts)
 
     def put(self, values: NDArray[np.generic]) -> Tensor:
         tensor = torch.from_numpy(values)

@@ -37,7 +37,7 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     yield f"model: {parameters:,} parameters, {embeddings:,} of them embeddings of {vocabulary.size:,} tokens"
     yield f"memory: {_gigabytes(_memory(config, parameters, shape.hidden_size, shape.intermediate_size))}"
     lengths = np.full(data.bin_tokens // data.max_seq_len, data.max_seq_len, np.int64)
-    share = Schedule.parse(config.objectives["mlm"].mlm_probability)(0, run.steps)
+    share = Schedule.parse(config.mlm.mlm_probability)(0, run.steps)
     flops = training_flops(shape, lengths, round(share * lengths.sum())) / lengths.sum()
     yield (
         f"arithmetic: {flops / 1e6:,.0f} MFLOP a token at {data.max_seq_len} tokens a sequence, {share:.0%} guessed; "

@@ -9,9 +9,8 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from train.config.tables import PretrainConfig
-from train.loop.device_batches import DeviceBatch
 from train.loop.distributed import Processes
-from train.objectives.objective import JointModel
+from train.objectives.objective import Batch, JointModel
 
 
 class Parallel:
@@ -36,13 +35,11 @@ class Parallel:
         elif processes.control is not None:
             self.module = DistributedDataParallel(joint, gradient_as_bucket_view=True)
 
-    def forward(
-        self, batch: DeviceBatch, weights: Mapping[str, Tensor], last: bool
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, weights: Mapping[str, Tensor], last: bool) -> tuple[Tensor, dict[str, Tensor]]:
         """last: the processes' gradients are brought together in this batch's backward pass."""
         if isinstance(self.module, DistributedDataParallel):
             self.module.require_backward_grad_sync = last
         elif isinstance(self.module, FSDPModule):
             self.module.set_requires_gradient_sync(last)
-        found = self.module(*batch, weights)
+        found = self.module(batch, weights)
         return found[0], found[1]

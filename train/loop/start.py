@@ -23,19 +23,22 @@ def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[s
     """UserError where shards, tokenizer, checkpoint or the model to start from do not fit."""
 
     def labellers(vocabulary: Vocabulary, languages: tuple[str, ...]) -> Mapping[str, Labeller]:
-        build_weighting(config, languages)
-        return {name: one.labeller for name, one in build_objectives(config, vocabulary, len(languages)).items()}
+        objectives = build_objectives(config, vocabulary, languages)
+        build_weighting(config, objectives, languages)
+        return {name: one.labeller for name, one in objectives.items()}
 
     with processes.together():
         if config.model.init is not None:
             config_file(config.model.init)
     data = prepare(config, processes, labellers, say)
-    objectives = build_objectives(config, data.vocabulary, len(data.languages))
-    weighting = build_weighting(config, data.languages)
+    objectives = build_objectives(config, data.vocabulary, data.languages)
+    weighting = build_weighting(config, objectives, data.languages)
     dtype = compute_dtype(config, processes.device)
     torch.manual_seed(config.run.seed)
     with processes.together():
         model, parent = _model(config, data, dtype)
+        for objective in objectives.values():
+            objective.bind(model, processes.device, dtype)
     joint = JointModel(model, objectives).to(processes.device)
     return Trainer(config, data, processes, joint, objectives, weighting, dtype, parent)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
 from train.config.tables import PretrainConfig
-from train.data.batches import Step
+from train.data.batches import Step, units_of
 from train.data.sources import open_stream
 from train.loop.distributed import Processes, losing_peers
 from train.loop.loader import steps_in_process, steps_in_thread
@@ -168,7 +168,7 @@ class Trainer:
         UserError in all where one could not get its data: one sum says both.
         """
         batches = step.batches if step is not None else []
-        own = [sum((batch.labels[name].units for batch in batches), self._none()) for name in self.objectives]
+        own = [units_of(batches, name, len(self.data.languages)) for name in self.objectives]
         flags = np.array([int(self._stop), int(failure is not None)])
         total = self.processes.sum_host(np.concatenate([*own, flags]))
         if total[-1]:
@@ -177,9 +177,6 @@ class Trainer:
                     raise failure
         by_objective = total[:-2].reshape(len(self.objectives), -1)
         return dict(zip(self.objectives, by_objective, strict=True)), bool(total[-2])
-
-    def _none(self) -> NDArray[np.int64]:
-        return np.zeros(len(self.data.languages), np.int64)
 
     def _mean_loss(self, done: Done) -> float:
         return float(self.processes.sum(done.loss.clone()))

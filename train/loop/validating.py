@@ -25,7 +25,7 @@ def validate(stepper: Stepper, objective: Objective, name: str, held_out: Valida
     for number in range(rounds):
         mine = number * processes.world_size + processes.rank
         batch = stepper.batches(held_out(min(mine, len(held_out) - 1), static))
-        _, found = joint(*batch, one, {name: objective})
+        _, found = joint(batch, one, {name: objective})
         if mine < len(held_out):
             sums += found[name]
     joint.train()

@@ -72,7 +72,7 @@ def made_up_data(config: PretrainConfig, shards: Shards, static: bool) -> Data:
     count = len(shards.languages)
     sizes = np.array([float(blocks.rows.sum()) * MEDIAN for blocks in training_blocks(shards)])
     plan = plan_run(shards.mixture, sizes, config.run.steps, settings.global_batch_tokens)
-    labellers = {name: one.labeller for name, one in build_objectives(config, vocabulary, count).items()}
+    labellers = {name: one.labeller for name, one in build_objectives(config, vocabulary, shards.languages).items()}
     arguments = (shards, settings.tokenizer, settings.cache, 0, plan, labellers, stream_settings(config, static))
     none = Validation(Collator(labellers, vocabulary, count, 0), [], [], config.data.micro_batch_tokens)
     return Data(vocabulary, shards, plan, arguments, none, {"shards": "made up"}, None)

@@ -98,7 +98,7 @@ def _losses(
 ) -> tuple[float, dict[str, Tensor]]:
     """(loss, gradients by parameter) of the same weights at each call."""
     torch.manual_seed(0)
-    objectives = build_objectives(config, data.vocabulary, len(data.languages))
+    objectives = build_objectives(config, data.vocabulary, data.languages)
     model = MaskedLanguageModel(encoder_config(config, data.vocabulary.size), dtype)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -107,7 +107,7 @@ def _losses(
     joint = JointModel(model, objectives).to(processes.device)
     place = DeviceBatches(processes.device, dtype, config.model.local_attention, config.data.max_seq_len)
     units = {name: labels.units for name, labels in batch.labels.items()}
-    weights = build_weighting(config, data.languages).weights(units, 0, config.run.steps)
+    weights = build_weighting(config, objectives, data.languages).weights(units, 0, config.run.steps)
     loss, _ = Parallel(joint, config, processes).forward(place(batch), place.weights(weights), last=True)
     loss.backward()
     gradients = {name: one.grad for name, one in joint.named_parameters() if one.grad is not None}

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from train.config.tables import PretrainConfig
-from train.data.batches import Step
+from train.data.batches import Step, units_of
 from train.data.windows import Position
 from train.loop.distributed import Processes
 from train.loop.saving import Checkpoints, Progress
@@ -62,11 +62,14 @@ class Run:
         self.config, self.steps, self.device = config, steps, processes.device
         torch.manual_seed(config.run.seed)
         dtype = compute_dtype(config, processes.device)
-        self.objectives = build_objectives(config, data.vocabulary, len(data.languages))
+        self.objectives = build_objectives(config, data.vocabulary, data.languages)
         model = MaskedLanguageModel(encoder_config(config, data.vocabulary.size), dtype)
+        for objective in self.objectives.values():
+            objective.bind(model, processes.device, dtype)
         joint = JointModel(model, self.objectives).to(processes.device)
         self.encoder, self.dtype = model.config, dtype
-        self.stepper = Stepper(joint, config, build_weighting(config, data.languages), processes, dtype)
+        weighting = build_weighting(config, self.objectives, data.languages)
+        self.stepper = Stepper(joint, config, weighting, processes, dtype)
         self.tally = Tally(data.languages, tuple(self.objectives), processes)
         self.checkpoints = Checkpoints(config, data, self.stepper, self.tally, {"made up": True})
         self.number, self.step_seconds = 0, float("nan")
@@ -89,7 +92,7 @@ class Run:
 
     def step(self, step: Step) -> None:
         """As `train.loop.trainer.Trainer` makes one."""
-        units = {name: np.sum([b.labels[name].units for b in step.batches], axis=0) for name in self.objectives}
+        units = {name: units_of(step.batches, name, len(self.tally.languages)) for name in self.objectives}
         done = self.stepper.step(self.number, step, units)
         self.tally.add(done.sums, np.sum([batch.counts for batch in step.batches], axis=0))
         self.number += 1

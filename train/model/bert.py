@@ -136,12 +136,23 @@ class BertEncoder(nn.Module):
         return self.embeddings.word_embeddings.weight
 
     def forward(
-        self, input_ids: Tensor, positions: Tensor, layout: AttentionLayout, targets: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        positions: Tensor,
+        layout: AttentionLayout,
+        targets: Tensor | None = None,
+        *,
+        segments: Tensor | None = None,
+        languages: Tensor | None = None,
+        layer_inputs: dict[int, Tensor | None] | None = None,
     ) -> Tensor:
         """input_ids and positions [T], packed as `layout` says, to [T, hidden_size]; of the places `targets`, int64
-        [M], alone where they are given."""
+        [M], alone where they are given. segments, languages: int64 [T]. layer_inputs: its keys are layers, whose
+        inputs, [T, hidden_size], become its values."""
         hidden = self.embeddings(input_ids, positions, self.compute_dtype)
-        for block in self.layers:
+        for layer, block in enumerate(self.layers):
+            if layer_inputs is not None and layer in layer_inputs:
+                layer_inputs[layer] = hidden
             if self.activation_checkpointing and torch.is_grad_enabled():
                 hidden = checkpoint(block, hidden, layout, use_reentrant=False, preserve_rng_state=False)
             else:

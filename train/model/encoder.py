@@ -136,18 +136,29 @@ class Encoder(nn.Module):
         return self.embeddings.tok_embeddings.weight
 
     def forward(
-        self, input_ids: Tensor, positions: Tensor, layout: AttentionLayout, targets: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        positions: Tensor,
+        layout: AttentionLayout,
+        targets: Tensor | None = None,
+        *,
+        segments: Tensor | None = None,
+        languages: Tensor | None = None,
+        layer_inputs: dict[int, Tensor | None] | None = None,
     ) -> Tensor:
         """input_ids and positions [T], packed as `layout` says, to [T, hidden_size].
 
         targets: int64 [M], the only places that are asked for, to [M, hidden_size]; the last layer then does for them
-        alone what each token does for itself.
+        alone what each token does for itself. segments, languages: int64 [T]. layer_inputs: its keys are layers, whose
+        inputs, [T, hidden_size], become its values.
         """
         hidden = self.embeddings(input_ids, self.compute_dtype)
         # In float32, in which they are applied: next to queries and keys of all heads they are small.
         rotary = (self.rotary_global[:, positions], self.rotary_local[:, positions])
         for layer, block in enumerate(self.layers):
             asked = targets if layer == len(self.layers) - 1 else None
+            if layer_inputs is not None and layer in layer_inputs:
+                layer_inputs[layer] = hidden
             arguments = hidden, rotary[self.config.is_local(layer)], layout, asked
             if self.activation_checkpointing and torch.is_grad_enabled():
                 hidden = checkpoint(block, *arguments, use_reentrant=False, preserve_rng_state=False)

@@ -1,4 +1,4 @@
-"""The masked-language-model head over the encoder; only the positions asked for reach the vocabulary."""
+"""The heads over the encoder: of masked words, for which only the places asked for reach the vocabulary, and of pairs."""
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,22 @@ class PredictionHead(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         return self.norm(gelu(self.dense(hidden)))
+
+
+class PairHead(nn.Module):
+    """Whether the second text of a pair follows the first, from the vector of <s>: BERT's pooler and its classifier,
+    under the names of `BertForPreTraining` without what stands before them. Class 0: it follows."""
+
+    def __init__(self, config: EncoderShape) -> None:
+        super().__init__()
+        self.pooler = nn.ModuleDict({"dense": Linear(config.hidden_size, config.hidden_size, bias=True)})
+        self.seq_relationship = Linear(config.hidden_size, 2, bias=True)
+        initialize(self, config)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[pairs, hidden_size] to [pairs, 2]."""
+        logits: Tensor = self.seq_relationship(torch.tanh(self.pooler["dense"](hidden)))
+        return logits
 
 
 class DecoderBias(nn.Module):

@@ -8,21 +8,23 @@ from schemas.errors import UserError
 from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
 from train.objectives.mlm import MaskedLanguageModelling
-from train.objectives.objective import Objective, Weighting
+from train.objectives.objective import Built, Objective, Weighting
 from train.optim.schedule import Schedule
 
-KINDS = {"mlm": MaskedLanguageModelling}
+KINDS: dict[str, type[Objective]] = {"mlm": MaskedLanguageModelling}
 
 
-def build_objectives(config: PretrainConfig, vocabulary: Vocabulary, languages: int) -> dict[str, Objective]:
-    """By name, in the order of the config."""
+def build_objectives(
+    config: PretrainConfig, vocabulary: Vocabulary, languages: Sequence[str]
+) -> dict[str, Objective]:  # fmt: skip
+    """By name, in the order of the config; not yet bound to a model."""
     return {
-        name: KINDS[name].build(table, vocabulary, languages, config.run.steps)
+        name: KINDS[name].build(Built(config, table, vocabulary, tuple(languages)))
         for name, table in config.objectives.items()
     }
 
 
-def build_weighting(config: PretrainConfig, languages: Sequence[str]) -> Weighting:
+def build_weighting(config: PretrainConfig, objectives: Mapping[str, Objective], languages: Sequence[str]) -> Weighting:
     """UserError where a weight names no language of the corpus."""
     given: Mapping[str, float] = config.optim.language_weights
     for name in given:
@@ -32,4 +34,5 @@ def build_weighting(config: PretrainConfig, languages: Sequence[str]) -> Weighti
     if not weights.any():
         raise UserError("language_weights gives every language 0: give one of them more")
     schedules = {name: Schedule.parse(str(table.weight)) for name, table in config.objectives.items()}
-    return Weighting(schedules, config.optim.language_mean, weights)
+    balanced = frozenset(name for name, one in objectives.items() if one.balanced)
+    return Weighting(schedules, config.optim.language_mean, weights, balanced)

@@ -1,6 +1,6 @@
 """Which tokens the model has to guess (Devlin et al. 2019, arXiv 1810.04805; share as in Wettig et al. 2022)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +40,8 @@ class MaskLabeller:
     most: float
     whole_words: bool = False
 
-    def __call__(self, sequences: Sequences, step: int) -> Labels:
-        tokens, lengths, language, keys = sequences
+    def __call__(self, sequences: Sequences, step: int, found: Mapping[str, Labels]) -> Labels:
+        tokens, lengths, language, keys, _ = sequences
         chosen = choose(tokens, lengths, keys, self.vocabulary, self.mlm_probability(step), self.whole_words)
         hidden = hide(tokens, lengths, keys, self.vocabulary, chosen)
         target_language = np.repeat(language, lengths)[chosen]

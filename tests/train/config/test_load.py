@@ -11,7 +11,7 @@ import setuptools
 from schemas.errors import UserError
 from train.config.fields import setting
 from train.config.load import PRESETS, load_config, parse_arguments, places_of_names
-from train.config.tables import OBJECTIVES
+from train.config.objectives import OBJECTIVES
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PATHS = ["--shards", "s", "--tokenizer", "t", "--output", "o"]
@@ -50,7 +50,7 @@ def test_the_last_of_a_flag_s_values_holds() -> None:
     assert load_config([*PATHS, "--steps", "3", "--run.steps", "4"]).run.steps == 4
 
 
-def test_masked_language_modelling_is_the_objective_where_none_is_named(
+def test_masked_language_modelling_is_the_first_objective_and_others_are_those_that_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @dataclass(frozen=True)
@@ -60,11 +60,11 @@ def test_masked_language_modelling_is_the_objective_where_none_is_named(
     assert list(load_config(PATHS).objectives) == ["mlm"]
     assert load_config([*PATHS, "--objectives.mlm.weight", "3"]).objectives["mlm"].weight == "3"
     monkeypatch.setitem(OBJECTIVES, "other", Other)
-    assert list(load_config(toml(tmp_path, "[objectives.other]\n")).objectives) == ["other"]
+    assert list(load_config(toml(tmp_path, "[objectives.other]\n")).objectives) == ["mlm", "other"]
     both = load_config([*toml(tmp_path, "[objectives.other]\nweight = 3\n"), "--mlm-probability", "0.2"])
     assert set(both.objectives) == {"mlm", "other"}
     assert (both.objectives["other"].weight, both.objectives["mlm"].mlm_probability) == ("3", "0.2")
-    with pytest.raises(UserError, match=r"--weight is in objectives\.mlm and in objectives\.other: write --objectives"):
+    with pytest.raises(UserError, match=r"--weight is in 11 tables: write .*, as --objectives\.mlm\.weight"):
         load_config([*PATHS, "--weight", "1"])
 
 

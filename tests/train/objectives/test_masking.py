@@ -163,7 +163,7 @@ def test_whole_words_are_hidden_or_not(vocabulary: Vocabulary) -> None:
 def test_labels_of_one_shape(vocabulary: Vocabulary, tokens: np.ndarray) -> None:
     labeller = MaskLabeller(vocabulary, 3, lambda step: 0.3 if step else 0.1, 0.3)
     sequences = Sequences(tokens, LENGTHS, np.arange(400) % 3, KEYS)
-    few, many = labeller(sequences, 0), labeller(sequences, 1)
+    few, many = labeller(sequences, 0, {}), labeller(sequences, 1, {})
     assert few.units.sum() == len(few.arrays["labels"]) < many.units.sum() == len(many.arrays["labels"])
     padded = [labeller.pad(labels, 20480) for labels in (few, many)]
     assert len({len(labels.arrays["places"]) for labels in padded}) == 1

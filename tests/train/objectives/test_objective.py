@@ -11,7 +11,7 @@ from train.model.attention import build_layout
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
 from train.objectives.mlm import MaskedLanguageModelling
-from train.objectives.objective import JointModel, Weighting
+from train.objectives.objective import Asked, Batch, JointModel, Objective, Weighting
 from train.optim.schedule import Schedule
 
 CPU = torch.device("cpu")
@@ -23,17 +23,15 @@ LENGTHS = np.array([20, 7, 31])
 TOKENS = int(LENGTHS.sum())
 
 
-class Length:
+class Length(Objective):
     """An objective of its own parameters on every token: how far its sequence's end is, as a square."""
-
-    labeller = None
 
     def __init__(self) -> None:
         self.module = nn.Linear(CONFIG.hidden_size, 1)
 
-    def __call__(self, model, hidden, arrays, weight):
-        losses = (self.module(hidden)[:, 0] - arrays["left"].float()).square()
-        language = arrays["language"]
+    def __call__(self, asked: Asked, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        losses = (self.module(asked.hidden)[:, 0] - asked.arrays["left"].float()).square()
+        language = asked.arrays["language"]
         values = torch.stack((losses.double(), torch.zeros_like(losses).double(), torch.ones_like(losses).double()), 1)
         return (losses * weight[language]).sum(), torch.zeros(len(weight), 3).double().index_add_(0, language, values)
 
@@ -44,7 +42,7 @@ def model() -> MaskedLanguageModel:
     return MaskedLanguageModel(CONFIG)
 
 
-def batch() -> tuple[torch.Tensor, torch.Tensor, object, dict[str, dict[str, torch.Tensor]]]:
+def batch() -> Batch:
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(5, 70, (TOKENS,), generator=generator)
     places = torch.arange(0, TOKENS, 3)
@@ -53,9 +51,8 @@ def batch() -> tuple[torch.Tensor, torch.Tensor, object, dict[str, dict[str, tor
     labels = torch.randint(5, 70, (len(places),), generator=generator)
     mlm = {"places": places, "labels": labels, "language": language[places]}
     left = torch.cat([torch.arange(int(n)).flip(0) for n in LENGTHS])
-    return ids, positions, build_layout(LENGTHS, 8, CPU, torch.float32), {
-        "mlm": mlm, "length": {"left": left, "language": language}
-    }  # fmt: skip
+    arrays = {"mlm": mlm, "length": {"left": left, "language": language}}
+    return Batch(ids, positions, build_layout(LENGTHS, 8, CPU, torch.float32), None, None, arrays, {})
 
 
 def joint_of(model: MaskedLanguageModel, *names: str) -> JointModel:
@@ -64,10 +61,10 @@ def joint_of(model: MaskedLanguageModel, *names: str) -> JointModel:
 
 
 def test_the_loss_is_that_of_a_plain_softmax(model: MaskedLanguageModel) -> None:
-    ids, positions, layout, arrays = batch()
-    weights = {"mlm": torch.tensor([0.5, 2.0])}
-    total, sums = joint_of(model, "mlm")(ids, positions, layout, arrays, weights)
-    logits = model(ids, positions, layout, arrays["mlm"]["places"])
+    made = batch()
+    weights, arrays = {"mlm": torch.tensor([0.5, 2.0])}, made.arrays
+    total, sums = joint_of(model, "mlm")(made, weights)
+    logits = model(made.input_ids, made.positions, made.layout, arrays["mlm"]["places"])
     labels, language = arrays["mlm"]["labels"], arrays["mlm"]["language"]
     losses = nn.functional.cross_entropy(logits, labels, reduction="none")
     assert total.item() == pytest.approx((losses * weights["mlm"][language]).sum().item(), rel=1e-5)
@@ -80,7 +77,7 @@ def test_the_loss_is_that_of_a_plain_softmax(model: MaskedLanguageModel) -> None
 
 def test_two_objectives_are_the_sum_of_both_in_one_forward_pass(model: MaskedLanguageModel) -> None:
     """With gradients: those of each alone, added; an objective of its own parameters and one of none."""
-    ids, positions, layout, arrays = batch()
+    made = batch()
     weights = {"mlm": torch.tensor([0.1, 0.3]), "length": torch.tensor([0.02, 0.01])}
     both = joint_of(model, "mlm", "length")
     assert [name for name, _ in both.named_parameters() if name.startswith("modules_of.length")]
@@ -89,7 +86,7 @@ def test_two_objectives_are_the_sum_of_both_in_one_forward_pass(model: MaskedLan
     gradients = []
     for chosen in (("mlm", "length"), ("mlm",), ("length",)):
         model.zero_grad()
-        total, sums = both(ids, positions, layout, arrays, weights, {name: both.objectives[name] for name in chosen})
+        total, sums = both(made, weights, {name: both.objectives[name] for name in chosen})
         total.backward()
         assert list(sums) == list(chosen)
         gradients.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
@@ -105,7 +102,8 @@ def test_nothing_in_a_batch_is_no_loss_and_no_error(model: MaskedLanguageModel) 
     nothing = torch.empty(0, dtype=torch.int64)
     layout = build_layout(np.empty(0, np.int64), 8, CPU, torch.float32)
     arrays = {"mlm": {"places": nothing, "labels": nothing, "language": nothing}}
-    total, sums = joint_of(model, "mlm")(nothing, nothing, layout, arrays, {"mlm": torch.ones(2)})
+    made = Batch(nothing, nothing, layout, None, None, arrays, {})
+    total, sums = joint_of(model, "mlm")(made, {"mlm": torch.ones(2)})
     total.backward()
     assert total.item() == 0 and not sums["mlm"].any()
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.parameters())
