@@ -176,8 +176,8 @@ def _flags(arguments: Sequence[str]) -> tuple[Settings, dict[str, str]]:
             continue
         tables = places[name] if name in places else [name.rpartition(".")[0]]
         if len(tables) > 1:
-            homes = f"in {len(tables)} tables" if len(tables) > 3 else f"in {' and in '.join(tables)}"
-            raise UserError(f"--{name} is {homes}: write the table before it, as --{tables[0]}.{name}")
+            where = f"in {len(tables)} tables" if len(tables) > 3 else f"in {' and in '.join(tables)}"
+            raise UserError(f"--{name} is {where}: write the table before it, as --{tables[0]}.{name}")
         settings.setdefault(tables[0], {})[name.rpartition(".")[2]] = value
     return settings, tools
 

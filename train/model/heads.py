@@ -1,4 +1,4 @@
-"""The heads over the encoder: of masked words, for which only the places asked for reach the vocabulary, and of pairs."""
+"""The heads over the encoder: masked words, of which only the places asked for reach the vocabulary, and pairs."""
 
 import torch
 from torch import Tensor, nn
