@@ -30,6 +30,7 @@ from train.model.heads import PAIR_OBJECTIVES, DecoderBias, MaskedLanguageModel,
 from train.model.languages import fold_language
 from train.model.weight_files import NAMES, PAIRS, check_tensors, read_metadata, read_weights, to_ours, to_theirs
 
+TOKENIZER_CONFIG = "tokenizer_config.json"
 TOKENIZER_FILES = (
     "tokenizer.json",
     TOKENIZER_CONFIG,
@@ -40,7 +41,6 @@ TOKENIZER_FILES = (
 )
 POSITIONS = "model.embeddings.position_embeddings.weight"
 CHECKPOINT_CONFIG = "encoder.json"
-TOKENIZER_CONFIG = "tokenizer_config.json"
 INPUTS = ["input_ids", "attention_mask"]
 INPUTS_OF = {"bert": ["input_ids", "token_type_ids", "attention_mask"]}  # the other layouts know one segment at most
 

@@ -37,7 +37,7 @@ def language_table(config: EncoderShape) -> nn.Embedding | None:
     if not config.languages:
         return None
     rows = torch.zeros(1 + len(config.languages), config.hidden_size)
-    return nn.Embedding(*rows.shape, _weight=rows)
+    return nn.Embedding.from_pretrained(rows, freeze=False)
 
 
 def _cast(bias: Tensor | None, dtype: torch.dtype) -> Tensor | None:

@@ -13,8 +13,8 @@ class EncoderShape:
     """Sizes by the names that transformers gives them. max_position_embeddings: tokens of the longest sequence.
 
     norm_eps: the term in the LayerNorms' denominator. initializer_range: standard deviation of the weights at the
-    start; none is more than initializer_cutoff_factor deviations from zero. languages: those that the language embedding
-    has rows of, behind row 0 for a language that is not told; none, and there is no such embedding.
+    start; none is more than initializer_cutoff_factor deviations from zero. languages: those that the language
+    embedding has rows of, behind row 0 for a language that is not told; none, and there is no such embedding.
     feed_forward_matrices: in each layer, of hidden_size x intermediate_size. biases: whether linear layers and norms
     have them.
 

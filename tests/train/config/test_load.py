@@ -107,7 +107,7 @@ def test_the_demo_config_is_one() -> None:
         (["--steps"], "--steps expected one argument"),
         (["--steps", "--seed", "5"], "--steps expected one argument"),
         (["--dry-run=5"], "--dry-run takes no value"),
-        (["--preset", "bas"], "there is no preset bas: take one of base, large, small, tiny"),
+        (["--preset", "bas"], "there is no preset bas: take one of base, bert, large, small, tiny"),
         (["--config", "nowhere.toml"], "nowhere.toml: No such file"),
     ],
 )
