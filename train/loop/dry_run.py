@@ -1,6 +1,7 @@
 """What a run would be: its model, its memory, its arithmetic, its data; nothing is trained or written."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -27,11 +28,11 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     """The lines, in the order of what they cost to find. UserError for what a run would refuse."""
     data, run = config.data, config.run
     vocabulary = open_vocabulary(data.tokenizer)
+    # Else shards are opened late, since that takes longer; the rows of languages need them.
+    languages = open_shards(data.shards).languages if config.model.language_embedding else ()
     if config.model.init is not None:
-        shape = load_encoder(config.model.init).config
+        shape = replace(load_encoder(config.model.init).config, languages=languages)
     else:
-        # Shards are opened late, since that takes longer; the rows of languages need them.
-        languages = open_shards(data.shards).languages if config.model.language_embedding else ()
         shape = encoder_config(config, vocabulary.size, languages)
     with torch.device("meta"):
         model = MaskedLanguageModel(shape)
