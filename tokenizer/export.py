@@ -73,6 +73,8 @@ def wordpiece_files(
         "strip_accents": False,
         "tokenize_chinese_chars": True,
         **_common(model_max_length),
+        # Of a pair the second text's are 1; transformers leaves out what is not named here.
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
     }
     return {
         "vocab.txt": _bytes("\n".join(pieces)),

@@ -35,8 +35,8 @@ def train(config: PretrainConfig) -> None:
         if trainer.step:
             say(f"goes on after step {trainer.step} of {config.run.steps}")
         if trainer.run():
-            trainer.checkpoints.export(trainer.step)
-            say(f"step {trainer.step}: {config.run.output / 'export'} is written")
+            for line in trainer.checkpoints.export(trainer.step):
+                say(f"step {trainer.step}: {line}")
         else:
             say(f"stopped and saved after step {trainer.step} of {config.run.steps}; the same command goes on")
 

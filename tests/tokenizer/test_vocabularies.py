@@ -102,6 +102,14 @@ def test_wordpiece_is_bert_s(learnt: dict[str, LearntVocabulary], texts: dict[st
     assert "é" not in pieces and learnt["wordpiece"].encode(["𐎀"])[0] == [1]  # a character without a piece
 
 
+def test_wordpiece_says_which_text_of_a_pair_a_token_is_of(learnt: dict[str, LearntVocabulary], tmp_path: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(write(learnt["wordpiece"], tmp_path))
+    first, second = (len(learnt["wordpiece"].encode([text])[0]) for text in ("the river", "carries light"))
+    batch = tokenizer("the river", "carries light")
+    assert batch["token_type_ids"] == [0] * (first + 2) + [1] * (second + 1)
+    assert set(tokenizer("the river")["token_type_ids"]) == {0}
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_twice_and_in_another_process_the_same_files(
     model: str, learnt: dict[str, LearntVocabulary], sample: list[str]

@@ -6,11 +6,21 @@ from train.config.tables import PretrainConfig
 
 def check(config: PretrainConfig) -> None:
     """UserError, one line, for the first that do not fit."""
-    model, data, optim = config.model, config.data, config.optim
+    model, data, optim, run = config.model, config.data, config.optim, config.run
     if model.init is None and model.hidden_size % (8 * model.num_attention_heads):
         raise UserError(
             f"hidden_size = {model.hidden_size} is no multiple of 8 * num_attention_heads = "
             f"{8 * model.num_attention_heads}: change one of them"
+        )
+    if model.init is None and 0 < model.max_position_embeddings < data.max_seq_len:
+        raise UserError(
+            f"max_seq_len = {data.max_seq_len} is more than max_position_embeddings = {model.max_position_embeddings}: "
+            "make the sequences shorter, or give the model more positions"
+        )
+    if run.export_language and not model.language_embedding:
+        raise UserError(
+            f"export_language = {run.export_language}, but the run has no language embedding: leave it out, or begin a "
+            "run with --language_embedding true"
         )
     if optim.warmup_ratio + optim.decay_ratio > 1:
         raise UserError("warmup_ratio + decay_ratio is more than 1: make one of them smaller")

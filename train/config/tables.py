@@ -11,21 +11,47 @@ from train.config.objectives import MaskedLanguageModelConfig, ObjectiveConfig
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """[model]: the encoder. Names are those of transformers' ModernBertConfig."""
+    """[model]: the encoder. Names are those of transformers' ModernBertConfig and BertConfig."""
 
+    architecture: Literal["modernbert", "bert"] = setting(
+        "modernbert", "of a new model; bert: learned positions, segments, norms behind the blocks, no gate", fixed=True
+    )
     hidden_size: int = setting(384, "width of the residual stream", fixed=True, ge=8)
     num_hidden_layers: int = setting(6, "22 in ModernBERT-base", fixed=True, ge=1)
     num_attention_heads: int = setting(6, "heads, each a multiple of 8 wide", fixed=True, ge=1)
-    intermediate_size: int = setting(1152, "width of the gated feed-forward block", fixed=True, ge=8)
-    global_attn_every_n_layers: int = setting(3, "layers 0, n, 2n ... see the whole sequence", fixed=True, ge=1)
-    local_attention: int = setting(128, "window of the other layers in tokens, both sides together", fixed=True, ge=2)
-    global_rope_theta: float = setting(160_000.0, "rotary base of global layers (ModernBERT)", fixed=True, gt=1)
-    local_rope_theta: float = setting(10_000.0, "rotary base of local layers (ModernBERT)", fixed=True, gt=1)
+    intermediate_size: int = setting(1152, "width of the feed-forward block, gated but in bert", fixed=True, ge=8)
+    global_attn_every_n_layers: int = setting(
+        3, "layers 0, n, 2n ... see the whole sequence; in bert all do", fixed=True, ge=1
+    )
+    local_attention: int = setting(
+        128, "window of the other layers in tokens, both sides together; not bert's", fixed=True, ge=2
+    )
+    global_rope_theta: float = setting(
+        160_000.0, "rotary base of global layers (ModernBERT); not bert's", fixed=True, gt=1
+    )
+    local_rope_theta: float = setting(
+        10_000.0, "rotary base of local layers (ModernBERT); not bert's", fixed=True, gt=1
+    )
+    max_position_embeddings: int = setting(
+        0,
+        "tokens of a new model's longest sequence, rows of bert's positions; 0: max_seq_len",
+        fixed=True,
+        ge=0,
+    )
+    language_embedding: bool = setting(False, "adds a vector of its language to each token's", fixed=True)
+    language_dropout: float = setting(
+        0.3, "share of sequences whose language is not told to the language embedding", fixed=True, ge=0, le=1
+    )
     init: Path | None = setting(
         None,
         "folder of a model to start from: a checkpoint, an export, or a Hugging Face folder of ModernBERT, BERT or "
         "XLM-RoBERTa",
     )
+
+    @property
+    def languages_not_told(self) -> float | None:
+        """Share of sequences; None without language embedding."""
+        return self.language_dropout if self.language_embedding else None
 
 
 @dataclass(frozen=True)
@@ -108,6 +134,9 @@ class RunConfig:
     compile: Literal["auto", "on", "off"] = setting("auto", "torch.compile; auto: on cuda")
     activation_checkpointing: bool = setting(False, "computes layers again in the backward pass to save memory")
     tensorboard: bool = setting(True, "event files in OUTPUT/tensorboard")
+    export_language: str = setting(
+        "", "with a language embedding, the language of another export beside that of unknown languages, as deu_Latn"
+    )
 
 
 TABLES: dict[str, type] = {"model": ModelConfig, "data": DataConfig, "optim": OptimConfig, "run": RunConfig}

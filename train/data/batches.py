@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from train.corpus.hashing import MASK, U64
+from train.corpus.hashing import LANGUAGE, MASK, U64, combine, unit
 from train.corpus.token_cache import TokenBlock
 from train.corpus.vocabulary import Vocabulary
 from train.data.packing import pack_prefix
@@ -100,11 +100,28 @@ def units_of(batches: Sequence[PackedBatch], objective: str, languages: int) -> 
     return np.sum([np.zeros(languages, np.int64), *counts], axis=0)
 
 
-class Collator:
-    """Pieces to a labelled batch. Labels hang on (seed, epoch, id, copy, piece), not on the batch."""
+def language_rows(language: NDArray[np.int64], keys: U64, language_dropout: float) -> NDArray[np.int64]:
+    """Rows of the language embedding of sequences with these languages and keys: 0 for a share `language_dropout` of
+    them, chosen by their keys, else 1 + language. [sequences]"""
+    return np.where(unit(combine(LANGUAGE, keys)) < language_dropout, 0, 1 + language)
 
-    def __init__(self, labellers: Mapping[str, Labeller], vocabulary: Vocabulary, languages: int, seed: int) -> None:
+
+class Collator:
+    """Pieces to a labelled batch. Labels hang on (seed, epoch, id, copy, piece), not on the batch.
+
+    language_dropout: share of sequences whose language the model is not told; None: it has no language embedding.
+    """
+
+    def __init__(
+        self,
+        labellers: Mapping[str, Labeller],
+        vocabulary: Vocabulary,
+        languages: int,
+        seed: int,
+        language_dropout: float | None = None,
+    ) -> None:
         self.labellers, self.vocabulary, self.languages, self.seed = labellers, vocabulary, languages, seed
+        self.language_dropout = language_dropout
 
     def __call__(self, pieces: Pieces, blocks: Sequence[TokenBlock], step: int, padded: int = 0) -> PackedBatch:
         """padded: tokens of the batch, behind the texts' own the padding token; 0: no padding."""
@@ -125,7 +142,11 @@ class Collator:
             input_ids, positions = np.concatenate((input_ids, pad)), np.concatenate((positions, np.zeros_like(pad)))
         shown = (lengths, pieces.stop - pieces.start, pieces.piece == 0)
         counts = [np.bincount(pieces.language, values, self.languages) for values in shown]
-        return PackedBatch(input_ids, positions, lengths, labels, np.stack(counts, 1).astype(np.int64))
+        rows = None
+        if self.language_dropout is not None:
+            rows = np.zeros(len(input_ids), np.int64)
+            rows[: len(tokens)] = np.repeat(language_rows(pieces.language, keys, self.language_dropout), lengths)
+        return PackedBatch(input_ids, positions, lengths, labels, np.stack(counts, 1).astype(np.int64), languages=rows)
 
     def _tokens(self, pieces: Pieces, blocks: Sequence[TokenBlock]) -> NDArray[np.int64]:
         bos, eos = ([self.vocabulary.special_ids[role]] for role in ("bos", "eos"))

@@ -33,6 +33,7 @@ class StreamSettings:
     streams: int
     micro_batch_tokens: int
     static: bool
+    language_dropout: float | None = None
 
 
 def training_blocks(shards: Shards) -> list[Blocks]:
@@ -84,7 +85,7 @@ def open_stream(
         streams, plan, tokens, window_tokens=settings.window_tokens, step_tokens=settings.global_batch_tokens
     )
     return TrainingStream(
-        Collator(labellers, vocabulary, len(shards.languages), settings.seed),
+        Collator(labellers, vocabulary, len(shards.languages), settings.seed, settings.language_dropout),
         windows,
         global_batch_tokens=settings.global_batch_tokens,
         streams=settings.streams,

@@ -1,7 +1,8 @@
 """The documents that a run is validated on: the same ones, in the same batches, under the same labels for every run of
 one corpus and tokenizer, whatever its seed, so that runs compare."""
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +31,12 @@ class Validation:
     def __call__(self, number: int, static: bool = False) -> PackedBatch:
         """static: padded to the shape of all."""
         return self.collate(self.batches[number], self.blocks, 0, self.batch_tokens * static)
+
+    def telling_languages(self) -> "Validation":
+        """The same documents to a model that is told the language of each."""
+        collate = copy.copy(self.collate)
+        collate.language_dropout = 0.0
+        return replace(self, collate=collate)
 
 
 def validation(

@@ -1,6 +1,7 @@
 """What a run would be: its model, its memory, its arithmetic, its data; nothing is trained or written."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from train.loop.start import compute_dtype, encoder_config
 from train.model.flops import PEAK_FLOPS, training_flops
 from train.model.heads import MaskedLanguageModel
 from train.model.huggingface import load_encoder
+from train.model.shape import EncoderShape
 from train.optim.schedule import Schedule
 
 STATE_BYTES = {"adamw": 8, "stableadamw": 8, "muon": 4}  # of a parameter, besides itself and its gradient, 4 each
@@ -26,16 +28,18 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     """The lines, in the order of what they cost to find. UserError for what a run would refuse."""
     data, run = config.data, config.run
     vocabulary = open_vocabulary(data.tokenizer)
+    # Else shards are opened late, since that takes longer; the rows of languages need them.
+    languages = open_shards(data.shards).languages if config.model.language_embedding else ()
     if config.model.init is not None:
-        shape = load_encoder(config.model.init).config
+        shape = replace(load_encoder(config.model.init).config, languages=languages)
     else:
-        shape = encoder_config(config, vocabulary.size)
+        shape = encoder_config(config, vocabulary.size, languages)
     with torch.device("meta"):
         model = MaskedLanguageModel(shape)
     parameters = sum(value.numel() for value in model.parameters())
     embeddings = model.model.token_embeddings.numel()
     yield f"model: {parameters:,} parameters, {embeddings:,} of them embeddings of {vocabulary.size:,} tokens"
-    yield f"memory: {_gigabytes(_memory(config, parameters, shape.hidden_size, shape.intermediate_size))}"
+    yield f"memory: {_gigabytes(_memory(config, parameters, shape))}"
     lengths = np.full(data.bin_tokens // data.max_seq_len, data.max_seq_len, np.int64)
     share = Schedule.parse(config.mlm.mlm_probability)(0, run.steps)
     flops = training_flops(shape, lengths, round(share * lengths.sum())) / lengths.sum()
@@ -68,12 +72,13 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     yield f"epochs: {listed([f'{plan.languages[i]} {epochs[i]:.3g}' for i in order], 20)}"
 
 
-def _memory(config: PretrainConfig, parameters: int, hidden: int, inner: int) -> dict[str, float]:
+def _memory(config: PretrainConfig, parameters: int, shape: EncoderShape) -> dict[str, float]:
     """Bytes by what they are for, of one process; activations of a layer as the encoder keeps them."""
     device = torch.device("cuda" if config.run.device != "cpu" and torch.cuda.is_available() else "cpu")
     width = 2 if compute_dtype(config, device) == torch.bfloat16 else 4
-    layers, tokens = config.model.num_hidden_layers, config.data.micro_batch_tokens
-    of_layer = hidden if config.run.activation_checkpointing else 8 * hidden + 4 * inner
+    layers, tokens = shape.num_hidden_layers, config.data.micro_batch_tokens
+    inner = (4 if shape.feed_forward_matrices == 3 else 2) * shape.intermediate_size  # with a gate, without
+    of_layer = shape.hidden_size if config.run.activation_checkpointing else 8 * shape.hidden_size + inner
     return {
         "weights": 4.0 * parameters,
         "gradients": 4.0 * parameters,

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from train.loop.setup import Data
 from train.loop.spikes import SkippedRange, SpikeDetector
 from train.loop.stepping import Stepper
 from train.model.config_json import huggingface_config
-from train.model.heads import MaskedLanguageModel
-from train.model.huggingface import save_pretrained
+from train.model.heads import MaskedLanguageModel, PairHead
+from train.model.huggingface import has_pairs, save_pretrained
 from train.telemetry.tally import Tally
 
 MODEL = "model."  # of the joint model's names; in files they are those of transformers
@@ -100,30 +101,44 @@ class Checkpoints:
         for counter, value in zip((stepper.skipped, stepper.in_a_row), state["skipped"], strict=True):
             counter.fill_(value)
 
-    def export(self, step: int) -> None:
-        """`export/`, the folder for transformers; averaged weights where there are any."""
-        stepper, folder = self.stepper, self.config.run.output / "export"
+    def export(self, step: int) -> list[str]:
+        """`export/`, the folder for transformers; averaged weights where there are any. With a language embedding it is
+        for languages that are not told, and beside it is one for `export_language`. Returns what is to be said."""
+        stepper, lines = self.stepper, list[str]()
         with stepper.ema.swap() if stepper.ema is not None else nullcontext():
-            model = self._whole_model()
-            with stepper.processes.together():
-                if stepper.processes.rank == 0:
-                    publish(folder, lambda part: save_pretrained(
-                        model,
-                        self.data.vocabulary.special_ids,
-                        self.config.data.tokenizer,
-                        part,
-                        self.lineage | {"step": step},
-                    ))  # fmt: skip
+            model, pair_head = self._whole_model()
+            for language in dict.fromkeys([None, self.config.run.export_language or None]):
+                folder = self.config.run.output / (f"export-{language}" if language else "export")
+                lineage = self.lineage | {"step": step} | ({"language": language} if model.config.languages else {})
+                write = partial(
+                    save_pretrained,
+                    model,
+                    self.data.vocabulary.special_ids,
+                    self.config.data.tokenizer,
+                    lineage=lineage,
+                    pair_head=pair_head,
+                    language=language,
+                )
+                with stepper.processes.together():
+                    if stepper.processes.rank == 0:
+                        publish(folder, write)
+                whose = f", as of {language or 'an unknown language'}" if model.config.languages else ""
+                lines.append(f"{folder} is written{whose}")
+        if pair_head is not None and not has_pairs(model.config, pair_head):
+            lines.append(f"the pair head is in the checkpoints alone: {model.config.layout} has no place for it")
+        return lines
 
-    def _whole_model(self) -> MaskedLanguageModel:
-        """The model itself, or gathered from the processes that have parts of it."""
-        model = self.stepper.parallel.joint.model
+    def _whole_model(self) -> tuple[MaskedLanguageModel, PairHead | None]:
+        """The model itself and its pair head, or gathered from the processes that have parts of them."""
+        joint = self.stepper.parallel.joint
         if not self.stepper.parallel.sharded:
-            return model
-        weights = whole(model.state_dict())
-        gathered = MaskedLanguageModel(model.config)
-        gathered.load_state_dict(weights)
-        return gathered
+            return joint.model, joint.pair_head
+        gathered, pair_head = MaskedLanguageModel(joint.model.config), None
+        gathered.load_state_dict(whole(joint.model.state_dict()))
+        if joint.pair_head is not None:
+            pair_head = PairHead(joint.model.config)
+            pair_head.load_state_dict(whole(joint.pair_head.state_dict()))
+        return gathered, pair_head
 
 
 def whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

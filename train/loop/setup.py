@@ -107,6 +107,7 @@ def stream_settings(config: PretrainConfig, static: bool) -> StreamSettings:
         data.streams,
         data.micro_batch_tokens,
         static,
+        config.model.languages_not_told,
     )
 
 
@@ -147,7 +148,8 @@ def _validation(config: PretrainConfig, shards: Shards, vocabulary: Vocabulary, 
     settings = config.data
     share = settings.eval_mlm_probability
     labeller = MaskLabeller(vocabulary, len(shards.languages), Share(Schedule.parse(str(share)), 1), share)
-    collate = Collator({VALIDATED: labeller}, vocabulary, len(shards.languages), settings.validation_seed)
+    none_told = 1.0 if config.model.language_embedding else None  # as the default export
+    collate = Collator({VALIDATED: labeller}, vocabulary, len(shards.languages), settings.validation_seed, none_told)
     return validation(
         collate,
         [blocks_of(shards.files, language, "validation") for language in shards.languages],

@@ -1,6 +1,7 @@
 """From a config to a trainer: the model, new, of `--init` or of a checkpoint, and what it learns by."""
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,12 +10,15 @@ from schemas.errors import UserError
 from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
 from train.data.batches import Labeller
+from train.data.plan import listed
 from train.loop.distributed import Processes
 from train.loop.setup import Data, prepare
 from train.loop.trainer import Trainer
+from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
-from train.model.heads import MaskedLanguageModel
+from train.model.heads import MaskedLanguageModel, PairHead
 from train.model.huggingface import config_file, load_encoder
+from train.model.languages import with_languages
 from train.objectives.build import build_objectives, build_weighting
 from train.objectives.objective import JointModel
 
@@ -36,22 +40,32 @@ def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[s
     dtype = compute_dtype(config, processes.device)
     torch.manual_seed(config.run.seed)
     with processes.together():
-        model, parent = _model(config, data, dtype)
+        _check_export_language(config, data.languages)
+        model, pair_head, parent = _model(config, data, dtype, say)
         for objective in objectives.values():
             objective.bind(model, processes.device, dtype)
     joint = JointModel(model, objectives).to(processes.device)
+    if pair_head is not None and joint.pair_head is not None:
+        joint.pair_head.load_state_dict(pair_head.state_dict())
     return Trainer(config, data, processes, joint, objectives, weighting, dtype, parent)
 
 
-def encoder_config(config: PretrainConfig, vocab_size: int) -> EncoderConfig:
+def encoder_config(config: PretrainConfig, vocab_size: int, languages: Sequence[str]) -> EncoderConfig | BertConfig:
+    """Shape of a new model for a corpus of these languages."""
     model = config.model
+    sizes: dict[str, Any] = {
+        "vocab_size": vocab_size,
+        "hidden_size": model.hidden_size,
+        "intermediate_size": model.intermediate_size,
+        "num_hidden_layers": model.num_hidden_layers,
+        "num_attention_heads": model.num_attention_heads,
+        "max_position_embeddings": model.max_position_embeddings or config.data.max_seq_len,
+        "languages": tuple(languages) if model.language_embedding else (),
+    }
+    if model.architecture == "bert":
+        return BertConfig(**sizes)
     return EncoderConfig(
-        vocab_size=vocab_size,
-        hidden_size=model.hidden_size,
-        intermediate_size=model.intermediate_size,
-        num_hidden_layers=model.num_hidden_layers,
-        num_attention_heads=model.num_attention_heads,
-        max_position_embeddings=config.data.max_seq_len,
+        **sizes,
         global_attn_every_n_layers=model.global_attn_every_n_layers,
         local_attention=model.local_attention,
         global_rope_theta=model.global_rope_theta,
@@ -65,15 +79,26 @@ def compute_dtype(config: PretrainConfig, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision == "bf16" or (precision == "auto" and device.type == "cuda") else torch.float32
 
 
-def _model(config: PretrainConfig, data: Data, dtype: torch.dtype) -> tuple[MaskedLanguageModel, dict[str, Any] | None]:
-    """(the model, what it comes from): that of the checkpoint to go on from, of --init, or a new one."""
+def _check_export_language(config: PretrainConfig, languages: Sequence[str]) -> None:
+    name = config.run.export_language
+    if name and name not in languages:
+        near = difflib.get_close_matches(name, languages, 3, 0.4)
+        known = f"did you mean {' or '.join(near)}?" if near else f"take one of {listed(list(languages), 5)}"
+        raise UserError(f"export_language = {name} is none of the shards' {len(languages)} languages: {known}")
+
+
+def _model(
+    config: PretrainConfig, data: Data, dtype: torch.dtype, say: Callable[[str], None]
+) -> tuple[MaskedLanguageModel, PairHead | None, dict[str, Any] | None]:
+    """(the model, the pair head that came with it, what it comes from): that of the checkpoint to go on from, of
+    --init, or a new one."""
     how = (dtype, config.run.activation_checkpointing)
     if data.saved is not None:
         loaded = load_encoder(data.saved[0], *how)
-        return loaded.language_model, loaded.lineage and loaded.lineage["parent"]
+        return loaded.language_model, loaded.pair_head, loaded.lineage and loaded.lineage["parent"]
     init = config.model.init
     if init is None:
-        return MaskedLanguageModel(encoder_config(config, data.vocabulary.size), *how), None
+        return MaskedLanguageModel(encoder_config(config, data.vocabulary.size, data.languages), *how), None, None
     loaded = load_encoder(init, *how)
     if loaded.config.vocab_size < data.vocabulary.size:
         raise UserError(
@@ -85,4 +110,10 @@ def _model(config: PretrainConfig, data: Data, dtype: torch.dtype) -> tuple[Mask
             f"max_seq_len = {config.data.max_seq_len} is more than --init {init} can take, "
             f"{loaded.config.max_position_embeddings}: make it smaller"
         )
-    return loaded.language_model, {"folder": str(init), "lineage": loaded.lineage}
+    languages = data.languages if config.model.language_embedding else ()
+    model, left_out = with_languages(loaded.language_model, languages)
+    if left_out and languages:
+        say(f"--init {init}: without the rows of languages that the shards do not have: {listed(list(left_out), 5)}")
+    elif left_out:
+        say(f"--init {init}: its language embedding is folded in, as of an unknown language: this run has none")
+    return model, loaded.pair_head, {"folder": str(init), "lineage": loaded.lineage}

@@ -259,7 +259,10 @@ class Trainer:
             return
         with self.watchdog.patient("validate"):
             sums = {VALIDATED: validate(self.stepper, self.held_out, VALIDATED, self.data.validation)}
-        result = describe(self.data.languages, sums)
+            result = describe(self.data.languages, sums)
+            if self.encoder.languages:
+                told = validate(self.stepper, self.held_out, VALIDATED, self.data.validation.telling_languages())
+                result["told_language"] = describe(self.data.languages, {VALIDATED: told})
         self._write({"step": self.step, "split": "validation"} | result)
         if result["masked"]:
             loss = result["loss"]

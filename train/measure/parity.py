@@ -99,7 +99,7 @@ def _losses(
     """(loss, gradients by parameter) of the same weights at each call."""
     torch.manual_seed(0)
     objectives = build_objectives(config, data.vocabulary, data.languages)
-    model = MaskedLanguageModel(encoder_config(config, data.vocabulary.size), dtype)
+    model = MaskedLanguageModel(encoder_config(config, data.vocabulary.size, data.languages), dtype)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 2:

@@ -63,7 +63,7 @@ class Run:
         torch.manual_seed(config.run.seed)
         dtype = compute_dtype(config, processes.device)
         self.objectives = build_objectives(config, data.vocabulary, data.languages)
-        model = MaskedLanguageModel(encoder_config(config, data.vocabulary.size), dtype)
+        model = MaskedLanguageModel(encoder_config(config, data.vocabulary.size, data.languages), dtype)
         for objective in self.objectives.values():
             objective.bind(model, processes.device, dtype)
         joint = JointModel(model, self.objectives).to(processes.device)

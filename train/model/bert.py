@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from train.model.attention import AttentionLayout, packed_attention
 from train.model.encoder import initialize
-from train.model.layers import LayerNorm, Linear
+from train.model.layers import LayerNorm, Linear, language_table
 from train.model.shape import EncoderShape
 
 
@@ -55,12 +55,23 @@ class Embeddings(nn.Module):
         self.word_embeddings = nn.Embedding(config.padded_vocab_size, config.hidden_size)
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
+        self.language_embeddings = language_table(config)
         self.LayerNorm = LayerNorm(config)
 
-    def forward(self, input_ids: Tensor, positions: Tensor, dtype: torch.dtype) -> Tensor:
-        """All tokens are of the first segment."""
-        token_type = self.token_type_embeddings.weight[0]
-        hidden = self.word_embeddings(input_ids) + token_type + self.position_embeddings(positions)
+    def forward(
+        self,
+        input_ids: Tensor,
+        positions: Tensor,
+        segments: Tensor | None,
+        languages: Tensor | None,
+        dtype: torch.dtype,
+    ) -> Tensor:
+        """Without segments, or with one row of them as in XLM-RoBERTa, all tokens are of the first one."""
+        types, rows = self.token_type_embeddings, self.language_embeddings
+        kind = types.weight[0] if segments is None or types.num_embeddings == 1 else types(segments)
+        if rows is not None:  # added to the segment's, as in an export
+            kind = kind + (rows.weight[0] if languages is None else rows(languages))
+        hidden = self.word_embeddings(input_ids) + kind + self.position_embeddings(positions)
         return self.LayerNorm(hidden.to(dtype))
 
 
@@ -147,9 +158,10 @@ class BertEncoder(nn.Module):
         layer_inputs: dict[int, Tensor | None] | None = None,
     ) -> Tensor:
         """input_ids and positions [T], packed as `layout` says, to [T, hidden_size]; of the places `targets`, int64
-        [M], alone where they are given. segments, languages: int64 [T]. layer_inputs: its keys are layers, whose
-        inputs, [T, hidden_size], become its values."""
-        hidden = self.embeddings(input_ids, positions, self.compute_dtype)
+        [M], alone where they are given. segments: int64 [T], rows of the segment embedding; None: all 0. languages:
+        int64 [T], rows of the language embedding, 0 where a language is not told; None: none is. layer_inputs: its keys
+        are layers, whose inputs, [T, hidden_size], become its values."""
+        hidden = self.embeddings(input_ids, positions, segments, languages, self.compute_dtype)
         for layer, block in enumerate(self.layers):
             if layer_inputs is not None and layer in layer_inputs:
                 layer_inputs[layer] = hidden

@@ -17,6 +17,7 @@ ARCHITECTURES = {
     "bert": "BertForMaskedLM",
     "xlm-roberta": "XLMRobertaForMaskedLM",
 }
+PRETRAINING = {"bert": "BertForPreTraining"}  # with a head for pairs, where there is such a class
 SIZES = (
     "vocab_size",
     "hidden_size",
@@ -53,18 +54,23 @@ POSSIBLE["xlm-roberta"] = POSSIBLE["bert"]
 POSSIBLE_FOR_ALL: dict[str, tuple[object, ...]] = {"tie_word_embeddings": (True,), "quantization_config": (None,)}
 
 
-def huggingface_config(config: EncoderConfig | BertConfig, special_ids: dict[str, int]) -> dict[str, Any]:
-    """config.json of the masked language model. `special_ids`: ids of pad, bos, eos and mask.
+def huggingface_config(
+    config: EncoderConfig | BertConfig, special_ids: dict[str, int], pairs: bool = False
+) -> dict[str, Any]:
+    """config.json of the masked language model, with `pairs` of BertForPreTraining. `special_ids`: ids of pad, bos, eos
+    and mask.
 
     ModernBERT's layer kinds and rotary bases appear both as transformers 5 names them and as 4.48 did.
     """
     settings = {
-        "architectures": [ARCHITECTURES[config.layout]],
+        "architectures": [PRETRAINING[config.layout] if pairs else ARCHITECTURES[config.layout]],
         "model_type": config.layout,
         "dtype": "float32",
         **{key: getattr(config, key) for key in SIZES},
     }
     settings |= _modernbert(config) if isinstance(config, EncoderConfig) else _bert(config, special_ids["pad"])
+    if config.languages:
+        settings["language_embeddings"] = list(config.languages)
     return settings | {
         "tie_word_embeddings": True,
         "pad_token_id": special_ids["pad"],
@@ -136,7 +142,7 @@ def read_config(path: Path) -> tuple[EncoderConfig | BertConfig, int]:
         if settings.get(key, values[0]) not in values:
             known = " or ".join(json.dumps(value) for value in values)
             raise UserError(f"{path}: {key} = {json.dumps(settings[key])} is not supported, only {known}: take another")
-    sizes = {key: settings[key] for key in SIZES}
+    sizes = {key: settings[key] for key in SIZES} | {"languages": tuple(settings.get("language_embeddings", ()))}
     if layout == "modernbert":
         given = {key: settings[key] for key in MODERNBERT_KEYS if key in settings}
         return EncoderConfig(**sizes, **given, **_rotary_bases(settings, path), **_layer_kinds(settings, path)), 0

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from train.model.attention import AttentionLayout, packed_attention
 from train.model.feed_forward import gated_feed_forward
-from train.model.layers import LayerNorm, Linear
+from train.model.layers import LayerNorm, Linear, language_table
 from train.model.rotary import rotary_table
 from train.model.shape import EncoderShape
 
@@ -55,10 +55,16 @@ class Embeddings(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.tok_embeddings = nn.Embedding(config.padded_vocab_size, config.hidden_size)
+        self.language_embeddings = language_table(config)
         self.norm = LayerNorm(config)
 
-    def forward(self, input_ids: Tensor, dtype: torch.dtype) -> Tensor:
-        return self.norm(self.tok_embeddings(input_ids).to(dtype))
+    def forward(self, input_ids: Tensor, languages: Tensor | None, dtype: torch.dtype) -> Tensor:
+        """There is no row of a segment: the separator between them tells."""
+        tokens = self.tok_embeddings(input_ids)
+        if self.language_embeddings is not None:
+            rows = self.language_embeddings
+            tokens = tokens + (rows.weight[0] if languages is None else rows(languages))
+        return self.norm(tokens.to(dtype))
 
 
 class Attention(nn.Module):
@@ -149,10 +155,11 @@ class Encoder(nn.Module):
         """input_ids and positions [T], packed as `layout` says, to [T, hidden_size].
 
         targets: int64 [M], the only places that are asked for, to [M, hidden_size]; the last layer then does for them
-        alone what each token does for itself. segments, languages: int64 [T]. layer_inputs: its keys are layers, whose
+        alone what each token does for itself. segments: int64 [T], of no effect here. languages: int64 [T], rows of the
+        language embedding, 0 where a language is not told; None: none is. layer_inputs: its keys are layers, whose
         inputs, [T, hidden_size], become its values.
         """
-        hidden = self.embeddings(input_ids, self.compute_dtype)
+        hidden = self.embeddings(input_ids, languages, self.compute_dtype)
         # In float32, in which they are applied: next to queries and keys of all heads they are small.
         rotary = (self.rotary_global[:, positions], self.rotary_local[:, positions])
         for layer, block in enumerate(self.layers):
@@ -169,8 +176,13 @@ class Encoder(nn.Module):
 
 @torch.no_grad()
 def initialize(module: nn.Module, config: EncoderShape) -> None:
-    """Truncated normal matrices and no biases, as ModernBERT and BERT start; draws from torch's default generator."""
+    """Truncated normal matrices and no biases, as ModernBERT and BERT start; draws from torch's default generator.
+
+    The language embedding stays at zero.
+    """
     for name, parameter in module.named_parameters():
+        if "language_embeddings" in name:
+            continue
         if parameter.ndim == 2:
             std = config.std(out=name.endswith(("Wo.weight", "dense.weight")))
             bound = config.initializer_cutoff_factor * std

@@ -22,6 +22,9 @@ class PredictionHead(nn.Module):
         return self.norm(gelu(self.dense(hidden)))
 
 
+PAIR_OBJECTIVES = ("nsp", "sop")  # that have a PairHead; where both do, the first one's is the model's
+
+
 class PairHead(nn.Module):
     """Whether the second text of a pair follows the first, from the vector of <s>: BERT's pooler and its classifier,
     under the names of `BertForPreTraining` without what stands before them. Class 0: it follows."""

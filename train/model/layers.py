@@ -28,5 +28,17 @@ class LayerNorm(nn.LayerNorm):
         return layer_norm(hidden, self.normalized_shape, weight, bias, self.eps)
 
 
+def language_table(config: EncoderShape) -> nn.Embedding | None:
+    """[1 + languages, hidden_size], None where the shape has no languages.
+
+    Zero at the start: the model is then the one that it would be without, and a row of AdamW's first step is as large
+    for a rare language as for a frequent one. No generator moves, so that all other weights are the same too.
+    """
+    if not config.languages:
+        return None
+    rows = torch.zeros(1 + len(config.languages), config.hidden_size)
+    return nn.Embedding.from_pretrained(rows, freeze=False)
+
+
 def _cast(bias: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     return None if bias is None else bias.to(dtype)

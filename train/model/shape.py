@@ -13,8 +13,10 @@ class EncoderShape:
     """Sizes by the names that transformers gives them. max_position_embeddings: tokens of the longest sequence.
 
     norm_eps: the term in the LayerNorms' denominator. initializer_range: standard deviation of the weights at the
-    start; none is more than initializer_cutoff_factor deviations from zero. feed_forward_matrices: in each layer, of
-    hidden_size x intermediate_size. biases: whether linear layers and norms have them.
+    start; none is more than initializer_cutoff_factor deviations from zero. languages: those that the language
+    embedding has rows of, behind row 0 for a language that is not told; none, and there is no such embedding.
+    feed_forward_matrices: in each layer, of hidden_size x intermediate_size. biases: whether linear layers and norms
+    have them.
 
     Raises UserError where the sizes do not fit together.
     """
@@ -28,6 +30,7 @@ class EncoderShape:
     norm_eps: float
     initializer_range: float = 0.02
     initializer_cutoff_factor: float = 2.0
+    languages: tuple[str, ...] = ()
 
     feed_forward_matrices: ClassVar[int]
     biases: ClassVar[bool]

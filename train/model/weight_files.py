@@ -3,7 +3,7 @@
 import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from schemas.errors import UserError
 
 FILES = ("model.safetensors", "pytorch_model.bin")
+PAIRS = "pairs."  # before our names of the pair head's tensors
 UNUSED = ("position_ids", "token_type_ids", "inv_freq")  # buffers that old versions wrote down
 
 
@@ -21,12 +22,13 @@ class Names:
     """What transformers calls the parts of a masked language model.
 
     base: before the encoder's tensors. embeddings: of them, the token embeddings. head: our name of a tensor of the
-    head -> theirs, the one that is written first.
+    head -> theirs, the one that is written first. pairs: our name of a tensor of the pair head -> theirs, whole.
     """
 
     base: str
     embeddings: str
     head: dict[str, tuple[str, ...]]
+    pairs: dict[str, str] = field(default_factory=dict)
 
 
 def _bert_head(dense: str, norm: str, decoder: str) -> dict[str, tuple[str, ...]]:
@@ -48,6 +50,11 @@ NAMES = {
         "bert.",
         "embeddings.word_embeddings.weight",
         _bert_head("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions"),
+        {
+            f"{PAIRS}{ours}.{kind}": f"{theirs}.{kind}"
+            for ours, theirs in (("pooler.dense", "bert.pooler.dense"), ("seq_relationship", "cls.seq_relationship"))
+            for kind in ("weight", "bias")
+        },
     ),
     "xlm-roberta": Names(
         "roberta.",
@@ -93,7 +100,8 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def to_ours(weights: Mapping[str, Tensor], layout: str, folder: Path) -> dict[str, Tensor]:
-    """Tensors of transformers under our names; what is neither of the encoder nor of its MLM head falls away.
+    """Tensors of transformers under our names; what is of neither the encoder nor its heads for words and pairs falls
+    away.
 
     The encoder may lie under any prefix: none in `BertModel`, `bert.` in `BertForMaskedLM`.
     """
@@ -113,16 +121,16 @@ def to_ours(weights: Mapping[str, Tensor], layout: str, folder: Path) -> dict[st
         present = [outer + spelling for spelling in spellings if outer + spelling in weights]
         if base and present:
             ours[name] = weights[present[0]]
+    if all(outer + name in weights for name in names.pairs.values()):
+        ours |= {name: weights[outer + spelling] for name, spelling in names.pairs.items()}
     return ours
 
 
 def to_theirs(weights: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
     """Our tensors under the names of transformers."""
     names = NAMES[layout]
-    return {
-        names.head[key][0] if key in names.head else names.base + key.removeprefix("model."): tensor
-        for key, tensor in weights.items()
-    }
+    known = {ours: theirs[0] for ours, theirs in names.head.items()} | names.pairs
+    return {known.get(key, names.base + key.removeprefix("model.")): tensor for key, tensor in weights.items()}
 
 
 def _modern(key: str) -> str:

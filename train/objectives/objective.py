@@ -19,7 +19,7 @@ from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
 from train.data.batches import Labeller
 from train.model.attention import AttentionLayout
-from train.model.heads import MaskedLanguageModel
+from train.model.heads import PAIR_OBJECTIVES, MaskedLanguageModel, PairHead
 from train.optim.schedule import Schedule
 
 SUMS = ("loss", "correct", "units")
@@ -135,6 +135,12 @@ class JointModel(nn.Module):
         self.model = model
         self.objectives = dict(objectives)
         self.modules_of = nn.ModuleDict({name: o.module for name, o in objectives.items() if o.module is not None})
+
+    @property
+    def pair_head(self) -> PairHead | None:
+        """That of the first of the PAIR_OBJECTIVES that the run has: of its start, and of its export."""
+        found = [self.modules_of[name] for name in PAIR_OBJECTIVES if name in self.modules_of]
+        return found[0] if found and isinstance(found[0], PairHead) else None
 
     def forward(
         self, batch: Batch, weights: Mapping[str, Tensor], objectives: Mapping[str, Objective] | None = None

@@ -107,8 +107,15 @@ def test_the_demo_config_is_one() -> None:
         (["--steps"], "--steps expected one argument"),
         (["--steps", "--seed", "5"], "--steps expected one argument"),
         (["--dry-run=5"], "--dry-run takes no value"),
-        (["--preset", "bas"], "there is no preset bas: take one of base, large, small, tiny"),
+        (["--preset", "bas"], "there is no preset bas: take one of base, bert, large, small, tiny"),
         (["--config", "nowhere.toml"], "nowhere.toml: No such file"),
+        (
+            ["--preset", "bert", "--max_seq_len", "1024"],
+            "max_seq_len = 1024 is more than max_position_embeddings = 512: make the sequences shorter",
+        ),
+        (["--architecture", "roberta"], "it should be 'modernbert' or 'bert'"),
+        (["--export_language", "deu_Latn"], "export_language = deu_Latn, but the run has no language embedding"),
+        (["--language_dropout", "1.5"], "language_dropout = '1.5': it should be less than or equal to 1"),
     ],
 )
 def test_bad_flags_are_named(flags: list[str], message: str) -> None:

@@ -75,7 +75,8 @@ def test_a_config_goes_through_json() -> None:
 SHARED = {
     "model": {
         "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "global_attn_every_n_layers",
-        "local_attention", "global_rope_theta", "local_rope_theta",
+        "local_attention", "global_rope_theta", "local_rope_theta", "architecture", "max_position_embeddings",
+        "language_embedding", "language_dropout",
     },
     "data": {"max_seq_len", "global_batch_tokens", "streams", "window_tokens"},
     "objectives.mlm": {"mlm_probability", "whole_word_masking"},

@@ -17,11 +17,12 @@ from tokenizers import Tokenizer
 
 from schemas.errors import UserError
 from train.corpus.blocks import blocks_of
+from train.corpus.hashing import mix64, unit
 from train.corpus.shards import Shards, open_shards
 from train.corpus.token_cache import TokenCache
 from train.corpus.tokenising import Tokens
 from train.corpus.vocabulary import Vocabulary
-from train.data.batches import Collator, PackedBatch, Step, TrainingStream
+from train.data.batches import Collator, PackedBatch, Step, TrainingStream, language_rows
 from train.data.language_stream import LanguageStream
 from train.data.plan import Plan, PlannedPhase, plan_run
 from train.data.sources import StreamSettings, epoch_tokens, open_stream, training_blocks
@@ -278,6 +279,60 @@ def test_pages_that_are_taken_down_move_no_other(
     earlier = Counter(one for step in whole[:5] for one in sequences(step.batches))
     again = [one for one in cut_down if one in earlier and one not in known]
     assert not again
+
+
+def told(steps: list[Step]) -> list[tuple[tuple[int, ...], int]]:
+    """Each sequence's tokens, and its row of the language embedding."""
+    found = []
+    for batch in (batch for step in steps for batch in step.batches):
+        assert batch.languages is not None and batch.languages.shape == batch.input_ids.shape
+        ends = np.cumsum(batch.lengths)
+        for start, end in zip(ends - batch.lengths, ends, strict=True):
+            (row,) = set(batch.languages[start:end].tolist())
+            found.append((tuple(batch.input_ids[start:end].tolist()), row))
+        assert not batch.languages[ends[-1] :].any()
+    return found
+
+
+def test_languages_are_told_by_sequence_whoever_has_it(make_stream: Callable[..., TrainingStream]) -> None:
+    whole = told(walk(make_stream(language_dropout=0.3), 4, 0, 1))
+    parts = [told(walk(make_stream(language_dropout=0.3), 4, rank, 3)) for rank in range(3)]
+    assert sorted(one for part in parts for one in part) == sorted(whole)
+    every = told(walk(make_stream(language_dropout=0.0), 4, 0, 1))
+    assert {row for _, row in every} == {1, 2, 3}
+    for (ids, row), (same, language) in zip(whole, every, strict=True):
+        assert ids == same and row in (0, language)
+    assert 0.1 < sum(row == 0 for _, row in whole) / len(whole) < 0.5
+    assert not any(row for _, row in told(walk(make_stream(language_dropout=1.0, static=True), 2, 0, 1)))
+    assert all(batch.languages is None for step in walk(make_stream(), 2, 0, 1) for batch in step.batches)
+
+
+def test_the_share_of_languages_that_are_not_told() -> None:
+    keys = mix64(np.arange(20_000, dtype=np.uint64))
+    language = np.arange(20_000) % 5
+    rows = language_rows(language, keys, 0.3)
+    assert abs((rows == 0).mean() - 0.3) < 0.015
+    assert (rows[rows > 0] == 1 + language[rows > 0]).all() and len(np.unique(rows)) == 6
+    both = (rows == 0)[:, None] & (unit(keys) < 0.3)[:, None]  # draws of its own, not those of the masks
+    assert abs(both.mean() - 0.09) < 0.01
+    assert language_rows(language[:0], keys[:0], 0.3).shape == (0,)
+
+
+def test_validation_does_not_tell_languages_unless_asked(
+    shards: Shards, tokens: Tokens, labeller: MaskLabeller, vocabulary: Vocabulary
+) -> None:
+    collate = Collator({"mlm": labeller}, vocabulary, 3, 0, 1.0)
+    blocks = [blocks_of(shards.files, language, "validation") for language in shards.languages]
+    held = validation(collate, blocks, tokens, max_seq_len=32, tokens_per_language=200, batch_tokens=64)
+    telling = held.telling_languages()
+    for number in range(len(held)):
+        one, other = held(number), telling(number, static=True)
+        assert one.languages is not None and not one.languages.any()
+        count = len(one.input_ids)
+        assert (one.input_ids == other.input_ids[:count]).all() and other.languages is not None
+        expected = np.repeat(1 + held.batches[number].language, one.lengths)
+        assert (other.languages[:count] == expected).all() and not other.languages[count:].any()
+    assert held.collate.language_dropout == 1.0
 
 
 def test_validation_is_fixed_and_limited(

@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
+from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
-from train.model.heads import MaskedLanguageModel
+from train.model.heads import MaskedLanguageModel, PairHead
 from train.optim.grouping import group_parameters, plain_name
 
 
@@ -58,3 +59,19 @@ def test_names_do_not_depend_on_wrappers() -> None:
     assert isinstance(compiled, nn.Module)
     names = [group.names for group in group_parameters(compiled, 0.1)]
     assert names == [group.names for group in group_parameters(Odd(), 0.1)]
+
+
+def test_tables_of_positions_segments_and_languages_are_embeddings() -> None:
+    sizes = {"vocab_size": 70, "hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2}
+    config = BertConfig(**sizes, max_position_embeddings=8, languages=("deu_Latn",))
+    model = nn.ModuleDict({"model": MaskedLanguageModel(config), "nsp": PairHead(config)})
+    hidden, outer, level = group_parameters(model, 0.1)
+    tables = ("word", "position", "token_type", "language")
+    assert set(outer.names) == {
+        *(f"model.model.embeddings.{name}_embeddings.weight" for name in tables),
+        "nsp.seq_relationship.weight",
+    }
+    assert "nsp.pooler.dense.weight" in hidden.names and len(hidden.names) == 2 * 6 + 2
+    assert {parameter.ndim for parameter in level.parameters} == {1}
+    modern = MaskedLanguageModel(EncoderConfig(**sizes, languages=("deu_Latn",)))
+    assert "model.embeddings.language_embeddings.weight" in group_parameters(modern, 0.1)[1].names
