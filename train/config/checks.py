@@ -1,6 +1,7 @@
 """What fields say about one another."""
 
 from schemas.errors import UserError
+from train.config.objectives import TAUGHT
 from train.config.tables import PretrainConfig
 
 
@@ -39,4 +40,12 @@ def check(config: PretrainConfig) -> None:
         raise UserError(
             f"micro_batch_tokens = {data.micro_batch_tokens} is less than a stream's share, global_batch_tokens / "
             f"streams = {data.bin_tokens}: take more streams or a larger micro_batch_tokens"
+        )
+    taught = [name for name in config.objectives if name in TAUGHT]
+    if taught and not model.teachers:
+        raise UserError(f"objectives.{taught[0]} has no teacher: give --teachers '*=DIR', or take the objective out")
+    if model.teachers and not taught:
+        raise UserError(
+            f"teachers are given and no objective asks them: name one, as --objectives.{TAUGHT[0]}.weight 1, or take "
+            "--teachers out"
         )

@@ -98,7 +98,7 @@ def _convert(name: str, kind: Any, value: Any) -> Any:
             raise wrong(name, value, f"it should be {', '.join(most)} or {last}")
         return value
     if origin is dict:
-        return _weights(name, value)
+        return _paths(name, value) if typing.get_args(kind)[1] is Path else _weights(name, value)
     if kind is bool:
         if isinstance(value, bool):
             return value
@@ -150,13 +150,7 @@ def _text(value: Any) -> str:
 
 def _weights(name: str, value: Any) -> dict[str, float]:
     """Of names to numbers from 0 up: a TOML table, or `eng_Latn=0.5,zho_Hans=2`."""
-    if isinstance(value, str):
-        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-        if any(not sign for _, sign, _ in pairs):
-            raise wrong(name, value, "it should be names with numbers, as eng_Latn=0.5,zho_Hans=2")
-        value = {key.strip(): text.strip() for key, _, text in pairs}
-    if not isinstance(value, dict):
-        raise wrong(name, value, "it should be a table of numbers")
+    value = _pairs(name, value, "numbers", "eng_Latn=0.5,zho_Hans=2")
     found = {}
     for key, weight in value.items():
         try:
@@ -166,3 +160,24 @@ def _weights(name: str, value: Any) -> dict[str, float]:
         if found[key] < 0:
             raise wrong(name, value, f"the weight of {key} should be 0 or more")
     return found
+
+
+def _paths(name: str, value: Any) -> dict[str, Path]:
+    """Of names to paths: a TOML table, or `eng_Latn=DIR,*=OTHER`; a flag's paths have no comma."""
+    value = _pairs(name, value, "paths", "eng_Latn=DIR,*=OTHER")
+    for key, path in value.items():
+        if not isinstance(path, str | Path) or not str(path):
+            raise wrong(name, {k: str(v) for k, v in value.items()}, f"that of {key} should be a path")
+    return {str(key): Path(path) for key, path in value.items()}
+
+
+def _pairs(name: str, value: Any, of: str, example: str) -> dict[Any, Any]:
+    """A table, or names and values in one string."""
+    if isinstance(value, str):
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        if any(not sign for _, sign, _ in pairs):
+            raise wrong(name, value, f"it should be names with {of}, as {example}")
+        value = {key.strip(): text.strip() for key, _, text in pairs}
+    if not isinstance(value, dict):
+        raise wrong(name, value, f"it should be a table of {of}")
+    return value

@@ -71,7 +71,10 @@ class ContrastiveConfig(ObjectiveConfig):
 
 @dataclass(frozen=True)
 class DistillationConfig(ObjectiveConfig):
-    """[objectives.distillation]: the teachers' guesses of masked words (Hinton et al. 2015, arXiv 1503.02531)."""
+    """[objectives.distillation]: the teachers' guesses of masked words (Hinton et al. 2015, arXiv 1503.02531).
+
+    The loss a * T^2 * KL + (1 - a) * CE is a weight of a here and of 1 - a for [objectives.mlm].
+    """
 
     temperature: float = setting(2.0, "of both softmaxes; the loss is multiplied by its square", gt=0)
     top_k: int = setting(64, "likeliest tokens of the teacher; the others are one class together", ge=1)
@@ -117,6 +120,8 @@ class TeacherAdversaryConfig(ObjectiveConfig):
     ratio: int = setting(1, "steps of the discriminator for each one in which the student is turned", ge=1)
     pooling: Literal["mean", "cls"] = setting("mean", "what the features of a sequence are")
 
+
+TAUGHT = ("distillation", "relations", "sentence_vectors", "teacher_adversary")  # those that need teachers
 
 OBJECTIVES: dict[str, type[ObjectiveConfig]] = {
     "mlm": MaskedLanguageModelConfig,

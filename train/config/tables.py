@@ -47,6 +47,11 @@ class ModelConfig:
         "folder of a model to start from: a checkpoint, an export, or a Hugging Face folder of ModernBERT, BERT or "
         "XLM-RoBERTa",
     )
+    teachers: dict[str, Path] = setting(
+        {},
+        "folders of models to learn from, of whatever kind --init takes, by the language of the text, as "
+        "eng_Latn=DIR,*=OTHER; *: of all languages that are not named",
+    )
 
     @property
     def languages_not_told(self) -> float | None:

@@ -85,9 +85,14 @@ def open_vocabulary(folder: Path) -> Vocabulary:
     ordinary = np.unique(used[~special[used]])
     if not len(ordinary):
         raise UserError(f"{path} holds special tokens alone: train it on text")
-    digest = hashlib.sha256(content).hexdigest()
+    digest = file_digest(path)
     begins = word_beginnings(tokens, size)
     return Vocabulary(folder, faster(folder, encode), size, special_ids, special, ordinary, begins, digest)
+
+
+def file_digest(path: Path) -> str:
+    """That of a vocabulary, of its tokenizer.json."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def word_beginnings(tokens: Mapping[str, int], size: int) -> NDArray[np.bool_]:

@@ -42,16 +42,22 @@ class Sequences(NamedTuple):
     pairs: PairsOfSequences | None = None
 
 
+class Part(NamedTuple):
+    """Sequences over which another model is to run. lengths: int64 [its sequences]. local_attention: of that model."""
+
+    lengths: NDArray[np.int64]
+    local_attention: int
+
+
 @dataclass(frozen=True)
 class Labels:
     """What one objective asks of a batch. arrays: its own. units: int64 [languages], how many losses it takes the sum
-    of. input_ids: the tokens as the model is to see them, where the objective changes them. parts: by name, the lengths
-    of sequences over which another model is to run, int64 [its sequences]."""
+    of. input_ids: the tokens as the model is to see them, where the objective changes them. parts: by name."""
 
     arrays: Mapping[str, NDArray[Any]]
     units: NDArray[np.int64]
     input_ids: NDArray[np.int64] | None = None
-    parts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    parts: Mapping[str, Part] = field(default_factory=dict)
 
 
 class Labeller(Protocol):

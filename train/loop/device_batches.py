@@ -40,8 +40,8 @@ class DeviceBatches:
         }
         parts = {
             name: {
-                key: build_layout(lengths, self.local_attention, self.device, self.dtype)
-                for key, lengths in labels.parts.items()
+                key: build_layout(part.lengths, part.local_attention, self.device, self.dtype)
+                for key, part in labels.parts.items()
             }
             for name, labels in batch.labels.items()
         }

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.nn.parallel import DistributedDataParallel
 
 from train.config.tables import PretrainConfig
@@ -31,6 +31,7 @@ class Parallel:
             mesh = init_device_mesh(processes.device.type, (processes.world_size,))
             for layer in joint.model.model.layers:
                 fully_shard(layer, mesh=mesh)
+                register_fsdp_forward_method(layer, "queries_keys_values")  # what objectives ask besides
             fully_shard(joint, mesh=mesh)
         elif processes.control is not None:
             self.module = DistributedDataParallel(joint, gradient_as_bucket_view=True)

@@ -133,7 +133,12 @@ class Trainer:
             if self.terminal.due:
                 self.terminal.status(progress.step, loss=float(done.loss))
             last = progress.step == run.steps
-            targets = int(sum(labels.units.sum() for batch in step.batches for labels in batch.labels.values()))
+            targets = sum(
+                int(labels.units.sum())
+                for batch in step.batches
+                for name, labels in batch.labels.items()
+                if self.objectives[name].guesses
+            )
             flops += training_flops(self.encoder, np.concatenate([b.lengths for b in step.batches]), targets)
             if progress.step % run.log_every == 0 or last:
                 loss = self._mean_loss(done)

@@ -84,8 +84,10 @@ class SelfAttention(nn.Module):
         )  # fmt: skip
 
     def forward(self, hidden: Tensor, layout: AttentionLayout) -> Tensor:
-        qkv = torch.cat([project(hidden) for project in (self.query, self.key, self.value)], dim=1)
-        return packed_attention(qkv, self.heads, None, layout, local=False)
+        return packed_attention(self.queries_keys_values(hidden), self.heads, None, layout, local=False)
+
+    def queries_keys_values(self, hidden: Tensor) -> Tensor:
+        return torch.cat([project(hidden) for project in (self.query, self.key, self.value)], dim=1)
 
 
 class Intermediate(nn.Module):
@@ -119,6 +121,12 @@ class Layer(nn.Module):
     def forward(self, hidden: Tensor, layout: AttentionLayout) -> Tensor:
         hidden = self.attention["output"](self.attention["self"](hidden, layout), hidden)
         return self.output(self.intermediate(hidden), hidden)
+
+    def queries_keys_values(self, hidden: Tensor) -> Tensor:
+        """Of the layer's input, [T, hidden_size] to [T, 3 * hidden_size], heads side by side."""
+        attention = self.attention["self"]
+        assert isinstance(attention, SelfAttention)
+        return attention.queries_keys_values(hidden)
 
 
 class BertEncoder(nn.Module):

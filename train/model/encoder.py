@@ -107,6 +107,12 @@ class Layer(nn.Module):
         hidden = (hidden if targets is None else hidden.index_select(0, targets)) + attended
         return hidden + self.mlp(self.mlp_norm(hidden))
 
+    def queries_keys_values(self, hidden: Tensor) -> Tensor:
+        """Of the layer's input, [T, hidden_size] to [T, 3 * hidden_size]: normed as the layer does, heads side by side,
+        queries and keys not yet turned by their positions."""
+        found: Tensor = self.attn.Wqkv(self.attn_norm(hidden))
+        return found
+
 
 class Encoder(nn.Module):
     """Token ids to contextual vectors of dtype `compute_dtype`.

@@ -7,19 +7,29 @@ import numpy as np
 from schemas.errors import UserError
 from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
+from train.objectives.distillation import Distillation
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import Built, Objective, Weighting
+from train.objectives.relations import Relations
+from train.objectives.sentence_vectors import SentenceVectors
+from train.objectives.teachers import Teachers
 from train.optim.schedule import Schedule
 
-KINDS: dict[str, type[Objective]] = {"mlm": MaskedLanguageModelling}
+KINDS: dict[str, type[Objective]] = {
+    "mlm": MaskedLanguageModelling,
+    "distillation": Distillation,
+    "relations": Relations,
+    "sentence_vectors": SentenceVectors,
+}
 
 
 def build_objectives(
     config: PretrainConfig, vocabulary: Vocabulary, languages: Sequence[str]
 ) -> dict[str, Objective]:  # fmt: skip
     """By name, in the order of the config; not yet bound to a model."""
+    teachers = Teachers.named(config, vocabulary, languages) if config.model.teachers else None
     return {
-        name: KINDS[name].build(Built(config, table, vocabulary, tuple(languages)))
+        name: KINDS[name].build(Built(config, table, vocabulary, tuple(languages), teachers))
         for name, table in config.objectives.items()
     }
 

@@ -50,13 +50,18 @@ class MaskLabeller:
 
     def pad(self, labels: Labels, tokens: int) -> Labels:
         count = len(labels.arrays["labels"])
-        room = round(self.most * tokens) + tokens // FEWEST_TOKENS  # numbers of guesses are rounded up and down
+        room = most_guesses(self.most, tokens)
         fill = {"places": 0, "labels": NOTHING, "language": 0}
         arrays = {
             name: np.concatenate((values, np.full(max(0, room - count), fill[name], np.int64)))
             for name, values in labels.arrays.items()
         }
         return Labels(arrays, labels.units, labels.input_ids)
+
+
+def most_guesses(share: float, tokens: int) -> int:
+    """Room for those of a batch: their numbers are rounded up and down in each sequence."""
+    return round(share * tokens) + tokens // FEWEST_TOKENS
 
 
 def choose(

@@ -59,24 +59,28 @@ class Asked:
 
 
 class Built(NamedTuple):
-    """What objectives are built from, before there is a model. table: the objective's own of the config."""
+    """What objectives are built from, before there is a model. table: the objective's own of the config. teachers: the
+    run's one `train.objectives.teachers.Teachers`, None where it has none."""
 
     config: PretrainConfig
     table: Any
     vocabulary: Vocabulary
     languages: tuple[str, ...]
+    teachers: Any = None
 
 
 class Objective:
     """labeller: its part on the data side. module: parameters of its own, None where the model's are enough.
     layers: of which it wants the inputs. balanced: every language counts alike, whatever language_mean says.
-    learning_rate: peak rate of its module, which then has an optimiser of its own; None: the model's."""
+    learning_rate: peak rate of its module, which then has an optimiser of its own; None: the model's. guesses: its
+    units are guesses of tokens, each of which costs a product with the vocabulary."""
 
     labeller: Labeller
     module: nn.Module | None = None
     layers: tuple[int, ...] = ()
     balanced: bool = False
     learning_rate: float | None = None
+    guesses: bool = True
 
     @classmethod
     def build(cls, built: Built) -> Self:

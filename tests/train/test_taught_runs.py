@@ -1,0 +1,179 @@
+"""Whole runs that learn from two teachers by three objectives, and what a user is told who gives the wrong ones."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from teaching import write_teacher
+from training_runs import assert_near, assert_same_run, log, pretrain, weights
+
+from train.pretrain import main
+
+ALL = {
+    "objectives.distillation.weight": 0.5,
+    "objectives.mlm.weight": 0.5,
+    "objectives.distillation.top_k": 16,
+    "objectives.relations.relation_heads": 4,
+    "objectives.sentence_vectors.pooling": "mean",
+}
+TAUGHT = ("distillation", "relations", "sentence_vectors")
+
+
+@pytest.fixture(scope="module")
+def teachers(corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root = tmp_path_factory.mktemp("teachers")
+    return (
+        write_teacher(root / "one", corpus.tokenizer),
+        write_teacher(root / "two", corpus.tokenizer, "bert", 2, hidden_size=16, num_attention_heads=2),
+    )
+
+
+@pytest.fixture(scope="module")
+def flags(corpus, teachers: tuple[Path, Path]) -> Callable[..., list[str]]:
+    """Of a run in which rus_Cyrl has no teacher."""
+    setting = f"eng_Latn={teachers[0]},zho_Hans={teachers[1]}"
+    return lambda output, **settings: corpus.flags(output, **{"teachers": setting, **ALL, **settings})
+
+
+@pytest.fixture(scope="module")
+def whole(flags: Callable[..., list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    output = tmp_path_factory.mktemp("taught") / "whole"
+    pretrain(flags(output))
+    return output
+
+
+def test_all_three_are_learnt_in_the_languages_that_have_a_teacher(whole: Path) -> None:
+    lines = log(whole)
+    for name in TAUGHT:
+        losses = [line["objectives"][name]["loss"] for line in lines]
+        assert losses[-1] < losses[0] and all(line["objectives"][name]["units"] for line in lines)
+        for line in lines:
+            there = {language for language, of in line["languages"].items() if name in of.get("objectives", {})}
+            assert there <= {"eng_Latn", "zho_Hans"} and there
+    mlm = lines[0]["objectives"]["mlm"]
+    assert mlm["weight"] == lines[0]["objectives"]["distillation"]["weight"] == 0.5
+    assert lines[0]["objectives"]["distillation"]["units"] < mlm["units"] < lines[0]["objectives"]["relations"]["units"]
+    config = json.loads((whole / "_run.json").read_text())["config"]
+    assert set(config["model"]["teachers"]) == {"eng_Latn", "zho_Hans"}
+
+
+def test_teachers_are_no_part_of_what_is_saved(whole: Path) -> None:
+    names = weights(whole, 6)
+    own = {name for name in names if name.startswith("modules_of.")}
+    assert own == {
+        f"modules_of.sentence_vectors.{language}.{kind}"
+        for language in ("eng_Latn", "zho_Hans")
+        for kind in ("weight", "bias")
+    }
+    exported = load_file(whole / "export" / "model.safetensors")
+    assert not any("modules_of" in name for name in exported) and len(exported) == len(names) - len(own)
+
+
+def test_stopped_and_resumed_is_the_same_run(whole: Path, flags: Callable[..., list[str]], tmp_path, stopped) -> None:
+    stopped(flags(tmp_path / "two"), 4)
+    pretrain(flags(tmp_path / "two"))
+    assert_same_run(whole, tmp_path / "two", 6)
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_two_processes_are_near(
+    whole: Path, flags: Callable[..., list[str]], tmp_path: Path, program, parallel: str
+) -> None:
+    run = program(flags(tmp_path / "run", parallel=parallel, watchdog_seconds=60), processes=2)
+    _, errors = run.communicate(timeout=240)
+    assert run.returncode == 0, errors
+    assert_near(whole, tmp_path / "run")
+    for mine, theirs in zip(log(whole), log(tmp_path / "run"), strict=True):
+        for name in TAUGHT:
+            one, other = mine["objectives"][name], theirs["objectives"][name]
+            assert one["units"] == other["units"] and one["loss"] == pytest.approx(other["loss"], abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def bad(corpus, teachers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders that are no teachers of this corpus, by what is wrong with them."""
+    root = tmp_path_factory.mktemp("bad")
+    other = shutil.copytree(corpus.tokenizer, root / "tokenizer")
+    content = json.loads((other / "tokenizer.json").read_text(encoding="utf-8"))
+    vocab = content["model"]["vocab"]
+    keys = list(vocab)[-2:]
+    vocab[keys[0]], vocab[keys[1]] = vocab[keys[1]], vocab[keys[0]]
+    (other / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    small = write_teacher(root / "small", corpus.tokenizer, vocab_size=150)
+    (small / "tokenizer.json").unlink()
+    bare = shutil.copytree(teachers[0], root / "bare")
+    tensors = load_file(bare / "model.safetensors")
+    save_file({k: v for k, v in tensors.items() if k.startswith("model.")}, bare / "model.safetensors")
+    broken = shutil.copytree(teachers[0], root / "broken")
+    (broken / "model.safetensors").unlink()
+    (root / "empty").mkdir()
+    return {
+        "other": write_teacher(root / "other", other),
+        "small": small,
+        "bare": bare,
+        "broken": broken,
+        "empty": root / "empty",
+        "short": write_teacher(root / "short", corpus.tokenizer, max_position_embeddings=16),
+        "good": teachers[0],
+    }
+
+
+ONE = {"objectives.distillation.top_k": 16}
+RELATIONS = {"objectives.relations.relation_heads": 4}
+VECTORS = {"objectives.sentence_vectors.pooling": "cls"}
+MISTAKES: list[tuple[str, dict[str, Any], str]] = [
+    ("*={other}", ONE, "the teacher {other} has another vocabulary than --tokenizer {tokenizer}"),
+    ("*={other}", RELATIONS, "the teacher {other} has another vocabulary than --tokenizer {tokenizer}"),
+    ("*={small}", ONE, "the teacher {small} has 150 tokens, which are not the student's, and no tokenizer.json"),
+    ("*={small}", VECTORS, "the teacher {small} has 150 tokens, which are not the student's, and no tokenizer.json"),
+    ("deu_Latn={good}", ONE, "teachers names deu_Latn, which the shards do not have: take it out"),
+    (
+        "eng_Latn={good},rus_Cyrl={good},zho_Hans={good},*={short}",
+        ONE,
+        "teachers has {short} for *, but names every language of the shards: take * out",
+    ),
+    ("", ONE, "objectives.distillation has no teacher: give --teachers '*=DIR', or take the objective out"),
+    ("", VECTORS, "objectives.sentence_vectors has no teacher: give --teachers '*=DIR'"),
+    ("*={good}", {}, "teachers are given and no objective asks them: name one, as --objectives.distillation.weight 1"),
+    ("*={empty}", ONE, "{empty} is no exported model: it has no config.json; point to a folder `export`"),
+    ("*={broken}", ONE, "{broken} has no weights, model.safetensors or pytorch_model.bin: copy the rest"),
+    ("*={bare}", ONE, "the teacher {bare} has no masked-language-model head: take the model that has one"),
+    ("*={short}", ONE, "max_seq_len = 32 is more than the teacher {short} can take, 16: make it smaller"),
+    ("*={good}", {"objectives.relations.relation_heads": 5}, "relation_heads = 5 does not divide hidden_size = 24"),
+    ("*={good}", RELATIONS | {"objectives.relations.teacher_layer": 7}, "teacher_layer = 7, but the teacher {good}"),
+    ("*={good}", RELATIONS | {"objectives.relations.student_layer": -3}, "student_layer = -3, but the model has 2"),
+    ("eng_Latn", ONE, "teachers = 'eng_Latn': it should be names with paths, as eng_Latn=DIR,*=OTHER"),
+]
+
+
+@pytest.mark.parametrize(("given", "settings", "said"), MISTAKES)
+def test_mistakes_are_one_line_and_status_2(
+    corpus, bad: dict[str, Path], tmp_path: Path, monkeypatch, capsys, given: str, settings: dict[str, Any], said: str
+) -> None:
+    places = {name: str(path) for name, path in bad.items()} | {"tokenizer": str(corpus.tokenizer)}
+    settings = settings | ({"teachers": given.format(**places)} if given else {})
+    monkeypatch.setattr("sys.argv", ["pretrain.py", *corpus.flags(tmp_path / "run", **settings)])
+    assert main() == 2
+    error = capsys.readouterr().err
+    assert said.format(**places) in error and error.count("\n") == 1
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_a_folder_s_tokens_are_what_counts_not_its_other_settings(corpus, teachers, flags, tmp_path: Path) -> None:
+    """transformers writes a tokenizer anew with what it was last used with."""
+    folder = shutil.copytree(teachers[0], tmp_path / "again")
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    content["truncation"] = {"direction": "Right", "max_length": 40, "strategy": "LongestFirst", "stride": 0}
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    pretrain(flags(tmp_path / "run", teachers=f"*={folder}", steps=1))
+    assert log(tmp_path / "run")[0]["objectives"]["distillation"]["units"]
+    # A checkpoint has no tokenizer, but says what it was trained with.
+    checkpoint = tmp_path / "run" / "checkpoints" / "step-00000001"
+    assert not (checkpoint / "tokenizer.json").exists()
+    pretrain(flags(tmp_path / "pupil", teachers=f"*={checkpoint}", steps=1))
