@@ -2,6 +2,7 @@
 
 from schemas.errors import UserError
 from train.config.tables import PretrainConfig
+from train.optim.schedule import Schedule, first_without_weight
 
 
 def check(config: PretrainConfig) -> None:
@@ -29,4 +30,15 @@ def check(config: PretrainConfig) -> None:
         raise UserError(
             f"micro_batch_tokens = {data.micro_batch_tokens} is less than a stream's share, global_batch_tokens / "
             f"streams = {data.bin_tokens}: take more streams or a larger micro_batch_tokens"
+        )
+    weights = {name: Schedule.parse(str(table.weight)) for name, table in config.objectives.items()}
+    if not any(value for one in weights.values() for _, value in one.points):
+        raise UserError(
+            f"all objectives ({', '.join(weights)}) have weight 0 throughout the run: give one of them more"
+        )
+    step = first_without_weight(list(weights.values()), 0, config.run.steps, config.run.steps)
+    if step is not None:
+        raise UserError(
+            f"at step {step} of the schedules all objectives ({', '.join(weights)}) have weight 0, and nothing would be "
+            "learnt: give one of them more there"
         )

@@ -148,21 +148,15 @@ def _text(value: Any) -> str:
         return str(value)
 
 
-def _weights(name: str, value: Any) -> dict[str, float]:
-    """Of names to numbers from 0 up: a TOML table, or `eng_Latn=0.5,zho_Hans=2`."""
+def _weights(name: str, value: Any) -> dict[str, str]:
+    """Of names to numbers or schedules, as text: a TOML table, or `eng_Latn=0.5,zho_Hans=0:1;1000:0.5`, where `;`
+    parts the points of a schedule."""
     if isinstance(value, str):
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
         if any(not sign for _, sign, _ in pairs):
-            raise wrong(name, value, "it should be names with numbers, as eng_Latn=0.5,zho_Hans=2")
-        value = {key.strip(): text.strip() for key, _, text in pairs}
+            why = "it should be names with weights, as eng_Latn=0.5,zho_Hans=0:1;1000:0.5"
+            raise wrong(name, value, f"{why}, with ; between the points of a schedule")
+        value = {key.strip(): text for key, _, text in pairs}
     if not isinstance(value, dict):
-        raise wrong(name, value, "it should be a table of numbers")
-    found = {}
-    for key, weight in value.items():
-        try:
-            found[str(key)] = _number(name, weight)
-        except UserError:
-            raise wrong(name, value, f"the weight of {key} should be a number") from None
-        if found[key] < 0:
-            raise wrong(name, value, f"the weight of {key} should be 0 or more")
-    return found
+        raise wrong(name, value, "it should be a table of numbers or schedules")
+    return {str(key): _text(text).strip().replace(";", ",") for key, text in value.items()}

@@ -74,10 +74,10 @@ def test_a_dry_run_is_told_beside_the_config() -> None:
 
 
 def test_weights_of_languages_from_a_flag_take_the_place_of_the_file_s(tmp_path: Path) -> None:
-    flags = toml(tmp_path, "[optim.language_weights]\neng_Latn = 3\n")
-    assert load_config(flags).optim.language_weights == {"eng_Latn": 3.0}
-    weights = load_config([*flags, "--language_weights", "deu_Latn=0.5, zho_Hans=2"]).optim.language_weights
-    assert weights == {"deu_Latn": 0.5, "zho_Hans": 2.0}
+    flags = toml(tmp_path, "[optim.language_weights]\neng_Latn = 3\nzho_Hans = '50%:1,100%:0.2'\n")
+    assert load_config(flags).optim.language_weights == {"eng_Latn": "3", "zho_Hans": "50%:1,100%:0.2"}
+    weights = load_config([*flags, "--language_weights", "deu_Latn=.50, zho_Hans=0:1;1000:0.5"]).optim.language_weights
+    assert weights == {"deu_Latn": "0.5", "zho_Hans": "0:1,1000:0.5"}
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PRESETS.glob("*.toml")))
