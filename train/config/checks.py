@@ -32,13 +32,11 @@ def check(config: PretrainConfig) -> None:
             f"streams = {data.bin_tokens}: take more streams or a larger micro_batch_tokens"
         )
     weights = {name: Schedule.parse(str(table.weight)) for name, table in config.objectives.items()}
+    names = ", ".join(weights)
     if not any(value for one in weights.values() for _, value in one.points):
-        raise UserError(
-            f"all objectives ({', '.join(weights)}) have weight 0 throughout the run: give one of them more"
-        )
+        raise UserError(f"all objectives ({names}) have weight 0 throughout the run: give one of them more")
     step = first_without_weight(list(weights.values()), 0, config.run.steps, config.run.steps)
     if step is not None:
         raise UserError(
-            f"at step {step} of the schedules all objectives ({', '.join(weights)}) have weight 0, and nothing would be "
-            "learnt: give one of them more there"
+            f"at step {step} of the schedules all objectives ({names}) have weight 0: give one of them more there"
         )
