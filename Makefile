@@ -1,4 +1,4 @@
-# make setup | demo | test | test-faults | lint
+# make setup | demo | mbert-demo | test | test-faults | lint
 #   make demo INPUT="any archive, folder, .paths list or URL"
 
 PYTHON ?= $(shell command -v python3.11 || echo python3)
@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 INPUT ?= tests/archive
 ROOT ?= demo/corpus
 STEPS ?= 50
+MBERT ?= demo/mbert
 # On a small corpus the JVM spends its time compiling: the quick compiler halves it.
 JAVA_QUICK := -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 # Tests in two processes, of which one has the Spark session (tests/conftest.py).
@@ -15,7 +16,7 @@ export PYTHONSAFEPATH = 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SPARK_LOCAL_IP ?= 127.0.0.1
 
-.PHONY: setup java demo test test-faults lint clean
+.PHONY: setup java demo mbert-demo test test-faults lint clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed java
@@ -41,6 +42,20 @@ demo: setup
 	@$(BIN)/torchrun --standalone --nproc-per-node 1 train/pretrain.py --shards $(ROOT)/sample --tokenizer $(ROOT)/vocab \
 	  --output demo/run --config train/configs/demo.toml --steps $(STEPS)
 	@$(BIN)/python jobs/report.py --root $(ROOT) --run demo/run
+
+# The recipe of multilingual BERT, small: shards, a WordPiece vocabulary, masked words and next sentences, answers.
+mbert-demo: setup
+	@echo "mbert-demo: archives to shards and a WordPiece vocabulary ($(INPUT) -> $(MBERT))"
+	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/spark-submit --master 'local[2]' --driver-memory 1g \
+	  --driver-java-options '$(JAVA_QUICK)' jobs/corpus.py \
+	  --input $(INPUT) --root $(MBERT) --config train/configs/mbert-tiny.toml
+	@echo "mbert-demo: pretraining"
+	@rm -rf $(MBERT)/run
+	@$(BIN)/torchrun --standalone --nproc-per-node 1 train/pretrain.py --shards $(MBERT)/sample \
+	  --tokenizer $(MBERT)/vocab --output $(MBERT)/run --config train/configs/mbert-tiny.toml
+	@$(BIN)/python jobs/report.py --root $(MBERT) --run $(MBERT)/run
+	@echo "mbert-demo: what $(MBERT)/run/export answers"
+	@$(BIN)/python train/ask.py --model $(MBERT)/run/export
 
 test: setup
 	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest $(IN_TWO) -m "not faults"

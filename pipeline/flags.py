@@ -18,7 +18,8 @@ from pipeline.quality.expressions import nearest
 from schemas.errors import UserError
 from schemas.records import STAGES
 
-FOREIGN_SECTIONS = ("pretrain",)  # read by train/, allowed in the same file
+# What train/pretrain.py reads of the same file: a recipe is one file for both wings.
+FOREIGN_SECTIONS = ("preset", "model", "data", "objectives", "optim", "run")
 
 
 class Parser(argparse.ArgumentParser):
@@ -82,7 +83,7 @@ def load(path: str | None, flags: Mapping[str, str | list[str] | None]) -> Confi
             if section in FOREIGN_SECTIONS:
                 continue
             if section not in sections:
-                raise UserError(f"{path}: unknown section [{section}]{nearest(section, STAGES)}")
+                raise UserError(f"{path}: unknown section [{section}]{nearest(section, (*STAGES, *FOREIGN_SECTIONS))}")
             if not isinstance(values, dict):
                 raise UserError(f"{path}: {section} must be a section, [{section}]")
             sections[section] = values

@@ -8,11 +8,13 @@ from datasketch import MinHashLSH
 
 from pipeline.config import MODELS, CleanConfig, Config, DecontaminateConfig, DedupConfig, SampleConfig
 from pipeline.duplicates.minhash import candidate_probability, optimal_bands
-from pipeline.flags import Parser, add_stage_flags, load, parse
+from pipeline.flags import FOREIGN_SECTIONS, Parser, add_stage_flags, load, parse
 from pipeline.language.labels import LANGUAGES
 from pipeline.quality.profiles import Profiles
 from schemas.errors import UserError
 from schemas.records import STAGES
+from train.config.load import FOREIGN_TABLES
+from train.config.tables import TABLES
 
 # The command line is a promise: who renames or drops a flag breaks somebody's schedule.
 FLAGS = {
@@ -111,11 +113,20 @@ def test_help_shows_default_and_meaning() -> None:
 
 
 def test_flags_over_toml_over_defaults(tmp_path: Path) -> None:
-    path = toml(tmp_path, "[sample]\nseed = 5\ntemperature = 2.0\n[dedup]\nngram_size = 13\n[pretrain]\nsteps = 3\n")
+    path = toml(tmp_path, "[sample]\nseed = 5\ntemperature = 2.0\n[dedup]\nngram_size = 13\n")
     config = from_flags(["sample"], "--seed", "7", config=path)
     assert (config.sample.seed, config.sample.temperature, config.dedup.ngram_size) == (7, 2.0, 13)
     assert config.sample.max_epochs == SampleConfig().max_epochs
     assert from_flags(["sample"]) == Config()
+
+
+def test_a_recipe_is_one_file_for_both_wings(tmp_path: Path) -> None:
+    """The tables that train/ reads are passed over, by their names alone."""
+    others = "[model]\nhidden_size = 8\n[data]\n[optim]\n[objectives.nsp]\n[run]\nsteps = 3\n"
+    path = toml(tmp_path, f'preset = "tiny"\n[sample]\nseed = 5\n{others}')
+    assert from_flags(["sample"], config=path).sample.seed == 5
+    assert set(FOREIGN_SECTIONS) == {"preset", "objectives", *TABLES}
+    assert FOREIGN_TABLES == STAGES and not set(FOREIGN_SECTIONS) & set(STAGES)
 
 
 def test_dashes_underscores_and_sections() -> None:
@@ -218,6 +229,8 @@ def test_languages_that_the_model_knows() -> None:
     ("text", "named"),
     [
         ("[dedupe]\n", ["[dedupe]", "did you mean dedup?", "corpus.toml"]),
+        ("[modle]\n", ["unknown section [modle]", "did you mean model?"]),
+        ("[pretrain]\nsteps = 3\n", ["unknown section [pretrain]"]),
         ("dedup = 3\n", ["dedup must be a section", "[dedup]"]),
         ("[dedup]\nngram = 5\n", ["unknown key dedup.ngram", "did you mean ngram_size?"]),
         ("[clean]\nmin_word = 5\n", ["unknown key clean.min_word", "did you mean min_words?"]),

@@ -17,7 +17,7 @@ from programs import DEMO, REPOSITORY, job_environment
 README = (REPOSITORY / "README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line and line[0] != "#"]
-MADE = {"make demo", "make test"}  # the test that is running, and what it cannot start again
+MADE = {"make demo", "make test", "make mbert-demo"}  # the test that is running, and what it cannot start again
 
 
 def test_the_readme_holds_the_commands_that_this_test_knows() -> None:
@@ -62,7 +62,7 @@ def labelled(row: dict[str, str]) -> str:
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith(("spark-submit", "python"))])
 def test_spark_jobs(spark: object, demo: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    if "--run demo/run" in line and not (demo / "run").exists():
+    if "demo/run" in line and not (demo / "run").exists():
         train(demo)
     if "--run demo/other" in line:
         shutil.copytree(demo / "run", demo / "other")

@@ -34,12 +34,16 @@ def figures(runs: Sequence[Run]) -> list[Row]:
         return _row(names, title, values, write, sign)
 
     shared = shared_validation(runs)
+    first, others = objectives(runs)
+    of_first = f" of {first}" if others else ""
     rows = [
         row("steps", [run.steps[-1]["step"] for run in runs], count, 0),
         row("tokens", [run.last("tokens") for run in runs], count, 0),
-        row("training loss", [_recent_loss(run) for run in runs], nats, -1),
-        row("validation loss", [run.validation[-1][1] if run.validation else None for run in runs], nats, -1),
-        row("validation accuracy", [run.validation_accuracy for run in runs], percent, 1),
+        row(f"training loss{of_first}", [_recent_loss(run) for run in runs], nats, -1),
+        row(
+            f"validation loss{of_first}", [run.validation[-1][1] if run.validation else None for run in runs], nats, -1
+        ),
+        row(f"validation accuracy{of_first}", [run.validation_accuracy for run in runs], percent, 1),
         row("tokens a second", [_typical(run, "tokens_per_second") for run in runs], count, 1),
         row("MFU", [_typical(run, "mfu") for run in runs], percent, 1),
         row("waiting for data", [_typical(run, "data_wait") for run in runs], percent, -1),
@@ -48,8 +52,25 @@ def figures(runs: Sequence[Run]) -> list[Row]:
     ]
     if shared is not None and len({run.validation[-1][0] for run in runs if run.validation}) > 1:
         losses = [next((loss for step, loss in run.validation if step == shared), None) for run in runs]
-        rows.insert(4, row(f"validation loss at step {count(shared)}", losses, nats, -1))
+        rows.insert(4, row(f"validation loss{of_first} at step {count(shared)}", losses, nats, -1))
+    at = next(number for number, one in enumerate(rows) if one.title == "tokens a second")
+    for name in reversed(others):
+        logs = [run.objectives.get(name) for run in runs]
+        ends = [log.validation[-1][1] if log and log.validation else None for log in logs]
+        rows[at:at] = [
+            row(f"training loss of {name}", [log.loss if log else None for log in logs], nats, -1),
+            row(f"validation loss of {name}", ends, nats, -1),
+            row(
+                f"validation accuracy of {name}", [log.validation_accuracy if log else None for log in logs], percent, 1
+            ),
+        ]
     return [one for one in rows if any(one.values)]
+
+
+def objectives(runs: Sequence[Run]) -> tuple[str, list[str]]:
+    """(the objective that `loss` is of, the others of any run). Of runs with one objective alone: ("", [])."""
+    names = list(dict.fromkeys(name for run in runs for name in run.objectives))
+    return (names[0], names[1:]) if names else ("", [])
 
 
 def shared_validation(runs: Sequence[Run]) -> float | None:
@@ -151,6 +172,8 @@ def languages(runs: Sequence[Run]) -> Languages:
         ("Tokens", "tokens", count),
     )
     groups += [(title, names) for title, _, _ in kinds]
+    _, others = objectives(runs)
+    groups += [(f"{split} loss of {name}", names) for name in others for split in ("Training", "Validation")]
     rows = []
     for label in largest(runs):
         losses = [run.held_out_at(label, shared) for run in runs]
@@ -162,6 +185,10 @@ def languages(runs: Sequence[Run]) -> Languages:
         for _, key, write in kinds:
             values = [finite(run.languages.get(label), key) for run in runs]
             cells += [Cell(value, write(value)) for value in values]
+        for logs in ([run.objectives.get(name) for run in runs] for name in others):
+            trained = [log.languages.get(label) if log else None for log in logs]
+            held = [log.held_out_at(label, shared) if log else None for log in logs]
+            cells += [Cell(value, nats(value)) for value in (*trained, *held)]
         rows.append(LanguageRow(label, tag(label), cells))
     return Languages(groups, rows, shared)
 

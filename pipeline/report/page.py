@@ -94,6 +94,8 @@ def _training(corpus: Corpus) -> dict[str, Any]:
         "kinds": {run.name: kind for run, kind in zip(logged, KINDS, strict=False)},
         "pictures": pictures(logged) if logged else None,
         "losses": tables.losses(logged[0]) if len(logged) == 1 else [],
+        "objectives": tables.objectives(logged[0]) if len(logged) == 1 else [],
+        "objective_losses": tables.objective_losses(logged[0]) if len(logged) == 1 else [],
         "compared": comparison.figures(logged) if several else [],
         "settings": comparison.settings(corpus.runs) if len(corpus.runs) > 1 else [],
         "by_language": languages,

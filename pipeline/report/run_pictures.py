@@ -24,7 +24,8 @@ FIGURES = (
 
 
 class Picture(NamedTuple):
-    """kinds: name of a line or of dots -> its colour. tag: of the language that the title is, if it is one."""
+    """kinds: name of a line or of dots -> its colour, in the order of the key, which one line needs not. tag: of the
+    language that the title is, if it is one."""
 
     title: str
     unit: str
@@ -60,8 +61,8 @@ def pictures(runs: Sequence[Run]) -> Pictures:
 
     validation = {run.name: across(run, run.validation) for run in runs}
     if len(runs) == 1:
-        both = curve({"training": all_runs("loss")[runs[0].name]}, {"validation": validation[runs[0].name]})
-        large = [Picture("Loss", "nats", both, {"training": "kept", "validation": "r1"})] if both else []
+        both = _one_run("Loss", all_runs("loss")[runs[0].name], validation[runs[0].name])
+        large = [both] if both else []
     else:
         found = [
             draw("Training loss", "nats", all_runs("loss")),
@@ -69,8 +70,19 @@ def pictures(runs: Sequence[Run]) -> Pictures:
             draw(f"Training loss less that of {runs[0].name}", "nats", differences(all_runs("loss"))),
         ]
         large = [picture for picture in found if picture]
-    objectives = dict.fromkeys(name for run in runs for line in run.steps for name in line.get("objectives", {}))
-    small = [draw(f"Loss of {name}", "nats", all_runs("objectives", name, "loss")) for name in objectives]
+    small: list[Picture | None] = []
+    for name in dict.fromkeys(name for run in runs for name in run.objectives):
+        trained, path = all_runs("objectives", name, "loss"), ("objectives", name)
+        held = {run.name: across(run, run.objectives[name].validation) for run in runs if name in run.objectives}
+        if len(runs) == 1:
+            small.append(_one_run(f"Loss of {name}", trained[runs[0].name], held[runs[0].name]))
+            continue
+        small.append(draw(f"Training loss of {name}", "nats", trained))
+        small.append(draw(f"Validation loss of {name}", "nats", held, dots=True))
+        if len({weight for run in runs for _, weight in run.series(*path, "weight")}) > 1:
+            small.append(draw(f"Weight of {name}", "lambda", all_runs(*path, "weight")))
+    if len(runs) == 1:
+        small += _weights(runs[0])
     small += [draw(title, unit, all_runs(key)) for key, title, unit in FIGURES]
     languages = []
     for label in largest(runs)[:MOST_PICTURES] if len(runs) > 1 else ():
@@ -78,6 +90,30 @@ def pictures(runs: Sequence[Run]) -> Pictures:
         if drawn := curve(lines, lines, 2):
             languages.append(Picture(label, "nats", drawn, kinds, tag(label)))
     return Pictures(axis, large, [picture for picture in small if picture], languages)
+
+
+def _one_run(title: str, training: Sequence[Point], validation: Sequence[Point]) -> Picture | None:
+    """Of a single run: its training as a line, its validation as dots."""
+    drawn = curve({"training": training}, {"validation": validation})
+    if drawn is None:
+        return None
+    kinds = {"training": "kept", "validation": "r1"}
+    return Picture(title, "nats", drawn, {name: kinds[name] for name in (*drawn.lines, *drawn.dots)})
+
+
+def _weights(run: Run) -> list[Picture | None]:
+    """Lambda over a run, of its objectives, and of the languages that did not always weigh 1: as many as colours."""
+    objectives = {name: run.series("objectives", name, "weight") for name in run.objectives}
+    labels = [label for label in largest([run]) if label in run.language_weights]
+    languages = {label: run.language_weights[label] for label in labels[: len(KINDS)]}
+    few = f" ({len(languages)} of {len(labels)})" if len(labels) > len(languages) else ""
+    found: list[Picture | None] = []
+    for title, lines in (("Weights of objectives", objectives), (f"Weights of languages{few}", languages)):
+        marked = {name: points for name, points in lines.items() if len(points) == 1}
+        drawn = curve(lines, marked)
+        colours = {name: KINDS[number % len(KINDS)] for number, name in enumerate(lines)}
+        found.append(Picture(title, "lambda", drawn, colours) if drawn else None)
+    return found
 
 
 def largest(runs: Sequence[Run]) -> list[str]:

@@ -19,12 +19,34 @@ Point = tuple[float, float]
 
 
 @dataclass
+class ObjectiveLog:
+    """One of several objectives of a run. weight: in its last line. loss, accuracy, and losses by language: means over
+    the units of the last lines, of which there were `units`. validation: (step, loss) of each, by language too."""
+
+    weight: float | None = None
+    loss: float | None = None
+    accuracy: float | None = None
+    units: int = 0
+    languages: dict[str, float] = field(default_factory=dict)
+    validation: list[Point] = field(default_factory=list)
+    validation_accuracy: float | None = None
+    held_out: dict[str, list[Point]] = field(default_factory=dict)
+
+    def held_out_at(self, label: str, step: float | None) -> float | None:
+        """Loss of a language in the validation at that step; in the last one, if None is given."""
+        points = self.held_out.get(label, [])
+        return next((loss for at, loss in reversed(points) if step is None or at == step), None)
+
+
+@dataclass
 class Run:
     """A run's log. steps: the train lines without their languages. validation: (step, loss).
 
     languages: `eng_Latn` -> tokens, share of all tokens, documents, epochs since the start, and loss, the mean in nats
     over the guesses of the last lines. validation_languages: `eng_Latn` -> loss of the last validation; held_out:
-    `eng_Latn` -> (step, loss) of each. damaged: files of which a part could not be read.
+    `eng_Latn` -> (step, loss) of each. objectives: by name, in the log's order; none where there is only one.
+    language_weights: `eng_Latn` -> (step, lambda) of languages that did not weigh 1 in every line. damaged: files of
+    which a part could not be read.
     """
 
     name: str
@@ -36,6 +58,8 @@ class Run:
     languages: dict[str, dict[str, Any]] = field(default_factory=dict)
     validation_languages: dict[str, float] = field(default_factory=dict)
     held_out: dict[str, list[Point]] = field(default_factory=dict)
+    objectives: dict[str, ObjectiveLog] = field(default_factory=dict)
+    language_weights: dict[str, list[Point]] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
 
     def series(self, *path: str) -> list[Point]:
@@ -89,16 +113,56 @@ def read_run(folder: str, name: str = "") -> Run:
         else:
             result.steps.append(line)
             recent.append(languages)
+            _language_weights(result, languages)
     for label, last in sorted(recent[-1].items()) if recent else ():
-        losses = [(loss, one[label]["masked"]) for one in recent if (loss := finite(one, label, "loss")) is not None]
-        guesses = sum(masked for _, masked in losses)
-        loss = sum(loss * masked for loss, masked in losses) / guesses if guesses else None
+        loss = _mean([one.get(label) for one in recent], "loss", "masked")
         figures = {key: finite(last, key) for key in ("tokens", "documents", "epochs")}
         result.languages[label] = figures | {"loss": loss}
+    _objectives(result, recent)
     total = sum(one["tokens"] or 0 for one in result.languages.values())
     for one in result.languages.values():
         one["share"] = one["tokens"] / total if total and one["tokens"] is not None else None
     return result
+
+
+def _mean(figures: Sequence[Any], key: str, units: str) -> float | None:
+    """Of the figures that are finite, each times its units."""
+    found = [(value, one.get(units) or 0) for one in figures if (value := finite(one, key)) is not None]
+    total = sum(count for _, count in found)
+    return sum(value * count for value, count in found) / total if total else None
+
+
+def _objectives(run: Run, recent: Sequence[dict[str, Any]]) -> None:
+    """What the last lines say of each objective; `recent`: their languages."""
+    lines = [_table(line.get("objectives")) for line in run.steps[-len(recent) :]] if recent else []
+    by_language = [{label: _table(_table(one).get("objectives")) for label, one in there.items()} for there in recent]
+    for name in dict.fromkeys([*(name for one in lines for name in one), *run.objectives]):
+        log = run.objectives.setdefault(name, ObjectiveLog())
+        figures = [one.get(name) for one in lines]
+        log.weight = finite(lines[-1], name, "weight") if lines else None
+        log.loss, log.accuracy = (_mean(figures, key, "units") for key in ("loss", "accuracy"))
+        log.units = sum(_table(one).get("units") or 0 for one in figures)
+        for label in sorted({label for one in by_language for label in one}):
+            loss = _mean([one.get(label, {}).get(name) for one in by_language], "loss", "units")
+            if loss is not None:
+                log.languages[label] = loss
+    order = [name for one in lines for name in one]
+    run.objectives = {name: run.objectives[name] for name in dict.fromkeys([*order, *run.objectives])}
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _language_weights(run: Run, languages: dict[str, Any]) -> None:
+    """Of the last line read. A language is listed from the first line on in which it does not weigh 1."""
+    step = run.steps[-1]["step"]
+    for label in languages:
+        weight = finite(languages, label, "weight")
+        if weight is None or (weight == 1 and label not in run.language_weights):
+            continue
+        before = [(line["step"], 1.0) for line in (run.steps[:1] + run.steps[-2:-1]) if line["step"] < step]
+        run.language_weights.setdefault(label, list(dict.fromkeys(before))).append((step, weight))
 
 
 def _validation(run: Run, line: dict[str, Any], languages: dict[str, Any]) -> None:
@@ -110,6 +174,16 @@ def _validation(run: Run, line: dict[str, Any], languages: dict[str, Any]) -> No
     run.validation_languages = losses
     for label, value in losses.items():
         run.held_out.setdefault(label, []).append((step, value))
+    for name, figures in _table(line.get("objectives")).items():
+        log = run.objectives.setdefault(name, ObjectiveLog())
+        if (loss := finite(figures, "loss")) is not None:
+            log.validation.append((step, loss))
+            log.validation_accuracy = finite(figures, "accuracy")
+    for label in languages:
+        for name, figures in _table(_table(languages[label]).get("objectives")).items():
+            if (loss := finite(figures, "loss")) is not None:
+                log = run.objectives.setdefault(name, ObjectiveLog())
+                log.held_out.setdefault(label, []).append((step, loss))
 
 
 def finite(values: Any, *path: str) -> float | None:

@@ -234,6 +234,49 @@ def losses(run: Run) -> list[LanguageLoss]:
     return rows
 
 
+class Objective(NamedTuple):
+    """loss, accuracy: of training, over the last lines of the log; validation: the last one."""
+
+    name: str
+    weight: float | None
+    units: int
+    loss: float | None
+    accuracy: float | None
+    validation: float | None
+    validation_accuracy: float | None
+
+
+def objectives(run: Run) -> list[Objective]:
+    """Of a run that has several, in its order."""
+    return [
+        Objective(
+            name,
+            log.weight,
+            log.units,
+            log.loss,
+            log.accuracy,
+            log.validation[-1][1] if log.validation else None,
+            log.validation_accuracy,
+        )
+        for name, log in run.objectives.items()
+    ]
+
+
+def objective_losses(run: Run) -> list[LanguageRow]:
+    """A row a language, the one with most tokens first: training and last validation loss of each objective."""
+    labels = {label for log in run.objectives.values() for label in (*log.languages, *log.held_out)}
+    tokens = {label: run.languages.get(label, {}).get("tokens") or 0 for label in labels}
+    rows = []
+    for label in sorted(labels, key=lambda label: (-tokens[label], label))[:MOST_LANGUAGES]:
+        values = [
+            value
+            for log in run.objectives.values()
+            for value in (log.languages.get(label), log.held_out_at(label, None))
+        ]
+        rows.append(LanguageRow(label, tag(label), [Cell(value, nats(value)) for value in values], []))
+    return rows
+
+
 class Shown(NamedTuple):
     url: str
     label: str

@@ -212,10 +212,92 @@ def test_what_is_written_alike_is_equal() -> None:
     assert texts[:6] == ["2.000", "2.000", "2.500", "0", "+0.500", "equal"]
 
 
-def test_objectives_have_pictures_of_their_own(tmp_path: Path) -> None:
-    both = {"mlm": {"loss": 3.0}, "tlm": {"loss": 2.0}}
-    run = read_run(str(write(tmp_path / "a", [line(step, 3.0, objectives=both) for step in (1, 2)])))
-    assert [one.title for one in pictures([run]).small] == ["Loss of mlm", "Loss of tlm"]
+def of_two(step: int, loss: float, split: str = "train", weight: float = 1.0, **languages: Any) -> dict[str, Any]:
+    """A line of a run with mlm, which halves with the units, and nsp."""
+
+    def figures(more: float) -> dict[str, Any]:
+        return {
+            "mlm": {"loss": loss + more, "accuracy": 0.25, "units": 100 * step},
+            "nsp": {"loss": (loss + more) / 10, "accuracy": 0.75, "units": 10},
+        }
+
+    each = figures(0.0)
+    each["mlm"]["weight"], each["nsp"]["weight"] = 1.0, weight
+    by_language = {
+        label: {"loss": loss + more, "masked": 50, "tokens": tokens * step, "epochs": 1.0, "objectives": figures(more)}
+        for label, (more, tokens) in {"eng_Latn": (0.0, 900), "kat_Geor": (0.5, 100)}.items()
+    }
+    for label, weight_of_language in languages.items():
+        by_language[label]["weight"] = weight_of_language
+    counted = {"tokens": 1000 * step} if split == "train" else {}
+    return {"step": step, "split": split, "loss": loss, "objectives": each, "languages": by_language} | counted
+
+
+@pytest.fixture
+def joint(tmp_path: Path) -> tuple[Path, Path]:
+    """Runs of two objectives; in a, the weight of nsp and that of Georgian fall, in b they stay."""
+    a = [
+        of_two(1, 4.0, weight=1.0, kat_Geor=1.0),
+        of_two(2, 3.0, weight=0.5, kat_Geor=1.0),
+        of_two(2, 3.5, "validation"),
+        of_two(3, 2.0, weight=0.25, kat_Geor=0.5),
+    ]
+    b = [of_two(step, 4.5 - step, weight=1.0) for step in (1, 2, 3)] + [of_two(2, 3.0, "validation")]
+    return write(tmp_path / "runs" / "a", a), write(tmp_path / "runs" / "b", b)
+
+
+def test_objectives_of_a_log_by_hand(joint: tuple[Path, Path]) -> None:
+    run = read_run(str(joint[0]))
+    assert list(run.objectives) == ["mlm", "nsp"]
+    mlm, nsp = run.objectives.values()
+    assert mlm.loss == pytest.approx((100 * 4 + 200 * 3 + 300 * 2) / 600) and mlm.units == 600
+    assert (nsp.loss, nsp.accuracy, nsp.weight) == (pytest.approx(0.3), 0.75, 0.25)
+    assert nsp.languages == {"eng_Latn": pytest.approx(0.3), "kat_Geor": pytest.approx(0.35)}
+    assert mlm.validation == [(2, 3.5)] and nsp.validation == [(2, 0.35)] and nsp.validation_accuracy == 0.75
+    assert (nsp.held_out_at("kat_Geor", None), nsp.held_out_at("kat_Geor", 3)) == (0.4, None)
+    assert run.language_weights == {"kat_Geor": [(1, 1.0), (2, 1.0), (3, 0.5)]}
+    alone = read_run(str(write(joint[0].parent / "alone", [line(1, 3.0), line(1, 3.0, "validation")])))
+    assert not alone.objectives and not alone.language_weights
+
+
+def test_objectives_have_pictures_and_tables_of_their_own(
+    joint: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = pictures([read_run(str(joint[0]))]).small
+    assert [one.title for one in drawn] == [
+        "Loss of mlm", "Loss of nsp", "Weights of objectives", "Weights of languages"
+    ]  # fmt: skip
+    assert drawn[1].kinds == {"training": "kept", "validation": "r1"} and list(drawn[2].curve.lines) == ["mlm", "nsp"]
+    root = page(capsys, "--run", joint[0])
+    shown = cells(root, "Objectives")
+    assert shown["mlm"] == ["1", "600", "2.667", "25.0 %", "3.500", "25.0 %"]
+    assert shown["nsp"] == ["0.25", "30", "0.300", "75.0 %", "0.350", "75.0 %"]
+    shown = cells(root, "Loss by language and objective")
+    assert list(shown) == ["eng_Latn", "kat_Geor"]
+    assert shown["kat_Geor"] == ["3.167", "4.000", "0.350", "0.400"]
+    assert [text(one) for one in root.xpath("//figure[.//b='Weights of objectives']//span[@class='key']/span")] == [
+        "mlm", "nsp"
+    ]  # fmt: skip
+    assert len(root.xpath("//figure[.//b='Weights of languages']//path[contains(@class, 'line')]")) == 1
+
+
+def test_runs_of_several_objectives_beside_each_other(
+    joint: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = page(capsys, "--run", joint[0], "--run", joint[1])
+    shown = cells(root, "Runs compared")
+    assert shown["validation loss of mlm"] == ["3.500", "3.000", "\u22120.500", "b"]
+    assert shown["training loss of nsp"] == ["0.300", "0.250", "\u22120.050", "b"]
+    assert shown["validation accuracy of nsp"] == ["75.0 %", "75.0 %", "0", "equal"]
+    titles = [text(one) for one in root.xpath("//figcaption/b")]
+    assert {"Training loss of nsp", "Validation loss of nsp", "Weight of nsp"} <= set(titles)
+    assert "Weight of mlm" not in titles
+    heads = [text(one) for one in root.xpath("//div[@aria-label='Languages of the runs']//th[@scope='colgroup']")]
+    assert heads[-2:] == ["Training loss of nsp", "Validation loss of nsp"]
+    assert cells(root, "Languages of the runs")["kat_Geor"][-4:] == ["0.350", "0.300", "0.400", "0.350"]
+    alone = write(tmp_path / "alone", [line(1, 3.0), line(1, 3.0, "validation")])
+    shown = cells(page(capsys, "--run", alone, "--run", joint[1]), "Runs compared")
+    assert shown["validation loss of nsp"] == ["", "0.300", "", ""] and "validation loss of mlm" in shown
 
 
 def test_names_of_folders_cannot_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -236,9 +236,23 @@ def test_a_mean_over_languages_and_a_weight_of_one(finished: Path, corpus, tmp_p
     ):
         pretrain(corpus.flags(tmp_path / str(number), steps=1, **settings))
         first = log(tmp_path / str(number))[0]
+        assert [one.pop("weight", None) for one in first["languages"].values()] == [[None] * 3, [0, 0, 1]][number]
         assert first["languages"] == log(finished)[0]["languages"]
         norms.append(first["grad_norm"])
     assert len({round(norm, 5) for norm in norms}) == 3
+
+
+def test_weights_of_languages_that_change_over_a_run(finished: Path, corpus, tmp_path: Path, stopped) -> None:
+    """They are in the log; a run that is stopped is the same run; a weight of 0 from some step on is one."""
+    flags = {"language_weights": "eng_Latn=0:1;4:0,rus_Cyrl=0.5"}
+    pretrain(corpus.flags(tmp_path / "one", **flags))
+    stopped(corpus.flags(tmp_path / "two", **flags), 2)
+    pretrain(corpus.flags(tmp_path / "two", **flags))
+    assert log(tmp_path / "one") == log(tmp_path / "two") and log(tmp_path / "one") != log(finished)
+    weights = [{name: one["weight"] for name, one in line["languages"].items()} for line in log(tmp_path / "one")]
+    assert [one["eng_Latn"] for one in weights] == [1, 0.75, 0.5, 0.25, 0, 0]
+    assert all((one["rus_Cyrl"], one["zho_Hans"]) == (0.5, 1) for one in weights)
+    assert "weight" not in log(finished)[0]["languages"]["eng_Latn"]
 
 
 def test_a_loader_of_its_own_process_is_the_same_run(finished: Path, corpus, tmp_path: Path) -> None:

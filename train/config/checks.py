@@ -3,6 +3,7 @@
 from schemas.errors import UserError
 from train.config.objectives import TAUGHT
 from train.config.tables import PretrainConfig
+from train.optim.schedule import Schedule, first_without_weight
 
 
 def check(config: PretrainConfig) -> None:
@@ -48,4 +49,13 @@ def check(config: PretrainConfig) -> None:
         raise UserError(
             f"teachers are given and no objective asks them: name one, as --objectives.{TAUGHT[0]}.weight 1, or take "
             "--teachers out"
+        )
+    weights = {name: Schedule.parse(str(table.weight)) for name, table in config.objectives.items()}
+    names = ", ".join(weights)
+    if not any(value for one in weights.values() for _, value in one.points):
+        raise UserError(f"all objectives ({names}) have weight 0 throughout the run: give one of them more")
+    step = first_without_weight(list(weights.values()), 0, config.run.steps, config.run.steps)
+    if step is not None:
+        raise UserError(
+            f"at step {step} of the schedules all objectives ({names}) have weight 0: give one of them more there"
         )

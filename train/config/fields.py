@@ -148,20 +148,6 @@ def _text(value: Any) -> str:
         return str(value)
 
 
-def _weights(name: str, value: Any) -> dict[str, float]:
-    """Of names to numbers from 0 up: a TOML table, or `eng_Latn=0.5,zho_Hans=2`."""
-    value = _pairs(name, value, "numbers", "eng_Latn=0.5,zho_Hans=2")
-    found = {}
-    for key, weight in value.items():
-        try:
-            found[str(key)] = _number(name, weight)
-        except UserError:
-            raise wrong(name, value, f"the weight of {key} should be a number") from None
-        if found[key] < 0:
-            raise wrong(name, value, f"the weight of {key} should be 0 or more")
-    return found
-
-
 def _paths(name: str, value: Any) -> dict[str, Path]:
     """Of names to paths: a TOML table, or `eng_Latn=DIR,*=OTHER`; a flag's paths have no comma."""
     value = _pairs(name, value, "paths", "eng_Latn=DIR,*=OTHER")
@@ -181,3 +167,12 @@ def _pairs(name: str, value: Any, of: str, example: str) -> dict[Any, Any]:
     if not isinstance(value, dict):
         raise wrong(name, value, f"it should be a table of {of}")
     return value
+
+
+def _weights(name: str, value: Any) -> dict[str, str]:
+    """Of names to numbers or schedules, as text: a TOML table, or `eng_Latn=0.5,zho_Hans=0:1;1000:0.5`, where `;`
+    parts the points of a schedule."""
+    value = _pairs(
+        name, value, "weights", "eng_Latn=0.5,zho_Hans=0:1;1000:0.5, with ; between the points of a schedule"
+    )
+    return {str(key): _text(text).strip().replace(";", ",") for key, text in value.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from schemas.errors import UserError
+from schemas.records import STAGES
 from train.config.checks import check
 from train.config.fields import about, default_of, read_value
 from train.config.objectives import OBJECTIVES
@@ -17,6 +18,7 @@ from train.config.tables import TABLES, PretrainConfig
 
 PRESETS = Path(__file__).with_name("presets")
 USAGE = "usage: train/pretrain.py --shards DIR --tokenizer DIR --output DIR [--preset NAME] [--config FILE.toml]"
+FOREIGN_TABLES = STAGES  # what jobs/ read of the same file: a recipe is one file for both wings
 TOOLS = ("config", "preset", "dry_run", "help")
 
 Settings = dict[str, dict[str, Any]]
@@ -64,8 +66,10 @@ def read_toml(path: Path) -> tuple[Settings, str | None]:
     preset = content.pop("preset", None)
     settings: Settings = {}
     for name, table in content.items():
+        if name in FOREIGN_TABLES:
+            continue
         if name not in (*TABLES, "objectives"):
-            raise UserError(f"unknown table {name} of {path}{_nearest(name, [*TABLES, 'objectives'])}")
+            raise UserError(f"unknown table {name} of {path}{_nearest(name, [*TABLES, 'objectives', *FOREIGN_TABLES])}")
         if not isinstance(table, dict):
             raise UserError(f"--config {path}: {name} is no table; write its keys under [{name}]")
         for key, inner in {name: table}.items() if name in TABLES else table.items():

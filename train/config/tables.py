@@ -5,8 +5,10 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from schemas.errors import UserError
 from train.config.fields import about, setting
 from train.config.objectives import MaskedLanguageModelConfig, ObjectiveConfig
+from train.optim.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,16 @@ class DataConfig:
         return self.token_cache or self.shards.parent / "tokens"
 
 
+def _check_language_weights(weights: Mapping[str, str]) -> None:
+    for name, text in weights.items():
+        try:
+            points = Schedule.parse(text).points
+        except UserError as error:
+            raise UserError(f"the weight of {name}: {error}") from None
+        if any(value < 0 for _, value in points):
+            raise UserError(f"the weight of {name} should be 0 or more")
+
+
 @dataclass(frozen=True)
 class OptimConfig:
     """[optim]: how the model learns from the gradients."""
@@ -114,7 +126,11 @@ class OptimConfig:
     language_mean: Literal["tokens", "languages"] = setting(
         "tokens", "what the loss is the mean over: all tokens alike, or all languages alike"
     )
-    language_weights: dict[str, float] = setting({}, "of languages in the loss, as eng_Latn=0.5; 1 for the others")
+    language_weights: dict[str, str] = setting(
+        {},
+        "lambda of languages in the loss, or schedules: eng_Latn=0.5,zho_Hans=0:1;1000:0.5; 1 for the others",
+        check=_check_language_weights,
+    )
 
 
 @dataclass(frozen=True)

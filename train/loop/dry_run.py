@@ -18,6 +18,7 @@ from train.model.flops import PEAK_FLOPS, training_flops
 from train.model.heads import MaskedLanguageModel
 from train.model.huggingface import load_encoder
 from train.model.shape import EncoderShape
+from train.objectives.build import check_phases, language_schedules
 from train.optim.schedule import Schedule
 
 STATE_BYTES = {"adamw": 8, "stableadamw": 8, "muon": 4}  # of a parameter, besides itself and its gradient, 4 each
@@ -51,6 +52,7 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     times = [f"{name} {_days(total / peak / REACHED)}" for name, peak in PEAK_FLOPS.items() if name in ("H100", "H200")]
     yield f"time: {total:.3g} FLOP; at {REACHED:.0%} of its peak {', '.join(times)} on one device"
     shards = open_shards(data.shards)
+    language_schedules(config, shards.languages)
     blocks = training_blocks(shards)
     documents = sum(int(one.rows.sum()) for one in blocks)
     yield f"shards: {len(shards.files):,} files, {documents:,} training documents, {len(shards.languages):,} languages"
@@ -60,6 +62,7 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     finally:
         tokens.close()
     plan = plan_run(shards.mixture, sizes, run.steps, data.global_batch_tokens)
+    check_phases(config, plan, 0)
     for line in told(plan, shards.mixture.methods, run.steps, data.global_batch_tokens):
         yield f"plan: {line}"
     shown, begin = np.zeros(len(sizes)), 0

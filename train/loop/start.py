@@ -19,7 +19,7 @@ from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel, PairHead
 from train.model.huggingface import config_file, load_encoder
 from train.model.languages import with_languages
-from train.objectives.build import build_objectives, build_weighting
+from train.objectives.build import build_objectives, build_weighting, check_phases
 from train.objectives.objective import JointModel
 
 
@@ -37,6 +37,8 @@ def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[s
     data = prepare(config, processes, labellers, say)
     objectives = build_objectives(config, data.vocabulary, data.languages)
     weighting = build_weighting(config, objectives, data.languages)
+    with processes.together():
+        check_phases(config, data.plan, data.saved[1]["step"] if data.saved else 0)
     dtype = compute_dtype(config, processes.device)
     torch.manual_seed(config.run.seed)
     with processes.together():

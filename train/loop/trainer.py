@@ -228,7 +228,7 @@ class Trainer:
     def _log(self, done: Done, tokens_before: int, flops: float) -> None:
         self.tally.gather()
         run, step = self.config.run, self.step
-        weights = {name: self.weighting.schedules[name](step - 1, run.steps) for name in self.objectives}
+        weights = self.weighting.of_objectives(step - 1, run.steps)
         line: dict[str, Any] = {"step": step, "split": "train", "tokens": self.tally.tokens}
         line |= describe(self.data.languages, self.tally.sums, weights)
         by_language = line.pop("languages")
@@ -245,6 +245,10 @@ class Trainer:
             np.maximum(self.data.plan.sizes, 1.0).tolist(),
             caps.tolist() if np.isfinite(caps).any() else None,
         )
+        if self.config.optim.language_weights:
+            lambdas = self.weighting.of_languages(step - 1, run.steps).tolist()
+            for figures, weight in zip(shown.values(), lambdas, strict=True):
+                figures["weight"] = weight
         line["languages"] = {name: by_language.get(name, {}) | figures for name, figures in shown.items()}
         self._write(line)
         self.terminal.say(self.terminal.line(
@@ -264,7 +268,8 @@ class Trainer:
             return
         with self.watchdog.patient("validate"):
             sums = {VALIDATED: validate(self.stepper, self.held_out, VALIDATED, self.data.validation)}
-            result = describe(self.data.languages, sums)
+            weights = self.weighting.of_objectives(self.step - 1, self.config.run.steps)
+            result = describe(self.data.languages, sums, weights)
             if self.encoder.languages:
                 told = validate(self.stepper, self.held_out, VALIDATED, self.data.validation.telling_languages())
                 result["told_language"] = describe(self.data.languages, {VALIDATED: told})

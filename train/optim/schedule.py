@@ -1,6 +1,7 @@
 """Numbers that change over a run: piecewise-linear schedules and the warm-up–stable–decay learning rate."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -53,6 +54,20 @@ class Schedule:
         """Value at the step with this number, from 0, of a run of `steps`."""
         positions, values = zip(*self.points, strict=True)
         return float(np.interp(step / steps if self.shares else step, positions, values))
+
+
+def first_without_weight(schedules: Sequence[Schedule], begin: int, end: int, steps: int) -> int | None:
+    """The first step of `begin` up to `end`, from 0, of a run of `steps`, in which all of them are 0; None: there is
+    none. No schedule is below 0.
+
+    Lines from 0 upwards are 0 together from a point of one of them on, so only steps beside points are looked at.
+    """
+    places = [place * (steps if one.shares else 1) for one in schedules for place, _ in one.points]
+    near = {step for place in places if place < end for step in (math.floor(place), math.floor(place) + 1)}
+    for step in sorted(near | {begin}):
+        if begin <= step < end and not any(one(step, steps) for one in schedules):
+            return step
+    return None
 
 
 def _number(digits: str, text: str) -> float:

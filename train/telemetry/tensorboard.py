@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-BY_LANGUAGE = ("loss", "accuracy", "epochs", "share")  # the other figures of a language are in metrics.jsonl
+BY_LANGUAGE = ("loss", "accuracy", "epochs", "share", "weight")  # the other figures of a language are in metrics.jsonl
 _NAME = "events.out.tfevents."
 _VERSION, _START = "brain.Event:2", 1
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
@@ -51,7 +51,8 @@ class EventFile:
 
 
 def scalars(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """(tag, value) of a line of metrics.jsonl: `train/loss`, `train/loss/eng_Latn`, `train/objectives/mlm/loss`.
+    """(tag, value) of a line of metrics.jsonl: `train/loss`, `train/loss/eng_Latn`, `train/objectives/mlm/loss`,
+    `train/objectives/mlm/loss/eng_Latn`.
 
     What is not a finite number is left out.
     """
@@ -64,6 +65,10 @@ def scalars(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for language, figures in values.get("languages", {}).items():
         shown = ((key, figures.get(key)) for key in BY_LANGUAGE)
         yield from ((f"{split}/{key}/{language}", value) for key, value in shown if _is_number(value))
+        for name, scores in figures.get("objectives", {}).items():
+            of_each = ((key, scores.get(key)) for key in ("loss", "accuracy"))
+            start = f"{split}/objectives/{name}"
+            yield from ((f"{start}/{key}/{language}", value) for key, value in of_each if _is_number(value))
 
 
 def _is_number(value: Any) -> bool:

@@ -68,16 +68,21 @@ def test_masked_language_modelling_is_the_first_objective_and_others_are_those_t
         load_config([*PATHS, "--weight", "1"])
 
 
+def test_the_tables_of_jobs_are_passed_over_in_the_same_file(tmp_path: Path) -> None:
+    others = "[sample]\ntemperature = 1.4\n[vocab]\nmodel = 'wordpiece'\n[clean.rules]\nthin = 'n_words < 9'\n"
+    assert load_config(toml(tmp_path, f"{others}[run]\nsteps = 7\n")).run.steps == 7
+
+
 def test_a_dry_run_is_told_beside_the_config() -> None:
     assert parse_arguments([*PATHS, "--dry-run"]) == (load_config(PATHS), True)
     assert not parse_arguments(PATHS)[1]
 
 
 def test_weights_of_languages_from_a_flag_take_the_place_of_the_file_s(tmp_path: Path) -> None:
-    flags = toml(tmp_path, "[optim.language_weights]\neng_Latn = 3\n")
-    assert load_config(flags).optim.language_weights == {"eng_Latn": 3.0}
-    weights = load_config([*flags, "--language_weights", "deu_Latn=0.5, zho_Hans=2"]).optim.language_weights
-    assert weights == {"deu_Latn": 0.5, "zho_Hans": 2.0}
+    flags = toml(tmp_path, "[optim.language_weights]\neng_Latn = 3\nzho_Hans = '50%:1,100%:0.2'\n")
+    assert load_config(flags).optim.language_weights == {"eng_Latn": "3", "zho_Hans": "50%:1,100%:0.2"}
+    weights = load_config([*flags, "--language_weights", "deu_Latn=.50, zho_Hans=0:1;1000:0.5"]).optim.language_weights
+    assert weights == {"deu_Latn": "0.5", "zho_Hans": "0:1,1000:0.5"}
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PRESETS.glob("*.toml")))
@@ -130,6 +135,7 @@ def test_bad_flags_are_named(flags: list[str], message: str) -> None:
         ("[model]\nhiden_size = 8\n", r"unknown key hiden_size under \[model\] of .*: did you mean hidden_size\?"),
         ("[data]\nsteps = 8\n", r"unknown key steps under \[data\] of .*: it belongs under \[run\]"),
         ("[objectives.mlm]\nwieght = 8\n", r"unknown key wieght under \[objectives.mlm\].*: did you mean weight\?"),
+        ("[vocabb]\n", r"unknown table vocabb of .*: did you mean vocab\?"),
         ("[modle]\n", r"unknown table modle of .*: did you mean model\?"),
         ("[objectives.mlmm]\n", r"unknown objective mlmm of .*: did you mean mlm\?"),
         ("[objectives]\nmlm = 3\n", r"objectives.mlm is no table; write its keys under \[objectives.mlm\]"),

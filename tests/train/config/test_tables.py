@@ -24,14 +24,17 @@ def test_every_field_is_a_flag_and_reads_what_it_shows() -> None:
     values = config(
         model={"init": "folder", "global_rope_theta": 5e4},
         data={"token_cache": "c", "loader": "thread"},
-        optim={"language_weights": {"eng_Latn": 0.5}, "decay_shape": "cosine"},
+        optim={"language_weights": {"eng_Latn": 0.5, "zho_Hans": "0:1,1000:0.5"}, "decay_shape": "cosine"},
         run={"tensorboard": False, "seed": (1 << 62) - 1},
     )
     flags = []
     for table, settings in values.tables().items():
         for one in fields(settings):
             value = getattr(settings, one.name)
-            text = ",".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+            table_text = (
+                ",".join(f"{k}={v.replace(',', ';')}" for k, v in value.items()) if isinstance(value, dict) else ""
+            )
+            text = table_text if isinstance(value, dict) else str(value)
             flags += [f"--{table}.{one.name}", text]
     assert load_config(flags) == values
 
@@ -60,7 +63,7 @@ def test_a_config_does_not_change() -> None:
 
 def test_tables_do_not_share_a_default_that_can_change() -> None:
     first, second = config().optim, config().optim
-    first.language_weights["eng_Latn"] = 2.0
+    first.language_weights["eng_Latn"] = "2"
     assert second.language_weights == {} == OptimConfig().language_weights
 
 
@@ -124,9 +127,22 @@ def test_a_schedule_stays_as_it_was_written(text: str) -> None:
         (["--mlm_probability", "often"], "mlm_probability = 'often': schedule 'often'.*no number"),
         (["--objectives.mlm.weight", "0:1,100:-1"], "weight = '0:1,100:-1': its values should be 0 or more"),
         (["--objectives.mlm.weight", "90%:1,10:0"], "weight = '90%:1,10:0': .*mixes steps with shares"),
-        (["--language_weights", "eng_Latn"], "language_weights = 'eng_Latn': it should be names with numbers, as"),
+        (["--language_weights", "eng_Latn"], "language_weights = 'eng_Latn': it should be names with weights, as"),
         (["--language_weights", "a=1,b=-2"], "language_weights = .*: the weight of b should be 0 or more"),
-        (["--language_weights", "a=1,b=inf"], "language_weights = .*: the weight of b should be a number"),
+        (["--language_weights", "a=1,b=inf"], "language_weights = .*: the weight of b: schedule 'inf': .* no number"),
+        (["--language_weights", "a=0:1,1000:0.5"], "names with weights, .* with ; between the points of a schedule"),
+        (["--language_weights", "a=1;b=2"], "the weight of a: schedule '1,b=2': .* no number"),
+        (["--language_weights", "a=0:1;10:-1"], "the weight of a should be 0 or more"),
+        (["--language_weights", "a=9:1;5:1"], "the weight of a: schedule '9:1,5:1': positions must rise"),
+        (
+            ["--objectives.mlm.weight", "0"],
+            r"all objectives \(mlm\) have weight 0 throughout the run: give one of them",
+        ),
+        (
+            ["--objectives.mlm.weight", "0:0,9:1", "--objectives.nsp.weight", "0"],
+            r"at step 0 .* \(mlm, nsp\) have weight 0",
+        ),
+        (["--objectives.mlm.weight", "50%:1,51%:0", "--steps", "100"], "at step 51 of the schedules all objectives"),
         (["--hidden_size", "100"], "hidden_size = 100 is no multiple of 8 \\* num_attention_heads = 48"),
         (["--global_batch_tokens", "100000"], "take 99984 or 100008 tokens"),
         (["--max_seq_len", "20000"], "is less than max_seq_len = 20000"),
@@ -149,8 +165,9 @@ def test_bad_values_are_named(flags: list[str], message: str) -> None:
         ("run", "steps", float("inf"), "should be an integer"),
         ("optim", "learning_rate", True, "should be a number"),
         pytest.param("optim", "learning_rate", 10**400, "should be a number", id="beyond a float"),
-        ("optim", "language_weights", {"eng_Latn": "x"}, "weight of eng_Latn should be a number"),
-        ("optim", "language_weights", 3, "should be a table of numbers"),
+        ("optim", "language_weights", {"eng_Latn": "x"}, "weight of eng_Latn: schedule 'x': 'x' is no number"),
+        ("optim", "language_weights", {"eng_Latn": True}, "weight of eng_Latn: schedule 'True'"),
+        ("optim", "language_weights", 3, "should be a table of numbers or schedules"),
         ("run", "output", 3, "should be a path"),
         ("run", "device", ["cpu"], "should be 'auto', 'cpu' or 'cuda'"),
         ("run", "tensorboard", 3, "should be true or false"),

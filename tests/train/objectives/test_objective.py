@@ -132,3 +132,64 @@ def test_weights_add_up_to_one_loss(languages: list[tuple[int, float]], macro: b
     counts = np.array([count for count, _ in languages])
     found = weighting("languages" if macro else "tokens", [w for _, w in languages]).weights({"mlm": counts}, 0, 1)
     assert (found["mlm"] * counts).sum() == pytest.approx(1.0 if counts.any() else 0.0)
+
+
+SCHEDULES = ("1", "0.25", "0:1,10:0.5", "50%:1,100%:0.2", "3:0,4:2")
+
+
+def plain_loss(
+    losses: dict[str, list[tuple[int, float]]],
+    mean: str,
+    balanced: set[str],
+    lambdas: dict[str, float],
+    of: list[float],
+) -> float:
+    """The loss of a step in plain loops. losses: of each objective, (language, loss) of its units."""
+    total = 0.0
+    for name, units in losses.items():
+        by_language: dict[int, list[float]] = {}
+        for language, loss in units:
+            by_language.setdefault(language, []).append(loss)
+        over = under = 0.0
+        for language, ones in by_language.items():
+            for loss in ones:
+                each = 1.0 / len(ones) if mean == "languages" or name in balanced else 1.0
+                over += of[language] * each * loss
+                under += of[language] * each
+        total += lambdas[name] * (over / under if under else 0.0)
+    return total
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("mean", ["tokens", "languages"])
+def test_the_loss_of_a_step_is_that_of_plain_loops_over_any_processes(seed: int, mean: str) -> None:
+    """lambda of objectives and languages by schedules, on units that lie in one process or in several."""
+    draw = np.random.default_rng(seed)
+    names, languages, steps = ("mlm", "nsp", "contrastive", "absent"), 5, 20
+    step, balanced = int(draw.integers(steps)), frozenset({"contrastive"} if seed % 2 else ())
+    texts = draw.choice(SCHEDULES, len(names) + languages)
+    schedules = {name: Schedule.parse(text) for name, text in zip(names, texts, strict=False)}
+    changing = {number: Schedule.parse(text) for number, text in enumerate(texts[len(names) :]) if number != 2}
+    found = Weighting(schedules, mean, np.full(languages, 1.5), balanced, changing)
+    counts = {name: 0 if name == "absent" else int(draw.integers(1, 60)) for name in names}
+    language = {name: draw.integers(0, languages - 1, count) for name, count in counts.items()}
+    losses = {name: draw.gamma(2.0, 3.0, count) for name, count in counts.items()}
+    pairs = {name: list(zip(language[name].tolist(), losses[name].tolist(), strict=True)) for name in names}
+    lambdas = {name: schedule(step, steps) for name, schedule in schedules.items()}
+    of = [changing[number](step, steps) if number in changing else 1.5 for number in range(languages)]
+    expected = plain_loss(pairs, mean, set(balanced), lambdas, of)
+    assert found.of_objectives(step, steps) == lambdas and found.of_languages(step, steps).tolist() == of
+    for processes in (1, 2, 3, 7):
+        owner = {name: draw.integers(0, processes, count) for name, count in counts.items()}
+        units = {
+            name: sum(
+                np.bincount(language[name][owner[name] == rank], minlength=languages) for rank in range(processes)
+            )
+            for name in names
+        }
+        weights = found.weights(units, step, steps)
+        shares = [
+            sum((losses[name] * weights[name][language[name]])[owner[name] == rank].sum() for name in names)
+            for rank in range(processes)
+        ]
+        assert sum(shares) == pytest.approx(expected, rel=1e-12, abs=1e-14)

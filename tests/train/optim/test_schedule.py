@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import UserError
-from train.optim.schedule import Schedule, Shape, learning_rate
+from train.optim.schedule import Schedule, Shape, first_without_weight, learning_rate
 
 
 def test_lines_between_steps() -> None:
@@ -97,3 +97,21 @@ def test_never_zero_and_never_above_the_peak(
     for step in (0, steps - 1, data.draw(st.integers(0, steps - 1))):
         rate = learning_rate(step, steps, peak=2e-3, warmup_ratio=warmup, decay_ratio=decay, shape=shape)
         assert 0 < rate <= 2e-3
+
+
+POINTS = st.lists(
+    st.tuples(st.integers(0, 12), st.integers(0, 1)), min_size=1, max_size=4, unique_by=lambda one: one[0]
+)
+
+
+@given(st.lists(st.tuples(POINTS, st.booleans()), min_size=1, max_size=3), st.integers(1, 14))
+def test_the_first_step_without_weight_is_that_of_a_search(
+    texts: list[tuple[list[tuple[int, int]], bool]], steps: int
+) -> None:
+    schedules = []
+    for points, shares in texts:
+        unit = "%" if shares else ""
+        written = (f"{7 * place if shares else place}{unit}:{value}" for place, value in sorted(points))
+        schedules.append(Schedule.parse(",".join(written)))
+    found = [step for step in range(steps) if not any(one(step, steps) for one in schedules)]
+    assert first_without_weight(schedules, 0, steps, steps) == (found[0] if found else None)

@@ -12,7 +12,8 @@ from train.telemetry.tensorboard import EventFile, crc32c, masked_crc, scalars
 
 LINE = {
     "step": 300, "split": "train", "tokens": 2**40, "loss": 2.5, "accuracy": None, "grad_norm": float("nan"),
-    "languages": {"eng_Latn": {"loss": 2.25, "masked": 7, "tokens": 9, "epochs": 0.5, "share": 0.75}, "kat_Geor": {}},
+    "languages": {"eng_Latn": {"loss": 2.25, "masked": 7, "tokens": 9, "epochs": 0.5, "share": 0.75, "weight": 0.25,
+                               "objectives": {"mlm": {"loss": 2.25, "accuracy": 0.5, "units": 7}}}, "kat_Geor": {}},
     "objectives": {"mlm": {"loss": 2.5, "units": 7, "weight": 1.0}},
 }  # fmt: skip
 
@@ -94,7 +95,8 @@ def test_a_line_becomes_one_event(tmp_path: Path) -> None:
     assert points(event) == {
         "train/tokens": 2.0**40, "train/loss": 2.5, "train/loss/eng_Latn": 2.25, "train/epochs/eng_Latn": 0.5,
         "train/share/eng_Latn": 0.75, "train/objectives/mlm/loss": 2.5, "train/objectives/mlm/units": 7.0,
-        "train/objectives/mlm/weight": 1.0,
+        "train/objectives/mlm/weight": 1.0, "train/weight/eng_Latn": 0.25,
+        "train/objectives/mlm/loss/eng_Latn": 2.25, "train/objectives/mlm/accuracy/eng_Latn": 0.5,
     }  # fmt: skip
     assert 1.7e9 < event[1][0] < 1e11  # seconds since 1970
 
