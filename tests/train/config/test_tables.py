@@ -167,7 +167,7 @@ def test_bad_values_are_named(flags: list[str], message: str) -> None:
         pytest.param("optim", "learning_rate", 10**400, "should be a number", id="beyond a float"),
         ("optim", "language_weights", {"eng_Latn": "x"}, "weight of eng_Latn: schedule 'x': 'x' is no number"),
         ("optim", "language_weights", {"eng_Latn": True}, "weight of eng_Latn: schedule 'True'"),
-        ("optim", "language_weights", 3, "should be a table of numbers or schedules"),
+        ("optim", "language_weights", 3, "should be a table of weights"),
         ("run", "output", 3, "should be a path"),
         ("run", "device", ["cpu"], "should be 'auto', 'cpu' or 'cuda'"),
         ("run", "tensorboard", 3, "should be true or false"),
