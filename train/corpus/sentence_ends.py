@@ -146,5 +146,5 @@ def _parse(content: NDArray[np.uint8]) -> Ends | None:
         return None
     if xxhash.xxh3_64_digest(content[:last].data) != content[last:].tobytes():
         return None
-    counts, ends = (content[part].view(COUNT).astype(np.int64) for part in (slice(HEADER.itemsize, first), slice(first, last)))
+    counts, ends = (content[a:b].view(COUNT).astype(np.int64) for a, b in ((HEADER.itemsize, first), (first, last)))
     return Ends(counts, ends, int(header["tokens"]))

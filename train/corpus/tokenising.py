@@ -26,6 +26,7 @@ PATIENCE = 0.02
 MANY = 32  # missing blocks for which processes are worth their start
 KEPT = 64  # blocks in memory beyond those in use
 
+
 class Cache(Protocol):
     """Files, one a block."""
 

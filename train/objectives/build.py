@@ -9,9 +9,14 @@ from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import Built, Objective, Weighting
+from train.objectives.sentence_pairs import NextSentence, SentenceOrder
 from train.optim.schedule import Schedule
 
-KINDS: dict[str, type[Objective]] = {"mlm": MaskedLanguageModelling}
+KINDS: dict[str, type[Objective]] = {
+    "mlm": MaskedLanguageModelling,
+    "nsp": NextSentence,
+    "sop": SentenceOrder,
+}
 
 
 def build_objectives(
