@@ -29,9 +29,9 @@ def cost_of_pairs(block: TokenBlock, length: int) -> float:
     return float(block.weight[pieces.row[count > 0]].sum()) * (PAIR_SPECIALS - SPECIALS)
 
 
-def inner_ends(block: TokenBlock, row: NDArray[np.int64], start: NDArray[np.int64], stop: NDArray[np.int64]) -> tuple[
-    NDArray[np.int64], NDArray[np.int64]
-]:  # fmt: skip
+def inner_ends(
+    block: TokenBlock, row: NDArray[np.int64], start: NDArray[np.int64], stop: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(the first, how many) of the block's `sentence_ends` that lie inside pieces with a token on either side."""
     assert block.sentence_ends is not None
     begins = block.begins[row]
@@ -41,8 +41,8 @@ def inner_ends(block: TokenBlock, row: NDArray[np.int64], start: NDArray[np.int6
 
 @dataclass(frozen=True)
 class Pairing:
-    """objectives: the run's, "nsp", "sop" or both; a pair is for one of them. Every choice is a hash of the seed and of keys
-    of pieces, or of the pieces of a language in the window."""
+    """objectives: the run's, "nsp", "sop" or both; a pair is for one of them. Every choice is a hash of the seed and of
+    keys of pieces, or of the pieces of a language in the window."""
 
     objectives: tuple[str, ...]
     seed: int

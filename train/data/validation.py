@@ -58,9 +58,9 @@ def validation_of_pairs(
     tokens_per_language: int,
     batch_tokens: int,
 ) -> Validation:
-    """Pairs for the objective `name` of so many tokens of each language: pieces chosen likewise, by hashes of their own,
-    all for this objective, and together one window. number: of the objective among the run's; whatever others the run
-    has, the pairs are the same. Nothing is hidden in them, unless the collator does.
+    """Pairs for the objective `name` of so many tokens of each language: pieces chosen likewise, by hashes of their
+    own, all for this objective, and together one window. number: of the objective among the run's; whatever others the
+    run has, the pairs are the same. No word is hidden in them.
     """
     pairing = Pairing((name,), collate.seed, max_seq_len)
     length = cut_length(max_seq_len, True)

@@ -79,7 +79,8 @@ def prepare(
         identity = config.fixed() | {"tokenizer": vocabulary.digest, "shards": shards.identity()}
         saved = _saved(config, identity, say)
         there = labellers(vocabulary, shards.languages)  # what is wrong with settings is said before any plan
-        tokens = Tokens(TokenCache(settings.cache, vocabulary, say), settings.tokenizer, workers(config, processes), bool(config.pairs))  # fmt: skip
+        cache = TokenCache(settings.cache, vocabulary, say)
+        tokens = Tokens(cache, settings.tokenizer, workers(config, processes), bool(config.pairs))
         try:
             plan = _plan(config, shards, tokens, saved[1] if saved else None, say)
             held_out = _validation(config, shards, vocabulary, tokens, there)
