@@ -17,7 +17,7 @@ _END = re.compile(_MARKS)
 _UNSPACED = r"\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\ua9e0-\ua9ff\uaa60-\uaadf"
 _LEANING = r"\u0e2f\u0e46\u0eaf\u0ec6\u17d7\uaa70\uaadd"
 _END_OF_PAIRED = re.compile(
-    _MARKS + r"|\u0589(?=[ \t])" + rf"|(?<=[{_UNSPACED}])(?=[ \u200b]+(?![{_LEANING}])[{_UNSPACED}])"
+    _MARKS + r"|\u0589(?=[ \t])" + rf"|[{_UNSPACED}](?=[ \u200b]+(?![{_LEANING}])[{_UNSPACED}])"
 )
 _BLANKS = " \t\n\u00a0\u3000"
 _NO_TEXT = re.compile(r"[\s\u200b\ufeff]*")
