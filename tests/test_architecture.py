@@ -53,7 +53,7 @@ FORBIDDEN = [
     ("jobs", {"torch", "train", "airflow"}),
 ]
 # But for pure functions that both wings go by: a cap must mean the same to the mixture and to the run, a text its ids.
-SHARED = {"train": {"pipeline.mixture.allotment", "tokenizer.model", "tokenizer.fast"}}
+SHARED = {"train": {"pipeline.mixture.allotment", "tokenizer.model", "tokenizer.fast", "tokenizer.sentences"}}
 
 
 def sources() -> dict[str, Path]:

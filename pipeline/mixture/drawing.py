@@ -15,7 +15,6 @@ from xxhash import xxh3_64_intdigest
 
 from pipeline.mixture.allotment import Phase, allot
 from pipeline.mixture.document_rows import chances, read_rows
-from pipeline.mixture.sentences import sentences_of
 from pipeline.mixture.shares import shares
 from pipeline.mixture.sums import BINS, bin_of, merged, summed, unit
 from pipeline.store import storage
@@ -23,6 +22,7 @@ from pipeline.store.document_table import DocumentTable, rows_of
 from pipeline.store.parquet_files import damage_named
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import Split, part_file
+from tokenizer.sentences import sentences_of
 
 HELD_OUT_TEXTS = 50  # a language, to measure the vocabulary on
 ORDER_SALT = 5

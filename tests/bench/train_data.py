@@ -14,16 +14,19 @@ import numpy as np
 
 from train.corpus.blocks import Block, Blocks
 from train.corpus.hashing import combine, hash_id, mix64
+from train.corpus.sentence_ends import SentenceCache
 from train.corpus.shards import ShardFile, open_shards
 from train.corpus.token_cache import TokenBlock, TokenCache
 from train.corpus.tokenising import Tokens
 from train.corpus.vocabulary import open_vocabulary
-from train.data.batches import Collator, TrainingStream
+from train.data.batches import Collator, Labeller, TrainingStream
 from train.data.language_stream import LanguageStream
+from train.data.pairing import Pairing, cut_length
 from train.data.plan import Plan, PlannedPhase, plan_run
 from train.data.sources import epoch_tokens, training_blocks
 from train.data.windows import Position, Windows
 from train.objectives.masking import MaskLabeller, Share
+from train.objectives.pair_labels import PairLabeller
 from train.optim.schedule import Schedule
 
 MAX_SEQ_LEN, BUDGET, STREAMS, MICRO = 1024, 393_216, 24, 32_768
@@ -44,15 +47,31 @@ def tokenising(shards: Path, tokenizer: Path, folder: Path) -> None:
     print(f"tokenising: {tokens:,} tokens, {tokens / seconds / 1e6:.2f} million a second of one core")
 
 
-def loading(shards: Path, tokenizer: Path, folder: Path, steps: int) -> None:
+def sentences(shards: Path, tokenizer: Path, folder: Path) -> None:
+    """One process, where the sentences of all blocks end."""
+    there, vocabulary = open_shards(shards), open_vocabulary(tokenizer)
+    cache = SentenceCache(TokenCache(folder, vocabulary))
+    began, tokens, ends = time.process_time(), 0, 0
+    for blocks in training_blocks(there):
+        for number in range(len(blocks)):
+            cache.make(blocks.block(number))
+            found = cache.read(blocks.block(number))
+            assert found is not None
+            tokens, ends = tokens + found.tokens, ends + len(found.ends)
+    seconds = time.process_time() - began
+    print(f"sentences: {ends:,} ends, {tokens / seconds / 1e6:.2f} million tokens a second of one core")
+
+
+def loading(shards: Path, tokenizer: Path, folder: Path, steps: int, pairs: tuple[str, ...] = ()) -> None:
     """Packed and masked batches from the cache, one process."""
     there, vocabulary = open_shards(shards), open_vocabulary(tokenizer)
-    tokens = Tokens(TokenCache(folder, vocabulary), tokenizer, 0)
+    tokens = Tokens(TokenCache(folder, vocabulary), tokenizer, 0, bool(pairs))
     blocks = training_blocks(there)
     sizes = epoch_tokens(there, blocks, tokens, 0, MAX_SEQ_LEN)
     plan = plan_run(there.mixture, sizes, steps, BUDGET)
-    streams = [LanguageStream(one, tokens, 0, MAX_SEQ_LEN, number) for number, one in enumerate(blocks)]
-    stream = stream_of(streams, plan, tokens, vocabulary)
+    length = cut_length(MAX_SEQ_LEN, bool(pairs))
+    streams = [LanguageStream(one, tokens, 0, length, number) for number, one in enumerate(blocks)]
+    stream = stream_of(streams, plan, tokens, vocabulary, pairs)
     stream.share(Position(), 0, 1)
     position, count, began = Position(), 0, time.process_time()
     fill = []
@@ -62,14 +81,19 @@ def loading(shards: Path, tokenizer: Path, folder: Path, steps: int) -> None:
         fill.append(sum(int(batch.lengths.sum()) for batch in step.batches))
         count += fill[-1]
     seconds = time.process_time() - began
-    print(f"batches: {count / seconds / 1e6:.2f} million tokens a second of one core, fill {min(fill) / BUDGET:.2%}")
+    name = f"batches of {' and '.join(pairs)}" if pairs else "batches"
+    print(f"{name}: {count / seconds / 1e6:.2f} million tokens a second of one core, fill {min(fill) / BUDGET:.2%}")
 
 
-def stream_of(streams: list[LanguageStream], plan: Plan, tokens: Tokens, vocabulary: object) -> TrainingStream:
-    labeller = MaskLabeller(vocabulary, len(streams), Share(Schedule.parse("0.3"), 1), 0.3)  # type: ignore[arg-type]
-    windows = Windows(streams, plan, tokens, window_tokens=8_388_608, step_tokens=BUDGET)
+def stream_of(
+    streams: list[LanguageStream], plan: Plan, tokens: Tokens, vocabulary: object, pairs: tuple[str, ...] = ()
+) -> TrainingStream:
+    labellers: dict[str, Labeller] = {name: PairLabeller(number, len(streams)) for number, name in enumerate(pairs)}
+    labellers["mlm"] = MaskLabeller(vocabulary, len(streams), Share(Schedule.parse("0.3"), 1), 0.3)  # type: ignore[arg-type]
+    pairing = Pairing(pairs, 0, MAX_SEQ_LEN) if pairs else None
+    windows = Windows(streams, plan, tokens, window_tokens=8_388_608, step_tokens=BUDGET, pairing=pairing)
     return TrainingStream(
-        Collator({"mlm": labeller}, vocabulary, len(streams), 0),  # type: ignore[arg-type]
+        Collator(labellers, vocabulary, len(streams), 0, pairs=bool(pairs)),  # type: ignore[arg-type]
         windows, global_batch_tokens=BUDGET, streams=STREAMS, micro_batch_tokens=MICRO, static=True,
     )  # fmt: skip
 
@@ -133,6 +157,8 @@ def main() -> None:
     try:
         tokenising(arguments.shards, arguments.tokenizer, folder)
         loading(arguments.shards, arguments.tokenizer, folder, arguments.steps)
+        sentences(arguments.shards, arguments.tokenizer, folder)
+        loading(arguments.shards, arguments.tokenizer, folder, arguments.steps, ("nsp", "sop"))
     finally:
         shutil.rmtree(folder)
 

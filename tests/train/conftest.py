@@ -72,6 +72,17 @@ def texts(language: str, count: int) -> list[str]:
     return [glue.join(draw.choices(WORDS[language], k=draw.choice((1, 3, 5, 8, 13, 21, 80)))) for _ in range(count)]
 
 
+def whole_sentences(language: str, count: int) -> list[str]:
+    """Texts of 1 to 12 sentences, a fourth of them of one."""
+    draw = random.Random(f"sentences of {language}")
+    end, glue = ("。", "") if language == "zho_Hans" else (". ", " ")
+    return [
+        end.join(glue.join(draw.choices(WORDS[language], k=draw.choice((2, 3, 5, 8)))) for _ in range(sentences))
+        + end.strip()
+        for sentences in draw.choices((1, 2, 4, 12), k=count)
+    ]
+
+
 def write_shard(path: Path, language: str, rows: list[tuple[str, str | None]], row_group_size: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     code, script = language.split("_")
@@ -98,11 +109,17 @@ def write_tokenizer(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
-def write_corpus(root: Path, documents: int, held_out: int, row_group_size: int) -> Corpus:
+def write_corpus(
+    root: Path,
+    documents: int,
+    held_out: int,
+    row_group_size: int,
+    write: Callable[[str, int], list[str]] = texts,
+) -> Corpus:
     """`documents` of each language to train on, in two files, and `held_out` to validate by."""
     shards, tokenizer = root / "sample", root / "vocab"
     for language in WORDS:
-        written = texts(language, documents + held_out)
+        written = write(language, documents + held_out)
         rows: list[tuple[str, str | None]] = [(str(n), text) for n, text in enumerate(written)]
         folder, half = shards / "data" / language, documents // 2
         write_shard(folder / "train-00000-of-00002.parquet", language, rows[:half], row_group_size)
@@ -125,6 +142,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def corpus_of_many_blocks(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """40 blocks of 8 documents of each language, which a run tokenises one after another."""
     return write_corpus(tmp_path_factory.mktemp("many"), 320, 20, 8)
+
+
+@pytest.fixture(scope="session")
+def corpus_of_sentences(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """160 documents of each language in blocks of 8, most of them of several sentences."""
+    return write_corpus(tmp_path_factory.mktemp("sentences"), 160, 20, 8, whole_sentences)
 
 
 @pytest.fixture(scope="session")

@@ -204,6 +204,28 @@ def test_fifty_kills_on_1_2_4_and_3_processes(trainers: Trainers, undisturbed: P
     assert_same(tmp_path, undisturbed)
 
 
+PAIRS: dict[str, object] = {"objectives.nsp.weight": 1, "objectives.sop.weight": 1}
+
+
+def test_kills_of_a_run_with_pairs(trainers: Trainers, corpus_of_sentences: Any, tmp_path: Path) -> None:
+    """Pairs are made of the pieces of a window, which every life makes again."""
+    there, draw = Trainers(trainers.launcher, corpus_of_sentences, tmp_path), random.Random(3)
+    there.finish(tmp_path / "undisturbed", **PAIRS)
+    shutil.rmtree(corpus_of_sentences.shards.parent / "tokens")
+    for processes in (1, 2, 4, 3, 1, 2):
+        life = there.start(
+            tmp_path / "run", processes, [{"kill": "step", "count": draw.randrange(2, 9), "rank": 0}], **PAIRS
+        )
+        assert life.end() == [-signal.SIGKILL] * processes, life.said.read_text()
+    assert latest(tmp_path / "run") > 6
+    there.finish(tmp_path / "run", 2, **PAIRS)
+    assert_same(tmp_path / "run", tmp_path / "undisturbed")
+    for mine, other in zip(log(tmp_path / "run"), log(tmp_path / "undisturbed"), strict=True):
+        assert (mine["pairs"], mine["singles"]) == (other["pairs"], other["singles"])
+        for name in ("nsp", "sop"):
+            assert mine["objectives"][name]["units"] == other["objectives"][name]["units"]
+
+
 def test_kills_and_checkpoints_that_are_cut(trainers: Trainers, undisturbed: Path, tmp_path: Path) -> None:
     """Of the newest checkpoint each file in turn ends at a random byte."""
     draw = random.Random(2)

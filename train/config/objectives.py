@@ -135,3 +135,4 @@ OBJECTIVES: dict[str, type[ObjectiveConfig]] = {
     "language_adversary": LanguageAdversaryConfig,
     "teacher_adversary": TeacherAdversaryConfig,
 }
+PAIRS = ("nsp", "sop")  # those of pairs of texts

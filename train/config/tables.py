@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from schemas.errors import UserError
 from train.config.fields import about, setting
-from train.config.objectives import MaskedLanguageModelConfig, ObjectiveConfig
+from train.config.objectives import PAIRS, MaskedLanguageModelConfig, ObjectiveConfig
 from train.optim.schedule import Schedule
 
 
@@ -179,6 +179,11 @@ class PretrainConfig:
         table = self.objectives["mlm"]
         assert isinstance(table, MaskedLanguageModelConfig)
         return table
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """The objectives of pairs of texts, in an order that does not hang on how they were named."""
+        return tuple(name for name in PAIRS if name in self.objectives)
 
     def tables(self) -> dict[str, Any]:
         """By the names that they have in a file."""

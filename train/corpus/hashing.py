@@ -14,6 +14,7 @@ GAMMA = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 over the golden ratio, the step
 # What a hash is drawn for comes first among its keys, so that no two uses share their draws.
 ORDER, COPIES, MASK, WINDOW, VALIDATION = 1, 2, 3, 4, 5
 LANGUAGE = 17
+CUT, TO_WHICH, SWAPPED, EXCHANGED, HOW_MANY, VALIDATION_OF_PAIRS = 20, 21, 22, 23, 24, 25  # of pairs of texts
 
 
 def mix64(value: U64) -> U64:

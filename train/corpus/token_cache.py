@@ -36,7 +36,8 @@ class TokenBlock:
 
     id_hash: uint64 [documents]. tokens: int64 [documents]. weight: float64 [documents], how much more often it is seen
     than the epochs of its language say. begins: int64 [documents], where its ids begin in `ids`. characters: of all
-    texts together.
+    texts together. sentence_ends: int64, ascending, the places in `ids` behind which another sentence of the same
+    document begins; None where nobody asked for them.
     """
 
     id_hash: U64
@@ -45,6 +46,7 @@ class TokenBlock:
     begins: NDArray[np.int64]
     ids: NDArray[np.unsignedinteger]
     characters: int
+    sentence_ends: NDArray[np.int64] | None = None
 
 
 class TokenCache:
@@ -62,12 +64,9 @@ class TokenCache:
     def read(self, block: Block) -> TokenBlock | None:
         """None where it is not there; a damaged file is taken away first."""
         path = self.path(block)
-        try:
-            content: NDArray[np.uint8] = np.memmap(path, np.uint8, "r")
-        except FileNotFoundError:
+        content = self.content(path)
+        if content is None:
             return None
-        except ValueError:  # an empty file cannot be mapped
-            content = np.empty(0, np.uint8)
         found = _parse(content, self.dtype)
         if found is None:
             self.say(f"{path} is damaged: its block is tokenised again")
@@ -79,7 +78,7 @@ class TokenCache:
 
         A row whose text is null or empty has no tokens and is never shown. Rows of a file without weights weigh 1.
         """
-        rows = _rows(block)
+        rows = read_rows(block)
         ids = rows.column("id").to_pylist()
         if None in ids:
             raise UserError(f"{block.file.path} has a row without id: write the shards again")
@@ -93,10 +92,21 @@ class TokenCache:
 
     def write(self, block: Block, index: NDArray[np.void], tokens: NDArray[np.generic], characters: int) -> None:
         """index: INDEX [documents]. tokens: ids of all documents, of the cache's dtype. characters: of all texts."""
-        path = self.path(block)
         header = np.zeros(1, HEADER)
         header[0] = (MAGIC, len(index), self.dtype.itemsize, len(tokens), characters)
-        content = header.tobytes() + index.tobytes() + tokens.tobytes()
+        self.publish(self.path(block), header.tobytes() + index.tobytes() + tokens.tobytes())
+
+    def content(self, path: Path) -> NDArray[np.uint8] | None:
+        """Of a file, mapped; None where it is not there."""
+        try:
+            return np.memmap(path, np.uint8, "r")
+        except FileNotFoundError:
+            return None
+        except ValueError:  # an empty file cannot be mapped
+            return np.empty(0, np.uint8)
+
+    def publish(self, path: Path, content: bytes) -> None:
+        """Writes a file with a hash of its content behind it. UserError where the disk does not take it."""
         content += xxhash.xxh3_64_digest(content)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")  # others may be at it: the same bytes
         try:
@@ -136,7 +146,7 @@ def _parse(content: NDArray[np.uint8], dtype: np.dtype[np.unsignedinteger]) -> T
     )
 
 
-def _rows(block: Block) -> pa.Table:
+def read_rows(block: Block) -> pa.Table:
     try:
         with pq.ParquetFile(block.file.path) as file:
             columns = [name for name in ("id", "text", "weight") if name in file.schema_arrow.names]

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import Protocol
 
 from schemas.errors import UserError
 from train.corpus.blocks import Block
+from train.corpus.sentence_ends import SentenceCache
 from train.corpus.token_cache import TokenBlock, TokenCache
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
 
@@ -24,14 +26,25 @@ PATIENCE = 0.02
 MANY = 32  # missing blocks for which processes are worth their start
 KEPT = 64  # blocks in memory beyond those in use
 
-_cache: TokenCache  # of a worker
+
+class Cache(Protocol):
+    """Files, one a block."""
+
+    def path(self, block: Block) -> Path: ...
+
+    def make(self, block: Block) -> None: ...
+
+
+_caches: tuple[Cache, ...]  # of a worker
 
 
 class Tokens:
-    """Blocks of one cache. `workers`: processes that make them ahead, started when there are MANY to make; 0: none."""
+    """Blocks of one cache. `workers`: processes that make them ahead, started when there are MANY to make; 0: none.
+    sentences: the blocks say where their sentences end too."""
 
-    def __init__(self, cache: TokenCache, tokenizer: Path, workers: int) -> None:
+    def __init__(self, cache: TokenCache, tokenizer: Path, workers: int, sentences: bool = False) -> None:
         self.cache, self.tokenizer, self.workers = cache, tokenizer, workers
+        self.sentences = SentenceCache(cache) if sentences else None
         self._kept: OrderedDict[Path, TokenBlock] = OrderedDict()
         self._coming: dict[Path, Future[None]] = {}
         self._pool: ProcessPoolExecutor | None = None
@@ -42,14 +55,18 @@ class Tokens:
         if path in self._kept:
             self._kept.move_to_end(path)
             return self._kept[path]
-        found = self.cache.read(block)
+        found = self._read(block)
         while found is None:
             coming = self._coming.pop(path, None)
             try:
-                coming.result() if coming else make_once(self.cache, block)
+                if coming:
+                    coming.result()
+                else:
+                    for cache in self._caches:
+                        make_once(cache, block)
             except BrokenExecutor:
                 raise UserError("a process that tokenises was killed: give more memory or fewer --workers") from None
-            found = self.cache.read(block)
+            found = self._read(block)
         self._coming.pop(path, None)
         self._kept[path] = found
         if len(self._kept) > KEPT:
@@ -61,15 +78,35 @@ class Tokens:
         if not self.workers:
             return
         missing = [block for block in blocks if (path := self.cache.path(block)) not in self._coming
-                   and path not in self._kept and not path.exists()]  # fmt: skip
+                   and path not in self._kept
+                   and not all(cache.path(block).exists() for cache in self._caches)]  # fmt: skip
         if self._pool is None:
             if len(missing) < MANY:
                 return
             self._pool = ProcessPoolExecutor(
-                self.workers, get_context("spawn"), _open_cache, (self.cache.folder, self.tokenizer)
+                self.workers,
+                get_context("spawn"),
+                _open_caches,
+                (self.cache.folder, self.tokenizer, self.sentences is not None),
             )
         for block in missing:
             self._coming[self.cache.path(block)] = self._pool.submit(_make, block)
+
+    @property
+    def _caches(self) -> tuple[Cache, ...]:
+        return (self.cache,) if self.sentences is None else (self.cache, self.sentences)
+
+    def _read(self, block: Block) -> TokenBlock | None:
+        found = self.cache.read(block)
+        if found is None or self.sentences is None:
+            return found
+        ends = self.sentences.read(block)
+        if ends is None:
+            return None
+        whole = ends.put_into(found)
+        if whole is None:
+            self.sentences.discard(block)
+        return whole
 
     def close(self) -> None:
         if self._pool is not None:
@@ -77,8 +114,8 @@ class Tokens:
             self._pool = None
 
 
-def make_once(cache: TokenCache, block: Block) -> None:
-    """Makes a block, or waits for whoever is at it."""
+def make_once(cache: Cache, block: Block) -> None:
+    """Makes a block's file, or waits for whoever is at it."""
     path = cache.path(block)
     claim = path.with_name(f".{path.name}.claim")
     try:
@@ -139,12 +176,14 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, name="end with parent", daemon=True).start()
 
 
-def _open_cache(folder: Path, tokenizer: Path) -> None:
-    global _cache
+def _open_caches(folder: Path, tokenizer: Path, sentences: bool) -> None:
+    global _caches
     end_with_parent()
     vocabulary: Vocabulary = open_vocabulary(tokenizer)
-    _cache = TokenCache(folder, vocabulary)
+    cache = TokenCache(folder, vocabulary)
+    _caches = (cache, SentenceCache(cache)) if sentences else (cache,)
 
 
 def _make(block: Block) -> None:
-    make_once(_cache, block)
+    for cache in _caches:
+        make_once(cache, block)

@@ -1,7 +1,8 @@
 """Packed batches: what each process feeds its model in each step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -116,6 +117,7 @@ class Collator:
     """Pieces to a labelled batch. Labels hang on (seed, epoch, id, copy, piece), not on the batch.
 
     language_dropout: share of sequences whose language the model is not told; None: it has no language embedding.
+    pairs: there may be pairs of texts among the pieces, `<s> A </s> B </s>`.
     """
 
     def __init__(
@@ -125,9 +127,10 @@ class Collator:
         languages: int,
         seed: int,
         language_dropout: float | None = None,
+        pairs: bool = False,
     ) -> None:
         self.labellers, self.vocabulary, self.languages, self.seed = labellers, vocabulary, languages, seed
-        self.language_dropout = language_dropout
+        self.language_dropout, self.pairs = language_dropout, pairs
 
     def __call__(self, pieces: Pieces, blocks: Sequence[TokenBlock], step: int, padded: int = 0) -> PackedBatch:
         """padded: tokens of the batch, behind the texts' own the padding token; 0: no padding."""
@@ -135,34 +138,56 @@ class Collator:
         lengths = pieces.length
         ends = np.cumsum(lengths)
         keys = pieces.key(MASK, self.seed)
-        sequences = Sequences(tokens, lengths, pieces.language, keys)
+        pairs = self._pairs(pieces, lengths) if self.pairs else None
+        sequences = Sequences(tokens, lengths, pieces.language, keys, pairs)
         input_ids, labels = tokens, dict[str, Labels]()
         for name, labeller in self.labellers.items():
             found = labeller(sequences, step, labels)
             input_ids = input_ids if found.input_ids is None else found.input_ids
             labels[name] = labeller.pad(found, padded) if padded else found
         positions = np.arange(len(tokens)) - np.repeat(ends - lengths, lengths)
+        segments = None if pairs is None else pairs.segments
         if padded:
             spare = padded - len(tokens)
             pad = np.full(spare, self.vocabulary.special_ids["pad"], np.int64)
             input_ids, positions = np.concatenate((input_ids, pad)), np.concatenate((positions, np.zeros_like(pad)))
-        shown = (lengths, pieces.stop - pieces.start, pieces.piece == 0)
+            segments = None if segments is None else np.concatenate((segments, np.zeros_like(pad)))
+        shown = (lengths, pieces.text_length, pieces.piece == 0)
         counts = [np.bincount(pieces.language, values, self.languages) for values in shown]
         rows = None
         if self.language_dropout is not None:
             rows = np.zeros(len(input_ids), np.int64)
             rows[: len(tokens)] = np.repeat(language_rows(pieces.language, keys, self.language_dropout), lengths)
-        return PackedBatch(input_ids, positions, lengths, labels, np.stack(counts, 1).astype(np.int64), languages=rows)
+        return PackedBatch(input_ids, positions, lengths, labels, np.stack(counts, 1).astype(np.int64), segments, rows)
 
     def _tokens(self, pieces: Pieces, blocks: Sequence[TokenBlock]) -> NDArray[np.int64]:
         bos, eos = ([self.vocabulary.special_ids[role]] for role in ("bos", "eos"))
         parts: list[NDArray[np.integer] | list[int]] = []
         rows = zip(pieces.block.tolist(), pieces.row.tolist(), pieces.start.tolist(), pieces.stop.tolist(), strict=True)
-        for number, row, start, stop in rows:
+        for (number, row, start, stop), second in zip(rows, self._seconds(pieces), strict=False):
             block = blocks[number]
             first = int(block.begins[row])
             parts += (bos, block.ids[first + start : first + stop], eos)
+            if second is not None:
+                number, row, start, stop = second
+                block = blocks[number]
+                first = int(block.begins[row])
+                parts += (block.ids[first + start : first + stop], eos)
         return np.concatenate(parts).astype(np.int64) if parts else np.empty(0, np.int64)
+
+    def _seconds(self, pieces: Pieces) -> Iterable[tuple[int, int, int, int] | None]:
+        """Block, row, start and stop of the second texts."""
+        if not self.pairs:
+            return repeat(None)
+        columns = (pieces.second_block, pieces.second_row, pieces.second_start, pieces.second_stop, pieces.pair)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return [row[:4] if row[4] >= 0 else None for row in rows]
+
+    @staticmethod
+    def _pairs(pieces: Pieces, lengths: NDArray[np.int64]) -> PairsOfSequences:
+        second = np.where(pieces.pair >= 0, pieces.second_stop - pieces.second_start + 1, 0)
+        segments = np.repeat(np.tile([0, 1], len(lengths)), np.stack((lengths - second, second), 1).reshape(-1))
+        return PairsOfSequences(segments, pieces.pair, pieces.label)
 
 
 class TrainingStream:

@@ -11,6 +11,7 @@ from train.corpus.hashing import COPIES, U64, combine, mix64, unit
 from train.corpus.token_cache import TokenBlock
 
 SPECIALS = 2  # each piece is framed by <s> and </s>
+PAIR_SPECIALS = 3  # <s> A </s> B </s>
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class Pieces:
     """Pieces of documents, arrays of one length. epoch: of their language. id_hash: of the document. copy, piece: from
     0. start, stop: which of the document's tokens they hold. block, row: where those are, in a list of blocks that goes
     with these pieces. language: an index.
+
+    In a pair these are the first text, and second_block, second_row, second_start, second_stop the other one, all 0 in
+    single texts. pair: for which of the run's objectives of pairs it is, -1 for a single text. label: 1 where the
+    second text does not follow the first, else 0. They are no part of a piece's keys.
     """
 
     epoch: NDArray[np.int64]
@@ -29,11 +34,22 @@ class Pieces:
     block: NDArray[np.int64]
     row: NDArray[np.int64]
     language: NDArray[np.int64]
+    second_block: NDArray[np.int64]
+    second_row: NDArray[np.int64]
+    second_start: NDArray[np.int64]
+    second_stop: NDArray[np.int64]
+    pair: NDArray[np.int64]
+    label: NDArray[np.int64]
+
+    @property
+    def text_length(self) -> NDArray[np.int64]:
+        """Tokens of both texts."""
+        return self.stop - self.start + self.second_stop - self.second_start
 
     @property
     def length(self) -> NDArray[np.int64]:
-        """Tokens with <s> and </s>."""
-        return self.stop - self.start + SPECIALS
+        """Tokens with <s> and the </s> behind each text."""
+        return self.text_length + np.where(self.pair >= 0, PAIR_SPECIALS, SPECIALS)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -49,7 +65,7 @@ class Pieces:
 
     def in_blocks(self, behind: int) -> "Pieces":
         """The same, where so many other blocks stand before theirs."""
-        return replace(self, block=self.block + behind)
+        return replace(self, block=self.block + behind, second_block=self.second_block + behind * (self.pair >= 0))
 
     def ordered(self, purpose: int, seed: int) -> tuple["Pieces", U64]:
         """(the pieces in the order of their keys, the keys); equal keys fall by id, copy and piece."""
@@ -101,7 +117,8 @@ def pieces_of(
     row, copy = row[which], copy[which]
     start, stop = bounds(block.tokens[row], count[row], piece)
     same = [np.full(len(row), value, np.int64) for value in (epoch, block_number, language)]
-    return Pieces(same[0], block.id_hash[row], copy, piece, start, stop, same[1], row, same[2])
+    first = (same[0], block.id_hash[row], copy, piece, start, stop, same[1], row, same[2])
+    return Pieces(*first, *(np.full(len(row), value, np.int64) for value in (0, 0, 0, 0, -1, 0)))
 
 
 def cost(block: TokenBlock, max_seq_len: int) -> float:

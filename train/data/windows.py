@@ -17,6 +17,7 @@ from train.corpus.hashing import U64, WINDOW
 from train.corpus.token_cache import TokenBlock
 from train.corpus.tokenising import Tokens
 from train.data.language_stream import LanguageStream, Place, Taken
+from train.data.pairing import Pairing
 from train.data.pieces import Pieces, concatenate
 from train.data.plan import Plan
 
@@ -67,12 +68,20 @@ class Window:
 
 
 class Windows:
-    """Windows of one run: a pure function of the streams, the plan and what came before."""
+    """Windows of one run: a pure function of the streams, the plan and what came before. pairing: what makes pairs of
+    a window's pieces, None where there are none."""
 
     def __init__(
-        self, streams: Sequence[LanguageStream], plan: Plan, tokens: Tokens, *, window_tokens: int, step_tokens: int
+        self,
+        streams: Sequence[LanguageStream],
+        plan: Plan,
+        tokens: Tokens,
+        *,
+        window_tokens: int,
+        step_tokens: int,
+        pairing: Pairing | None = None,
     ) -> None:
-        self.streams, self.plan, self.tokens = streams, plan, tokens
+        self.streams, self.plan, self.tokens, self.pairing = streams, plan, tokens, pairing
         self.window_tokens, self.step_tokens = window_tokens, step_tokens
         rows = np.array([max(1, int(stream.blocks.rows.sum())) for stream in streams])
         self._row_tokens = np.maximum(plan.sizes / rows, 1.0)
@@ -107,7 +116,12 @@ class Windows:
                     owed[number] -= int(part.pieces.length.sum())
                     places[number] = part.following
         self.tokens.ahead(self._needed(places, room * rates))
-        return self._window(Span(span.stop, tuple(places), tuple(owed.tolist())), taken)
+        pieces, keys, blocks = self._window(taken)
+        if self.pairing is not None:
+            # A pair has a token more than its piece had when it was taken, and one that was cut some fewer.
+            owed -= np.bincount(pieces.language, pieces.length, len(owed))
+            owed += sum(np.bincount(part.pieces.language, part.pieces.length, len(owed)) for part in taken)
+        return Window(Span(span.stop, tuple(places), tuple(owed.tolist())), pieces, keys, blocks)
 
     def again(self, span: Span) -> Window:
         """A window that a checkpoint names."""
@@ -116,13 +130,14 @@ class Windows:
             for stream, start, stop in zip(self.streams, span.start, span.stop, strict=True)
             for part in stream.between(start, stop)
         ]
-        return self._window(span, taken)
+        return Window(span, *self._window(taken))
 
-    def _window(self, span: Span, taken: Sequence[Taken]) -> Window:
-        parts = [part.pieces.in_blocks(number) for number, part in enumerate(taken)]
-        seed = self.streams[0].seed
-        pieces, keys = concatenate(parts).ordered(WINDOW, seed)
-        return Window(span, pieces, keys, [part.block for part in taken])
+    def _window(self, taken: Sequence[Taken]) -> tuple[Pieces, U64, list[TokenBlock]]:
+        pairing = self.pairing
+        cut = [part.pieces if pairing is None else pairing.cut(part.pieces, part.block) for part in taken]
+        parts = [pieces.in_blocks(number) for number, pieces in enumerate(cut)]
+        pieces, keys = concatenate(parts).ordered(WINDOW, self.streams[0].seed)
+        return pieces if pairing is None else pairing.mix(pieces), keys, [part.block for part in taken]
 
     def _needed(self, places: Sequence[Place], tokens: np.ndarray) -> list[Block]:
         """Blocks that hold so many tokens of each language behind its place, the languages in turn."""

@@ -13,6 +13,7 @@ from train.corpus.tokenising import Tokens
 from train.corpus.vocabulary import open_vocabulary
 from train.data.plan import listed, plan_run, told
 from train.data.sources import epoch_tokens, training_blocks
+from train.loop.setup import told_of_pairs
 from train.loop.start import compute_dtype, encoder_config
 from train.model.flops import PEAK_FLOPS, training_flops
 from train.model.heads import MaskedLanguageModel
@@ -56,9 +57,11 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     blocks = training_blocks(shards)
     documents = sum(int(one.rows.sum()) for one in blocks)
     yield f"shards: {len(shards.files):,} files, {documents:,} training documents, {len(shards.languages):,} languages"
-    tokens = Tokens(TokenCache(data.cache, vocabulary), data.tokenizer, max(1, data.workers))
+    tokens = Tokens(TokenCache(data.cache, vocabulary), data.tokenizer, max(1, data.workers), bool(config.pairs))
     try:
         sizes = epoch_tokens(shards, blocks, tokens, run.seed, data.max_seq_len)
+        if config.pairs:
+            yield told_of_pairs(blocks, tokens, run.seed)
     finally:
         tokens.close()
     plan = plan_run(shards.mixture, sizes, run.steps, data.global_batch_tokens)

@@ -18,15 +18,15 @@ from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
 from train.checkpoints.files import write_text
 from train.config.tables import PretrainConfig
-from train.corpus.blocks import blocks_of
+from train.corpus.blocks import Blocks, blocks_of
 from train.corpus.shards import ORDER_VERSION, Shards, open_shards
 from train.corpus.token_cache import TokenCache
 from train.corpus.tokenising import Tokens
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
 from train.data.batches import Collator, Labeller, TrainingStream
 from train.data.plan import Plan, plan_run, told
-from train.data.sources import StreamSettings, epoch_tokens, open_stream, training_blocks
-from train.data.validation import Validation, validation
+from train.data.sources import StreamSettings, epoch_tokens, of_two_sentences, open_stream, training_blocks
+from train.data.validation import Validation, validation, validation_of_pairs
 from train.loop.distributed import Processes
 from train.objectives.masking import MaskLabeller, Share
 from train.optim.schedule import Schedule
@@ -37,14 +37,15 @@ VALIDATED = "mlm"  # what a run is validated by, whatever it is trained on
 
 @dataclass(frozen=True)
 class Data:
-    """What a run reads. stream: the arguments of `open_stream`. identity: what a resumed run must have in common with
-    the one that it goes on with. saved: the checkpoint to go on from, with its state."""
+    """What a run reads. stream: the arguments of `open_stream`. validation: by objective, VALIDATED the first.
+    identity: what a resumed run must have in common with the one that it goes on with. saved: the checkpoint to go on
+    from, with its state."""
 
     vocabulary: Vocabulary
     shards: Shards
     plan: Plan
     stream: tuple[Any, ...]
-    validation: Validation
+    validation: dict[str, Validation]
     identity: dict[str, Any]
     saved: tuple[Path, dict[str, Any]] | None
 
@@ -78,10 +79,11 @@ def prepare(
         identity = config.fixed() | {"tokenizer": vocabulary.digest, "shards": shards.identity()}
         saved = _saved(config, identity, say)
         there = labellers(vocabulary, shards.languages)  # what is wrong with settings is said before any plan
-        tokens = Tokens(TokenCache(settings.cache, vocabulary, say), settings.tokenizer, workers(config, processes))
+        cache = TokenCache(settings.cache, vocabulary, say)
+        tokens = Tokens(cache, settings.tokenizer, workers(config, processes), bool(config.pairs))
         try:
             plan = _plan(config, shards, tokens, saved[1] if saved else None, say)
-            held_out = _validation(config, shards, vocabulary, tokens)
+            held_out = _validation(config, shards, vocabulary, tokens, there)
         finally:
             tokens.close()
     arguments = (
@@ -108,6 +110,7 @@ def stream_settings(config: PretrainConfig, static: bool) -> StreamSettings:
         data.micro_batch_tokens,
         static,
         config.model.languages_not_told,
+        config.pairs,
     )
 
 
@@ -135,7 +138,10 @@ def _plan(
         shown = np.array([state["tally"]["counts"][name][0] for name in shards.languages], np.float64)
         say(f"plan: {steps:,} steps where it was {state['config']['run']['steps']:,}: those to come are planned anew")
     else:
-        sizes = epoch_tokens(shards, training_blocks(shards), tokens, config.run.seed, config.data.max_seq_len)
+        blocks = training_blocks(shards)
+        sizes = epoch_tokens(shards, blocks, tokens, config.run.seed, config.data.max_seq_len)
+        if config.pairs:
+            say(told_of_pairs(blocks, tokens, config.run.seed))
     plan = plan_run(shards.mixture, sizes, steps, step_tokens, done, shown)
     if shards.mixture.epochs is not None:
         say("plan: no max_epochs in mixture.json: its epochs are shown again and again to the last step")
@@ -144,20 +150,39 @@ def _plan(
     return plan
 
 
-def _validation(config: PretrainConfig, shards: Shards, vocabulary: Vocabulary, tokens: Tokens) -> Validation:
-    settings = config.data
-    share = settings.eval_mlm_probability
-    labeller = MaskLabeller(vocabulary, len(shards.languages), Share(Schedule.parse(str(share)), 1), share)
-    none_told = 1.0 if config.model.language_embedding else None  # as the default export
-    collate = Collator({VALIDATED: labeller}, vocabulary, len(shards.languages), settings.validation_seed, none_told)
-    return validation(
-        collate,
-        [blocks_of(shards.files, language, "validation") for language in shards.languages],
-        tokens,
-        max_seq_len=settings.max_seq_len,
-        tokens_per_language=settings.eval_tokens,
-        batch_tokens=settings.micro_batch_tokens // settings.bin_tokens * settings.bin_tokens,  # as in training
+def told_of_pairs(blocks: list[Blocks], tokens: Tokens, seed: int) -> str:
+    """UserError where no document can be a pair."""
+    several, documents = of_two_sentences(blocks, tokens, seed)
+    share = several / max(1, documents)
+    return (
+        f"pairs: {share:.1%} of {documents:,} sampled documents have two sentences or more; the others are single texts"
     )
+
+
+def _validation(
+    config: PretrainConfig,
+    shards: Shards,
+    vocabulary: Vocabulary,
+    tokens: Tokens,
+    labellers: Mapping[str, Labeller],
+) -> dict[str, Validation]:
+    """Masked words of single texts, the same for every run, and the pairs of each objective of pairs."""
+    settings, count = config.data, len(shards.languages)
+    share = settings.eval_mlm_probability
+    labeller = MaskLabeller(vocabulary, count, Share(Schedule.parse(str(share)), 1), share)
+    blocks = [blocks_of(shards.files, language, "validation") for language in shards.languages]
+    how = {
+        "max_seq_len": settings.max_seq_len,
+        "tokens_per_language": settings.eval_tokens,
+        "batch_tokens": settings.micro_batch_tokens // settings.bin_tokens * settings.bin_tokens,  # as in training
+    }
+    none_told = 1.0 if config.model.language_embedding else None  # as the default export
+    place = (vocabulary, count, settings.validation_seed, none_told)
+    found = {VALIDATED: validation(Collator({VALIDATED: labeller}, *place), blocks, tokens, **how)}
+    for number, name in enumerate(config.pairs):
+        collate = Collator({name: labellers[name]}, *place, pairs=True)
+        found[name] = validation_of_pairs(collate, blocks, tokens, number=number, name=name, **how)
+    return found
 
 
 def _saved(

@@ -54,7 +54,7 @@ class Trainer:
         self.stepper = Stepper(joint, config, weighting, processes, dtype)
         self.tally = Tally(data.languages, tuple(objectives), processes)
         self.clock = Clock()
-        self.held_out = MaskedLanguageModelling(data.validation.collate.labellers[VALIDATED])  # type: ignore[arg-type]
+        self.held_out = MaskedLanguageModelling(data.validation[VALIDATED].collate.labellers[VALIDATED])  # type: ignore[arg-type]
         self.progress = Progress()
         with processes.together():
             self.checkpoints = Checkpoints(config, data, self.stepper, self.tally, lineage(config, data, parent))
@@ -121,13 +121,14 @@ class Trainer:
             step, failure = self._next(steps)
             waited = time.monotonic() - began
             self.watchdog.at(progress.step + 1, "all-reduce")
-            units, stop = self._agree(step, failure)
+            units, sequences, stop = self._agree(step, failure)
             if stop or step is None:
                 break
             self.watchdog.at(progress.step + 1, "forward")
             with losing_peers():
                 done = self.stepper.step(progress.step, step, units)
             self.tally.add(done.sums, np.sum([batch.counts for batch in step.batches], axis=0))
+            self.tally.add_sequences(sum(int(units[name].sum()) for name in self.config.pairs), sequences)
             progress.position = step.following
             progress.step += 1
             if self.terminal.due:
@@ -167,21 +168,23 @@ class Trainer:
         except UserError as error:
             return None, error
 
-    def _agree(self, step: Step | None, failure: UserError | None) -> tuple[dict[str, NDArray[np.int64]], bool]:
-        """(units of the step by objective and language in all processes, whether any of them was told to stop).
+    def _agree(self, step: Step | None, failure: UserError | None) -> tuple[dict[str, NDArray[np.int64]], int, bool]:
+        """(units of the step by objective and language in all processes, its sequences in batches that may hold pairs,
+        whether any process was told to stop).
 
-        UserError in all where one could not get its data: one sum says both.
+        UserError in all where one could not get its data: one sum says it all.
         """
         batches = step.batches if step is not None else []
         own = [units_of(batches, name, len(self.data.languages)) for name in self.objectives]
-        flags = np.array([int(self._stop), int(failure is not None)])
+        sequences = sum(len(batch.lengths) for batch in batches if batch.segments is not None)
+        flags = np.array([sequences, int(self._stop), int(failure is not None)])
         total = self.processes.sum_host(np.concatenate([*own, flags]))
         if total[-1]:
             with self.processes.together():
                 if failure is not None:
                     raise failure
-        by_objective = total[:-2].reshape(len(self.objectives), -1)
-        return dict(zip(self.objectives, by_objective, strict=True)), bool(total[-2])
+        by_objective = total[:-3].reshape(len(self.objectives), -1)
+        return dict(zip(self.objectives, by_objective, strict=True)), int(total[-3]), bool(total[-2])
 
     def _mean_loss(self, done: Done) -> float:
         return float(self.processes.sum(done.loss.clone()))
@@ -232,6 +235,9 @@ class Trainer:
         line: dict[str, Any] = {"step": step, "split": "train", "tokens": self.tally.tokens}
         line |= describe(self.data.languages, self.tally.sums, weights)
         by_language = line.pop("languages")
+        if self.config.pairs:
+            pairs, sequences = self.tally.sequences
+            line |= {"pairs": pairs, "singles": sequences - pairs}
         line |= {
             "lr": self.stepper.rate(step - 1),
             "grad_norm": float(done.norm),
@@ -264,15 +270,20 @@ class Trainer:
             self.journal.write(line)
 
     def _validate(self) -> None:
-        if not len(self.data.validation):
+        if not any(map(len, self.data.validation.values())):
             return
+        objectives = {**self.objectives, VALIDATED: self.held_out}
         with self.watchdog.patient("validate"):
-            sums = {VALIDATED: validate(self.stepper, self.held_out, VALIDATED, self.data.validation)}
+            sums = {
+                name: validate(self.stepper, objectives[name], name, held_out)
+                for name, held_out in self.data.validation.items()
+            }
             weights = self.weighting.of_objectives(self.step - 1, self.config.run.steps)
             result = describe(self.data.languages, sums, weights)
             if self.encoder.languages:
-                told = validate(self.stepper, self.held_out, VALIDATED, self.data.validation.telling_languages())
-                result["told_language"] = describe(self.data.languages, {VALIDATED: told})
+                told = self.data.validation[VALIDATED].telling_languages()
+                figures = validate(self.stepper, self.held_out, VALIDATED, told)
+                result["told_language"] = describe(self.data.languages, {VALIDATED: figures})
         self._write({"step": self.step, "split": "validation"} | result)
         if result["masked"]:
             loss = result["loss"]

@@ -11,6 +11,7 @@ from train.config.load import Settings, build
 from train.config.tables import PretrainConfig
 from train.corpus.blocks import ROWS, Block
 from train.corpus.mixture import Mixture
+from train.corpus.sentence_ends import SentenceCache
 from train.corpus.shards import ShardFile, Shards
 from train.corpus.token_cache import INDEX, TokenCache
 from train.corpus.vocabulary import open_vocabulary
@@ -18,13 +19,14 @@ from train.data.batches import Collator
 from train.data.plan import plan_run
 from train.data.sources import training_blocks
 from train.data.validation import Validation
-from train.loop.setup import Data, stream_settings
+from train.loop.setup import VALIDATED, Data, stream_settings
 from train.objectives.build import build_objectives
 
 LANGUAGES = ("aaa_Latn", "bbb_Cyrl", "ccc_Hans")
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
 # Tokens of a document: lognormal, as those of web pages are; the mean is about 500.
 MEDIAN, SIGMA, LONGEST = 300, 1.0, 20_000
+SENTENCE = 25  # tokens
 
 
 def made_up_config(settings: Settings, folder: Path) -> PretrainConfig:
@@ -64,6 +66,8 @@ def _write_block(cache: TokenCache, block: Block, key: int) -> None:
     count = int(index["tokens"].sum())
     ids = draw.integers(len(SPECIALS), cache.vocabulary.size, count).astype(cache.dtype)
     cache.write(block, index, ids, 5 * count)
+    inner = [range(SENTENCE, tokens, SENTENCE) for tokens in index["tokens"].tolist()]
+    SentenceCache(cache).write(block, inner, count)
 
 
 def made_up_data(config: PretrainConfig, shards: Shards, static: bool) -> Data:
@@ -75,4 +79,4 @@ def made_up_data(config: PretrainConfig, shards: Shards, static: bool) -> Data:
     labellers = {name: one.labeller for name, one in build_objectives(config, vocabulary, shards.languages).items()}
     arguments = (shards, settings.tokenizer, settings.cache, 0, plan, labellers, stream_settings(config, static))
     none = Validation(Collator(labellers, vocabulary, count, 0), [], [], config.data.micro_batch_tokens)
-    return Data(vocabulary, shards, plan, arguments, none, {"shards": "made up"}, None)
+    return Data(vocabulary, shards, plan, arguments, {VALIDATED: none}, {"shards": "made up"}, None)

@@ -13,12 +13,15 @@ from train.objectives.distillation import Distillation
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import Built, Objective, Weighting
 from train.objectives.relations import Relations
+from train.objectives.sentence_pairs import NextSentence, SentenceOrder
 from train.objectives.sentence_vectors import SentenceVectors
 from train.objectives.teachers import Teachers
 from train.optim.schedule import Schedule, first_without_weight
 
 KINDS: dict[str, type[Objective]] = {
     "mlm": MaskedLanguageModelling,
+    "nsp": NextSentence,
+    "sop": SentenceOrder,
     "distillation": Distillation,
     "relations": Relations,
     "sentence_vectors": SentenceVectors,

@@ -30,7 +30,8 @@ class Tally:
     """SUMS by objective since the last line of the log, COUNTS since the start of the run, over all processes.
 
     A process adds to its own part; `gather` brings the parts together, in every process. sums: name -> float64
-    [languages, 3]. counts: int64 [languages, 3].
+    [languages, 3]. counts: int64 [languages, 3]. sequences: (pairs of texts, sequences with the single texts) since the
+    last line of the log, of runs with pairs.
     """
 
     def __init__(self, languages: Sequence[str], objectives: Sequence[str], processes: Processes) -> None:
@@ -40,6 +41,7 @@ class Tally:
         shape = (len(objectives), len(languages), len(SUMS))
         self._sums: NDArray[np.float64] = np.zeros(shape)
         self._own_sums = torch.zeros(shape, dtype=torch.double, device=processes.device)
+        self.sequences = (0, 0)
 
     @property
     def sums(self) -> dict[str, NDArray[np.float64]]:
@@ -55,6 +57,10 @@ class Tally:
             self._own_sums[self.objectives.index(name)] += values
         self._own_counts += counts
 
+    def add_sequences(self, pairs: int, sequences: int) -> None:
+        """Of a step, in all processes: what they are agreed on already needs no gathering."""
+        self.sequences = (self.sequences[0] + pairs, self.sequences[1] + sequences)
+
     def gather(self) -> None:
         """A collective: all processes call it, at the same step."""
         self._sums += self.processes.sum(self._own_sums).cpu().numpy()
@@ -66,11 +72,13 @@ class Tally:
     def reset(self) -> None:
         """After a line of the log: its SUMS are said."""
         self._sums[:] = 0.0
+        self.sequences = (0, 0)
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint, in JSON, by name; `gather` goes before."""
         by_language = {name: dict(zip(self.languages, rows.tolist(), strict=True)) for name, rows in self.sums.items()}
-        return {"sums": by_language, "counts": dict(zip(self.languages, self.counts.tolist(), strict=True))}
+        counts = dict(zip(self.languages, self.counts.tolist(), strict=True))
+        return {"sums": by_language, "counts": counts, "sequences": self.sequences}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """A language or an objective that the state does not know begins at nothing."""
@@ -79,6 +87,8 @@ class Tally:
             rows = state["sums"].get(name, {})
             self._sums[at] = [rows.get(language, nothing) for language in self.languages]
         self.counts[:] = [state["counts"].get(language, nothing) for language in self.languages]
+        pairs, sequences = state.get("sequences", (0, 0))
+        self.sequences = (pairs, sequences)
 
 
 def scores(sums: NDArray[np.float64]) -> dict[str, Any]:
