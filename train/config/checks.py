@@ -1,6 +1,7 @@
 """What fields say about one another."""
 
 from schemas.errors import UserError
+from train.config.objectives import OF_TRANSLATIONS
 from train.config.tables import PretrainConfig
 
 
@@ -29,4 +30,12 @@ def check(config: PretrainConfig) -> None:
         raise UserError(
             f"micro_batch_tokens = {data.micro_batch_tokens} is less than a stream's share, global_batch_tokens / "
             f"streams = {data.bin_tokens}: take more streams or a larger micro_batch_tokens"
+        )
+    asking = [name for name in config.objectives if name in OF_TRANSLATIONS]
+    if asking and data.parallel_text is None:
+        raise UserError(f"the objective {asking[0]} learns from translations: give --parallel_text FOLDER")
+    if data.parallel_text is not None and not asking:
+        raise UserError(
+            f"parallel_text = {data.parallel_text}, but no objective learns from translations: name one, as "
+            "--objectives.tlm.weight 1, or take parallel_text out"
         )

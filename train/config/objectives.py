@@ -130,3 +130,4 @@ OBJECTIVES: dict[str, type[ObjectiveConfig]] = {
     "language_adversary": LanguageAdversaryConfig,
     "teacher_adversary": TeacherAdversaryConfig,
 }
+OF_TRANSLATIONS = ("tlm", "contrastive")  # those that learn from data.parallel_text, and from nothing else

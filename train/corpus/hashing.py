@@ -13,6 +13,7 @@ GAMMA = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 over the golden ratio, the step
 
 # What a hash is drawn for comes first among its keys, so that no two uses share their draws.
 ORDER, COPIES, MASK, WINDOW, VALIDATION = 1, 2, 3, 4, 5
+PARALLEL = 9  # translations; what of them is its second key
 
 
 def mix64(value: U64) -> U64:

@@ -16,15 +16,17 @@ from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
 from train.config.tables import PretrainConfig
 from train.data.batches import Step, units_of
+from train.data.retrieval import RETRIEVAL
 from train.data.sources import open_stream
 from train.loop.distributed import Processes, losing_peers
 from train.loop.loader import steps_in_process, steps_in_thread
 from train.loop.saving import Checkpoints, Progress
 from train.loop.setup import VALIDATED, Data, lineage, write_record
 from train.loop.stepping import Done, Stepper
-from train.loop.validating import validate
+from train.loop.validating import retrieve, validate
 from train.loop.watchdog import Watchdog
 from train.model.flops import peak_flops, training_flops
+from train.objectives.contrastive import SentenceVectors
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import JointModel, Objective, Weighting
 from train.telemetry.clock import Clock
@@ -255,11 +257,13 @@ class Trainer:
             self.journal.write(line)
 
     def _validate(self) -> None:
-        if not len(self.data.validation):
+        translations = self.data.retrieval
+        if not len(self.data.validation) and translations is None:
             return
         with self.watchdog.patient("validate"):
             sums = {VALIDATED: validate(self.stepper, self.held_out, VALIDATED, self.data.validation)}
-        result = describe(self.data.languages, sums)
+            found = retrieve(self.stepper, SentenceVectors(), translations) if translations else None
+        result = describe(self.data.languages, sums) | ({RETRIEVAL: found} if found else {})
         self._write({"step": self.step, "split": "validation"} | result)
         if result["masked"]:
             loss = result["loss"]

@@ -7,11 +7,17 @@ import numpy as np
 from schemas.errors import UserError
 from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
+from train.objectives.contrastive import Contrastive
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import Built, Objective, Weighting
+from train.objectives.tlm import TranslationLanguageModelling
 from train.optim.schedule import Schedule
 
-KINDS: dict[str, type[Objective]] = {"mlm": MaskedLanguageModelling}
+KINDS: dict[str, type[Objective]] = {
+    "mlm": MaskedLanguageModelling,
+    "tlm": TranslationLanguageModelling,
+    "contrastive": Contrastive,
+}
 
 
 def build_objectives(

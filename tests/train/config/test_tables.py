@@ -77,7 +77,7 @@ SHARED = {
         "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "global_attn_every_n_layers",
         "local_attention", "global_rope_theta", "local_rope_theta",
     },
-    "data": {"max_seq_len", "global_batch_tokens", "streams", "window_tokens"},
+    "data": {"max_seq_len", "global_batch_tokens", "streams", "window_tokens", "parallel_pairs"},
     "objectives.mlm": {"mlm_probability", "whole_word_masking"},
     "optim": set(),
     "run": {"seed"},
