@@ -6,11 +6,11 @@ from pathlib import Path
 
 # Word i of each is the same word.
 LEXICON = {
-    "eng_Latn": "river light stone people bread rain talk far gather carry".split(),
-    "rus_Cyrl": "река свет камень люди хлеб дождь говорят далёкий собирают несёт".split(),
-    "zho_Hans": "河 光 石 人 面 雨 谈 远 收 带".split(),
-    "arb_Arab": "نهر ضوء حجر ناس خبز مطر كلام بعيد جمع حمل".split(),
-    "tha_Thai": "แม่น้ำ แสง หิน คน ขนมปัง ฝน พูด ไกล เก็บ พา".split(),
+    "eng_Latn": ["river", "light", "stone", "people", "bread", "rain", "talk", "far", "gather", "carry"],
+    "rus_Cyrl": ["река", "свет", "камень", "люди", "хлеб", "дождь", "говорят", "далёкий", "собирают", "несёт"],
+    "zho_Hans": ["河", "光", "石", "人", "面", "雨", "谈", "远", "收", "带"],
+    "arb_Arab": ["نهر", "ضوء", "حجر", "ناس", "خبز", "مطر", "كلام", "بعيد", "جمع", "حمل"],
+    "tha_Thai": ["แม่น้ำ", "แสง", "หิน", "คน", "ขนมปัง", "ฝน", "พูด", "ไกล", "เก็บ", "พา"],
 }
 
 

@@ -105,9 +105,10 @@ class Gathered(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, own: Tensor, group: dist.ProcessGroup) -> Tensor:
         ctx.group = group
-        every = own.new_empty(dist.get_world_size(group), *own.shape)
+        processes = dist.get_world_size(group)
+        every = own.new_empty(processes * len(own), *own.shape[1:])  # the form that gloo takes too
         dist.all_gather_into_tensor(every, own.contiguous(), group=group)
-        return every
+        return every.unflatten(0, (processes, -1))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:

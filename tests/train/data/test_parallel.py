@@ -62,7 +62,7 @@ BAD: list[tuple[dict[str, list[str]], str]] = [
     ({}, "holds lines of no such language: give files of two or more"),
     ({"eng.txt": ["a"]}, "holds lines of one language of the shards alone, eng_Latn: give files of two or more"),
     ({"eng.txt": ["a", "b"], "tha.txt": ["a"]}, r"eng.txt has 2 lines and .*tha.txt has 1: line by line"),
-    ({"eng.txt": ["a"], "eng_Latn.txt": ["a"]}, "eng.txt and .*eng_Latn.txt are both of eng_Latn: take one of them"),
+    ({"eng.txt": ["a"], "eng_Latn.txt": ["a"]}, r"eng.txt and .*eng_Latn.txt are both of eng_Latn: take one of them"),
 ]
 
 
@@ -89,5 +89,5 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, me
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no folder .*: point --parallel_text to one"):
+    with pytest.raises(UserError, match=r"there is no folder .*: point --parallel_text to one"):
         read_parallel(tmp_path / "none", LABELS, never)
