@@ -17,7 +17,6 @@ from train.data.parallel import ParallelLines
 
 HELD_OUT, MOST_HELD_OUT = 0.05, 256  # share and number of the lines that a run is validated by
 PAIR = 0  # what is drawn by PARALLEL, besides ORDER, MASK and VALIDATION
-MULTIPLE = 128  # tokens of a padded batch
 
 
 class PairLabeller(Labeller, Protocol):
@@ -106,21 +105,11 @@ class ParallelBatches:
         return Pairs(line, columns[each, first], columns[each, second], epoch)
 
     def __call__(self, step: int, rank: int, world_size: int, static: bool = False) -> list[PackedBatch]:
-        """static: padded to one shape, that of the longest batch that these lines can make."""
+        """static: padded to one of few shapes."""
         pairs = self.pairs_of(step)
         mine = slice(rank, None, world_size)
         own = Pairs(pairs.line[mine], pairs.first[mine], pairs.second[mine], pairs.epoch)
-        return [
-            self._batch(name, labeller, own, step, self.room(labeller.joined, len(own.line)) * static)
-            for name, labeller in self.labellers.items()
-        ]
-
-    def room(self, joined: bool, pairs: int) -> int:
-        """Tokens that so many pairs have at most."""
-        counts = np.minimum(self.lines.counts[self.shown], longest_side(self.max_seq_len, joined))
-        longest = np.sort(np.sort(counts, 1)[:, -2:].sum(1))[-pairs:] + (3 if joined else 4)
-        enough = max(int(longest.sum()), 2 * pairs * FEWEST_TOKENS)  # so many sequences and bounds of theirs
-        return -(-enough // MULTIPLE) * MULTIPLE
+        return [self._batch(name, labeller, own, step, static) for name, labeller in self.labellers.items()]
 
     def _in_order(self, epoch: int) -> NDArray[np.int64]:
         if self._order[0] != epoch:
@@ -128,7 +117,7 @@ class ParallelBatches:
             self._order = (epoch, self.shown[np.argsort(draw, kind="stable")])
         return self._order[1]
 
-    def _batch(self, name: str, labeller: PairLabeller, pairs: Pairs, step: int, padded: int) -> PackedBatch:
+    def _batch(self, name: str, labeller: PairLabeller, pairs: Pairs, step: int, static: bool) -> PackedBatch:
         count = len(pairs.line)
         line, column = np.tile(pairs.line, 2), np.concatenate((pairs.first, pairs.second))
         order = np.arange(2 * count)
@@ -145,7 +134,8 @@ class ParallelBatches:
         segments = np.repeat(np.arange(2 * count) % 2, sides) if labeller.joined else None
         told = None if self.tell is None else self.tell(np.repeat(language, sides), np.repeat(keys, sides))
         input_ids = tokens if found.input_ids is None else found.input_ids
-        if padded:
+        if static:
+            padded = room(len(tokens), len(sides))
             spare = padded - len(tokens)
             input_ids = np.pad(input_ids, (0, spare), constant_values=self.vocabulary.special_ids["pad"])
             positions = np.pad(positions, (0, spare))
@@ -155,6 +145,17 @@ class ParallelBatches:
         # What the plan has given out, and what it still owes, knows nothing of translations.
         nothing = np.zeros((self.languages, len(COUNTS)), np.int64)
         return PackedBatch(input_ids, positions, lengths, {name: found}, nothing, segments, told)
+
+
+def room(tokens: int, sides: int) -> int:
+    """Tokens of a padded batch: a power of two or one and a half of it, which has room for the bounds of all sides.
+
+    Batches of as many pairs come to nearly as many tokens, so these are one or two sizes; the longest batch that the
+    lines could make is two or three times as long as any that comes.
+    """
+    enough = max(tokens, sides * FEWEST_TOKENS)
+    power = 1 << (enough - 1).bit_length()
+    return power * 3 // 4 if enough <= power * 3 // 4 else power
 
 
 def lay_out(

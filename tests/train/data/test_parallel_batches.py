@@ -13,7 +13,7 @@ from schemas.errors import UserError
 from train.corpus.vocabulary import Vocabulary
 from train.data.batches import Collator, PackedBatch, TrainingStream
 from train.data.parallel import ParallelLines, read_parallel, tokenise
-from train.data.parallel_batches import ParallelBatches, held_out_lines, longest_side, told_of_lines
+from train.data.parallel_batches import ParallelBatches, held_out_lines, longest_side, room, told_of_lines
 from train.data.retrieval import RETRIEVAL, retrieval
 from train.objectives.contrastive import SentenceLabeller
 from train.objectives.masking import NOTHING, Share
@@ -174,6 +174,11 @@ def test_long_sides_are_cut_and_that_is_said(lines: ParallelLines, vocabulary: V
         f"{long} of {sentences} sentences are cut to their first 6 tokens for tlm",
         f"{longer} of {sentences} sentences are cut to their first 14 tokens for contrastive",
     ]
+
+
+@pytest.mark.parametrize(("tokens", "sides", "size"), [(512, 3, 512), (513, 3, 768), (769, 3, 1024), (9, 33, 1536)])
+def test_sizes_of_padded_batches(tokens: int, sides: int, size: int) -> None:
+    assert room(tokens, sides) == size
 
 
 def test_static_batches_are_of_one_shape_and_show_the_same(both: ParallelBatches, vocabulary: Vocabulary) -> None:
