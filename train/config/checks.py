@@ -1,7 +1,7 @@
 """What fields say about one another."""
 
 from schemas.errors import UserError
-from train.config.objectives import TAUGHT
+from train.config.objectives import OF_TRANSLATIONS, TAUGHT
 from train.config.tables import PretrainConfig
 from train.optim.schedule import Schedule, first_without_weight
 
@@ -58,4 +58,12 @@ def check(config: PretrainConfig) -> None:
     if step is not None:
         raise UserError(
             f"at step {step} of the schedules all objectives ({names}) have weight 0: give one of them more there"
+        )
+    asking = [name for name in config.objectives if name in OF_TRANSLATIONS]
+    if asking and data.parallel_text is None:
+        raise UserError(f"the objective {asking[0]} learns from translations: give --parallel_text FOLDER")
+    if data.parallel_text is not None and not asking:
+        raise UserError(
+            f"parallel_text = {data.parallel_text}, but no objective learns from translations: name one, as "
+            "--objectives.tlm.weight 1, or take parallel_text out"
         )

@@ -136,3 +136,4 @@ OBJECTIVES: dict[str, type[ObjectiveConfig]] = {
     "teacher_adversary": TeacherAdversaryConfig,
 }
 PAIRS = ("nsp", "sop")  # those of pairs of texts
+OF_TRANSLATIONS = ("tlm", "contrastive")  # those that learn from data.parallel_text, and from nothing else

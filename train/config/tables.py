@@ -75,6 +75,13 @@ class DataConfig:
     streams: int = setting(24, "equal bins of a step; the number of processes must divide it", fixed=True, ge=1)
     micro_batch_tokens: int = setting(32_768, "tokens a process puts through the model at a time", ge=1)
     window_tokens: int = setting(8_388_608, "tokens that are shuffled together", fixed=True, ge=1)
+    parallel_text: Path | None = setting(
+        None, "folder of <language>.txt or .txt.gz, translations line by line, for tlm and contrastive"
+    )
+    parallel_pairs: int = setting(
+        64, "pairs of parallel_text in a step, a batch each process; the number of processes must divide it",
+        fixed=True, ge=1,
+    )  # fmt: skip
     workers: int = setting(
         0, "processes that tokenise for each trainer process; 0: its part of the cores but one", ge=0
     )

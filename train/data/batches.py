@@ -1,6 +1,6 @@
 """Packed batches: what each process feeds its model in each step."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, NamedTuple, Protocol
@@ -91,6 +91,10 @@ class PackedBatch:
     counts: NDArray[np.int64]
     segments: NDArray[np.int64] | None = None
     languages: NDArray[np.int64] | None = None
+
+
+OtherBatches = Callable[[int, int, int, bool], list[PackedBatch]]
+"""(step, rank, number of processes, whether shapes are static) to batches of another source than the shards."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,8 @@ class TrainingStream:
     """Steps of at most `global_batch_tokens` tokens in `streams` bins.
 
     A step's sequences and bins are the same for any number of processes; each process has every world_size-th of the
-    bins. Static: every batch is padded to its bins' size. UserError where the plan's languages are used up.
+    bins. Static: every batch is padded to its bins' size. others: another source, whose batches come first, since the
+    last backward pass has to touch all parameters. UserError where the plan's languages are used up.
     """
 
     def __init__(
@@ -206,8 +211,9 @@ class TrainingStream:
         streams: int,
         micro_batch_tokens: int,
         static: bool = False,
+        others: OtherBatches | None = None,
     ) -> None:
-        self.collate, self.windows, self.static = collate, windows, static
+        self.collate, self.windows, self.static, self.others = collate, windows, static, others
         self.budget, self.streams = global_batch_tokens, streams
         self.bin_tokens = global_batch_tokens // streams
         self.bins_a_batch = micro_batch_tokens // self.bin_tokens
@@ -252,7 +258,8 @@ class TrainingStream:
             self.collate(concatenate(group), blocks, position.step, len(group) * self.bin_tokens * self.static)
             for group in groups
         ]
-        return Step(batches, following)
+        others = self.others(position.step, rank, world_size, self.static) if self.others else []
+        return Step([*others, *batches], following)
 
     def _windows_at(self, position: Position) -> list[Window]:
         if not position.spans:

@@ -14,7 +14,7 @@ from train.corpus.shards import Shards
 from train.corpus.token_cache import TokenCache
 from train.corpus.tokenising import Tokens
 from train.corpus.vocabulary import open_vocabulary
-from train.data.batches import Collator, Labeller, TrainingStream
+from train.data.batches import Collator, Labeller, OtherBatches, TrainingStream
 from train.data.language_stream import LanguageStream
 from train.data.pairing import Pairing, cost_of_pairs, cut_length
 from train.data.pieces import cost
@@ -110,6 +110,7 @@ def open_stream(
     plan: Plan,
     labellers: Mapping[str, Labeller],
     settings: StreamSettings,
+    others: OtherBatches | None = None,
 ) -> TrainingStream:
     """The stream of steps; what it is made from can be given to another process."""
     vocabulary = open_vocabulary(tokenizer)
@@ -135,4 +136,5 @@ def open_stream(
         streams=settings.streams,
         micro_batch_tokens=settings.micro_batch_tokens,
         static=settings.static,
+        others=others,
     )

@@ -11,6 +11,8 @@ from train.corpus.shards import open_shards
 from train.corpus.token_cache import TokenCache
 from train.corpus.tokenising import Tokens
 from train.corpus.vocabulary import open_vocabulary
+from train.data.parallel import read_parallel, tokenise
+from train.data.parallel_batches import told_of_lines
 from train.data.plan import listed, plan_run, told
 from train.data.sources import epoch_tokens, training_blocks
 from train.loop.setup import told_of_pairs
@@ -64,6 +66,10 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
             yield told_of_pairs(blocks, tokens, run.seed)
     finally:
         tokens.close()
+    if data.parallel_text is not None:
+        lines = tokenise(read_parallel(data.parallel_text, shards.languages, print), vocabulary)
+        for line in told_of_lines(lines, {}, data.max_seq_len):
+            yield f"parallel text: {line}"
     plan = plan_run(shards.mixture, sizes, run.steps, data.global_batch_tokens)
     check_phases(config, plan, 0)
     for line in told(plan, shards.mixture.methods, run.steps, data.global_batch_tokens):

@@ -7,9 +7,10 @@ import platform
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +18,22 @@ from numpy.typing import NDArray
 from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
 from train.checkpoints.files import write_text
+from train.config.objectives import OF_TRANSLATIONS, ContrastiveConfig
 from train.config.tables import PretrainConfig
 from train.corpus.blocks import Blocks, blocks_of
 from train.corpus.shards import ORDER_VERSION, Shards, open_shards
 from train.corpus.token_cache import TokenCache
 from train.corpus.tokenising import Tokens
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
-from train.data.batches import Collator, Labeller, TrainingStream
+from train.data.batches import Collator, Labeller, TrainingStream, language_rows
+from train.data.parallel import ParallelText, read_parallel, tokenise
+from train.data.parallel_batches import ParallelBatches, TranslationLabeller, told_of_lines
 from train.data.plan import Plan, plan_run, told
+from train.data.retrieval import Retrieval, retrieval
 from train.data.sources import StreamSettings, epoch_tokens, of_two_sentences, open_stream, training_blocks
 from train.data.validation import Validation, validation, validation_of_pairs
 from train.loop.distributed import Processes
+from train.objectives.contrastive import SentenceLabeller
 from train.objectives.masking import MaskLabeller, Share
 from train.optim.schedule import Schedule
 
@@ -39,7 +45,7 @@ VALIDATED = "mlm"  # what a run is validated by, whatever it is trained on
 class Data:
     """What a run reads. stream: the arguments of `open_stream`. validation: by objective, VALIDATED the first.
     identity: what a resumed run must have in common with the one that it goes on with. saved: the checkpoint to go on
-    from, with its state."""
+    from, with its state. retrieval: the translations that it is validated by."""
 
     vocabulary: Vocabulary
     shards: Shards
@@ -48,6 +54,7 @@ class Data:
     validation: dict[str, Validation]
     identity: dict[str, Any]
     saved: tuple[Path, dict[str, Any]] | None
+    retrieval: Retrieval | None = None
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -74,11 +81,17 @@ def prepare(
             )
         vocabulary = open_vocabulary(settings.tokenizer)
         shards = open_shards(settings.shards)
+        translations = _translations(config, shards.languages, processes.world_size, say)
         config.run.output.mkdir(parents=True, exist_ok=True)
     with processes.together():
         identity = config.fixed() | {"tokenizer": vocabulary.digest, "shards": shards.identity()}
+        identity["parallel_text"] = translations.digest if translations else None
         saved = _saved(config, identity, say)
         there = labellers(vocabulary, shards.languages)  # what is wrong with settings is said before any plan
+        others, found = None, None
+        if translations is not None:
+            heard = say if saved is None else lambda line: None
+            others, found = _parallel(config, translations, vocabulary, shards.languages, there, heard)
         cache = TokenCache(settings.cache, vocabulary, say)
         tokens = Tokens(cache, settings.tokenizer, workers(config, processes), bool(config.pairs))
         try:
@@ -92,10 +105,11 @@ def prepare(
         settings.cache,
         workers(config, processes),
         plan,
-        there,
+        {name: one for name, one in there.items() if name not in OF_TRANSLATIONS},
         stream_settings(config, processes.device.type == "cuda"),
+        others,
     )
-    return Data(vocabulary, shards, plan, arguments, held_out, identity, saved)
+    return Data(vocabulary, shards, plan, arguments, held_out, identity, saved, found)
 
 
 def stream_settings(config: PretrainConfig, static: bool) -> StreamSettings:
@@ -185,6 +199,55 @@ def _validation(
     return found
 
 
+def _translations(
+    config: PretrainConfig, languages: tuple[str, ...], world_size: int, say: Callable[[str], None]
+) -> ParallelText | None:
+    folder, pairs = config.data.parallel_text, config.data.parallel_pairs
+    if folder is None:
+        return None
+    if pairs % world_size:
+        enough = -(-pairs // world_size) * world_size
+        raise UserError(f"{world_size} processes do not divide parallel_pairs = {pairs}: make it {enough}")
+    return read_parallel(folder, languages, say)
+
+
+def _parallel(
+    config: PretrainConfig,
+    text: ParallelText,
+    vocabulary: Vocabulary,
+    languages: tuple[str, ...],
+    labellers: Mapping[str, Labeller],
+    say: Callable[[str], None],
+) -> tuple[ParallelBatches, Retrieval | None]:
+    """What a run makes of translations, and is validated by."""
+    data = config.data
+    lines, not_told = tokenise(text, vocabulary), config.model.languages_not_told
+    asking = {name: cast(TranslationLabeller, one) for name, one in labellers.items() if name in OF_TRANSLATIONS}
+    batches = ParallelBatches(
+        lines,
+        asking,
+        vocabulary,
+        len(languages),
+        seed=config.run.seed,
+        pairs=data.parallel_pairs,
+        max_seq_len=data.max_seq_len,
+        tell=None if not_told is None else partial(language_rows, language_dropout=not_told),
+    )
+    for line in told_of_lines(lines, asking, data.max_seq_len):
+        say(f"parallel text: {line}")
+    table = config.objectives.get("contrastive")
+    pooling = table.pooling if isinstance(table, ContrastiveConfig) else "mean"
+    found = retrieval(
+        lines,
+        languages,
+        SentenceLabeller(len(languages), pooling),
+        vocabulary,
+        max_seq_len=data.max_seq_len,
+        batch_tokens=data.micro_batch_tokens // data.bin_tokens * data.bin_tokens,
+    )
+    return batches, found
+
+
 def _saved(
     config: PretrainConfig, identity: dict[str, Any], say: Callable[[str], None]
 ) -> tuple[Path, dict[str, Any]] | None:
@@ -206,7 +269,7 @@ def check_identity(state: dict[str, Any], current: dict[str, Any], config: Pretr
         )
     for key, value in current.items():
         if saved.get(key) != value:
-            if key in ("tokenizer", "shards"):
+            if key in ("tokenizer", "shards", "parallel_text"):
                 raise UserError(
                     f"{key} = {getattr(config.data, key)} is not what the run was started with: {way_out}give back "
                     f"the {key} of that run"

@@ -16,15 +16,17 @@ from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
 from train.config.tables import PretrainConfig
 from train.data.batches import Step, units_of
+from train.data.retrieval import RETRIEVAL
 from train.data.sources import open_stream
 from train.loop.distributed import Processes, losing_peers
 from train.loop.loader import steps_in_process, steps_in_thread
 from train.loop.saving import Checkpoints, Progress
 from train.loop.setup import VALIDATED, Data, lineage, write_record
 from train.loop.stepping import Done, Stepper
-from train.loop.validating import validate
+from train.loop.validating import retrieve, validate
 from train.loop.watchdog import Watchdog
 from train.model.flops import peak_flops, training_flops
+from train.objectives.contrastive import RetrievalVectors
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import JointModel, Objective, Weighting
 from train.telemetry.clock import Clock
@@ -270,7 +272,8 @@ class Trainer:
             self.journal.write(line)
 
     def _validate(self) -> None:
-        if not any(map(len, self.data.validation.values())):
+        translations = self.data.retrieval
+        if not any(map(len, self.data.validation.values())) and translations is None:
             return
         objectives = {**self.objectives, VALIDATED: self.held_out}
         with self.watchdog.patient("validate"):
@@ -284,6 +287,8 @@ class Trainer:
                 told = self.data.validation[VALIDATED].telling_languages()
                 figures = validate(self.stepper, self.held_out, VALIDATED, told)
                 result["told_language"] = describe(self.data.languages, {VALIDATED: figures})
+            if translations is not None:
+                result[RETRIEVAL] = retrieve(self.stepper, RetrievalVectors(), translations)
         self._write({"step": self.step, "split": "validation"} | result)
         if result["masked"]:
             loss = result["loss"]

@@ -9,6 +9,7 @@ from schemas.errors import UserError
 from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
 from train.data.plan import Plan, listed
+from train.objectives.contrastive import Contrastive
 from train.objectives.distillation import Distillation
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import Built, Objective, Weighting
@@ -16,12 +17,15 @@ from train.objectives.relations import Relations
 from train.objectives.sentence_pairs import NextSentence, SentenceOrder
 from train.objectives.sentence_vectors import SentenceVectors
 from train.objectives.teachers import Teachers
+from train.objectives.tlm import TranslationLanguageModelling
 from train.optim.schedule import Schedule, first_without_weight
 
 KINDS: dict[str, type[Objective]] = {
     "mlm": MaskedLanguageModelling,
     "nsp": NextSentence,
     "sop": SentenceOrder,
+    "tlm": TranslationLanguageModelling,
+    "contrastive": Contrastive,
     "distillation": Distillation,
     "relations": Relations,
     "sentence_vectors": SentenceVectors,

@@ -81,7 +81,7 @@ SHARED = {
         "local_attention", "global_rope_theta", "local_rope_theta", "architecture", "max_position_embeddings",
         "language_embedding", "language_dropout",
     },
-    "data": {"max_seq_len", "global_batch_tokens", "streams", "window_tokens"},
+    "data": {"max_seq_len", "global_batch_tokens", "streams", "window_tokens", "parallel_pairs"},
     "objectives.mlm": {"mlm_probability", "whole_word_masking"},
     "optim": set(),
     "run": {"seed"},
