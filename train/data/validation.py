@@ -1,12 +1,13 @@
 """The documents that a run is validated on: the same ones, in the same batches, under the same labels for every run of
 one corpus and tokenizer, whatever its seed, so that runs compare."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train.corpus.blocks import Blocks
-from train.corpus.hashing import VALIDATION, combine
+from train.corpus.hashing import U64, VALIDATION, combine
 from train.corpus.token_cache import TokenBlock
 from train.corpus.tokenising import Tokens
 from train.data.batches import FEWEST_TOKENS, Collator, PackedBatch
@@ -30,6 +31,23 @@ class Validation:
     def __call__(self, number: int, static: bool = False) -> PackedBatch:
         """static: padded to the shape of all."""
         return self.collate(self.batches[number], self.blocks, 0, self.batch_tokens * static)
+
+    def languages(self) -> NDArray[np.int64]:
+        """Those that it has sequences of, sorted."""
+        return np.unique(concatenate(self.batches).language)
+
+    def of_each_language(self, most: int) -> "Validation":
+        """At most so many sequences of each language, those of the lowest hashes."""
+        pieces = concatenate(self.batches)
+        order = np.lexsort((pieces.key(VALIDATION, self.collate.seed), pieces.language))
+        language = pieces.language[order]
+        rank = np.arange(len(order)) - np.searchsorted(language, language)
+        chosen = pieces.take(order[rank < most])
+        return replace(self, batches=_batches(chosen, self.batch_tokens))
+
+    def document_keys(self) -> U64:
+        """A hash of each sequence, in the order of the batches, that all sequences of a document share."""
+        return combine(VALIDATION, self.collate.seed, concatenate(self.batches).id_hash)
 
 
 def validation(
@@ -60,10 +78,16 @@ def validation(
             room -= int(parts[-1].length.sum())
             if fitting < len(pieces) or room <= 0:
                 break
-        rest = concatenate(parts)
-        while len(rest):
-            fitting = int(np.searchsorted(np.cumsum(rest.length), batch_tokens, side="right"))
-            count = max(1, min(fitting, batch_tokens // FEWEST_TOKENS))
-            batches.append(rest.take(slice(0, count)))
-            rest = rest.take(slice(count, None))
+        batches += _batches(concatenate(parts), batch_tokens)
     return Validation(collate, batches, held, batch_tokens)
+
+
+def _batches(pieces: Pieces, batch_tokens: int) -> list[Pieces]:
+    """In their order, as many together as fit."""
+    batches = []
+    while len(pieces):
+        fitting = int(np.searchsorted(np.cumsum(pieces.length), batch_tokens, side="right"))
+        count = max(1, min(fitting, batch_tokens // FEWEST_TOKENS))
+        batches.append(pieces.take(slice(0, count)))
+        pieces = pieces.take(slice(count, None))
+    return batches

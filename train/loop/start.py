@@ -33,6 +33,13 @@ def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[s
     data = prepare(config, processes, labellers, say)
     objectives = build_objectives(config, data.vocabulary, data.languages)
     weighting = build_weighting(config, objectives, data.languages)
+    with processes.together():
+        if data.saved is None:
+            shown = data.plan.shown() & (weighting.language_weights > 0)
+            for objective in objectives.values():
+                objective.check_shown([name for name, there in zip(data.languages, shown, strict=True) if there])
+        if config.run.probe and len(data.validation.languages()) < 2:
+            raise UserError("probe is true, but fewer than two languages have validation documents: leave it out")
     dtype = compute_dtype(config, processes.device)
     torch.manual_seed(config.run.seed)
     with processes.together():

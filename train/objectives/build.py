@@ -8,6 +8,7 @@ from schemas.errors import UserError
 from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
 from train.objectives.distillation import Distillation
+from train.objectives.language_adversary import LanguageAdversary
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import Built, Objective, Weighting
 from train.objectives.relations import Relations
@@ -20,6 +21,7 @@ KINDS: dict[str, type[Objective]] = {
     "distillation": Distillation,
     "relations": Relations,
     "sentence_vectors": SentenceVectors,
+    "language_adversary": LanguageAdversary,
 }
 
 
