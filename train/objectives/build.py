@@ -13,6 +13,7 @@ from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import Built, Objective, Weighting
 from train.objectives.relations import Relations
 from train.objectives.sentence_vectors import SentenceVectors
+from train.objectives.teacher_adversary import TeacherAdversary
 from train.objectives.teachers import Teachers
 from train.optim.schedule import Schedule
 
@@ -22,6 +23,7 @@ KINDS: dict[str, type[Objective]] = {
     "relations": Relations,
     "sentence_vectors": SentenceVectors,
     "language_adversary": LanguageAdversary,
+    "teacher_adversary": TeacherAdversary,
 }
 
 
