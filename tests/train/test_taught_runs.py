@@ -83,7 +83,7 @@ def test_stopped_and_resumed_is_the_same_run(whole: Path, flags: Callable[..., l
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_two_processes_are_near(
-    whole: Path, flags: Callable[..., list[str]], tmp_path: Path, program, parallel
+    whole: Path, flags: Callable[..., list[str]], tmp_path: Path, program, parallel: str
 ) -> None:
     run = program(flags(tmp_path / "run", parallel=parallel, watchdog_seconds=60), processes=2)
     _, errors = run.communicate(timeout=240)
@@ -101,12 +101,10 @@ def bad(corpus, teachers, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     root = tmp_path_factory.mktemp("bad")
     other = shutil.copytree(corpus.tokenizer, root / "tokenizer")
     content = json.loads((other / "tokenizer.json").read_text(encoding="utf-8"))
-    first, second = "the", "▁r"
     vocab = content["model"]["vocab"]
     keys = list(vocab)[-2:]
     vocab[keys[0]], vocab[keys[1]] = vocab[keys[1]], vocab[keys[0]]
     (other / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    del first, second
     small = write_teacher(root / "small", corpus.tokenizer, vocab_size=150)
     (small / "tokenizer.json").unlink()
     bare = shutil.copytree(teachers[0], root / "bare")
@@ -154,20 +152,13 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("teachers", "settings", "said"), MISTAKES)
+@pytest.mark.parametrize(("given", "settings", "said"), MISTAKES)
 def test_mistakes_are_one_line_and_status_2(
-    corpus,
-    bad: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch,
-    capsys,
-    teachers: str,
-    settings: dict[str, Any],
-    said: str,
+    corpus, bad: dict[str, Path], tmp_path: Path, monkeypatch, capsys, given: str, settings: dict[str, Any], said: str
 ) -> None:
     places = {name: str(path) for name, path in bad.items()} | {"tokenizer": str(corpus.tokenizer)}
-    given = {"teachers": teachers.format(**places)} if teachers else {}
-    monkeypatch.setattr("sys.argv", ["pretrain.py", *corpus.flags(tmp_path / "run", **given, **settings)])
+    settings = settings | ({"teachers": given.format(**places)} if given else {})
+    monkeypatch.setattr("sys.argv", ["pretrain.py", *corpus.flags(tmp_path / "run", **settings)])
     assert main() == 2
     error = capsys.readouterr().err
     assert said.format(**places) in error and error.count("\n") == 1

@@ -158,3 +158,20 @@ def test_settings_are_read_without_torch_and_pydantic() -> None:
     program = "import train.config.load, sys; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert "train" in loaded and not {"torch", "pydantic"} & set(loaded)
+
+
+def test_a_table_of_folders_is_a_flag_too(tmp_path: Path) -> None:
+    file = "[model.teachers]\neng_Latn = 'a'\n'*' = 'b/c'\n[objectives.relations]\nrelation_heads = 4\n"
+    expected = {"eng_Latn": Path("a"), "*": Path("b/c")}
+    assert load_config(toml(tmp_path, file)).model.teachers == expected
+    flags = ["--teachers", "eng_Latn=a, *=b/c", "--objectives.relations.relation_heads", "4"]
+    assert load_config([*PATHS, *flags]).model.teachers == expected
+    assert load_config([*PATHS, *flags]).as_dict()["model"]["teachers"] == {"eng_Latn": "a", "*": "b/c"}
+    for wrong, said in (
+        ("eng_Latn=", "that of eng_Latn should be a path"),
+        ("a", "it should be names with paths, as eng_Latn=DIR"),
+    ):
+        with pytest.raises(UserError, match=said):
+            load_config([*PATHS, "--teachers", wrong])
+    with pytest.raises(UserError, match="that of eng_Latn should be a path"):
+        load_config(toml(tmp_path, "[model.teachers]\neng_Latn = 3\n"))
