@@ -148,6 +148,9 @@ class RunConfig:
     steps: int = setting(10_000, "optimiser steps of the whole run; mixture.json divides their tokens", ge=1)
     seed: int = setting(0, "weights, order and masks hang on it", fixed=True, ge=0, lt=1 << 62)
     log_every: int = setting(10, "steps between lines of metrics.jsonl", ge=1)
+    probe: bool = setting(
+        False, "a probe of how well languages are told from the features, at each validation; language_adversary has it"
+    )
     eval_every: int = setting(500, "steps between validations; there is one at the end too", ge=1)
     save_every: int = setting(500, "steps between checkpoints", ge=1)
     keep_checkpoints: int = setting(3, "the newest so many are kept", ge=1)

@@ -44,6 +44,10 @@ class Plan:
         """That of a step; the last one goes on behind its end."""
         return next((phase for phase in self.phases if phase.end is None or step < phase.end), self.phases[-1])
 
+    def shown(self) -> NDArray[np.bool_]:
+        """Whether it shows anything of each language. [languages]"""
+        return np.any([phase.rates > 0 for phase in self.phases], axis=0)
+
     def as_json(self) -> dict[str, Any]:
         """Languages that are not shown are left out."""
         return {

@@ -5,9 +5,10 @@ import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train.corpus.blocks import Blocks
-from train.corpus.hashing import VALIDATION, VALIDATION_OF_PAIRS, combine
+from train.corpus.hashing import U64, VALIDATION, VALIDATION_OF_PAIRS, combine
 from train.corpus.token_cache import TokenBlock
 from train.corpus.tokenising import Tokens
 from train.data.batches import FEWEST_TOKENS, Collator, PackedBatch
@@ -38,6 +39,23 @@ class Validation:
         collate = copy.copy(self.collate)
         collate.language_dropout = 0.0
         return replace(self, collate=collate)
+
+    def languages(self) -> NDArray[np.int64]:
+        """Those that it has sequences of, sorted."""
+        return np.unique(concatenate(self.batches).language)
+
+    def of_each_language(self, most: int) -> "Validation":
+        """At most so many sequences of each language, those of the lowest hashes."""
+        pieces = concatenate(self.batches)
+        order = np.lexsort((pieces.key(VALIDATION, self.collate.seed), pieces.language))
+        language = pieces.language[order]
+        rank = np.arange(len(order)) - np.searchsorted(language, language)
+        chosen = pieces.take(order[rank < most])
+        return replace(self, batches=_batches([chosen], self.collate.languages, self.batch_tokens))
+
+    def document_keys(self) -> U64:
+        """A hash of each sequence, in the order of the batches, that all sequences of a document share."""
+        return combine(VALIDATION, self.collate.seed, concatenate(self.batches).id_hash)
 
 
 def validation(

@@ -12,7 +12,7 @@ from train.corpus.vocabulary import Vocabulary
 from train.data.batches import Labeller
 from train.data.plan import listed
 from train.loop.distributed import Processes
-from train.loop.setup import Data, prepare
+from train.loop.setup import VALIDATED, Data, prepare
 from train.loop.trainer import Trainer
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
@@ -39,6 +39,12 @@ def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[s
     weighting = build_weighting(config, objectives, data.languages)
     with processes.together():
         check_phases(config, data.plan, data.saved[1]["step"] if data.saved else 0)
+        if data.saved is None:
+            shown = data.plan.shown() & (weighting.language_weights > 0)
+            for objective in objectives.values():
+                objective.check_shown([name for name, there in zip(data.languages, shown, strict=True) if there])
+        if config.run.probe and len(data.validation[VALIDATED].languages()) < 2:
+            raise UserError("probe is true, but fewer than two languages have validation documents: leave it out")
     dtype = compute_dtype(config, processes.device)
     torch.manual_seed(config.run.seed)
     with processes.together():

@@ -16,13 +16,14 @@ from train.loop.parallel import Parallel
 from train.objectives.objective import SUMS, JointModel, Weighting
 from train.optim.build import build_optimizer
 from train.optim.ema import ExponentialMovingAverage
-from train.optim.gradients import clip_gradients
+from train.optim.gradients import clip_apart
+from train.optim.grouping import parameters_apart
 from train.optim.schedule import learning_rate
 
 
 class Done(NamedTuple):
-    """Of a step, on the device: loss, the weighted one over all processes; norm of its gradient; skipped, 1 where that
-    is not finite; sums, by objective, of this process."""
+    """Of a step, on the device: loss, the weighted one over all processes; norm of its gradient, without modules that
+    have an optimiser of their own; skipped, 1 where any gradient is not finite; sums, by objective, of this process."""
 
     loss: Tensor
     norm: Tensor
@@ -44,6 +45,13 @@ class Stepper:
         self.languages = len(weighting.language_weights)
         self.parallel = Parallel(joint, config, processes)
         optim = config.optim
+        # Their rates have the shape of the run's.
+        own = {
+            f"modules_of.{name}": one.learning_rate / optim.learning_rate
+            for name, one in joint.objectives.items()
+            if one.module is not None and one.learning_rate is not None
+        }
+        self.clipped = parameters_apart(self.parallel.joint, own)
         self.optimizer = build_optimizer(
             self.parallel.joint,
             optim.optimizer,
@@ -51,6 +59,7 @@ class Stepper:
             eps=optim.adam_epsilon,
             weight_decay=optim.weight_decay,
             momentum=optim.momentum,
+            own=own,
         )
         self.ema = ExponentialMovingAverage(self.parallel.joint, optim.ema_decay) if optim.ema_decay else None
         self.batches = DeviceBatches(processes.device, dtype, config.model.local_attention, config.data.max_seq_len)
@@ -85,7 +94,7 @@ class Stepper:
             total += loss.detach()
             for name, values in found.items():
                 sums[name] += values
-        norm, found_inf = clip_gradients(list(self.parallel.joint.parameters()), self.config.optim.max_grad_norm)
+        norm, found_inf = clip_apart(self.clipped, self.config.optim.max_grad_norm)
         self.optimizer.step(found_inf)
         if self.ema is not None:
             self.ema.update(found_inf)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
+from train.config.objectives import LanguageAdversaryConfig
 from train.config.tables import PretrainConfig
 from train.data.batches import Step, units_of
 from train.data.retrieval import RETRIEVAL
@@ -23,7 +24,7 @@ from train.loop.loader import steps_in_process, steps_in_thread
 from train.loop.saving import Checkpoints, Progress
 from train.loop.setup import VALIDATED, Data, lineage, write_record
 from train.loop.stepping import Done, Stepper
-from train.loop.validating import retrieve, validate
+from train.loop.validating import LanguageProbe, retrieve, validate
 from train.loop.watchdog import Watchdog
 from train.model.flops import peak_flops, training_flops
 from train.objectives.contrastive import RetrievalVectors
@@ -56,7 +57,13 @@ class Trainer:
         self.stepper = Stepper(joint, config, weighting, processes, dtype)
         self.tally = Tally(data.languages, tuple(objectives), processes)
         self.clock = Clock()
-        self.held_out = MaskedLanguageModelling(data.validation[VALIDATED].collate.labellers[VALIDATED])  # type: ignore[arg-type]
+        held_out = data.validation[VALIDATED]
+        self.held_out = MaskedLanguageModelling(held_out.collate.labellers[VALIDATED])  # type: ignore[arg-type]
+        adversary = config.objectives.get("language_adversary")
+        self.probe = None
+        if (config.run.probe or adversary is not None) and len(held_out):
+            pooling = adversary.pooling if isinstance(adversary, LanguageAdversaryConfig) else "mean"
+            self.probe = LanguageProbe(held_out, len(data.languages), pooling)
         self.progress = Progress()
         with processes.together():
             self.checkpoints = Checkpoints(config, data, self.stepper, self.tally, lineage(config, data, parent))
@@ -235,7 +242,8 @@ class Trainer:
         run, step = self.config.run, self.step
         weights = self.weighting.of_objectives(step - 1, run.steps)
         line: dict[str, Any] = {"step": step, "split": "train", "tokens": self.tally.tokens}
-        line |= describe(self.data.languages, self.tally.sums, weights)
+        telling = [name for name, one in self.objectives.items() if one.tells_languages]
+        line |= describe(self.data.languages, self.tally.sums, weights, telling)
         by_language = line.pop("languages")
         if self.config.pairs:
             pairs, sequences = self.tally.sequences
@@ -289,12 +297,20 @@ class Trainer:
                 result["told_language"] = describe(self.data.languages, {VALIDATED: figures})
             if translations is not None:
                 result[RETRIEVAL] = retrieve(self.stepper, RetrievalVectors(), translations)
+            if self.probe is not None and (probed := self.probe(self.stepper)) is not None:
+                result["probe"] = probed
         self._write({"step": self.step, "split": "validation"} | result)
         if result["masked"]:
             loss = result["loss"]
             self.terminal.say(
                 f"step {self.step}/{self.config.run.steps}  validation loss "
                 + (f"{loss:.4f}" if loss is not None else "is not finite")
+            )
+        if probed is not None:
+            self.terminal.say(
+                f"step {self.step}/{self.config.run.steps}  languages told by a probe {probed['accuracy']:.3f}  "
+                f"balanced {probed['balanced_accuracy']:.3f}  majority {probed['majority']:.3f}  "
+                f"centred {probed['centred_accuracy']:.3f}  of {probed['sequences']:,} sequences"
             )
 
     def _save(self, wait: bool = False) -> None:

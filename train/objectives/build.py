@@ -11,11 +11,13 @@ from train.corpus.vocabulary import Vocabulary
 from train.data.plan import Plan, listed
 from train.objectives.contrastive import Contrastive
 from train.objectives.distillation import Distillation
+from train.objectives.language_adversary import LanguageAdversary
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import Built, Objective, Weighting
 from train.objectives.relations import Relations
 from train.objectives.sentence_pairs import NextSentence, SentenceOrder
 from train.objectives.sentence_vectors import SentenceVectors
+from train.objectives.teacher_adversary import TeacherAdversary
 from train.objectives.teachers import Teachers
 from train.objectives.tlm import TranslationLanguageModelling
 from train.optim.schedule import Schedule, first_without_weight
@@ -29,6 +31,8 @@ KINDS: dict[str, type[Objective]] = {
     "distillation": Distillation,
     "relations": Relations,
     "sentence_vectors": SentenceVectors,
+    "language_adversary": LanguageAdversary,
+    "teacher_adversary": TeacherAdversary,
 }
 
 

@@ -6,7 +6,7 @@ share. The loss of a step is the sum over objectives of lambda(step) times the m
 are counted over all batches and processes of the step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -73,7 +73,8 @@ class Objective:
     """labeller: its part on the data side. module: parameters of its own, None where the model's are enough.
     layers: of which it wants the inputs. balanced: every language counts alike, whatever language_mean says.
     learning_rate: peak rate of its module, which then has an optimiser of its own; None: the model's. guesses: its
-    units are guesses of tokens, each of which costs a product with the vocabulary."""
+    units are guesses of tokens, each of which costs a product with the vocabulary. tells_languages: its classes are the
+    languages, so that the share of the largest of them says what its accuracy is worth."""
 
     labeller: Labeller
     module: nn.Module | None = None
@@ -81,6 +82,7 @@ class Objective:
     balanced: bool = False
     learning_rate: float | None = None
     guesses: bool = True
+    tells_languages: bool = False
 
     @classmethod
     def build(cls, built: Built) -> Self:
@@ -89,6 +91,9 @@ class Objective:
 
     def bind(self, model: MaskedLanguageModel, device: torch.device, dtype: torch.dtype) -> None:
         """Makes what hangs on the model: its own module, teachers. UserError where they do not fit."""
+
+    def check_shown(self, languages: Sequence[str]) -> None:
+        """UserError where these languages, all that a new run is to show and gives a weight, are not what it needs."""
 
     def __call__(self, asked: Asked, weight: Tensor) -> tuple[Tensor, Tensor]:
         """(the sum of its losses in nats, each times the `weight` of its language, with gradient; float64

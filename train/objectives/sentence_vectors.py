@@ -1,6 +1,7 @@
 """Regression to the teachers' sentence vectors (Reimers and Gurevych 2020, arXiv 2004.09813), whatever their
 vocabularies."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -42,20 +43,22 @@ class SentenceVectors(Objective):
     def __call__(self, asked: Asked, weight: Tensor) -> tuple[Tensor, Tensor]:
         assert isinstance(self.module, nn.ModuleDict)
         language, vectors = asked.arrays["language"], self.teachers.sentence_vectors(asked.batch, self.pooling)
-        counts = [len(asked.arrays[f"{name}.lengths"]) for name in vectors]
+        students = student_vectors(asked, self.teachers.names, self.pooling)
         losses = []
         # All maps take part, also for no sequence: each process has to give a gradient of every parameter.
-        for (name, wanted), student in zip(vectors.items(), self._of_student(asked, counts), strict=True):
+        for (name, wanted), student in zip(vectors.items(), students, strict=True):
             losses.append(1 - cosine_similarity(self.module[name](student), wanted, dim=1))
         each = torch.cat(losses)
         sums = sums_by_language(language, each, torch.zeros_like(each), torch.ones_like(each), len(weight))
         return (each * weight[language]).sum(), sums
 
-    def _of_student(self, asked: Asked, counts: list[int]) -> list[Tensor]:
-        """float32 [sequences, hidden_size] by teacher."""
-        if self.pooling == "cls":
-            return list(asked.hidden[: sum(counts)].float().split(counts))  # behind them what fills a batch up
-        names = self.teachers.names
-        tokens, lengths = ([asked.arrays[f"{name}.{kind}"] for name in names] for kind in ("student", "lengths"))
-        pairs = zip(tokens, lengths, strict=True)
-        return [mean_of_sequences(asked.hidden.index_select(0, own), length) for own, length in pairs]
+
+def student_vectors(asked: Asked, names: Sequence[str], pooling: str) -> list[Tensor]:
+    """Of the sequences that a SentenceVectorsLabeller names, float32 [sequences, hidden_size] by teacher."""
+    lengths = [asked.arrays[f"{name}.lengths"] for name in names]
+    if pooling == "cls":
+        counts = [len(one) for one in lengths]
+        return list(asked.hidden[: sum(counts)].float().split(counts))  # behind them what fills a batch up
+    tokens = [asked.arrays[f"{name}.student"] for name in names]
+    pairs = zip(tokens, lengths, strict=True)
+    return [mean_of_sequences(asked.hidden.index_select(0, own), length) for own, length in pairs]

@@ -201,14 +201,16 @@ class Teachers:
 
 
 def mean_of_sequences(hidden: Tensor, lengths: Tensor) -> Tensor:
-    """[T, width] of concatenated sequences to float32 [sequences, width]. lengths: int64, which add up to T.
+    """[T, width] of concatenated sequences to float32 [sequences, width], 0 for one of no tokens. lengths: int64, which
+    add up to T.
 
     <s> and </s> count, as sentence-transformers has it. Gradients are the same at every run.
     """
     if not len(lengths):
         return hidden.float()
     # unsafe: the lengths are not checked, for which the device would have to be waited for.
-    return torch.segment_reduce(hidden.float(), "mean", lengths=lengths, unsafe=True)
+    exact = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
+    return torch.segment_reduce(exact, "mean", lengths=lengths, unsafe=True, initial=0.0)
 
 
 def layer_number(layer: int, count: int, said: str, whose: str) -> int:

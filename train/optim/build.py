@@ -25,11 +25,13 @@ def build_optimizer(
     momentum: float = 0.95,
     blocks: Mapping[str, int] = BLOCKS,
     dtype: torch.dtype | None = None,
+    own: Mapping[str, float] | None = None,
 ) -> Optimizer:
     """Optimiser of a model that is on its device and, with FSDP2, sharded; its learning rate is still to be set.
 
-    With "muon" AdamW takes all but the hidden matrices. `momentum`, `blocks` and `dtype` are Muon's, see there.
-    Raises UserError for another name.
+    With "muon" AdamW takes all but the hidden matrices. `momentum`, `blocks` and `dtype` are Muon's, see there. `own`:
+    modules, by their names in the model, that AdamW takes whatever the name, and what their learning rate is, times
+    the one that is set. Raises UserError for another name.
     """
     if name not in NAMES:
         raise UserError(f"optimizer = {name} is not known: choose one of {', '.join(NAMES)}")
@@ -38,4 +40,5 @@ def build_optimizer(
         "stableadamw": lambda group: StableAdamW(group, betas, eps),
         "muon": lambda group: Muon(group, momentum, blocks, dtype) if group.hidden else AdamW(group, betas, eps),
     }
-    return Optimizer([rules[name](group) for group in group_parameters(model, weight_decay)])
+    groups = group_parameters(model, weight_decay, own)
+    return Optimizer([rules["adamw" if group.owner else name](group) for group in groups])

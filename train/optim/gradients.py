@@ -1,6 +1,6 @@
 """The gradient's norm over all parameters and processes, and clipping by it, without a look from the host."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -22,3 +22,16 @@ def clip_gradients(parameters: Iterable[Tensor], max_norm: float) -> tuple[Tenso
     # 1e-6 as in torch.nn.utils.clip_grad_norm_.
     torch._foreach_mul_(parts, (max_norm / (norm + 1e-6)).clamp_max(1.0))
     return norm, (~norm.isfinite()).to(torch.float32)
+
+
+def clip_apart(groups: Iterable[Sequence[Tensor]], max_norm: float) -> tuple[Tensor, Tensor]:
+    """`clip_gradients` of each group by itself: the norm of the first, and found_inf, 1 where any norm is not finite.
+
+    A group without gradients is passed over, but for the first, which has some.
+    """
+    first, *others = groups
+    norm, found_inf = clip_gradients(first, max_norm)
+    for group in others:
+        if any(parameter.grad is not None for parameter in group):
+            found_inf = torch.maximum(found_inf, clip_gradients(group, max_norm)[1])
+    return norm, found_inf

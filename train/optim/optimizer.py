@@ -55,7 +55,8 @@ class Rule(ABC):
 
 
 class Optimizer:
-    """The rules of a model's parameters under one learning rate, which is 0 until it is set.
+    """The rules of a model's parameters under one learning rate, which is 0 until it is set; of some groups it is
+    multiplied with a rate of theirs.
 
     With FSDP2, shard the model first: an optimiser holds on to the parameters that it was built with.
     """
@@ -78,7 +79,8 @@ class Optimizer:
         # The fused kernels compare with exactly 1.
         skipped = (found_inf != 0).to(torch.float32)
         for rule in self.rules:
-            rule.update(self.learning_rate, skipped)
+            rate = rule.group.rate
+            rule.update(self.learning_rate if rate == 1 else self.learning_rate * rate, skipped)
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:

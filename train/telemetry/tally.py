@@ -5,7 +5,7 @@ on the host, the COUNTS. Units are what a loss is taken over: guesses of masked 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -101,10 +101,14 @@ def scores(sums: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def describe(
-    languages: Sequence[str], sums: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float] | None = None
+    languages: Sequence[str],
+    sums: Mapping[str, NDArray[np.float64]],
+    weights: Mapping[str, float] | None = None,
+    telling: Collection[str] = (),
 ) -> dict[str, Any]:
     """`loss`, `accuracy`, `masked` (units) of the first objective, over all languages and in `languages` of each that
-    had units. Of several objectives `objectives` too: by name loss, accuracy, units, over all with its weight.
+    had units. Of several objectives `objectives` too: by name loss, accuracy, units, over all with its weight; of those
+    `telling`, whose classes are languages, with `majority`, the share of the largest language in the units.
     """
     first = next(iter(sums))
     result = _first(sums[first].sum(0))
@@ -112,6 +116,9 @@ def describe(
         result["objectives"] = {
             name: scores(rows.sum(0)) | {"weight": (weights or {}).get(name, 1.0)} for name, rows in sums.items()
         }
+        for name in telling:
+            units = sums[name][:, 2]
+            result["objectives"][name]["majority"] = float(units.max() / units.sum()) if units.any() else None
     result["languages"] = by_language = {}
     for at, language in enumerate(languages):
         of_each = {name: scores(rows[at]) for name, rows in sums.items() if rows[at, 2]}

@@ -62,6 +62,7 @@ def scalars(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             yield f"{split}/{key}", value
     for name, figures in values.get("objectives", {}).items():
         yield from ((f"{split}/objectives/{name}/{key}", value) for key, value in figures.items() if _is_number(value))
+    yield from ((f"{split}/probe/{key}", value) for key, value in values.get("probe", {}).items() if _is_number(value))
     for language, figures in values.get("languages", {}).items():
         shown = ((key, figures.get(key)) for key in BY_LANGUAGE)
         yield from ((f"{split}/{key}/{language}", value) for key, value in shown if _is_number(value))
