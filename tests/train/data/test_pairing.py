@@ -43,15 +43,18 @@ def window(
     return pairing.mix(concatenate(parts).ordered(WINDOW, seed)[0])
 
 
-def texts(pieces: Pieces, blocks: list[TokenBlock]) -> Iterator[tuple[list[int], list[int]]]:
-    """Both texts' ids of each piece; ids of `made` are places in their block."""
+def texts(pieces: Pieces, blocks: list[TokenBlock]) -> Iterator[tuple[list[tuple[int, int]], list[tuple[int, int]]]]:
+    """Both texts of each piece, as (block, id); ids of `made` are places in their block."""
     for one in range(len(pieces)):
-        found = []
+        found: list[list[tuple[int, int]]] = []
         for prefix in ("", "second_"):
+            if prefix and pieces.pair[one] < 0:
+                found.append([])
+                continue
             block, row, start, stop = (getattr(pieces, prefix + n)[one] for n in ("block", "row", "start", "stop"))
             begin = blocks[block].begins[row]
             found.append([(int(block), int(token)) for token in blocks[block].ids[begin + start : begin + stop]])
-        yield found[0], found[1]  # type: ignore[misc]
+        yield found[0], found[1]
 
 
 def test_cuts_are_inner_ends_drawn_evenly() -> None:
