@@ -13,6 +13,7 @@ from train.data.batches import Step
 from train.loop.device_batches import DeviceBatches
 from train.loop.distributed import Processes
 from train.loop.parallel import Parallel
+from train.model.encoder import EncoderConfig
 from train.objectives.objective import SUMS, JointModel, Weighting
 from train.optim.build import build_optimizer
 from train.optim.ema import ExponentialMovingAverage
@@ -62,7 +63,9 @@ class Stepper:
             own=own,
         )
         self.ema = ExponentialMovingAverage(self.parallel.joint, optim.ema_decay) if optim.ema_decay else None
-        self.batches = DeviceBatches(processes.device, dtype, config.model.local_attention, config.data.max_seq_len)
+        shape = joint.model.config  # of --init it may be another than the settings say
+        window = shape.local_attention if isinstance(shape, EncoderConfig) else config.model.local_attention
+        self.batches = DeviceBatches(processes.device, dtype, window, config.data.max_seq_len)
         self.skipped = torch.zeros((), dtype=torch.double, device=processes.device)
         self.in_a_row = torch.zeros_like(self.skipped)
 

@@ -297,8 +297,8 @@ class Trainer:
                 result["told_language"] = describe(self.data.languages, {VALIDATED: figures})
             if translations is not None:
                 result[RETRIEVAL] = retrieve(self.stepper, RetrievalVectors(), translations)
-            if self.probe is not None and (probed := self.probe(self.stepper)) is not None:
-                result["probe"] = probed
+            probed = self.probe(self.stepper) if self.probe is not None else None
+            result |= {} if probed is None else {"probe": probed}
         self._write({"step": self.step, "split": "validation"} | result)
         if result["masked"]:
             loss = result["loss"]

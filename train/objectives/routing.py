@@ -74,9 +74,8 @@ class Routes:
             name = f"{reader.name}.text"
             if any(name in labels.parts for labels in found.values()):
                 continue
-            ids, lengths = sequences.tokens[self.tokens(number, sequences)], sequences.lengths[
-                self.mine(number, sequences)
-            ]  # fmt: skip
+            ids = sequences.tokens[self.tokens(number, sequences)]
+            lengths = sequences.lengths[self.mine(number, sequences)]
             if reader.tokenizer is not None:
                 ids, lengths = retold(ids, lengths, self.vocabulary, reader.tokenizer, reader.longest)
             first = np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -182,10 +181,8 @@ def retold(
     ids: NDArray[np.int64], lengths: NDArray[np.int64], vocabulary: Vocabulary, folder: Path, longest: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(ids, lengths) of sequences in the tokens of another tokenizer, each between its <s> and </s>."""
-    bounds = np.cumsum(lengths)[:-1]
-    texts = decoder_of(vocabulary.folder).decode_batch(
-        [one.tolist() for one in np.split(ids, bounds)] if len(lengths) else []
-    )
+    whole = np.split(ids, np.cumsum(lengths)[:-1]) if len(lengths) else []
+    texts = decoder_of(vocabulary.folder).decode_batch([one.tolist() for one in whole])
     other = vocabulary_of(folder)
     bos, eos = other.special_ids["bos"], other.special_ids["eos"]
     told = [[bos, *one[: longest - 2], eos] for one in other.encode(texts)]
