@@ -122,3 +122,14 @@ def test_what_was_seen_of_each_language() -> None:
     }
     nothing = seen(LANGUAGES, np.zeros((3, 3), np.int64), [1.0, 1.0, 1.0])
     assert nothing["eng_Latn"] == {"tokens": 0, "share": 0.0, "documents": 0, "epochs": 0.0}
+
+
+def test_the_largest_language_of_an_objective_that_tells_them_by_hand() -> None:
+    sums = {
+        "mlm": np.array([[6.0, 1, 4], [0, 0, 0], [10.0, 3, 4]]),
+        "told": np.array([[1.0, 1, 2], [1, 0, 1], [4, 1, 5]]),
+    }
+    found = describe(LANGUAGES, sums, None, ["told"])["objectives"]
+    assert found["told"]["majority"] == 5 / 8 and "majority" not in found["mlm"]
+    nothing = describe(LANGUAGES, sums | {"told": np.zeros((3, 3))}, None, ["told"])["objectives"]["told"]
+    assert nothing["majority"] is None

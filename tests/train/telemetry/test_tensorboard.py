@@ -135,3 +135,8 @@ def test_a_number_too_large_for_single_precision(tmp_path: Path) -> None:
     file = EventFile(tmp_path, 0)
     file.write({"step": 1, "split": "train", "grad_norm": 1e300})
     assert points(fields(list(records(file.path))[-1])) == {"train/grad_norm": float("inf")}
+
+
+def test_a_probe_has_tags_of_its_own() -> None:
+    line = {"step": 1, "split": "validation", "probe": {"accuracy": 0.5, "centred_accuracy": None}}
+    assert list(scalars(line)) == [("validation/probe/accuracy", 0.5)]
