@@ -141,9 +141,9 @@ def test_the_features_are_the_encoders_of_texts_with_nothing_hidden(corpus, tmp_
     config = load_config(corpus.flags(tmp_path, eval_tokens=5000))
     with processes("cpu") as group:
         trainer = build_trainer(config, group, lambda line: None)
-        probe = LanguageProbe(trainer.data.validation, 3, pooling)
+        probe = LanguageProbe(trainer.data.validation["mlm"], 3, pooling)
         features = probe.features(trainer.stepper)
-        joint, held_out = trainer.stepper.parallel.joint, trainer.data.validation
+        joint, held_out = trainer.stepper.parallel.joint, trainer.data.validation["mlm"]
         expected = {}
         for pieces in held_out.batches:
             tokens, at = held_out.collate._tokens(pieces, held_out.blocks), 0
@@ -158,7 +158,7 @@ def test_the_features_are_the_encoders_of_texts_with_nothing_hidden(corpus, tmp_
     assert sorted(found) == sorted(expected) and len(found) >= 20
     for key, row in zip(found, features, strict=True):
         np.testing.assert_allclose(row, expected[key], atol=1e-5)
-    few = trainer.data.validation.of_each_language(4)
+    few = trainer.data.validation["mlm"].of_each_language(4)
     counts = np.bincount(np.concatenate([one.language for one in few.batches]), minlength=3)
     assert counts.tolist() == [4, 4, 0]
 

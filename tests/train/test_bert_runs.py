@@ -1,9 +1,9 @@
 """Whole runs of BERT and of language embeddings, with pairs: resumed, exported, opened by transformers, begun anew."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,63 +14,22 @@ from training_runs import assert_near, assert_same_run, log, pretrain, weights
 
 from schemas.errors import UserError
 from train.config.load import parse_arguments
-from train.data.batches import FEWEST_TOKENS, Labels, Sequences
 from train.loop.dry_run import estimate
 from train.model.attention import build_layout
-from train.model.heads import MaskedLanguageModel, PairHead
 from train.model.huggingface import load_encoder
 from train.model.languages import LANGUAGE_TABLE
-from train.objectives.build import KINDS
-from train.objectives.objective import Asked, Built, Objective, sums_by_language
 
 LANGUAGES = ("eng_Latn", "rus_Cyrl", "zho_Hans")
 BERT: dict[str, object] = {"architecture": "bert", "language_embedding": True}
 TABLES = ("word", "position", "token_type", "language")
 
 
-class OddLengths:
-    """Labels <s> by whether its sequence is of odd length: what a pair objective might ask, without pairs."""
-
-    def __call__(self, sequences: Sequences, step: int, found: Mapping[str, Labels]) -> Labels:
-        places = np.cumsum(sequences.lengths) - sequences.lengths
-        arrays = {"places": places, "labels": sequences.lengths % 2, "language": sequences.language}
-        return Labels(arrays, np.bincount(sequences.language, minlength=len(LANGUAGES)))
-
-    def pad(self, labels: Labels, tokens: int) -> Labels:
-        assert len(labels.arrays["places"]) <= tokens // FEWEST_TOKENS
-        raise NotImplementedError  # on the GPU alone
-
-
-class OddLengthPrediction(Objective):
-    """A pair objective's module, whatever it is asked."""
-
-    labeller = OddLengths()
-
-    @classmethod
-    def build(cls, built: Built) -> Self:
-        return cls()
-
-    def bind(self, model: MaskedLanguageModel, device: torch.device, dtype: torch.dtype) -> None:
-        self.module = PairHead(model.config)
-
-    def __call__(self, asked: Asked, weight: Tensor) -> tuple[Tensor, Tensor]:
-        assert self.module is not None
-        labels, language = asked.arrays["labels"], asked.arrays["language"]
-        logits = self.module(asked.hidden).float()
-        losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
-        correct = logits.argmax(1) == labels
-        sums = sums_by_language(language, losses, correct, torch.ones_like(losses), len(weight))
-        return (losses * weight[language]).sum(), sums
-
-
 @pytest.fixture(scope="module")
-def bert(corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bert(corpus_of_sentences, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six steps of BERT with a language embedding and a pair head."""
     torch.set_num_threads(1)
     output = tmp_path_factory.mktemp("bert") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(KINDS, "nsp", OddLengthPrediction)
-        pretrain(corpus.flags(output, **BERT, **{"objectives.nsp.weight": 1}))
+    pretrain(corpus_of_sentences.flags(output, **BERT, **{"objectives.nsp.weight": 1}))
     return output
 
 
@@ -93,7 +52,7 @@ def answer(folder: Path, language: str | None = None, segments: bool = True) -> 
     return logits, None if loaded.pair_head is None else loaded.pair_head(hidden[:1])
 
 
-def test_a_run_of_bert_learns_all_its_tables(bert: Path, corpus, tmp_path: Path) -> None:
+def test_a_run_of_bert_learns_all_its_tables(bert: Path, corpus_of_sentences, tmp_path: Path) -> None:
     first, last = (weights(bert, step) for step in (3, 6))
     for name in TABLES:
         key = f"model.embeddings.{name}_embeddings.weight"
@@ -131,12 +90,11 @@ def test_the_export_is_what_the_checkpoint_says_of_unknown_languages(bert: Path)
     assert tokenizer.model_input_names == ["input_ids", "token_type_ids", "attention_mask"]
 
 
-def test_a_finished_run_started_again_exports_a_language(bert: Path, corpus, monkeypatch, capsys) -> None:
+def test_a_finished_run_started_again_exports_a_language(bert: Path, corpus_of_sentences, monkeypatch, capsys) -> None:
     transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
-    monkeypatch.setitem(KINDS, "nsp", OddLengthPrediction)
     before = load_file(bert / "export" / "model.safetensors")
     settings = BERT | {"objectives.nsp.weight": 1, "export_language": "rus_Cyrl"}
-    pretrain(corpus.flags(bert, **settings))
+    pretrain(corpus_of_sentences.flags(bert, **settings))
     said = capsys.readouterr().out
     assert "export is written, as of an unknown language\n" in said
     assert "export-rus_Cyrl is written, as of rus_Cyrl\n" in said
@@ -150,7 +108,7 @@ def test_a_finished_run_started_again_exports_a_language(bert: Path, corpus, mon
     logits, _ = answer(bert / "checkpoints" / "step-00000006", "rus_Cyrl")
     torch.testing.assert_close(found, logits, atol=1e-4, rtol=0)
     with pytest.raises(UserError, match=r"export_language = rus_Latn is none of .* did you mean .*rus_Cyrl") as error:
-        pretrain(corpus.flags(bert, **settings | {"export_language": "rus_Latn"}))
+        pretrain(corpus_of_sentences.flags(bert, **settings | {"export_language": "rus_Latn"}))
     assert "\n" not in str(error.value)
 
 
@@ -195,10 +153,11 @@ def test_a_language_embedding_starts_as_the_run_without(
     assert weights(tmp_path / "with", 1)[LANGUAGE_TABLE].any(1).all()
 
 
-def test_modernbert_leaves_its_pair_head_behind_and_says_so(corpus, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_modernbert_leaves_its_pair_head_behind_and_says_so(
+    corpus_of_sentences, tmp_path: Path, monkeypatch, capsys
+) -> None:
     transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
-    monkeypatch.setitem(KINDS, "sop", OddLengthPrediction)
-    pretrain(corpus.flags(tmp_path, steps=2, language_embedding=True, **{"objectives.sop.weight": 1}))
+    pretrain(corpus_of_sentences.flags(tmp_path, steps=2, language_embedding=True, **{"objectives.sop.weight": 1}))
     assert "the pair head is in the checkpoints alone: modernbert has no place for it\n" in capsys.readouterr().out
     assert "modules_of.sop.seq_relationship.weight" in weights(tmp_path, 2)
     model = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "export").eval()
@@ -212,10 +171,11 @@ def test_modernbert_leaves_its_pair_head_behind_and_says_so(corpus, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kept", ["export", "checkpoints/step-00000006"])
-def test_init_takes_the_pair_head_along(bert: Path, corpus, tmp_path: Path, monkeypatch, kept: str) -> None:
-    monkeypatch.setitem(KINDS, "sop", OddLengthPrediction)
+def test_init_takes_the_pair_head_along(
+    bert: Path, corpus_of_sentences, tmp_path: Path, monkeypatch, kept: str
+) -> None:
     small = {"learning_rate": 1e-9, "weight_decay": 0, "steps": 1, "init": bert / kept}
-    pretrain(corpus.flags(tmp_path, **small, language_embedding=True, **{"objectives.sop.weight": 1}))
+    pretrain(corpus_of_sentences.flags(tmp_path, **small, language_embedding=True, **{"objectives.sop.weight": 1}))
     before, after = weights(bert, 6), weights(tmp_path, 1)
     for name in ("pooler.dense.weight", "seq_relationship.weight"):
         torch.testing.assert_close(after[f"modules_of.sop.{name}"], before[f"modules_of.nsp.{name}"], atol=1e-6, rtol=0)
@@ -223,7 +183,9 @@ def test_init_takes_the_pair_head_along(bert: Path, corpus, tmp_path: Path, monk
     torch.testing.assert_close(after[LANGUAGE_TABLE], expected, atol=1e-6, rtol=0)
 
 
-def test_init_has_rows_by_name_and_says_which_are_left_out(bert: Path, corpus, tmp_path: Path, capsys) -> None:
+def test_init_has_rows_by_name_and_says_which_are_left_out(
+    bert: Path, corpus_of_sentences, tmp_path: Path, capsys
+) -> None:
     checkpoint = bert / "checkpoints" / "step-00000006"
     other = tmp_path / "other"
     other.mkdir()
@@ -231,11 +193,11 @@ def test_init_has_rows_by_name_and_says_which_are_left_out(bert: Path, corpus, t
         text = (checkpoint / name).read_bytes()
         (other / name).write_bytes(text.replace(b"rus_Cyrl", b"ben_Beng") if name == "encoder.json" else text)
     small = {"learning_rate": 1e-9, "weight_decay": 0, "steps": 1}
-    pretrain(corpus.flags(tmp_path / "run", **small, init=other, language_embedding=True))
+    pretrain(corpus_of_sentences.flags(tmp_path / "run", **small, init=other, language_embedding=True))
     assert "without the rows of languages that the shards do not have: ben_Beng\n" in capsys.readouterr().out
     expected = weights(bert, 6)[LANGUAGE_TABLE] * torch.tensor([1.0, 1, 0, 1])[:, None]
     torch.testing.assert_close(weights(tmp_path / "run", 1)[LANGUAGE_TABLE], expected, atol=1e-6, rtol=0)
-    pretrain(corpus.flags(tmp_path / "none", **small, init=checkpoint))
+    pretrain(corpus_of_sentences.flags(tmp_path / "none", **small, init=checkpoint))
     assert "its language embedding is folded in, as of an unknown language" in capsys.readouterr().out
     assert LANGUAGE_TABLE not in weights(tmp_path / "none", 1)
     found, _ = answer(tmp_path / "none" / "checkpoints" / "step-00000001")
