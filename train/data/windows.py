@@ -107,14 +107,18 @@ class Windows:
         rates /= max(rates.sum(), 1e-300)
         owed, taken = np.where(live, np.array(span.owed), 0.0), list[Taken]()
         # Where many languages share a small window, none may be owed a whole piece yet: it grows until one is.
-        while live.any() and not taken and not owed.max() > self._longest:
-            owed = owed + room * rates
+        while live.any() and not taken:
+            owed = owed + room * rates * live
             self.tokens.ahead(self._needed(places, owed))
             for number in np.flatnonzero(live).tolist():
+                given = 0
                 for part in self.streams[number].take(places[number], float(owed[number])):
                     taken.append(part)
-                    owed[number] -= int(part.pieces.length.sum())
+                    given += int(part.pieces.length.sum())
                     places[number] = part.following
+                owed[number] -= given
+                if not given and owed[number] > self._longest:  # there is nothing left of what it may be shown
+                    live[number], owed[number] = False, 0.0
         self.tokens.ahead(self._needed(places, room * rates))
         pieces, keys, blocks = self._window(taken)
         if self.pairing is not None:
