@@ -12,13 +12,14 @@ from train.config.tables import PretrainConfig
 from train.corpus.hashing import combine
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
 from train.data.batches import Labels, PackedBatch, Sequences
+from train.joint.build import build_objectives
+from train.joint.joint_model import JointModel
 from train.loop.device_batches import DeviceBatches
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
-from train.model.huggingface import save_pretrained
-from train.objectives.build import build_objectives
-from train.objectives.objective import Batch, JointModel, Objective
+from train.model_folders.huggingface import save_pretrained
+from train.objectives.objective import Batch, Objective
 
 CPU = torch.device("cpu")
 LANGUAGES = ("eng_Latn", "rus_Cyrl", "zho_Hans")

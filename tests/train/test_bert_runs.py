@@ -16,8 +16,8 @@ from schemas.errors import UserError
 from train.config.load import parse_arguments
 from train.loop.dry_run import estimate
 from train.model.attention import build_layout
-from train.model.huggingface import load_encoder
 from train.model.languages import LANGUAGE_TABLE
+from train.model_folders.huggingface import load_encoder
 
 LANGUAGES = ("eng_Latn", "rus_Cyrl", "zho_Hans")
 BERT: dict[str, object] = {"architecture": "bert", "language_embedding": True}

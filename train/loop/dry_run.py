@@ -15,13 +15,13 @@ from train.data.parallel import read_parallel, tokenise
 from train.data.parallel_batches import told_of_lines
 from train.data.plan import listed, plan_run, told
 from train.data.sources import epoch_tokens, training_blocks
+from train.joint.build import check_phases, language_schedules
 from train.loop.setup import told_of_pairs
 from train.loop.start import compute_dtype, encoder_config
 from train.model.flops import PEAK_FLOPS, training_flops
 from train.model.heads import MaskedLanguageModel
-from train.model.huggingface import load_encoder
 from train.model.shape import EncoderShape
-from train.objectives.build import check_phases, language_schedules
+from train.model_folders.huggingface import load_encoder
 from train.optim.schedule import Schedule
 
 STATE_BYTES = {"adamw": 8, "stableadamw": 8, "muon": 4}  # of a parameter, besides itself and its gradient, 4 each

@@ -9,8 +9,9 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.nn.parallel import DistributedDataParallel
 
 from train.config.tables import PretrainConfig
+from train.joint.joint_model import JointModel
 from train.loop.distributed import Processes
-from train.objectives.objective import Batch, JointModel
+from train.objectives.objective import Batch
 
 
 class Parallel:

@@ -20,9 +20,9 @@ from train.data.windows import Position
 from train.loop.setup import Data
 from train.loop.spikes import SkippedRange, SpikeDetector
 from train.loop.stepping import Stepper
-from train.model.config_json import huggingface_config
 from train.model.heads import MaskedLanguageModel, PairHead
-from train.model.huggingface import has_pairs, save_pretrained
+from train.model_folders.config_json import huggingface_config
+from train.model_folders.huggingface import has_pairs, save_pretrained
 from train.telemetry.tally import Tally
 
 MODEL = "model."  # of the joint model's names; in files they are those of transformers

@@ -11,16 +11,16 @@ from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
 from train.data.batches import Labeller
 from train.data.plan import listed
+from train.joint.build import build_objectives, build_weighting, check_phases
+from train.joint.joint_model import JointModel
 from train.loop.distributed import Processes
 from train.loop.setup import VALIDATED, Data, prepare
 from train.loop.trainer import Trainer
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel, PairHead
-from train.model.huggingface import config_file, load_encoder
 from train.model.languages import with_languages
-from train.objectives.build import build_objectives, build_weighting, check_phases
-from train.objectives.objective import JointModel
+from train.model_folders.huggingface import config_file, load_encoder
 
 
 def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[str], None]) -> Trainer:

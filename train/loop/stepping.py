@@ -10,11 +10,13 @@ from torch import Tensor
 
 from train.config.tables import PretrainConfig
 from train.data.batches import Step
+from train.joint.joint_model import JointModel
+from train.joint.weighting import Weighting
 from train.loop.device_batches import DeviceBatches
 from train.loop.distributed import Processes
 from train.loop.parallel import Parallel
 from train.model.encoder import EncoderConfig
-from train.objectives.objective import SUMS, JointModel, Weighting
+from train.objectives.objective import SUMS
 from train.optim.build import build_optimizer
 from train.optim.ema import ExponentialMovingAverage
 from train.optim.gradients import clip_apart

@@ -19,6 +19,8 @@ from train.config.tables import PretrainConfig
 from train.data.batches import Step, units_of
 from train.data.retrieval import RETRIEVAL
 from train.data.sources import open_stream
+from train.joint.joint_model import JointModel
+from train.joint.weighting import Weighting
 from train.loop.distributed import Processes, losing_peers
 from train.loop.loader import steps_in_process, steps_in_thread
 from train.loop.saving import Checkpoints, Progress
@@ -29,7 +31,7 @@ from train.loop.watchdog import Watchdog
 from train.model.flops import peak_flops, training_flops
 from train.objectives.contrastive import RetrievalVectors
 from train.objectives.mlm import MaskedLanguageModelling
-from train.objectives.objective import JointModel, Objective, Weighting
+from train.objectives.objective import Objective
 from train.telemetry.clock import Clock
 from train.telemetry.journal import Journal
 from train.telemetry.tally import Tally, describe, seen

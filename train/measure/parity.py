@@ -11,6 +11,8 @@ from train.config.tables import PretrainConfig
 from train.data.batches import PackedBatch
 from train.data.pieces import concatenate
 from train.data.windows import Position
+from train.joint.build import build_objectives, build_weighting
+from train.joint.joint_model import JointModel
 from train.loop.device_batches import DeviceBatches
 from train.loop.distributed import Processes
 from train.loop.parallel import Parallel
@@ -20,8 +22,6 @@ from train.measure.kernels import Figures
 from train.model.attention import build_layout, packed_attention
 from train.model.heads import MaskedLanguageModel
 from train.model.rotary import rotary_table
-from train.objectives.build import build_objectives, build_weighting
-from train.objectives.objective import JointModel
 
 CPU = torch.device("cpu")
 EXACT = torch.float64

@@ -16,6 +16,8 @@ import torch
 from train.config.tables import PretrainConfig
 from train.data.batches import Step, units_of
 from train.data.windows import Position
+from train.joint.build import build_objectives, build_weighting
+from train.joint.joint_model import JointModel
 from train.loop.distributed import Processes
 from train.loop.saving import Checkpoints, Progress
 from train.loop.setup import Data
@@ -25,8 +27,6 @@ from train.measure.kernels import Figures, compilation, count_compilation, kerne
 from train.measure.kernels import measured_peak as peak_now
 from train.model.flops import training_flops
 from train.model.heads import MaskedLanguageModel
-from train.objectives.build import build_objectives, build_weighting
-from train.objectives.objective import JointModel
 from train.telemetry.tally import Tally
 
 WARM_STEPS = 2  # the first compiles

@@ -16,7 +16,7 @@ from train.model.heads import MaskedLanguageModel
 from train.objectives.discriminator import Discriminator, Turning, reverse, told_apart
 from train.objectives.masking import NOTHING
 from train.objectives.objective import PLACES, Asked, Built, Objective, sums_by_language
-from train.objectives.teachers import mean_of_sequences
+from train.teachers.teachers import mean_of_sequences
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from train.model.attention import build_layout
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel, PairHead
-from train.model.huggingface import load_encoder, save_pretrained, write_checkpoint_config
+from train.model_folders.huggingface import load_encoder, save_pretrained, write_checkpoint_config
 
 SPECIAL = {"pad": 0, "bos": 2, "eos": 3, "mask": 4}
 VOCAB = 203

@@ -14,8 +14,8 @@ from train.model.attention import build_layout
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
-from train.model.huggingface import from_pretrained, load_encoder, save_pretrained, write_checkpoint_config
 from train.model.languages import LANGUAGE_TABLE, with_languages
+from train.model_folders.huggingface import from_pretrained, load_encoder, save_pretrained, write_checkpoint_config
 
 SPECIAL = {"pad": 0, "bos": 2, "eos": 3, "mask": 4}
 VOCAB, LOCAL, LENGTHS = 203, 10, (40, 11, 1)

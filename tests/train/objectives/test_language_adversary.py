@@ -8,12 +8,12 @@ from teaching import LANGUAGES, batch_of, built, config_of, labelled, loss_of, n
 from schemas.errors import UserError
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
 from train.data.batches import FEWEST_TOKENS, PackedBatch
+from train.joint.build import build_objectives
+from train.joint.joint_model import JointModel
 from train.loop.device_batches import DeviceBatches
 from train.model.heads import MaskedLanguageModel
-from train.objectives.build import build_objectives
 from train.objectives.discriminator import SLOPE
 from train.objectives.language_adversary import LanguageLabeller, check_languages
-from train.objectives.objective import JointModel
 
 NAME = "language_adversary"
 Given = dict[str, object]

@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from train.joint.joint_model import JointModel
+from train.joint.weighting import Weighting
 from train.model.attention import build_layout
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
 from train.objectives.mlm import MaskedLanguageModelling
-from train.objectives.objective import Asked, Batch, JointModel, Objective, Weighting
+from train.objectives.objective import Asked, Batch, Objective
 from train.optim.schedule import Schedule
 
 CPU = torch.device("cpu")

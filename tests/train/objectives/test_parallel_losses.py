@@ -11,11 +11,12 @@ from train.corpus.vocabulary import open_vocabulary
 from train.data.batches import FEWEST_TOKENS, PackedBatch
 from train.data.parallel import read_parallel, tokenise
 from train.data.parallel_batches import ParallelBatches
+from train.joint.joint_model import JointModel
 from train.model.attention import build_layout, filled_lengths
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
 from train.objectives.contrastive import Contrastive, SentenceLabeller
-from train.objectives.objective import Batch, JointModel
+from train.objectives.objective import Batch
 from train.objectives.tlm import SideLabeller, TranslationLanguageModelling
 
 LANGUAGES = ("arb_Arab", "eng_Latn", "tha_Thai", "zho_Hans")

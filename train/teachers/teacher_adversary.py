@@ -14,9 +14,9 @@ from train.model.heads import MaskedLanguageModel
 from train.model.layers import Linear
 from train.objectives.discriminator import Discriminator, Turning, reverse, told_apart
 from train.objectives.objective import Asked, Built, Objective, sums_by_language
-from train.objectives.routing import SentenceVectorsLabeller
-from train.objectives.sentence_vectors import student_vectors
-from train.objectives.teachers import Teachers
+from train.teachers.routing import SentenceVectorsLabeller
+from train.teachers.sentence_vectors import student_vectors
+from train.teachers.teachers import Teachers
 
 STUDENT, TEACHER = 0, 1  # classes
 

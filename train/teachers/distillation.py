@@ -8,9 +8,9 @@ from torch import Tensor
 from train.model.heads import MaskedLanguageModel
 from train.model.soft_targets import SoftTargets, soft_divergence, soft_targets
 from train.objectives.objective import Asked, Built, Objective, sums_by_language
-from train.objectives.routing import DistillationLabeller
-from train.objectives.teachers import Teachers
 from train.optim.schedule import Schedule
+from train.teachers.routing import DistillationLabeller
+from train.teachers.teachers import Teachers
 
 
 class Distillation(Objective):

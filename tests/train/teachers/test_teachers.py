@@ -8,9 +8,9 @@ import torch
 from teaching import CPU, batch_of, built, config_of, labelled, loss_of, new_model, sequences_of, write_teacher
 
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
+from train.joint.build import build_objectives
 from train.model.attention import build_layout, filled_lengths
 from train.model.heads import MaskedLanguageModel
-from train.objectives.build import build_objectives
 
 ROOM = 160  # tokens of a batch of one shape
 

@@ -7,7 +7,7 @@ from schemas.errors import UserError
 from train.config.load import load_config
 from train.config.tables import PretrainConfig
 from train.data.plan import Plan, PlannedPhase
-from train.objectives.build import build_weighting, check_phases
+from train.joint.build import build_weighting, check_phases
 
 LANGUAGES = ("eng_Latn", "kat_Geor", "zho_Hans")
 

@@ -9,18 +9,19 @@ from schemas.errors import UserError
 from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
 from train.data.plan import Plan, listed
+from train.joint.weighting import Weighting
 from train.objectives.contrastive import Contrastive
-from train.objectives.distillation import Distillation
 from train.objectives.language_adversary import LanguageAdversary
 from train.objectives.mlm import MaskedLanguageModelling
-from train.objectives.objective import Built, Objective, Weighting
-from train.objectives.relations import Relations
+from train.objectives.objective import Built, Objective
 from train.objectives.sentence_pairs import NextSentence, SentenceOrder
-from train.objectives.sentence_vectors import SentenceVectors
-from train.objectives.teacher_adversary import TeacherAdversary
-from train.objectives.teachers import Teachers
 from train.objectives.tlm import TranslationLanguageModelling
 from train.optim.schedule import Schedule, first_without_weight
+from train.teachers.distillation import Distillation
+from train.teachers.relations import Relations
+from train.teachers.sentence_vectors import SentenceVectors
+from train.teachers.teacher_adversary import TeacherAdversary
+from train.teachers.teachers import Teachers
 
 KINDS: dict[str, type[Objective]] = {
     "mlm": MaskedLanguageModelling,

@@ -10,10 +10,10 @@ from torch.nn.functional import cross_entropy, kl_div
 
 from schemas.errors import UserError
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
+from train.joint.joint_model import JointModel
 from train.model.attention import build_layout
 from train.model.heads import MaskedLanguageModel
-from train.model.huggingface import from_pretrained
-from train.objectives.objective import JointModel
+from train.model_folders.huggingface import from_pretrained
 
 TEMPERATURE, SHARE = 2.0, 0.7
 

@@ -24,11 +24,19 @@ from torch.nn.functional import pad
 
 from schemas.errors import UserError
 from train.model.bert import BertConfig, BertEncoder
-from train.model.config_json import PRETRAINING, huggingface_config, position_offset, read_config
 from train.model.encoder import Encoder, EncoderConfig
 from train.model.heads import PAIR_OBJECTIVES, DecoderBias, MaskedLanguageModel, PairHead, PredictionHead
 from train.model.languages import fold_language
-from train.model.weight_files import NAMES, PAIRS, check_tensors, read_metadata, read_weights, to_ours, to_theirs
+from train.model_folders.config_json import PRETRAINING, huggingface_config, position_offset, read_config
+from train.model_folders.weight_files import (
+    NAMES,
+    PAIRS,
+    check_tensors,
+    read_metadata,
+    read_weights,
+    to_ours,
+    to_theirs,
+)
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 TOKENIZER_FILES = (

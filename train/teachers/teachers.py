@@ -17,12 +17,12 @@ from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary, file_digest
 from train.model.attention import AttentionLayout
 from train.model.bert import BertConfig
-from train.model.config_json import read_config
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
-from train.model.huggingface import config_file, load_encoder
+from train.model_folders.config_json import read_config
+from train.model_folders.huggingface import config_file, load_encoder
 from train.objectives.objective import Batch
-from train.objectives.routing import Reader, Routes, vocabulary_of
+from train.teachers.routing import Reader, Routes, vocabulary_of
 
 EVERY = "*"
 Held = TypeVar("Held", Tensor, AttentionLayout)

@@ -10,8 +10,8 @@ from torch.autograd.function import once_differentiable
 from schemas.errors import UserError
 from train.model.heads import MaskedLanguageModel
 from train.objectives.objective import Asked, Built, Objective, sums_by_language
-from train.objectives.routing import RelationsLabeller
-from train.objectives.teachers import Teachers, layer_number
+from train.teachers.routing import RelationsLabeller
+from train.teachers.teachers import Teachers, layer_number
 
 KINDS = 3  # queries with queries, keys with keys, values with values
 CHUNK_RELATIONS = {"cpu": 1 << 20, "cuda": 1 << 26}

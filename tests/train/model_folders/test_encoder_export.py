@@ -10,7 +10,7 @@ from schemas.errors import UserError
 from train.model.attention import build_layout
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
-from train.model.huggingface import from_pretrained, save_pretrained
+from train.model_folders.huggingface import from_pretrained, save_pretrained
 
 CPU = torch.device("cpu")
 SPECIAL = {"pad": 0, "bos": 2, "eos": 3, "mask": 4}

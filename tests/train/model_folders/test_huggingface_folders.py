@@ -17,7 +17,7 @@ from train.model.attention import build_layout
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
-from train.model.huggingface import from_pretrained, load_encoder, save_pretrained, write_checkpoint_config
+from train.model_folders.huggingface import from_pretrained, load_encoder, save_pretrained, write_checkpoint_config
 
 transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
 VOCAB, LOCAL = 203, 10  # no multiple of 64

@@ -11,9 +11,9 @@ from teaching import batch_of, built, config_of, loss_of, new_model, sequences_o
 from schemas.errors import UserError
 from train.corpus.vocabulary import open_vocabulary
 from train.model.attention import build_layout
-from train.model.huggingface import load_encoder
-from train.objectives.relations import relation_divergence
-from train.objectives.routing import groups
+from train.model_folders.huggingface import load_encoder
+from train.teachers.relations import relation_divergence
+from train.teachers.routing import groups
 
 HEADS, OURS, THEIRS = 2, 8, 12  # widths
 LENGTHS = np.array([5, 1, 9, 4, 9])

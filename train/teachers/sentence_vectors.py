@@ -11,8 +11,8 @@ from torch.nn.functional import cosine_similarity
 from train.model.heads import MaskedLanguageModel
 from train.model.layers import Linear
 from train.objectives.objective import Asked, Built, Objective, sums_by_language
-from train.objectives.routing import SentenceVectorsLabeller
-from train.objectives.teachers import Teachers, mean_of_sequences
+from train.teachers.routing import SentenceVectorsLabeller
+from train.teachers.teachers import Teachers, mean_of_sequences
 
 
 class SentenceVectors(Objective):

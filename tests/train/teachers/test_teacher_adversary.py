@@ -8,11 +8,12 @@ import torch
 from teaching import CPU, LANGUAGES, batch_of, built, config_of, new_model, sequences_of, write_teacher
 
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
+from train.joint.joint_model import JointModel
 from train.model.attention import build_layout
 from train.model.heads import MaskedLanguageModel
-from train.model.huggingface import load_encoder
+from train.model_folders.huggingface import load_encoder
 from train.objectives.discriminator import SLOPE
-from train.objectives.objective import JointModel, Objective
+from train.objectives.objective import Objective
 
 NAME = "teacher_adversary"
 

@@ -13,7 +13,7 @@ from torch.nn.functional import cosine_similarity
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
 from train.data.batches import Sequences
 from train.model.heads import MaskedLanguageModel
-from train.objectives.routing import retold
+from train.teachers.routing import retold
 
 LINES = ["the river carries light over stones", "река несёт свет", "河水带着光流过石头", "talk of rain", "а", "面包"]
 

@@ -1,0 +1,1 @@
+"""Encoders become folders, as transformers has them, and folders encoders."""
