@@ -35,6 +35,13 @@ class Weighting:
             weights[number] = schedule(step, steps)
         return weights
 
+    def ever_weighing(self) -> NDArray[np.bool_]:
+        """Languages whose lambda is above 0 at some point of its schedule. [languages]"""
+        found = self.language_weights > 0
+        for number, schedule in self.language_schedules.items():
+            found[number] = any(value > 0 for _, value in schedule.points)
+        return found
+
     def weights(self, units: Mapping[str, NDArray[np.int64]], step: int, steps: int) -> dict[str, NDArray[np.float64]]:
         """Of each objective, [languages]: what a loss of the language is multiplied with in a step with so many units
         of each language over all processes.

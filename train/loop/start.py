@@ -40,7 +40,7 @@ def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[s
     with processes.together():
         check_phases(config, data.plan, data.saved[1]["step"] if data.saved else 0)
         if data.saved is None:
-            shown = data.plan.shown() & (weighting.language_weights > 0)
+            shown = data.plan.shown() & weighting.ever_weighing()
             for objective in objectives.values():
                 objective.check_shown([name for name, there in zip(data.languages, shown, strict=True) if there])
         if config.run.probe and len(data.validation[VALIDATED].languages()) < 2:

@@ -22,6 +22,8 @@ def test_languages_follow_their_schedules_and_the_others_weigh_one() -> None:
     assert found.of_languages(0, 100).tolist() == [1, 0.5, 1]
     assert found.of_languages(20, 100).tolist() == [1, 0.5, 0.6]
     assert found.of_languages(80, 100).tolist() == [1, 0.5, 0]
+    later = build_weighting(config("eng_Latn=0:0;50:1,kat_Geor=0,zho_Hans=0:1;50:0"), {}, LANGUAGES)
+    assert later.ever_weighing().tolist() == [True, False, True]
     shares = build_weighting(config("eng_Latn=50%:1;100%:0.2"), {}, LANGUAGES)
     assert [shares.of_languages(step, 100)[0] for step in (0, 50, 75)] == pytest.approx([1, 1, 0.6])
 
