@@ -18,27 +18,24 @@ from numpy.typing import NDArray
 from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
 from train.checkpoints.files import write_text
-from train.config.objectives import OF_TRANSLATIONS, ContrastiveConfig
+from train.config.objectives import OF_TRANSLATIONS
 from train.config.tables import PretrainConfig
-from train.corpus.blocks import Blocks, blocks_of
+from train.corpus.blocks import Blocks
 from train.corpus.shards import ORDER_VERSION, Shards, open_shards
 from train.corpus.token_cache import TokenCache
 from train.corpus.tokenising import Tokens
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
-from train.data.batches import Collator, Labeller, TrainingStream, language_rows
+from train.data.batches import Labeller, TrainingStream, language_rows
 from train.data.parallel import ParallelText, read_parallel, tokenise
 from train.data.parallel_batches import ParallelBatches, TranslationLabeller, told_of_lines
 from train.data.plan import Plan, plan_run, told
-from train.data.retrieval import Retrieval, retrieval
+from train.data.retrieval import Retrieval
 from train.data.sources import StreamSettings, epoch_tokens, of_two_sentences, open_stream, training_blocks
-from train.data.validation import Validation, validation, validation_of_pairs
+from train.data.validation import Validation
 from train.loop.distributed import Processes
-from train.objectives.contrastive import SentenceLabeller
-from train.objectives.masking import MaskLabeller, Share
-from train.optim.schedule import Schedule
+from train.loop.held_out import texts_to_guess, translations_to_find
 
 LIBRARIES = ("torch", "numpy", "tokenizers", "pyarrow", "safetensors")
-VALIDATED = "mlm"  # what a run is validated by, whatever it is trained on
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def prepare(
         tokens = Tokens(cache, settings.tokenizer, workers(config, processes), bool(config.pairs))
         try:
             plan = _plan(config, shards, tokens, saved[1] if saved else None, say)
-            held_out = _validation(config, shards, vocabulary, tokens, there)
+            held_out = texts_to_guess(config, shards, vocabulary, tokens, there)
         finally:
             tokens.close()
     arguments = (
@@ -173,32 +170,6 @@ def told_of_pairs(blocks: list[Blocks], tokens: Tokens, seed: int) -> str:
     )
 
 
-def _validation(
-    config: PretrainConfig,
-    shards: Shards,
-    vocabulary: Vocabulary,
-    tokens: Tokens,
-    labellers: Mapping[str, Labeller],
-) -> dict[str, Validation]:
-    """Masked words of single texts, the same for every run, and the pairs of each objective of pairs."""
-    settings, count = config.data, len(shards.languages)
-    share = settings.eval_mlm_probability
-    labeller = MaskLabeller(vocabulary, count, Share(Schedule.parse(str(share)), 1), share)
-    blocks = [blocks_of(shards.files, language, "validation") for language in shards.languages]
-    how = {
-        "max_seq_len": settings.max_seq_len,
-        "tokens_per_language": settings.eval_tokens,
-        "batch_tokens": settings.micro_batch_tokens // settings.bin_tokens * settings.bin_tokens,  # as in training
-    }
-    none_told = 1.0 if config.model.language_embedding else None  # as the default export
-    place = (vocabulary, count, settings.validation_seed, none_told)
-    found = {VALIDATED: validation(Collator({VALIDATED: labeller}, *place), blocks, tokens, **how)}
-    for number, name in enumerate(config.pairs):
-        collate = Collator({name: labellers[name]}, *place, pairs=True)
-        found[name] = validation_of_pairs(collate, blocks, tokens, number=number, name=name, **how)
-    return found
-
-
 def _translations(
     config: PretrainConfig, languages: tuple[str, ...], world_size: int, say: Callable[[str], None]
 ) -> ParallelText | None:
@@ -235,17 +206,7 @@ def _parallel(
     )
     for line in told_of_lines(lines, asking, data.max_seq_len):
         say(f"parallel text: {line}")
-    table = config.objectives.get("contrastive")
-    pooling = table.pooling if isinstance(table, ContrastiveConfig) else "mean"
-    found = retrieval(
-        lines,
-        languages,
-        SentenceLabeller(len(languages), pooling),
-        vocabulary,
-        max_seq_len=data.max_seq_len,
-        batch_tokens=data.micro_batch_tokens // data.bin_tokens * data.bin_tokens,
-    )
-    return batches, found
+    return batches, translations_to_find(config, lines, vocabulary, languages)
 
 
 def _saved(

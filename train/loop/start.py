@@ -14,7 +14,8 @@ from train.data.plan import listed
 from train.joint.build import build_objectives, build_weighting, check_phases
 from train.joint.joint_model import JointModel
 from train.loop.distributed import Processes
-from train.loop.setup import VALIDATED, Data, prepare
+from train.loop.held_out import VALIDATED
+from train.loop.setup import Data, prepare
 from train.loop.trainer import Trainer
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig

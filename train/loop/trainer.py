@@ -22,9 +22,10 @@ from train.data.sources import open_stream
 from train.joint.joint_model import JointModel
 from train.joint.weighting import Weighting
 from train.loop.distributed import Processes, losing_peers
+from train.loop.held_out import VALIDATED
 from train.loop.loader import steps_in_process, steps_in_thread
 from train.loop.saving import Checkpoints, Progress
-from train.loop.setup import VALIDATED, Data, lineage, write_record
+from train.loop.setup import Data, lineage, write_record
 from train.loop.stepping import Done, Stepper
 from train.loop.validating import LanguageProbe, retrieve, validate
 from train.loop.watchdog import Watchdog

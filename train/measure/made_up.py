@@ -20,7 +20,8 @@ from train.data.plan import plan_run
 from train.data.sources import training_blocks
 from train.data.validation import Validation
 from train.joint.build import build_objectives
-from train.loop.setup import VALIDATED, Data, stream_settings
+from train.loop.held_out import VALIDATED
+from train.loop.setup import Data, stream_settings
 
 LANGUAGES = ("aaa_Latn", "bbb_Cyrl", "ccc_Hans")
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
