@@ -17,10 +17,11 @@ from train.corpus.token_cache import TokenCache
 from train.corpus.tokenising import Tokens
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
 from train.data.batches import Collator, PackedBatch, Step, TrainingStream
+from train.data.language_stream import Place
 from train.data.plan import plan_run
 from train.data.sources import StreamSettings, epoch_tokens, of_two_sentences, open_stream, training_blocks
 from train.data.validation import validation_of_pairs
-from train.data.windows import Position
+from train.data.windows import Position, Span
 from train.objectives.masking import MaskLabeller, Share
 from train.objectives.pair_labels import PairLabeller
 from train.optim.schedule import Schedule
@@ -249,3 +250,27 @@ def test_the_first_sentence_may_be_far_behind_the_sample(
         several, documents = of_two_sentences(training_blocks(open_shards(tmp_path / "sample")), tokens, 0)
         assert (several, documents) in ((0, 8), (1, 8))
         texts[place : place + 8] = ["rain"] * 8
+
+
+def test_a_language_that_is_owed_more_than_a_piece_has_one_in_the_next_window(
+    make_stream: Callable[..., TrainingStream],
+) -> None:
+    """What pairs lose where they are cut is owed back, so that a window may begin with more than a piece's length."""
+    windows = make_stream().windows
+    first = windows.first()
+    span = Span(first.span.start, first.span.stop, (MAX + 9.0, 0.0, 0.0))
+    assert windows.after(span, 49).pieces.language.tolist().count(0) >= 1
+
+
+def test_a_language_without_anything_left_does_not_keep_the_others_back(
+    make_stream: Callable[..., TrainingStream],
+) -> None:
+    """Its epochs are used up by a fraction that shows no document, while others are owed less than a piece."""
+    windows = make_stream().windows
+    stream = windows.streams[0]
+    stream.max_epochs = 1e-9
+    span = windows.first().span
+    places = (Place(), *span.stop[1:])
+    following = windows.after(Span(places, places, (5.0 * MAX, 0.0, 0.0)), 49)
+    assert len(following.pieces) and 0 not in following.pieces.language
+    assert following.span.owed[0] == 0
