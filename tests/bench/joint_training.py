@@ -1,11 +1,11 @@
 """What joint training is worth: arms that differ in one thing, at equal steps, several seeds each.
 
-    PYTHONPATH=tests python tests/bench/joint_training.py objectives --root ROOT --work DIR [--steps 250 --seeds 3]
+    PYTHONPATH=tests python tests/bench/joint_training.py objectives --root ROOT --work DIR [--steps 800 --seeds 3]
     PYTHONPATH=tests python tests/bench/joint_training.py teachers ...     two teachers routed by language, or none
     PYTHONPATH=tests python tests/bench/joint_training.py reversal ...     a language discriminator, or none
 
-ROOT is what jobs/corpus.py wrote. All arms are train/configs/mbert-tiny.toml, one thread a run, `--at-once` runs side
-by side. A run that DIR has is not made again. Bits a byte of held-out text are the mean loss of a hidden token times
+ROOT is what jobs/corpus.py wrote; the arms see those of its languages that SHOWN lists. All are
+train/configs/mbert-tiny.toml, one thread a run, `--at-once` runs side by side. A run that DIR has is not made again. Bits a byte of held-out text are the mean loss of a hidden token times
 tokens a byte: they compare models of one vocabulary. Intervals are Student's of 95 % over the seeds.
 """
 
@@ -61,16 +61,18 @@ class Arm:
     teachers: tuple[tuple[str, str], ...] = field(default=())  # language, arm
 
 
-def objectives() -> list[Arm]:
+def objectives(shards: Path) -> list[Arm]:
     language = ("--language_embedding", "true")
     nsp, sop = ("--objectives.nsp.weight", "1"), ("--objectives.sop.weight", "1")
-    return [
-        Arm("MLM"),
-        Arm("MLM + NSP", nsp),
-        Arm("MLM + SOP", sop),
-        Arm("MLM, language embedding", language),
-        Arm("MLM, lambda uniform over languages", ("--language_mean", "languages")),
-    ]
+    uniform = ("--language_mean", "languages")
+    arms = {
+        "MLM": (),
+        "MLM + NSP": nsp,
+        "MLM + SOP": sop,
+        "MLM, language embedding": language,
+        "MLM, lambda uniform": uniform,
+    }
+    return [Arm(name, flags, shards) for name, flags in arms.items()]
 
 
 def teachers(root: Path, work: Path) -> list[Arm]:
@@ -89,13 +91,10 @@ def teachers(root: Path, work: Path) -> list[Arm]:
     ]
 
 
-def reversal() -> list[Arm]:
+def reversal(shards: Path) -> list[Arm]:
     adversary = ("--objectives.language_adversary.weight", "1", "--objectives.language_adversary.reversal")
-    return [
-        Arm("off", ("--probe", "true")),
-        Arm("on, 0.1", (*adversary, "0.1")),
-        Arm("on, 1", (*adversary, "1")),
-    ]
+    arms = {"off": ("--probe", "true"), "on, 1": (*adversary, "1"), "on, 0.1": (*adversary, "0.1")}
+    return [Arm(name, flags, shards) for name, flags in arms.items()]
 
 
 def subset(sample: Path, folder: Path, languages: tuple[str, ...]) -> Path:
@@ -226,12 +225,18 @@ def main() -> None:
     parser.add_argument("study", choices=("objectives", "teachers", "reversal"))
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--eval-tokens", type=int, default=1024)
+    parser.add_argument("--eval-tokens", type=int, default=8192)
     parser.add_argument("--at-once", type=int, default=2)
     args = parser.parse_args()
-    studies = {"objectives": objectives, "teachers": lambda: teachers(args.root, args.work), "reversal": reversal}
+    there = tuple(name for name in SHOWN if (args.root / "sample/data" / name).is_dir())
+    shards = subset(args.root / "sample", args.work / "shown", there)
+    studies = {
+        "objectives": lambda: objectives(shards),
+        "teachers": lambda: teachers(args.root, args.work),
+        "reversal": lambda: reversal(shards),
+    }
     arms = studies[args.study]()
     taught = [arm for arm in arms if arm.name.startswith("teacher")]  # they come first, and once
     compared = [arm for arm in arms if arm not in taught]
