@@ -5,8 +5,9 @@
     PYTHONPATH=tests python tests/bench/joint_training.py reversal ...     a language discriminator, or none
 
 ROOT is what jobs/corpus.py wrote; the arms see those of its languages that SHOWN lists. All are
-train/configs/mbert-tiny.toml, one thread a run, `--at-once` runs side by side. A run that DIR has is not made again. Bits
-a byte of held-out text are the mean loss of a hidden token times tokens a byte: they compare models of one vocabulary.
+train/configs/mbert-tiny.toml, one thread a run, `--at-once` runs side by side. A run that DIR has is not made again.
+Bits a byte of held-out text are the mean loss of a hidden token times tokens a byte: they compare models of one
+vocabulary.
 Intervals are Student's of 95 % over the seeds.
 """
 

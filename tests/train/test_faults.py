@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everything import every_objective
+
+from train.config.objectives import OBJECTIVES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TRAINER = Path(__file__).with_name("warm_trainers.py")
@@ -204,25 +207,23 @@ def test_fifty_kills_on_1_2_4_and_3_processes(trainers: Trainers, undisturbed: P
     assert_same(tmp_path, undisturbed)
 
 
-PAIRS: dict[str, object] = {"objectives.nsp.weight": 1, "objectives.sop.weight": 1}
-
-
-def test_kills_of_a_run_with_pairs(trainers: Trainers, corpus_of_sentences: Any, tmp_path: Path) -> None:
-    """Pairs are made of the pieces of a window, which every life makes again."""
+def test_kills_of_a_run_with_every_objective(trainers: Trainers, corpus_of_sentences: Any, tmp_path: Path) -> None:
+    """Pairs of a window, translations of a step, teachers, adversaries: every life makes them again."""
+    every = every_objective(corpus_of_sentences, tmp_path / "every")
     there, draw = Trainers(trainers.launcher, corpus_of_sentences, tmp_path), random.Random(3)
-    there.finish(tmp_path / "undisturbed", **PAIRS)
+    there.finish(tmp_path / "undisturbed", **every)
     shutil.rmtree(corpus_of_sentences.shards.parent / "tokens")
     for processes in (1, 2, 4, 3, 1, 2):
         life = there.start(
-            tmp_path / "run", processes, [{"kill": "step", "count": draw.randrange(2, 9), "rank": 0}], **PAIRS
+            tmp_path / "run", processes, [{"kill": "step", "count": draw.randrange(2, 9), "rank": 0}], **every
         )
         assert life.end() == [-signal.SIGKILL] * processes, life.said.read_text()
     assert latest(tmp_path / "run") > 6
-    there.finish(tmp_path / "run", 2, **PAIRS)
+    there.finish(tmp_path / "run", 2, **every)
     assert_same(tmp_path / "run", tmp_path / "undisturbed")
     for mine, other in zip(log(tmp_path / "run"), log(tmp_path / "undisturbed"), strict=True):
         assert (mine["pairs"], mine["singles"]) == (other["pairs"], other["singles"])
-        for name in ("nsp", "sop"):
+        for name in OBJECTIVES:
             assert mine["objectives"][name]["units"] == other["objectives"][name]["units"]
 
 
