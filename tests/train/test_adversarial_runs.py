@@ -102,29 +102,6 @@ def test_stopped_and_resumed_is_the_same_run(whole: Path, flags, tmp_path: Path,
     assert all(torch.equal(value, averages[1][name]) for name, value in averages[0].items())
 
 
-def assert_alike(one: Path, other: Path) -> None:
-    assert_near(one, other)
-    for mine, theirs in zip(log(one), log(other), strict=True):
-        for name in (LANGUAGE, TEACHER):
-            assert mine["objectives"][name] == pytest.approx(theirs["objectives"][name], abs=1e-4)
-    for mine, theirs in zip(log(one, "validation"), log(other, "validation"), strict=True):
-        assert mine["probe"] == pytest.approx(theirs["probe"], abs=1e-3)
-
-
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_two_processes_and_then_one(whole: Path, flags, tmp_path: Path, program, parallel: str) -> None:
-    """Losses, accuracies and probes of a run on one process all along; and so where one goes on from the third step."""
-    output = tmp_path / "run"
-    run = program(flags(output, parallel=parallel, watchdog_seconds=60), processes=2)
-    _, errors = run.communicate(timeout=240)
-    assert run.returncode == 0, errors
-    assert weights(output, 3).keys() == weights(whole, 3).keys()
-    assert_alike(output, whole)
-    (output / "checkpoints" / "latest").write_text("step-00000003\n")
-    pretrain(flags(output))
-    assert_alike(output, whole)
-
-
 def test_a_probe_without_an_adversary(corpus, finished: Path, tmp_path: Path, capsys) -> None:
     """It changes nothing else."""
     pretrain(corpus.flags(tmp_path, probe=True))

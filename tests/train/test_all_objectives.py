@@ -2,10 +2,12 @@
 divided."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from everything import every_objective
+from safetensors.torch import load_file
 from training_runs import assert_near, assert_same_run, log, pretrain
 
 from train.config.objectives import OBJECTIVES
@@ -42,8 +44,37 @@ def test_stopped_and_resumed_is_the_same_run(corpus_of_sentences, settings, stop
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_two_processes_are_near(corpus_of_sentences, settings, program, whole: Path, tmp_path, parallel: str) -> None:
-    run = program(corpus_of_sentences.flags(tmp_path, **settings, parallel=parallel), 2)
-    said = run.communicate(timeout=120)
+def test_two_processes_and_then_one(
+    corpus_of_sentences, settings, program, whole: Path, tmp_path: Path, parallel: str
+) -> None:
+    """Of each objective the losses, units and weights, and what validation says, are those of one process all along."""
+    changed = settings | {"parallel": parallel, "watchdog_seconds": 60}
+    run = program(corpus_of_sentences.flags(tmp_path, **changed), 2)
+    said = run.communicate(timeout=240)
     assert run.returncode == 0, said
-    assert_near(tmp_path, whole)
+    assert_alike(tmp_path, whole)
+    exports = [load_file(folder / "export" / "model.safetensors") for folder in (tmp_path, whole)]
+    assert exports[0].keys() == exports[1].keys()
+    assert all((value - exports[1][name]).abs().max() < 1e-4 for name, value in exports[0].items())
+    (tmp_path / "checkpoints" / "latest").write_text("step-00000003\n")
+    pretrain(corpus_of_sentences.flags(tmp_path, **changed))
+    assert_alike(tmp_path, whole)
+
+
+def assert_alike(one: Path, other: Path) -> None:
+    assert_near(one, other)
+    for mine, theirs in zip(log(one), log(other), strict=True):
+        assert (mine["pairs"], mine["singles"]) == (theirs["pairs"], theirs["singles"])
+        assert_figures(mine["objectives"], theirs["objectives"])
+    for mine, theirs in zip(log(one, "validation"), log(other, "validation"), strict=True):
+        assert_figures(mine["objectives"], theirs["objectives"])
+        assert mine["probe"] == pytest.approx(theirs["probe"], abs=1e-3)
+        assert mine["retrieval"]["accuracy"] == pytest.approx(theirs["retrieval"]["accuracy"], abs=1e-3)
+        assert mine["told_language"]["loss"] == pytest.approx(theirs["told_language"]["loss"], abs=1e-5)
+
+
+def assert_figures(ones: dict[str, Any], others: dict[str, Any]) -> None:
+    assert ones.keys() == others.keys()
+    for name, figures in ones.items():
+        assert figures["units"] == others[name]["units"]
+        assert figures["loss"] == pytest.approx(others[name]["loss"], abs=1e-5)

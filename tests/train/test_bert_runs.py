@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from training_runs import assert_near, assert_same_run, log, pretrain, weights
+from training_runs import assert_same_run, log, pretrain, weights
 
 from schemas.errors import UserError
 from train.config.load import parse_arguments
@@ -125,19 +125,6 @@ def test_stopped_and_resumed_is_the_same_run(
     whole = load_file(tmp_path / "whole" / "export" / "model.safetensors")
     parts = load_file(tmp_path / "parts" / "export" / "model.safetensors")
     assert all(torch.equal(value, parts[name]) for name, value in whole.items())
-
-
-def test_two_processes_are_one(corpus, program, tmp_path: Path) -> None:
-    settings = BERT | {"parallel": "fsdp", "steps": 2, "export_language": "eng_Latn"}
-    pretrain(corpus.flags(tmp_path / "one", **settings))
-    process = program(corpus.flags(tmp_path / "two", **settings), processes=2)
-    said, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert "as of eng_Latn" in said
-    assert_near(tmp_path / "one", tmp_path / "two")
-    for folder in ("export", "export-eng_Latn"):
-        one, two = (load_file(tmp_path / run / folder / "model.safetensors") for run in ("one", "two"))
-        assert all((value - two[name]).abs().max() < 1e-4 for name, value in one.items())
 
 
 @pytest.mark.parametrize("architecture", ["bert", "modernbert"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_runs import assert_near, assert_same_run, log, pretrain
+from training_runs import assert_same_run, log, pretrain
 from translations import translations, write_translations
 
 from schemas.errors import UserError
@@ -91,22 +91,6 @@ def test_stopped_and_resumed_is_the_same_run(
 def test_a_loader_of_its_own_process_is_the_same_run(whole: Path, corpus, text: Path, tmp_path: Path) -> None:
     pretrain(corpus.flags(tmp_path, parallel_text=text, loader="process", **BOTH))
     assert_same_run(whole, tmp_path, 6)
-
-
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_two_processes_and_then_one(
-    whole: Path, corpus, text: Path, tmp_path: Path, program: Callable, parallel: str
-) -> None:
-    flags = {"parallel_text": text, "parallel": parallel, **BOTH}
-    run = program(corpus.flags(tmp_path, steps=3, **flags), processes=2)
-    _, errors = run.communicate(timeout=240)
-    assert run.returncode == 0, errors
-    pretrain(corpus.flags(tmp_path, **flags))
-    assert_near(tmp_path, whole)
-    for mine, theirs in zip(log(tmp_path), log(whole), strict=True):
-        for name, figures in theirs["objectives"].items():
-            assert mine["objectives"][name]["loss"] == pytest.approx(figures["loss"], abs=1e-5)
-            assert mine["objectives"][name]["units"] == figures["units"]
 
 
 def test_other_translations_are_not_taken_for_the_old(whole: Path, corpus, text: Path, tmp_path: Path) -> None:

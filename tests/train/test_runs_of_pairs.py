@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from training_runs import assert_near, assert_same_run, log, pretrain, weights
+from training_runs import assert_same_run, log, pretrain, weights
 
 from schemas.errors import UserError
 from train.config.load import load_config
@@ -35,20 +35,6 @@ def test_pairs_do_not_hang_on_the_order_in_which_objectives_are_named(corpus_of_
     turned = {name: PAIRS[name] for name in reversed(PAIRS)}
     one, other = (load_config(corpus_of_sentences.flags(tmp_path, **flags)) for flags in (PAIRS, turned))
     assert list(one.objectives) != list(other.objectives) and one.pairs == other.pairs == ("nsp", "sop")
-
-
-def test_one_and_two_processes(corpus_of_sentences, tmp_path: Path, stopped, whole: Path, program) -> None:
-    flags = corpus_of_sentences.flags(tmp_path, **PAIRS)
-    stopped(flags, 3)
-    run = program(flags, 2)
-    _, errors = run.communicate(timeout=240)
-    assert run.returncode == 0, errors
-    assert_near(tmp_path, whole)
-    for mine, theirs in zip(log(tmp_path), log(whole), strict=True):
-        assert (mine["pairs"], mine["singles"]) == (theirs["pairs"], theirs["singles"])
-        for name in ("nsp", "sop"):
-            ours, other = mine["objectives"][name], theirs["objectives"][name]
-            assert ours["units"] == other["units"] and ours["loss"] == pytest.approx(other["loss"], abs=1e-5)
 
 
 def test_lines_of_the_log(whole: Path) -> None:
