@@ -95,7 +95,7 @@ def teachers(root: Path, work: Path) -> list[Arm]:
 
 def reversal(shards: Path) -> list[Arm]:
     adversary = ("--objectives.language_adversary.weight", "1", "--objectives.language_adversary.reversal")
-    arms = {"off": ("--probe", "true"), "on, 1": (*adversary, "1"), "on, 0.1": (*adversary, "0.1")}
+    arms = {"off": ("--probe", "true"), "on, 1": (*adversary, "1")}
     return [Arm(name, flags, shards) for name, flags in arms.items()]
 
 
