@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import UserError
+from train.corpus.hashing import U64, hash_id
 from train.corpus.vocabulary import Vocabulary
 
 FILE_NAME = re.compile(r"([^.].*)\.txt(?:\.gz)?")
@@ -38,12 +39,14 @@ class ParallelText:
 @dataclass(frozen=True)
 class ParallelLines:
     """languages: int64 [k], numbers of the corpus' languages. counts: int64 [lines, k], tokens of each line in each,
-    0 where it is empty there. begins: int64 [lines, k], where they lie in the `ids` of the language."""
+    0 where it is empty there. begins: int64 [lines, k], where they lie in the `ids` of the language. texts: uint64
+    [lines, k], a hash of each text."""
 
     languages: NDArray[np.int64]
     counts: NDArray[np.int64]
     begins: NDArray[np.int64]
     ids: tuple[NDArray[Any], ...]
+    texts: U64
 
     def tokens(self, line: int, column: int, longest: int) -> NDArray[np.int64]:
         """Of a line in the language `languages[column]`, the first `longest`."""
@@ -113,7 +116,9 @@ def tokenise(text: ParallelText, vocabulary: Vocabulary) -> ParallelLines:
         counts.append(np.array(sizes, np.int64))
         ids.append(np.concatenate(parts) if parts else np.empty(0, kind))
     by_line = np.stack(counts, 1)
-    return ParallelLines(np.array(text.languages, np.int64), by_line, np.cumsum(by_line, 0) - by_line, tuple(ids))
+    hashes = np.array([[hash_id(line) for line in lines] for lines in text.texts], np.uint64).T
+    begins = np.cumsum(by_line, 0) - by_line
+    return ParallelLines(np.array(text.languages, np.int64), by_line, begins, tuple(ids), hashes)
 
 
 def _lines(path: Path) -> list[str]:

@@ -52,6 +52,15 @@ def held_out_lines(lines: ParallelLines) -> NDArray[np.int64]:
     return np.sort(there[np.argsort(combine(PARALLEL, VALIDATION, there), kind="stable")[:count]])
 
 
+def shown_lines(lines: ParallelLines) -> NDArray[np.int64]:
+    """Lines to train on: those of two languages of which no text is held out, there or in another line."""
+    held = held_out_lines(lines)
+    filled = lines.counts > 0
+    known: NDArray[np.bool_] = np.any(np.isin(lines.texts, lines.texts[held][filled[held]]) & filled, axis=1)
+    there = _usable(lines)
+    return there[~known[there]]
+
+
 def longest_side(max_seq_len: int, joined: bool) -> int:
     """Tokens of text that a side has at most; the rest is cut off."""
     return max_seq_len // 2 - 2 if joined else max_seq_len - 2
@@ -82,7 +91,7 @@ class ParallelBatches:
     ) -> None:
         self.lines, self.labellers, self.vocabulary, self.tell = lines, labellers, vocabulary, tell
         self.languages, self.seed, self.pairs, self.max_seq_len = languages, seed, pairs, max_seq_len
-        self.shown = np.setdiff1d(_usable(lines), held_out_lines(lines))
+        self.shown = shown_lines(lines)
         if pairs > len(self.shown):
             raise UserError(
                 f"parallel_pairs = {pairs} is more than the {len(self.shown)} lines that parallel_text has in two "

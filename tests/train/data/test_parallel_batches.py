@@ -13,7 +13,7 @@ from schemas.errors import UserError
 from train.corpus.vocabulary import Vocabulary
 from train.data.batches import Collator, PackedBatch, TrainingStream
 from train.data.parallel import ParallelLines, read_parallel, tokenise
-from train.data.parallel_batches import ParallelBatches, held_out_lines, longest_side, room, told_of_lines
+from train.data.parallel_batches import ParallelBatches, held_out_lines, longest_side, room, shown_lines, told_of_lines
 from train.data.retrieval import RETRIEVAL, retrieval
 from train.objectives.contrastive import SentenceLabeller
 from train.objectives.masking import NOTHING, Share
@@ -268,7 +268,7 @@ def test_retrieval_asks_for_what_is_held_out(lines: ParallelLines, vocabulary: V
 
 
 def test_no_retrieval_where_too_little_is_held_out(lines: ParallelLines, vocabulary: Vocabulary) -> None:
-    few = ParallelLines(lines.languages, lines.counts[:20], lines.begins[:20], lines.ids)
+    few = ParallelLines(lines.languages, lines.counts[:20], lines.begins[:20], lines.ids, lines.texts[:20])
     assert retrieval(few, LABELS, MEAN, vocabulary, max_seq_len=MAX_SEQ_LEN, batch_tokens=96) is None
 
 
@@ -278,3 +278,16 @@ def test_only_a_folder_is_needed(tmp_path: Path, vocabulary: Vocabulary) -> None
     empty = tokenise(read_parallel(folder, LABELS, lambda line: None), vocabulary)
     with pytest.raises(UserError, match="parallel_pairs = 8 is more than the 0 lines"):
         batches_of(empty, vocabulary, {})
+
+
+def test_a_text_that_is_held_out_is_shown_in_no_other_line(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    """Forty lines four times over, and one of their texts with another translation."""
+    texts = translations(40, ["eng_Latn", "tha_Thai"], empty=0)
+    many = {f"{name}.txt": lines * 4 + [lines[7]] for name, lines in texts.items()}
+    many["tha_Thai.txt"][-1] = "แสง"
+    lines = tokenise(read_parallel(write_translations(tmp_path, many), LABELS, lambda line: None), vocabulary)
+    held, shown = held_out_lines(lines), shown_lines(lines)
+    assert len(held) == 8 and len(shown)
+    for name in ("eng_Latn", "tha_Thai"):
+        known = {many[f"{name}.txt"][number] for number in held.tolist()}
+        assert not known & {many[f"{name}.txt"][number] for number in shown.tolist()}
