@@ -8,6 +8,7 @@ INPUT ?= tests/archive
 ROOT ?= demo/corpus
 STEPS ?= 50
 MBERT ?= demo/mbert
+MBERT_STEPS ?= 1200
 # On a small corpus the JVM spends its time compiling: the quick compiler halves it.
 JAVA_QUICK := -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 # Tests in two processes, of which one has the Spark session (tests/conftest.py).
@@ -52,7 +53,7 @@ mbert-demo: setup
 	@echo "mbert-demo: pretraining"
 	@rm -rf $(MBERT)/run
 	@$(BIN)/torchrun --standalone --nproc-per-node 1 train/pretrain.py --shards $(MBERT)/sample \
-	  --tokenizer $(MBERT)/vocab --output $(MBERT)/run --config train/configs/mbert-tiny.toml
+	  --tokenizer $(MBERT)/vocab --output $(MBERT)/run --config train/configs/mbert-tiny.toml --steps $(MBERT_STEPS)
 	@$(BIN)/python jobs/report.py --root $(MBERT) --run $(MBERT)/run
 	@echo "mbert-demo: what $(MBERT)/run/export answers"
 	@$(BIN)/python train/ask.py --model $(MBERT)/run/export

@@ -198,7 +198,7 @@ def table(arms: list[Arm], runs: dict[str, list[Path]], args: argparse.Namespace
     last = {name: [lines(run)[-1] for run in folders] for name, folders in runs.items()}
     pairs = ("nsp", "sop")
     rows = [
-        "| arm | bits a byte, mean of languages | less than the first arm | language told | next sentence | probe |"
+        "| arm | bits a byte, mean of languages | less than the first arm | language told | pairs told apart | probe |"
     ]
     rows.append("|---|---|---|---|---|---|")
     base = [bits(one, rates) for one in last[arms[0].name]]
@@ -209,12 +209,14 @@ def table(arms: list[Arm], runs: dict[str, list[Path]], args: argparse.Namespace
         right = [next((one["objectives"][k]["accuracy"] for k in pairs if k in one.get("objectives", {})), math.nan)
                  for one in found]  # fmt: skip
         probe = [one["probe"]["accuracy"] if "probe" in one else math.nan for one in found]
-        gain = [before - after for before, after in zip(base, own, strict=False)]
-        cells = [interval(own), interval(gain) if arm is not arms[0] else "", interval(told), interval(right),
+        gain = [before - after for before, after in zip(base, own, strict=len(base) == len(own))]
+        alike = arm is not arms[0] and arm.shards == arms[0].shards  # else they are of other languages
+        cells = [interval(own), interval(gain) if alike else "", interval(told), interval(right),
                  interval(probe)]  # fmt: skip
         rows.append(f"| {arm.name} | {' | '.join(cells)} |")
     rows += ["", f"| | {' | '.join(arm.name for arm in arms)} |", "|---" * (len(arms) + 1) + "|"]
-    named = [name for name in SHOWN if any(name in one["languages"] for ones in last.values() for one in ones)]
+    named = [name for name in dict.fromkeys((*SHOWN, *FIRST, *SECOND))
+             if any(name in one["languages"] for ones in last.values() for one in ones)]  # fmt: skip
     for language in named:
         cells = [interval([bits(one, rates, [language]) for one in last[arm.name]]) for arm in arms]
         rows.append(f"| {language} | {' | '.join(cells)} |")
