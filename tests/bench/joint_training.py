@@ -186,6 +186,8 @@ def bits(figures: dict[str, Any], rates: dict[str, float], languages: list[str] 
 
 def interval(values: list[float]) -> str:
     """Mean and half of the interval."""
+    if not values:
+        return ""
     if len(values) < 2 or any(math.isnan(value) for value in values):
         return "" if math.isnan(values[0]) else f"{statistics.fmean(values):.4f}"
     half = STUDENT_T[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
@@ -209,9 +211,9 @@ def table(arms: list[Arm], runs: dict[str, list[Path]], args: argparse.Namespace
         right = [next((one["objectives"][k]["accuracy"] for k in pairs if k in one.get("objectives", {})), math.nan)
                  for one in found]  # fmt: skip
         probe = [one["probe"]["accuracy"] if "probe" in one else math.nan for one in found]
-        gain = [before - after for before, after in zip(base, own, strict=len(base) == len(own))]
         alike = arm is not arms[0] and arm.shards == arms[0].shards  # else they are of other languages
-        cells = [interval(own), interval(gain) if alike else "", interval(told), interval(right),
+        gain = [before - after for before, after in zip(base, own, strict=True)] if alike else []
+        cells = [interval(own), interval(gain), interval(told), interval(right),
                  interval(probe)]  # fmt: skip
         rows.append(f"| {arm.name} | {' | '.join(cells)} |")
     rows += ["", f"| | {' | '.join(arm.name for arm in arms)} |", "|---" * (len(arms) + 1) + "|"]
