@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
 from train.checkpoints.files import write_text
+from train.config.load import default_fixed, flag_of
 from train.config.objectives import OF_TRANSLATIONS
 from train.config.tables import PretrainConfig
 from train.corpus.blocks import Blocks
@@ -221,27 +222,33 @@ def _saved(
 
 
 def check_identity(state: dict[str, Any], current: dict[str, Any], config: PretrainConfig) -> None:
-    """UserError naming the first setting that is not what the checkpoint was made with."""
+    """UserError naming the first setting that is not what the checkpoint was made with. A setting that the release
+    which made it did not have yet counts as its default."""
     saved, way_out = state["identity"], f"take another --output than {config.run.output}, or "
     if state["order_version"] != ORDER_VERSION:
         raise UserError(
             f"{config.run.output} was begun with version {state['order_version']} of the order of the data and its "
             f"masks, and this trainer has version {ORDER_VERSION}: {way_out}go on with the release that began it"
         )
+    files = ("tokenizer", "shards", "parallel_text")
     for key, value in current.items():
-        if saved.get(key) != value:
-            if key in ("tokenizer", "shards", "parallel_text"):
+        before = saved[key] if key in saved else None if key in files else default_fixed(key)
+        if before != value:
+            if key in files:
                 raise UserError(
                     f"{key} = {getattr(config.data, key)} is not what the run was started with: {way_out}give back "
                     f"the {key} of that run"
                 )
-            name = key.rsplit(".", 1)[-1]
-            raise UserError(f"{name} = {value}, but the run was started with {saved.get(key)}: {way_out}give that")
+            table, _, name = key.rpartition(".")
+            called = flag_of(table, name) if table else name
+            raise UserError(f"{called} = {value}, but the run was started with {before}: {way_out}give that")
 
 
 def lineage(config: PretrainConfig, data: Data, parent: dict[str, Any] | None) -> dict[str, Any]:
-    """Where a model comes from: what `--init` was made of, the digests of tokenizer and data, settings, code."""
-    return {
+    """Where a model comes from: what `--init` was made of, the digests of tokenizer and data, settings, code; of pairs
+    the objective that the pair head learnt by, since its classes say another thing of each."""
+    learnt = {"pair_objective": config.pairs[0]} if config.pairs else {}
+    return learnt | {
         "parent": parent,
         "tokenizer": data.vocabulary.digest,
         "data": data.identity["shards"],

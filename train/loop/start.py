@@ -13,6 +13,7 @@ from train.data.batches import Labeller
 from train.data.plan import listed
 from train.joint.build import build_objectives, build_weighting, check_phases
 from train.joint.joint_model import JointModel
+from train.joint.weighting import Weighting
 from train.loop.distributed import Processes
 from train.loop.held_out import VALIDATED
 from train.loop.setup import Data, prepare
@@ -22,22 +23,23 @@ from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel, PairHead
 from train.model.languages import with_languages
 from train.model_folders.huggingface import config_file, load_encoder
+from train.objectives.objective import Objective
 
 
 def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[str], None]) -> Trainer:
     """UserError where shards, tokenizer, checkpoint or the model to start from do not fit."""
+    built: list[tuple[dict[str, Objective], Weighting]] = []
 
     def labellers(vocabulary: Vocabulary, languages: tuple[str, ...]) -> Mapping[str, Labeller]:
         objectives = build_objectives(config, vocabulary, languages)
-        build_weighting(config, objectives, languages)
+        built.append((objectives, build_weighting(config, objectives, languages)))
         return {name: one.labeller for name, one in objectives.items()}
 
     with processes.together():
         if config.model.init is not None:
             config_file(config.model.init)
     data = prepare(config, processes, labellers, say)
-    objectives = build_objectives(config, data.vocabulary, data.languages)
-    weighting = build_weighting(config, objectives, data.languages)
+    ((objectives, weighting),) = built
     with processes.together():
         check_phases(config, data.plan, data.saved[1]["step"] if data.saved else 0)
         if data.saved is None:
