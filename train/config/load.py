@@ -6,7 +6,6 @@ import textwrap
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
-from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -153,7 +152,6 @@ def default_fixed(key: str) -> Any:
     return next(default_of(one) for one in fields(table_of(table)) if one.name == name)
 
 
-@cache
 def places_of_names() -> dict[str, list[str]]:
     """The tables that have a field of this name."""
     places: dict[str, list[str]] = {}
