@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from schemas.errors import UserError
+from schemas.errors import UserError, run_program
 
 MASKS = ("[MASK]", "<mask>")
 ANSWERS = 3
@@ -236,4 +236,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)
