@@ -79,7 +79,7 @@ def prepare(
             )
         vocabulary = open_vocabulary(settings.tokenizer)
         shards = open_shards(settings.shards)
-        translations = _translations(config, shards.languages, processes.world_size, say)
+        translations = open_translations(config, shards.languages, processes.world_size, say)
         config.run.output.mkdir(parents=True, exist_ok=True)
     with processes.together():
         identity = config.fixed() | {"tokenizer": vocabulary.digest, "shards": shards.identity()}
@@ -89,7 +89,7 @@ def prepare(
         others, found = None, None
         if translations is not None:
             heard = say if saved is None else lambda line: None
-            others, found = _parallel(config, translations, vocabulary, shards.languages, there, heard)
+            others, found = batches_of_translations(config, translations, vocabulary, shards.languages, there, heard)
         cache = TokenCache(settings.cache, vocabulary, say)
         tokens = Tokens(cache, settings.tokenizer, workers(config, processes), bool(config.pairs))
         try:
@@ -171,9 +171,10 @@ def told_of_pairs(blocks: list[Blocks], tokens: Tokens, seed: int) -> str:
     )
 
 
-def _translations(
+def open_translations(
     config: PretrainConfig, languages: tuple[str, ...], world_size: int, say: Callable[[str], None]
 ) -> ParallelText | None:
+    """None where the run has none. UserError where the processes do not divide a step's pairs."""
     folder, pairs = config.data.parallel_text, config.data.parallel_pairs
     if folder is None:
         return None
@@ -183,7 +184,7 @@ def _translations(
     return read_parallel(folder, languages, say)
 
 
-def _parallel(
+def batches_of_translations(
     config: PretrainConfig,
     text: ParallelText,
     vocabulary: Vocabulary,
@@ -191,7 +192,7 @@ def _parallel(
     labellers: Mapping[str, Labeller],
     say: Callable[[str], None],
 ) -> tuple[ParallelBatches, Retrieval | None]:
-    """What a run makes of translations, and is validated by."""
+    """What a run makes of translations, and is validated by. UserError where lines are too few."""
     data = config.data
     lines, not_told = tokenise(text, vocabulary), config.model.languages_not_told
     asking = {name: cast(TranslationLabeller, one) for name, one in labellers.items() if name in OF_TRANSLATIONS}
