@@ -8,13 +8,14 @@ it has a head for pairs, as BERT trained with [objectives.nsp] has. [MASK] and <
 """
 
 import argparse
+import json
 import sys
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from schemas.errors import UserError
+from schemas.errors import UserError, run_program
 
 MASKS = ("[MASK]", "<mask>")
 ANSWERS = 3
@@ -87,8 +88,17 @@ class Model:
         """Whether it can be asked for pairs."""
         return self._pair_model() is not None
 
+    def asks_order(self) -> bool:
+        """Whether its head for pairs learnt by sentence-order prediction, by its lineage."""
+        try:
+            lineage = json.loads((self.folder / "lineage.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # of other makers' models
+            return False
+        return isinstance(lineage, dict) and lineage.get("pair_objective") == "sop"
+
     def follows(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        """The probability that the second text follows the first, of each pair."""
+        """The probability that the second text follows the first, of each pair; where the model `asks_order`, that
+        two texts of which one follows the other are in this order."""
         model = self._pair_model()
         if model is None:
             raise UserError(
@@ -156,7 +166,7 @@ def tables(model: Model, masks: Sequence[str], pairs: Sequence[tuple[str, str]])
                 rows.append([shown, *(f"{readable(one.word)} {percent(one.probability)}" for one in answers)])
         lines += laid_out(rows)
     if pairs:
-        rows = [["first", "second", "follows"]]
+        rows = [["first", "second", "in this order" if model.asks_order() else "follows"]]
         for (first, second), probability in zip(pairs, model.follows(pairs), strict=True):
             rows.append([shortened(first), shortened(second), percent(probability)])
         lines += [*([""] if lines else []), *laid_out(rows)]
@@ -226,4 +236,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

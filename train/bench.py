@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from schemas.errors import UserError
+from schemas.errors import UserError, run_program
 
 # OpenMP reads this when torch is loaded, as in pretrain.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -56,4 +56,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_program(lambda: main(sys.argv[1:]))

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 
-from schemas.errors import UserError
+from schemas.errors import UserError, run_program
 from train.config.load import parse_arguments
 from train.config.tables import PretrainConfig
 
@@ -76,4 +76,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,9 @@ def test_mistakes_are_one_line_and_status_2(
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    monkeypatch.setattr("sys.argv", [*sys.argv, "--dry-run"])
+    assert main() == 2
+    assert capsys.readouterr().err == error
 
 
 def test_a_language_without_validation_leaves_the_probe_out(corpus, poor, tmp_path: Path) -> None:

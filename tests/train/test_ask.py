@@ -1,6 +1,7 @@
 """Questions to an export: the answers are those of the model itself, and what cannot be asked is one line."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,17 @@ def test_several_masks_and_texts(pretrained: Path, capsys: pytest.CaptureFixture
     assert [row[0] for row in rows] == ["text", "a [MASK] [MASK]", "mask 2", "[MASK] 京"]
     best = int(logits(pretrained, "a [MASK] [MASK]")[0][3].argmax())
     assert rows[2][1].split()[0] == PIECES[best]
+
+
+@pytest.mark.parametrize(
+    ("lineage", "column"),
+    [('{"pair_objective": "sop"}', "in this order"), ('{"pair_objective": "nsp"}', "follows"), ("[", "follows")],
+)
+def test_the_column_says_what_the_head_learnt(pretrained: Path, tmp_path: Path, capsys, lineage, column) -> None:
+    folder = tmp_path / "export"
+    shutil.copytree(pretrained, folder)
+    (folder / "lineage.json").write_text(lineage, encoding="utf-8")
+    assert ask(capsys, "--model", folder, "--pair", "a b.", "c d.")[0] == ["first", "second", column]
 
 
 def test_pairs_are_the_model_s_own(pretrained: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,6 +136,8 @@ def test_what_does_not_fit_is_one_line_and_status_2(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith("pretrain: ") and message in lines[0]
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    monkeypatch.setattr(sys, "argv", ["pretrain", *flags, "--dry-run"])
+    assert main() == 2 and capsys.readouterr().err.splitlines() == lines
 
 
 def test_processes_that_do_not_divide_the_pairs(corpus, text: Path, tmp_path: Path) -> None:

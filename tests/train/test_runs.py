@@ -106,6 +106,14 @@ def test_another_version_of_order_and_masks_is_refused(finished: Path, corpus) -
     config = load_config(corpus.flags(finished))
     state = json.loads((finished / "checkpoints" / "step-00000006" / "state.json").read_text())
     check_identity(state, state["identity"], config)
+    # A run of a release that did not have these settings yet had their defaults.
+    older = {key: value for key, value in state["identity"].items() if key not in ("model.architecture", "objectives")}
+    check_identity(state | {"identity": older}, state["identity"], config)
+    with pytest.raises(UserError, match=r"^architecture = bert, but the run was started with modernbert: "):
+        check_identity(state | {"identity": older}, state["identity"] | {"model.architecture": "bert"}, config)
+    named = {"objectives.language_adversary.discriminator_size": 8}
+    with pytest.raises(UserError, match=r"^objectives\.language_adversary\.discriminator_size = 9, but .* with 8: "):
+        check_identity(state | {"identity": older | named}, {key: 9 for key in named}, config)
     with pytest.raises(UserError, match="was begun with version 2 of the order of the data and its masks") as error:
         check_identity(state | {"order_version": 2}, state["identity"], config)
     assert "\n" not in str(error.value)

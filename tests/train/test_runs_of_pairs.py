@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from training_runs import assert_same_run, log, pretrain, weights
+from translations import translations, write_translations
 
 from schemas.errors import UserError
 from train.config.load import load_config
 from train.loop.dry_run import estimate
 
+NAMES = ["eng_Latn", "rus_Cyrl", "zho_Hans"]
 PAIRS: dict[str, object] = {"objectives.nsp.weight": 1, "objectives.sop.weight": "0.5", "log_every": 2}
 
 
@@ -65,6 +67,15 @@ def test_masked_words_are_validated_as_in_a_run_without_pairs(corpus_of_sentence
     assert "pairs" not in line and "singles" not in line
 
 
+def test_pairs_of_translations_are_no_pairs_of_the_shards(corpus_of_sentences, tmp_path: Path, whole: Path) -> None:
+    """tlm's batches have segments too."""
+    text = write_translations(tmp_path / "text", {f"{n[:3]}.txt": t for n, t in translations(60, NAMES).items()})
+    flags = PAIRS | {"objectives.tlm.weight": 1, "parallel_text": text, "parallel_pairs": 8, "steps": 2}
+    pretrain(corpus_of_sentences.flags(tmp_path / "run", **flags))
+    (line,), plain = log(tmp_path / "run"), log(whole)[0]
+    assert (line["pairs"], line["singles"]) == (plain["pairs"], plain["singles"])
+
+
 def test_what_is_told_before_the_first_step(corpus_of_sentences, corpus, tmp_path: Path, capsys) -> None:
     flags = corpus_of_sentences.flags(tmp_path / "run", **PAIRS)
     told = list(estimate(load_config(flags)))
@@ -90,3 +101,4 @@ def test_one_objective_alone(corpus_of_sentences, tmp_path: Path, name: str) -> 
     assert list(log(tmp_path)[0]["objectives"]) == ["mlm", name]
     state = json.loads((tmp_path / "checkpoints" / "step-00000002" / "state.json").read_text())
     assert state["identity"]["objectives"] == ["mlm", name]
+    assert json.loads((tmp_path / "export" / "lineage.json").read_text())["pair_objective"] == name

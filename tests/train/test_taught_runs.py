@@ -1,7 +1,9 @@
 """Whole runs that learn from two teachers by three objectives, and what a user is told who gives the wrong ones."""
 
 import json
+import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,12 @@ from safetensors.torch import load_file, save_file
 from teaching import write_teacher
 from training_runs import assert_same_run, log, pretrain, weights
 
+from schemas.errors import UserError
+from train.config.load import load_config
+from train.loop.dry_run import estimate
+from train.model_folders.huggingface import load_encoder
 from train.pretrain import main
+from train.pretrain import train as run_training
 
 ALL = {
     "objectives.distillation.weight": 0.5,
@@ -149,6 +156,38 @@ def test_mistakes_are_one_line_and_status_2(
     error = capsys.readouterr().err
     assert said.format(**places) in error and error.count("\n") == 1
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    monkeypatch.setattr("sys.argv", [*sys.argv, "--dry-run"])
+    assert main() == 2
+    assert capsys.readouterr().err == error
+
+
+def test_a_dry_run_counts_the_teachers_and_the_objectives_own_modules(whole: Path, flags, teachers, tmp_path) -> None:
+    told = list(estimate(load_config(flags(tmp_path / "run"))))
+    parameters = sum(value.numel() for value in weights(whole, 6).values())
+    assert told[0].startswith(f"model: {parameters:,} parameters")
+    frozen = sum(value.numel() for one in teachers for value in load_encoder(one).language_model.parameters())
+    assert told[1] == f"teachers: {frozen:,} parameters, frozen"
+    assert "GB a process (teachers 0.00, weights" in told[2]
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("short", "max_seq_len = 32 is more than --init {short} can take, 16: make it smaller"),
+        ("small", "--init {small} has 150 rows of tokens, and --tokenizer {tokenizer} ids up to 1"),
+        ("good", "export_language = deu_Latn is none of the shards' 3 languages"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_run_does(corpus, bad, tmp_path: Path, folder: str, said: str) -> None:
+    """Of models to start from, and of languages."""
+    more = {"language_embedding": True, "export_language": "deu_Latn"} if folder == "good" else {}
+    config = load_config(corpus.flags(tmp_path, init=bad[folder], **more))
+    said = said.format(tokenizer=corpus.tokenizer, **bad)
+    with pytest.raises(UserError, match=re.escape(said)):
+        list(estimate(config))
+    with pytest.raises(UserError, match=re.escape(said)):
+        run_training(config)
 
 
 def test_a_folder_s_tokens_are_what_counts_not_its_other_settings(corpus, teachers, flags, tmp_path: Path) -> None:

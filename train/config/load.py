@@ -48,8 +48,8 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[PretrainConfig, bool]:
 def build(settings: Settings) -> PretrainConfig:
     """Of settings by table. Masked language modelling is the first objective; others are those that are named."""
     objectives = dict.fromkeys(["objectives.mlm", *(name for name in settings if name.startswith("objectives."))])
-    tables = {name: _table(kind, settings.get(name, {})) for name, kind in TABLES.items()}
-    labelled = {name.removeprefix("objectives."): _table(table_of(name), settings.get(name, {})) for name in objectives}
+    tables = {name: _table(name, settings.get(name, {})) for name in TABLES}
+    labelled = {name.removeprefix("objectives."): _table(name, settings.get(name, {})) for name in objectives}
     config = PretrainConfig(objectives=labelled, **tables)
     check(config)
     return config
@@ -119,14 +119,14 @@ def help_text() -> str:
     return "\n".join(lines)
 
 
-def _table(kind: Any, given: Mapping[str, Any]) -> Any:
+def _table(table: str, given: Mapping[str, Any]) -> Any:
+    kind = table_of(table)
     hints = get_type_hints(kind)
     values = {}
     for one in fields(kind):
         if one.name in given:
-            values[one.name] = read_value(one.name, hints[one.name], given[one.name], about(one))
+            values[one.name] = read_value(flag_of(table, one.name), hints[one.name], given[one.name], about(one))
         elif default_of(one) is MISSING:
-            table = next(name for name, other in TABLES.items() if other is kind)
             raise UserError(f"{one.name} is not set: give --{one.name} or {one.name} under [{table}]")
     return kind(**values)
 
@@ -137,6 +137,19 @@ def _over(below: Settings, above: Settings) -> Settings:
 
 def _all_tables() -> list[str]:
     return [*TABLES, *(f"objectives.{name}" for name in OBJECTIVES)]
+
+
+def flag_of(table: str, name: str) -> str:
+    """What a field is called by: with its table where others have a field of that name."""
+    return name if len(places_of_names()[name]) == 1 else f"{table}.{name}"
+
+
+def default_fixed(key: str) -> Any:
+    """What a run had as this one of PretrainConfig.fixed before there was such a setting."""
+    if key == "objectives":
+        return ["mlm"]
+    table, _, name = key.rpartition(".")
+    return next(default_of(one) for one in fields(table_of(table)) if one.name == name)
 
 
 def places_of_names() -> dict[str, list[str]]:

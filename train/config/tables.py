@@ -42,7 +42,12 @@ class ModelConfig:
     )
     language_embedding: bool = setting(False, "adds a vector of its language to each token's", fixed=True)
     language_dropout: float = setting(
-        0.3, "share of sequences whose language is not told to the language embedding", fixed=True, ge=0, le=1
+        0.3,
+        "share of sequences whose language is not told to the language embedding; neither none, since exports and "
+        "validation are of a language that is not told, nor all, since languages would learn nothing",
+        fixed=True,
+        gt=0,
+        lt=1,
     )
     init: Path | None = setting(
         None,
@@ -206,12 +211,12 @@ class PretrainConfig:
 
     def fixed(self) -> dict[str, Any]:
         """What a resumed run must share, by qualified name."""
-        return {
+        return {"objectives": sorted(self.objectives)} | {
             f"{name}.{one.name}": getattr(table, one.name)
             for name, table in self.tables().items()
             for one in fields(table)
             if about(one).fixed
-        } | {"objectives": sorted(self.objectives)}
+        }
 
 
 def _plain(value: Any) -> Any:

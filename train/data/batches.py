@@ -16,6 +16,7 @@ from train.data.pieces import SPECIALS, Pieces, concatenate
 from train.data.windows import Position, Window, Windows, used_up
 
 COUNTS = ("tokens", "text_tokens", "documents")
+PLACES = "places"  # the array of labels that says which tokens an objective asks for
 FEWEST_TOKENS = 32  # of a sequence, on the average of a full bin: room for so many bounds is kept
 
 
@@ -78,7 +79,8 @@ class PackedBatch:
     """Concatenated sequences. input_ids, positions: int64 [T]; lengths: int64 [sequences], which add up to the tokens
     of text; behind these, T may be padded. labels: by objective. segments: int64 [T], None where there are no pairs.
     languages: int64 [T], one more than the number of each token's language, 0 where the model is not told; None where
-    it has no language embedding.
+    it has no language embedding. pairs, singles: sequences of the shards that are pairs of texts and that are one text,
+    where there may be pairs.
 
     counts: int64 [languages, 3], the COUNTS of what is in the batch; text tokens are those without <s> and </s>, and a
     document counts where its first piece is.
@@ -91,6 +93,8 @@ class PackedBatch:
     counts: NDArray[np.int64]
     segments: NDArray[np.int64] | None = None
     languages: NDArray[np.int64] | None = None
+    pairs: int = 0
+    singles: int = 0
 
 
 OtherBatches = Callable[[int, int, int, bool], list[PackedBatch]]
@@ -162,7 +166,10 @@ class Collator:
         if self.language_dropout is not None:
             rows = np.zeros(len(input_ids), np.int64)
             rows[: len(tokens)] = np.repeat(language_rows(pieces.language, keys, self.language_dropout), lengths)
-        return PackedBatch(input_ids, positions, lengths, labels, np.stack(counts, 1).astype(np.int64), segments, rows)
+        counted = np.stack(counts, 1).astype(np.int64)
+        of_two = 0 if pairs is None else int(np.count_nonzero(pairs.objective >= 0))
+        singles = 0 if pairs is None else len(lengths) - of_two
+        return PackedBatch(input_ids, positions, lengths, labels, counted, segments, rows, of_two, singles)
 
     def _tokens(self, pieces: Pieces, blocks: Sequence[TokenBlock]) -> NDArray[np.int64]:
         bos, eos = ([self.vocabulary.special_ids[role]] for role in ("bos", "eos"))

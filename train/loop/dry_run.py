@@ -1,6 +1,6 @@
 """What a run would be: its model, its memory, its arithmetic, its data; nothing is trained or written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,17 +11,24 @@ from train.corpus.shards import open_shards
 from train.corpus.token_cache import TokenCache
 from train.corpus.tokenising import Tokens
 from train.corpus.vocabulary import open_vocabulary
-from train.data.parallel import read_parallel, tokenise
-from train.data.parallel_batches import told_of_lines
 from train.data.plan import listed, plan_run, told
 from train.data.sources import epoch_tokens, training_blocks
-from train.joint.build import check_phases, language_schedules
-from train.loop.setup import told_of_pairs
-from train.loop.start import compute_dtype, encoder_config
+from train.joint.build import build_objectives, build_weighting, check_phases
+from train.joint.joint_model import JointModel
+from train.loop.held_out import texts_to_guess
+from train.loop.setup import batches_of_translations, open_translations, told_of_pairs
+from train.loop.start import (
+    check_export_language,
+    check_probe,
+    check_shown,
+    compute_dtype,
+    encoder_config,
+    load_init,
+)
 from train.model.flops import PEAK_FLOPS, training_flops
 from train.model.heads import MaskedLanguageModel
 from train.model.shape import EncoderShape
-from train.model_folders.huggingface import load_encoder
+from train.objectives.objective import Objective
 from train.optim.schedule import Schedule
 
 STATE_BYTES = {"adamw": 8, "stableadamw": 8, "muon": 4}  # of a parameter, besides itself and its gradient, 4 each
@@ -32,18 +39,27 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     """The lines, in the order of what they cost to find. UserError for what a run would refuse."""
     data, run = config.data, config.run
     vocabulary = open_vocabulary(data.tokenizer)
-    # Else shards are opened late, since that takes longer; the rows of languages need them.
-    languages = open_shards(data.shards).languages if config.model.language_embedding else ()
+    shards = open_shards(data.shards)
+    check_export_language(config, shards.languages)
+    objectives = build_objectives(config, vocabulary, shards.languages)
+    weighting = build_weighting(config, objectives, shards.languages)
+    labellers = {name: one.labeller for name, one in objectives.items()}
+    dtype = compute_dtype(config, _device(config))
     if config.model.init is not None:
-        shape = replace(load_encoder(config.model.init).config, languages=languages)
+        loaded = load_init(config, config.model.init, vocabulary, dtype, run.activation_checkpointing)
+        shape = replace(loaded.config, languages=shards.languages if config.model.language_embedding else ())
     else:
-        shape = encoder_config(config, vocabulary.size, languages)
+        shape = encoder_config(config, vocabulary.size, shards.languages)
     with torch.device("meta"):
         model = MaskedLanguageModel(shape)
-    parameters = sum(value.numel() for value in model.parameters())
+    for objective in objectives.values():
+        objective.bind(model, torch.device("cpu"), dtype)
+    parameters = sum(value.numel() for value in JointModel(model, objectives).parameters())
     embeddings = model.model.token_embeddings.numel()
     yield f"model: {parameters:,} parameters, {embeddings:,} of them embeddings of {vocabulary.size:,} tokens"
-    yield f"memory: {_gigabytes(_memory(config, parameters, shape))}"
+    if teachers := _frozen(objectives):
+        yield f"teachers: {teachers:,} parameters, frozen"
+    yield f"memory: {_gigabytes(_memory(config, parameters, teachers, shape))}"
     lengths = np.full(data.bin_tokens // data.max_seq_len, data.max_seq_len, np.int64)
     share = Schedule.parse(config.mlm.mlm_probability)(0, run.steps)
     flops = training_flops(shape, lengths, round(share * lengths.sum())) / lengths.sum()
@@ -54,8 +70,6 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     total = flops * data.global_batch_tokens * run.steps
     times = [f"{name} {_days(total / peak / REACHED)}" for name, peak in PEAK_FLOPS.items() if name in ("H100", "H200")]
     yield f"time: {total:.3g} FLOP; at {REACHED:.0%} of its peak {', '.join(times)} on one device"
-    shards = open_shards(data.shards)
-    language_schedules(config, shards.languages)
     blocks = training_blocks(shards)
     documents = sum(int(one.rows.sum()) for one in blocks)
     yield f"shards: {len(shards.files):,} files, {documents:,} training documents, {len(shards.languages):,} languages"
@@ -64,14 +78,17 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
         sizes = epoch_tokens(shards, blocks, tokens, run.seed, data.max_seq_len)
         if config.pairs:
             yield told_of_pairs(blocks, tokens, run.seed)
+        if run.probe:
+            check_probe(config, texts_to_guess(config, shards, vocabulary, tokens, labellers))
     finally:
         tokens.close()
-    if data.parallel_text is not None:
-        lines = tokenise(read_parallel(data.parallel_text, shards.languages, print), vocabulary)
-        for line in told_of_lines(lines, {}, data.max_seq_len):
-            yield f"parallel text: {line}"
+    said: list[str] = []
+    if (text := open_translations(config, shards.languages, 1, said.append)) is not None:
+        batches_of_translations(config, text, vocabulary, shards.languages, labellers, said.append)
+    yield from said
     plan = plan_run(shards.mixture, sizes, run.steps, data.global_batch_tokens)
     check_phases(config, plan, 0)
+    check_shown(objectives, weighting, plan)
     for line in told(plan, shards.mixture.methods, run.steps, data.global_batch_tokens):
         yield f"plan: {line}"
     shown, begin = np.zeros(len(sizes)), 0
@@ -84,14 +101,23 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     yield f"epochs: {listed([f'{plan.languages[i]} {epochs[i]:.3g}' for i in order], 20)}"
 
 
-def _memory(config: PretrainConfig, parameters: int, shape: EncoderShape) -> dict[str, float]:
+def _frozen(objectives: Mapping[str, Objective]) -> int:
+    """Parameters of the teachers, which all objectives share."""
+    shared = {getattr(one, "teachers", None) for one in objectives.values()}
+    return sum(one.parameters for one in shared if one is not None)
+
+
+def _device(config: PretrainConfig) -> torch.device:
+    return torch.device("cuda" if config.run.device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _memory(config: PretrainConfig, parameters: int, teachers: int, shape: EncoderShape) -> dict[str, float]:
     """Bytes by what they are for, of one process; activations of a layer as the encoder keeps them."""
-    device = torch.device("cuda" if config.run.device != "cpu" and torch.cuda.is_available() else "cpu")
-    width = 2 if compute_dtype(config, device) == torch.bfloat16 else 4
+    width = 2 if compute_dtype(config, _device(config)) == torch.bfloat16 else 4
     layers, tokens = shape.num_hidden_layers, config.data.micro_batch_tokens
     inner = (4 if shape.feed_forward_matrices == 3 else 2) * shape.intermediate_size  # with a gate, without
     of_layer = shape.hidden_size if config.run.activation_checkpointing else 8 * shape.hidden_size + inner
-    return {
+    return ({"teachers": float(width * teachers)} if teachers else {}) | {
         "weights": 4.0 * parameters,
         "gradients": 4.0 * parameters,
         "optimiser": float(STATE_BYTES[config.optim.optimizer] + 4 * bool(config.optim.ema_decay)) * parameters,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
 from train.checkpoints.files import write_text
+from train.config.load import default_fixed, flag_of
 from train.config.objectives import OF_TRANSLATIONS
 from train.config.tables import PretrainConfig
 from train.corpus.blocks import Blocks
@@ -78,7 +79,7 @@ def prepare(
             )
         vocabulary = open_vocabulary(settings.tokenizer)
         shards = open_shards(settings.shards)
-        translations = _translations(config, shards.languages, processes.world_size, say)
+        translations = open_translations(config, shards.languages, processes.world_size, say)
         config.run.output.mkdir(parents=True, exist_ok=True)
     with processes.together():
         identity = config.fixed() | {"tokenizer": vocabulary.digest, "shards": shards.identity()}
@@ -88,7 +89,7 @@ def prepare(
         others, found = None, None
         if translations is not None:
             heard = say if saved is None else lambda line: None
-            others, found = _parallel(config, translations, vocabulary, shards.languages, there, heard)
+            others, found = batches_of_translations(config, translations, vocabulary, shards.languages, there, heard)
         cache = TokenCache(settings.cache, vocabulary, say)
         tokens = Tokens(cache, settings.tokenizer, workers(config, processes), bool(config.pairs))
         try:
@@ -170,9 +171,10 @@ def told_of_pairs(blocks: list[Blocks], tokens: Tokens, seed: int) -> str:
     )
 
 
-def _translations(
+def open_translations(
     config: PretrainConfig, languages: tuple[str, ...], world_size: int, say: Callable[[str], None]
 ) -> ParallelText | None:
+    """None where the run has none. UserError where the processes do not divide a step's pairs."""
     folder, pairs = config.data.parallel_text, config.data.parallel_pairs
     if folder is None:
         return None
@@ -182,7 +184,7 @@ def _translations(
     return read_parallel(folder, languages, say)
 
 
-def _parallel(
+def batches_of_translations(
     config: PretrainConfig,
     text: ParallelText,
     vocabulary: Vocabulary,
@@ -190,7 +192,7 @@ def _parallel(
     labellers: Mapping[str, Labeller],
     say: Callable[[str], None],
 ) -> tuple[ParallelBatches, Retrieval | None]:
-    """What a run makes of translations, and is validated by."""
+    """What a run makes of translations, and is validated by. UserError where lines are too few."""
     data = config.data
     lines, not_told = tokenise(text, vocabulary), config.model.languages_not_told
     asking = {name: cast(TranslationLabeller, one) for name, one in labellers.items() if name in OF_TRANSLATIONS}
@@ -221,27 +223,33 @@ def _saved(
 
 
 def check_identity(state: dict[str, Any], current: dict[str, Any], config: PretrainConfig) -> None:
-    """UserError naming the first setting that is not what the checkpoint was made with."""
+    """UserError naming the first setting that is not what the checkpoint was made with. A setting that the release
+    which made it did not have yet counts as its default."""
     saved, way_out = state["identity"], f"take another --output than {config.run.output}, or "
     if state["order_version"] != ORDER_VERSION:
         raise UserError(
             f"{config.run.output} was begun with version {state['order_version']} of the order of the data and its "
             f"masks, and this trainer has version {ORDER_VERSION}: {way_out}go on with the release that began it"
         )
+    files = ("tokenizer", "shards", "parallel_text")
     for key, value in current.items():
-        if saved.get(key) != value:
-            if key in ("tokenizer", "shards", "parallel_text"):
+        before = saved[key] if key in saved else None if key in files else default_fixed(key)
+        if before != value:
+            if key in files:
                 raise UserError(
                     f"{key} = {getattr(config.data, key)} is not what the run was started with: {way_out}give back "
                     f"the {key} of that run"
                 )
-            name = key.rsplit(".", 1)[-1]
-            raise UserError(f"{name} = {value}, but the run was started with {saved.get(key)}: {way_out}give that")
+            table, _, name = key.rpartition(".")
+            called = flag_of(table, name) if table else name
+            raise UserError(f"{called} = {value}, but the run was started with {before}: {way_out}give that")
 
 
 def lineage(config: PretrainConfig, data: Data, parent: dict[str, Any] | None) -> dict[str, Any]:
-    """Where a model comes from: what `--init` was made of, the digests of tokenizer and data, settings, code."""
-    return {
+    """Where a model comes from: what `--init` was made of, the digests of tokenizer and data, settings, code; of pairs
+    the objective that the pair head learnt by, since its classes say another thing of each."""
+    learnt = {"pair_objective": config.pairs[0]} if config.pairs else {}
+    return learnt | {
         "parent": parent,
         "tokenizer": data.vocabulary.digest,
         "data": data.identity["shards"],

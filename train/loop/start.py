@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,9 +11,11 @@ from schemas.errors import UserError
 from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
 from train.data.batches import Labeller
-from train.data.plan import listed
+from train.data.plan import Plan, listed
+from train.data.validation import Validation
 from train.joint.build import build_objectives, build_weighting, check_phases
 from train.joint.joint_model import JointModel
+from train.joint.weighting import Weighting
 from train.loop.distributed import Processes
 from train.loop.held_out import VALIDATED
 from train.loop.setup import Data, prepare
@@ -21,35 +24,33 @@ from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel, PairHead
 from train.model.languages import with_languages
-from train.model_folders.huggingface import config_file, load_encoder
+from train.model_folders.huggingface import LoadedEncoder, config_file, load_encoder
+from train.objectives.objective import Objective
 
 
 def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[str], None]) -> Trainer:
     """UserError where shards, tokenizer, checkpoint or the model to start from do not fit."""
+    built: list[tuple[dict[str, Objective], Weighting]] = []
 
     def labellers(vocabulary: Vocabulary, languages: tuple[str, ...]) -> Mapping[str, Labeller]:
         objectives = build_objectives(config, vocabulary, languages)
-        build_weighting(config, objectives, languages)
+        built.append((objectives, build_weighting(config, objectives, languages)))
         return {name: one.labeller for name, one in objectives.items()}
 
     with processes.together():
         if config.model.init is not None:
             config_file(config.model.init)
     data = prepare(config, processes, labellers, say)
-    objectives = build_objectives(config, data.vocabulary, data.languages)
-    weighting = build_weighting(config, objectives, data.languages)
+    ((objectives, weighting),) = built
     with processes.together():
         check_phases(config, data.plan, data.saved[1]["step"] if data.saved else 0)
         if data.saved is None:
-            shown = data.plan.shown() & weighting.ever_weighing()
-            for objective in objectives.values():
-                objective.check_shown([name for name, there in zip(data.languages, shown, strict=True) if there])
-        if config.run.probe and len(data.validation[VALIDATED].languages()) < 2:
-            raise UserError("probe is true, but fewer than two languages have validation documents: leave it out")
+            check_shown(objectives, weighting, data.plan)
+        check_probe(config, data.validation)
     dtype = compute_dtype(config, processes.device)
     torch.manual_seed(config.run.seed)
     with processes.together():
-        _check_export_language(config, data.languages)
+        check_export_language(config, data.languages)
         model, pair_head, parent = _model(config, data, dtype, say)
         for objective in objectives.values():
             objective.bind(model, processes.device, dtype)
@@ -88,12 +89,44 @@ def compute_dtype(config: PretrainConfig, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision == "bf16" or (precision == "auto" and device.type == "cuda") else torch.float32
 
 
-def _check_export_language(config: PretrainConfig, languages: Sequence[str]) -> None:
+def check_shown(objectives: Mapping[str, Objective], weighting: Weighting, plan: Plan) -> None:
+    """UserError where what a new run shows and gives a weight is not what an objective needs."""
+    shown = plan.shown() & weighting.ever_weighing()
+    for objective in objectives.values():
+        objective.check_shown([name for name, there in zip(plan.languages, shown, strict=True) if there])
+
+
+def check_probe(config: PretrainConfig, held_out: Mapping[str, Validation]) -> None:
+    """UserError where there are no languages to tell apart."""
+    if config.run.probe and len(held_out[VALIDATED].languages()) < 2:
+        raise UserError("probe is true, but fewer than two languages have validation documents: leave it out")
+
+
+def check_export_language(config: PretrainConfig, languages: Sequence[str]) -> None:
+    """UserError where the shards do not have it."""
     name = config.run.export_language
     if name and name not in languages:
         near = difflib.get_close_matches(name, languages, 3, 0.4)
         known = f"did you mean {' or '.join(near)}?" if near else f"take one of {listed(list(languages), 5)}"
         raise UserError(f"export_language = {name} is none of the shards' {len(languages)} languages: {known}")
+
+
+def load_init(
+    config: PretrainConfig, init: Path, vocabulary: Vocabulary, dtype: torch.dtype, activation_checkpointing: bool
+) -> LoadedEncoder:
+    """The model of --init. UserError where it has too few rows of tokens, or positions."""
+    loaded = load_encoder(init, dtype, activation_checkpointing)
+    if loaded.config.vocab_size < vocabulary.size:
+        raise UserError(
+            f"--init {init} has {loaded.config.vocab_size} rows of tokens, and --tokenizer {config.data.tokenizer} ids "
+            f"up to {vocabulary.size - 1}: give the tokenizer that it was trained with"
+        )
+    if loaded.config.max_position_embeddings < config.data.max_seq_len:
+        raise UserError(
+            f"max_seq_len = {config.data.max_seq_len} is more than --init {init} can take, "
+            f"{loaded.config.max_position_embeddings}: make it smaller"
+        )
+    return loaded
 
 
 def _model(
@@ -108,17 +141,7 @@ def _model(
     init = config.model.init
     if init is None:
         return MaskedLanguageModel(encoder_config(config, data.vocabulary.size, data.languages), *how), None, None
-    loaded = load_encoder(init, *how)
-    if loaded.config.vocab_size < data.vocabulary.size:
-        raise UserError(
-            f"--init {init} has {loaded.config.vocab_size} rows of tokens, and --tokenizer {config.data.tokenizer} ids "
-            f"up to {data.vocabulary.size - 1}: give the tokenizer that it was trained with"
-        )
-    if loaded.config.max_position_embeddings < config.data.max_seq_len:
-        raise UserError(
-            f"max_seq_len = {config.data.max_seq_len} is more than --init {init} can take, "
-            f"{loaded.config.max_position_embeddings}: make it smaller"
-        )
+    loaded = load_init(config, init, data.vocabulary, *how)
     languages = data.languages if config.model.language_embedding else ()
     model, left_out = with_languages(loaded.language_model, languages)
     if left_out and languages:

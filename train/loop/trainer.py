@@ -181,14 +181,14 @@ class Trainer:
             return None, error
 
     def _agree(self, step: Step | None, failure: UserError | None) -> tuple[dict[str, NDArray[np.int64]], int, bool]:
-        """(units of the step by objective and language in all processes, its sequences in batches that may hold pairs,
+        """(units of the step by objective and language in all processes, its pairs and single texts of the shards,
         whether any process was told to stop).
 
         UserError in all where one could not get its data: one sum says it all.
         """
         batches = step.batches if step is not None else []
         own = [units_of(batches, name, len(self.data.languages)) for name in self.objectives]
-        sequences = sum(len(batch.lengths) for batch in batches if batch.segments is not None)
+        sequences = sum(batch.pairs + batch.singles for batch in batches)
         flags = np.array([sequences, int(self._stop), int(failure is not None)])
         total = self.processes.sum_host(np.concatenate([*own, flags]))
         if total[-1]:

@@ -42,13 +42,15 @@ def fold_language(
 def with_languages(
     model: MaskedLanguageModel, languages: tuple[str, ...]
 ) -> tuple[MaskedLanguageModel, tuple[str, ...]]:
-    """(the model with rows of these languages, those of its own that they leave out). Rows go by name, new ones are
-    zero; where it is to have no rows, that of a language that is not told is folded in."""
+    """(the model with rows of these languages, those of its own that they leave out). Rows go by name; new ones
+    are copies of the row of a language that is not told, which is what such a language has been so far, or zero where
+    it had no rows. Where it is to have no rows, that of a language that is not told is folded in."""
     config, weights = model.config, model.state_dict()
     if languages:
         shape = (1 + len(languages), config.hidden_size)
         old, table = weights.get(LANGUAGE_TABLE), torch.zeros(shape)
         if old is not None:
+            table[:] = old[0]
             for name in (None, *(name for name in languages if name in config.languages)):
                 table[row_of(languages, name)] = old[row_of(config.languages, name)]
         changed, tensors = replace(config, languages=languages), {**weights, LANGUAGE_TABLE: table}

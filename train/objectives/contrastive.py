@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from train.data.batches import Labels, Sequences
+from train.data.batches import FEWEST_TOKENS, Labels, Sequences
 from train.objectives.objective import PLACES, Asked, Built, Objective, sums_by_language
 
 SEQUENCE = "sequence"  # of each token, where a sequence's vector is the mean of its tokens
@@ -39,6 +39,9 @@ class SentenceLabeller:
         if SEQUENCE in arrays:
             spare = tokens - len(arrays[SEQUENCE])
             arrays[SEQUENCE] = np.pad(arrays[SEQUENCE], (0, spare), constant_values=len(arrays["language"]))
+        if PLACES in arrays:  # those behind the languages' count for nothing
+            spare = max(0, tokens // FEWEST_TOKENS - len(arrays[PLACES]))
+            arrays[PLACES] = np.pad(arrays[PLACES], (0, spare))
         return Labels(arrays, labels.units, labels.input_ids)
 
 
@@ -76,7 +79,7 @@ def sentence_vectors(asked: Asked) -> Tensor:
         count = len(asked.arrays["language"])
         # One row more for padding. A sum is enough: what it is divided by goes with the length of the vector.
         hidden = hidden.new_zeros(count + 1, hidden.shape[1]).index_add(0, asked.arrays[SEQUENCE], hidden)[:count]
-    return normalize(hidden, dim=1)
+    return normalize(hidden[: len(asked.arrays["language"])], dim=1)
 
 
 def info_nce(vectors: Tensor, temperature: float, group: dist.ProcessGroup | None) -> tuple[Tensor, Tensor]:

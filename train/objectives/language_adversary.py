@@ -63,7 +63,6 @@ class LanguageAdversary(Objective):
     anew goes on with the same discriminator."""
 
     balanced = True
-    guesses = False
     tells_languages = True
 
     def __init__(self, labeller: LanguageLabeller, size: int, learning_rate: float) -> None:

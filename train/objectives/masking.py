@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from train.corpus.hashing import GAMMA, U64, mix64, unit
 from train.corpus.vocabulary import Vocabulary
-from train.data.batches import FEWEST_TOKENS, Labels, Sequences
+from train.data.batches import FEWEST_TOKENS, PLACES, Labels, Sequences
 from train.optim.schedule import Schedule
 
 MASKED, REPLACED = 0.8, 0.1  # of the chosen tokens; the rest stay as they are
@@ -45,13 +45,13 @@ class MaskLabeller:
         chosen = choose(tokens, lengths, keys, self.vocabulary, self.mlm_probability(step), self.whole_words)
         hidden = hide(tokens, lengths, keys, self.vocabulary, chosen)
         target_language = np.repeat(language, lengths)[chosen]
-        arrays = {"places": chosen, "labels": tokens[chosen], "language": target_language}
+        arrays = {PLACES: chosen, "labels": tokens[chosen], "language": target_language}
         return Labels(arrays, np.bincount(target_language, minlength=self.languages), hidden)
 
     def pad(self, labels: Labels, tokens: int) -> Labels:
         count = len(labels.arrays["labels"])
         room = most_guesses(self.most, tokens)
-        fill = {"places": 0, "labels": NOTHING, "language": 0}
+        fill = {PLACES: 0, "labels": NOTHING, "language": 0}
         arrays = {
             name: np.concatenate((values, np.full(max(0, room - count), fill[name], np.int64)))
             for name, values in labels.arrays.items()

@@ -13,6 +13,8 @@ from train.optim.schedule import Schedule
 class MaskedLanguageModelling(Objective):
     """Cross-entropy of the hidden tokens; only these reach the vocabulary."""
 
+    guesses = True
+
     def __init__(self, labeller: MaskLabeller) -> None:
         self.labeller = labeller
 

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary
+from train.data.batches import PLACES as PLACES
 from train.data.batches import Labeller
 from train.model.attention import AttentionLayout
 from train.model.heads import MaskedLanguageModel
 
 SUMS = ("loss", "correct", "units")
-PLACES = "places"  # the array of labels that says which tokens an objective asks for
 
 
 class Batch(NamedTuple):
@@ -78,7 +78,7 @@ class Objective:
     layers: tuple[int, ...] = ()
     balanced: bool = False
     learning_rate: float | None = None
-    guesses: bool = True
+    guesses: bool = False
     tells_languages: bool = False
 
     @classmethod

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.data.batches import FEWEST_TOKENS, Labels, Sequences
+from train.data.batches import FEWEST_TOKENS, PLACES, Labels, Sequences
 from train.objectives.masking import NOTHING
 
 
@@ -23,12 +23,12 @@ class PairLabeller:
         mine = np.flatnonzero(pairs.objective == self.number)
         language = sequences.language[mine]
         places = (np.cumsum(sequences.lengths) - sequences.lengths)[mine]
-        arrays = {"places": places, "labels": pairs.label[mine], "language": language}
+        arrays = {PLACES: places, "labels": pairs.label[mine], "language": language}
         return Labels(arrays, np.bincount(language, minlength=self.languages))
 
     def pad(self, labels: Labels, tokens: int) -> Labels:
         spare = max(0, tokens // FEWEST_TOKENS - len(labels.arrays["labels"]))
-        fill = {"places": 0, "labels": NOTHING, "language": 0}
+        fill = {PLACES: 0, "labels": NOTHING, "language": 0}
         arrays = {
             name: np.concatenate((values, np.full(spare, fill[name], np.int64)))
             for name, values in labels.arrays.items()

@@ -21,6 +21,8 @@ class Distillation(Objective):
     student's first token is the teacher's. Of a language without teacher there is no such loss.
     """
 
+    guesses = True
+
     def __init__(self, labeller: DistillationLabeller, teachers: Teachers, temperature: float, top_k: int) -> None:
         self.labeller, self.teachers = labeller, teachers
         self.temperature, self.top_k = temperature, top_k

@@ -24,8 +24,6 @@ class Relations(Objective):
     tokens. A student of other width, heads and depth than the teacher's is none the worse for it.
     """
 
-    guesses = False
-
     def __init__(
         self, labeller: RelationsLabeller, teachers: Teachers, heads: int, student_layer: int, teacher_layer: int
     ) -> None:

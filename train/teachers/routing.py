@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders
 
 from train.corpus.vocabulary import CONTINUES, SPACES, Vocabulary, open_vocabulary
-from train.data.batches import FEWEST_TOKENS, Labels, Part, Sequences
+from train.data.batches import FEWEST_TOKENS, PLACES, Labels, Part, Sequences
 from train.objectives.masking import NOTHING, most_guesses
 
 Arrays = dict[str, NDArray[Any]]
@@ -96,13 +96,13 @@ class DistillationLabeller:
         arrays, parts = self.routes.as_seen(sequences, found)
         asked = found["mlm"].arrays
         there = asked["labels"] != NOTHING
-        places, language = asked["places"][there], asked["language"][there]
+        places, language = asked[PLACES][there], asked["language"][there]
         owner = self.routes.owner[language]
         for number, reader in enumerate(self.routes.readers):
             tokens = self.routes.tokens(number, sequences)
             arrays[f"{reader.name}.places"] = np.searchsorted(tokens, places[owner == number])
         order = np.argsort(owner, kind="stable")[np.count_nonzero(owner < 0) :]
-        arrays |= {"places": places[order], "language": language[order]}
+        arrays |= {PLACES: places[order], "language": language[order]}
         units = np.bincount(language[order], minlength=self.routes.languages)
         return Labels(arrays, units, parts=parts)
 
@@ -155,11 +155,11 @@ class SentenceVectorsLabeller:
             places.append(first[mine])
         arrays["language"] = np.concatenate(languages)
         if self.pooling == "cls":
-            arrays["places"] = np.concatenate(places)
+            arrays[PLACES] = np.concatenate(places)
         return Labels(arrays, np.bincount(arrays["language"], minlength=self.routes.languages), parts=parts)
 
     def pad(self, labels: Labels, tokens: int) -> Labels:
-        return _with_places(labels, tokens // FEWEST_TOKENS) if "places" in labels.arrays else labels
+        return _with_places(labels, tokens // FEWEST_TOKENS) if PLACES in labels.arrays else labels
 
 
 def groups(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -208,6 +208,6 @@ def decoder_of(folder: Path) -> Tokenizer:
 
 
 def _with_places(labels: Labels, room: int) -> Labels:
-    places = labels.arrays["places"]
+    places = labels.arrays[PLACES]
     filled = np.concatenate((places, np.zeros(max(0, room - len(places)), np.int64)))
-    return Labels({**labels.arrays, "places": filled}, labels.units, labels.input_ids, labels.parts)
+    return Labels({**labels.arrays, PLACES: filled}, labels.units, labels.input_ids, labels.parts)

@@ -24,8 +24,6 @@ class SentenceVectors(Objective):
     that of the longest vectors. The teacher reads the text itself, the student the hidden one of the batch.
     """
 
-    guesses = False
-
     def __init__(self, labeller: SentenceVectorsLabeller, teachers: Teachers, pooling: str) -> None:
         self.labeller, self.teachers, self.pooling = labeller, teachers, pooling
 

@@ -47,8 +47,6 @@ class TeacherAdversary(Objective):
     text itself, the student the hidden one of the batch.
     """
 
-    guesses = False
-
     def __init__(
         self, labeller: TeacherAdversaryLabeller, teachers: Teachers, size: int, learning_rate: float
     ) -> None:  # fmt: skip

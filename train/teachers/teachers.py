@@ -94,6 +94,11 @@ class Teachers:
     def names(self) -> tuple[str, ...]:
         return tuple(one.name for one in self.teachers)
 
+    @property
+    def parameters(self) -> int:
+        """Of all. After `open`."""
+        return sum(value.numel() for model, _ in self._models.values() for value in model.parameters())
+
     @cached_property
     def shapes(self) -> dict[str, EncoderConfig | BertConfig]:
         return {one.name: one.shape for one in self.teachers}

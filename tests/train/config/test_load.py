@@ -120,7 +120,13 @@ def test_the_demo_config_is_one() -> None:
         ),
         (["--architecture", "roberta"], "it should be 'modernbert' or 'bert'"),
         (["--export_language", "deu_Latn"], "export_language = deu_Latn, but the run has no language embedding"),
-        (["--language_dropout", "1.5"], "language_dropout = '1.5': it should be less than or equal to 1"),
+        (["--language_dropout", "1.5"], "language_dropout = '1.5': it should be less than 1"),
+        (["--language_dropout", "0"], "language_dropout = '0': it should be greater than 0"),
+        (
+            ["--objectives.distillation.temperature", "0"],
+            "objectives.distillation.temperature = '0': it should be greater than 0; "
+            "change --objectives.distillation.temperature",
+        ),
     ],
 )
 def test_bad_flags_are_named(flags: list[str], message: str) -> None:

@@ -176,5 +176,6 @@ def test_bad_values_are_named(flags: list[str], message: str) -> None:
     ],
 )
 def test_values_of_another_type_in_a_file_are_named(table: str, name: str, value: object, message: str) -> None:
-    with pytest.raises(UserError, match=f"^{name} = .*{message}.*; change --{name}$"):
+    called = f"{table}.{name}" if name == "weight" else name  # others have a field of that name
+    with pytest.raises(UserError, match=f"^{called} = .*{message}.*; change --{called}$"):
         config(**{table: {name: value}})

@@ -7,7 +7,7 @@ from schemas.errors import UserError
 from train.config.load import load_config
 from train.config.tables import PretrainConfig
 from train.data.plan import Plan, PlannedPhase
-from train.joint.build import build_weighting, check_phases
+from train.joint.build import KINDS, build_weighting, check_phases
 
 LANGUAGES = ("eng_Latn", "kat_Geor", "zho_Hans")
 
@@ -15,6 +15,10 @@ LANGUAGES = ("eng_Latn", "kat_Geor", "zho_Hans")
 def config(weights: str, *flags: str) -> PretrainConfig:
     paths = ["--shards", "s", "--tokenizer", "t", "--output", "o", "--steps", "100"]
     return load_config([*paths, "--language_weights", weights, *flags])
+
+
+def test_only_guesses_of_tokens_cost_a_product_with_the_vocabulary() -> None:
+    assert {name for name, kind in KINDS.items() if kind.guesses} == {"mlm", "tlm", "distillation"}
 
 
 def test_languages_follow_their_schedules_and_the_others_weigh_one() -> None:

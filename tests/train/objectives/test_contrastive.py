@@ -71,6 +71,18 @@ def test_the_loss_is_numpy_s(pooling: str) -> None:
     np.testing.assert_allclose(sums.numpy(), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_padded_labels_are_of_one_shape_and_change_nothing(pooling: str) -> None:
+    hidden = torch.from_numpy(np.random.default_rng(2).normal(size=(320, 8))).float()
+    arrays, padded = labels(pooling), labels(pooling, 320)
+    objective, found = Contrastive(SentenceLabeller(3, pooling), 0.5), []
+    for one, rows in ((arrays, hidden[:TOKENS]), (padded, hidden)):
+        answer = rows[one["places"]] if pooling == "cls" else rows
+        found.append(objective(asked(answer, one), torch.ones(3))[0].item())
+    assert found[0] == pytest.approx(found[1])
+    assert len(padded["places" if pooling == "cls" else "sequence"]) == (10 if pooling == "cls" else 320)
+
+
 def test_two_pairs_by_hand() -> None:
     """Right angles and equal directions: scores are 1 and 0."""
     one, other = [3.0, 0.0], [0.0, 2.0]
