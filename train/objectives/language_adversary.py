@@ -13,10 +13,10 @@ from torch import Tensor
 from schemas.errors import UserError
 from train.data.batches import FEWEST_TOKENS, Labels, Sequences
 from train.model.heads import MaskedLanguageModel
+from train.model.pooling import pooled
 from train.objectives.discriminator import Discriminator, Turning, reverse, told_apart
 from train.objectives.masking import NOTHING
 from train.objectives.objective import PLACES, Asked, Built, Objective, sums_by_language
-from train.teachers.teachers import mean_of_sequences
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,6 @@ class LanguageLabeller:
         if "lengths" in arrays:
             arrays["lengths"][len(language)] = tokens - arrays["lengths"].sum()
         return Labels(arrays, labels.units)
-
-
-def pooled(asked: Asked) -> Tensor:
-    """Features of the sequences that a LanguageLabeller names, float32 [sequences, hidden_size]."""
-    lengths = asked.arrays.get("lengths")
-    if lengths is not None:
-        return mean_of_sequences(asked.hidden, lengths)
-    return asked.hidden.to(torch.promote_types(asked.hidden.dtype, torch.float32))
 
 
 class LanguageAdversary(Objective):
@@ -88,7 +80,8 @@ class LanguageAdversary(Objective):
         assert self.module is not None
         there = asked.arrays["language"] >= 0
         language = asked.arrays["language"].clamp_min(0)
-        losses, correct = told_apart(self.module, reverse(pooled(asked), asked.arrays["strength"]), language)
+        features = pooled(asked.hidden, asked.arrays.get("lengths"))
+        losses, correct = told_apart(self.module, reverse(features, asked.arrays["strength"]), language)
         losses = torch.where(there, losses, 0.0)
         sums = sums_by_language(language, losses, correct & there, there, len(weight))
         return (losses * weight[language]).sum(), sums

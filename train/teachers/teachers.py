@@ -19,6 +19,7 @@ from train.model.attention import AttentionLayout
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
+from train.model.pooling import pooled
 from train.model_folders.config_json import read_config
 from train.model_folders.huggingface import config_file, load_encoder
 from train.objectives.objective import Batch
@@ -197,20 +198,7 @@ class Teachers:
         bounds = layout.cu_seqlens.long()
         places = bounds[:-1] if pooling == "cls" else None
         hidden: Tensor = model.model(ids, positions, layout, places)
-        return hidden.float() if pooling == "cls" else mean_of_sequences(hidden, bounds.diff())
-
-
-def mean_of_sequences(hidden: Tensor, lengths: Tensor) -> Tensor:
-    """[T, width] of concatenated sequences to float32 [sequences, width], 0 for one of no tokens. lengths: int64, which
-    add up to T.
-
-    <s> and </s> count, as sentence-transformers has it. Gradients are the same at every run.
-    """
-    if not len(lengths):
-        return hidden.float()
-    # unsafe: the lengths are not checked, for which the device would have to be waited for.
-    exact = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
-    return torch.segment_reduce(exact, "mean", lengths=lengths, unsafe=True, initial=0.0)
+        return pooled(hidden, None if pooling == "cls" else bounds.diff())
 
 
 def layer_number(layer: int, count: int, said: str, whose: str) -> int:
