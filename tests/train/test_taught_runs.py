@@ -107,12 +107,15 @@ def bad(corpus, teachers, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         "empty": root / "empty",
         "short": write_teacher(root / "short", corpus.tokenizer, max_position_embeddings=16),
         "good": teachers[0],
+        "good2": shutil.copytree(teachers[0], root / "good2"),
     }
 
 
 ONE = {"objectives.distillation.top_k": 16}
 RELATIONS = {"objectives.relations.relation_heads": 4}
 VECTORS = {"objectives.sentence_vectors.pooling": "cls"}
+ADVERSARY = {"objectives.teacher_adversary.ratio": 2}
+ASKED_NOTHING = "the teacher {good2} is asked nothing, since of its languages (rus_Cyrl, zho_Hans) none is shown"
 MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("*={other}", ONE, "the teacher {other} has another vocabulary than --tokenizer {tokenizer}"),
     ("*={other}", RELATIONS, "the teacher {other} has another vocabulary than --tokenizer {tokenizer}"),
@@ -134,6 +137,10 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("*={good}", {"objectives.relations.relation_heads": 5}, "relation_heads = 5 does not divide hidden_size = 24"),
     ("*={good}", RELATIONS | {"objectives.relations.teacher_layer": 7}, "teacher_layer = 7, but the teacher {good}"),
     ("*={good}", RELATIONS | {"objectives.relations.student_layer": -3}, "student_layer = -3, but the model has 2"),
+    *(
+        ("eng_Latn={good},*={good2}", {"language_weights": "rus_Cyrl=0,zho_Hans=0"} | of, ASKED_NOTHING)
+        for of in (ONE, RELATIONS, VECTORS, ADVERSARY)
+    ),
     ("eng_Latn", ONE, "teachers = 'eng_Latn': it should be names with paths, as eng_Latn=DIR,*=OTHER"),
 ]
 

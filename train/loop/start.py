@@ -40,10 +40,9 @@ def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[s
     weighting = build_weighting(config, objectives, data.languages)
     with processes.together():
         check_phases(config, data.plan, data.saved[1]["step"] if data.saved else 0)
-        if data.saved is None:
-            shown = data.plan.shown() & weighting.ever_weighing()
-            for objective in objectives.values():
-                objective.check_shown([name for name, there in zip(data.languages, shown, strict=True) if there])
+        shown = data.plan.shown() & weighting.ever_weighing()
+        for objective in objectives.values():
+            objective.check_shown([name for name, there in zip(data.languages, shown, strict=True) if there])
         if config.run.probe and len(data.validation[VALIDATED].languages()) < 2:
             raise UserError("probe is true, but fewer than two languages have validation documents: leave it out")
     dtype = compute_dtype(config, processes.device)

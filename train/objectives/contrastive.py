@@ -29,10 +29,7 @@ class SentenceLabeller:
 
     def __call__(self, sequences: Sequences, step: int, found: Mapping[str, Labels]) -> Labels:
         lengths, language = sequences.lengths, sequences.language
-        if self.pooling == "cls":
-            arrays = {PLACES: np.cumsum(lengths) - lengths}
-        else:
-            arrays = {LENGTHS: lengths}
+        arrays = {PLACES: np.cumsum(lengths) - lengths} if self.pooling == "cls" else {LENGTHS: lengths}
         return Labels(arrays | {"language": language}, np.bincount(language, minlength=self.languages))
 
     def pad(self, labels: Labels, tokens: int) -> Labels:

@@ -64,8 +64,8 @@ class LanguageAdversary(Objective):
 
     @classmethod
     def build(cls, built: Built) -> Self:
-        table, weights = built.table, built.config.optim.language_weights
-        check_languages([name for name in built.languages if weights.get(name, 1.0)])
+        table = built.table
+        check_languages(built.languages)
         turning = Turning(table.reversal, table.ratio, built.config.run.steps)
         labeller = LanguageLabeller(len(built.languages), table.pooling, turning)
         return cls(labeller, table.discriminator_size, table.discriminator_learning_rate)

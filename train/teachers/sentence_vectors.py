@@ -41,6 +41,9 @@ class SentenceVectors(Objective):
         self.module = nn.ModuleDict(maps)
         self.teachers.open(device, dtype)
 
+    def check_shown(self, languages: Sequence[str]) -> None:
+        self.teachers.check_shown(languages)
+
     def __call__(self, asked: Asked, weight: Tensor) -> tuple[Tensor, Tensor]:
         assert isinstance(self.module, nn.ModuleDict)
         language, vectors = asked.arrays["language"], self.teachers.sentence_vectors(asked.batch, self.pooling)

@@ -15,6 +15,7 @@ from torch import Tensor
 from schemas.errors import UserError
 from train.config.tables import PretrainConfig
 from train.corpus.vocabulary import Vocabulary, file_digest
+from train.data.plan import listed
 from train.model.attention import AttentionLayout
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
@@ -57,8 +58,8 @@ class Teachers:
     What one objective had computed of a batch is kept for the others until the next batch comes.
     """
 
-    def __init__(self, teachers: Sequence[Teacher], routes: Routes, vocabulary: Vocabulary) -> None:
-        self.teachers, self.routes, self.vocabulary = tuple(teachers), routes, vocabulary
+    def __init__(self, teachers: Sequence[Teacher], routes: Routes, languages: Sequence[str]) -> None:
+        self.teachers, self.routes, self.languages = tuple(teachers), routes, tuple(languages)
         self._models: dict[str, tuple[MaskedLanguageModel, bool]] = {}
         self._layers: dict[str, set[int]] = {one.name: set() for one in teachers}
         self._batch: Batch | None = None
@@ -89,7 +90,7 @@ class Teachers:
             rows = [n for n, one in enumerate(languages) if one == language or (language == EVERY and owner[n] < 0)]
             owner[rows] = list(teachers).index(folder)
         readers = tuple(reader_of(one, config.data.max_seq_len) for one in teachers.values())
-        return cls(list(teachers.values()), Routes(readers, owner, vocabulary), vocabulary)
+        return cls(list(teachers.values()), Routes(readers, owner, vocabulary), languages)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -106,6 +107,16 @@ class Teachers:
                 raise UserError(
                     f"the teacher {one.folder} has another vocabulary than --tokenizer {tokenizer}, and "
                     f"objectives.{objective} is between tokens: take that teacher out, or sentence_vectors in its place"
+                )
+
+    def check_shown(self, languages: Sequence[str]) -> None:
+        """UserError where none of a teacher's languages is among these, all that a run shows and gives a weight."""
+        for number, one in enumerate(self.teachers):
+            own = [self.languages[row] for row in np.flatnonzero(self.routes.owner == number)]
+            if not set(own) & set(languages):
+                raise UserError(
+                    f"the teacher {one.folder} is asked nothing, since of its languages ({listed(own)}) none is shown "
+                    "with a weight: give one a share in mixture.json and a weight above 0, or take that teacher out"
                 )
 
     def need_heads(self) -> None:
