@@ -81,6 +81,22 @@ def test_stopped_and_resumed_is_the_same_run(whole: Path, flags: Callable[..., l
     assert_same_run(whole, tmp_path / "two", 6)
 
 
+def test_another_teacher_in_the_same_folder_is_no_resumed_run(
+    corpus, whole: Path, teachers, flags, tmp_path: Path, stopped, monkeypatch, capsys
+) -> None:
+    folder = shutil.copytree(teachers[0], tmp_path / "one")
+    setting = f"eng_Latn={folder},zho_Hans={teachers[1]}"
+    stopped(flags(tmp_path / "two", teachers=setting), 4)
+    found = json.loads((tmp_path / "two" / "checkpoints" / "step-00000004" / "lineage.json").read_text())["teachers"]
+    assert found == json.loads((whole / "export" / "lineage.json").read_text())["teachers"]  # wherever it lies
+    tensors = load_file(folder / "model.safetensors")
+    save_file({name: value + 1 for name, value in tensors.items()}, folder / "model.safetensors")
+    monkeypatch.setattr("sys.argv", ["pretrain.py", *flags(tmp_path / "two", teachers=setting)])
+    assert main() == 2
+    error = capsys.readouterr().err
+    assert f"teachers = eng_Latn={folder} is not what the run was started with" in error and error.count("\n") == 1
+
+
 @pytest.fixture(scope="module")
 def bad(corpus, teachers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders that are no teachers of this corpus, by what is wrong with them."""
@@ -99,7 +115,15 @@ def bad(corpus, teachers, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     broken = shutil.copytree(teachers[0], root / "broken")
     (broken / "model.safetensors").unlink()
     (root / "empty").mkdir()
+    alike = shutil.copytree(teachers[0], root / "alike")
+    (alike / "tokenizer.json").unlink()
+    torn, listed = shutil.copytree(alike, root / "torn"), shutil.copytree(alike, root / "listed")
+    (torn / "lineage.json").write_text('{"tokenizer": ')
+    (listed / "config.json").write_text("[]")
     return {
+        "alike": alike,
+        "torn": torn,
+        "listed": listed,
         "other": write_teacher(root / "other", other),
         "small": small,
         "bare": bare,
@@ -119,8 +143,12 @@ ASKED_NOTHING = "the teacher {good2} is asked nothing, since of its languages (r
 MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("*={other}", ONE, "the teacher {other} has another vocabulary than --tokenizer {tokenizer}"),
     ("*={other}", RELATIONS, "the teacher {other} has another vocabulary than --tokenizer {tokenizer}"),
-    ("*={small}", ONE, "the teacher {small} has 150 tokens, which are not the student's, and no tokenizer.json"),
-    ("*={small}", VECTORS, "the teacher {small} has 150 tokens, which are not the student's, and no tokenizer.json"),
+    ("*={small}", ONE, "the teacher {small} has no tokenizer.json, and nothing else says that its 150 tokens"),
+    ("*={small}", VECTORS, "the teacher {small} has no tokenizer.json, and nothing else says that its 150 tokens"),
+    ("*={alike}", RELATIONS, "the teacher {alike} has no tokenizer.json, and nothing else says that its"),
+    ("*={alike}", VECTORS, "the teacher {alike} has no tokenizer.json, and nothing else says that its"),
+    ("*={torn}", ONE, "{torn}/lineage.json is no JSON"),
+    ("*={listed}", ONE, "{listed}/config.json is no JSON object"),
     ("deu_Latn={good}", ONE, "teachers names deu_Latn, which the shards do not have: take it out"),
     (
         "eng_Latn={good},rus_Cyrl={good},zho_Hans={good},*={short}",
