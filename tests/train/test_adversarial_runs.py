@@ -164,6 +164,7 @@ NEEDS = "objectives.language_adversary needs two languages to tell apart, and zh
 MISTAKES: list[tuple[dict[str, float], tuple[str, ...], dict[str, Any], str]] = [
     ({"eng_Latn": 0, "rus_Cyrl": 0}, ("eng_Latn", "rus_Cyrl"), ADVERSARY, NEEDS),
     ({}, (), ADVERSARY | {"language_weights": "eng_Latn=0,rus_Cyrl=0"}, NEEDS),
+    ({}, (), ADVERSARY | {"language_weights": "eng_Latn=0:0;9:0,rus_Cyrl=0"}, NEEDS),
     ({}, ("eng_Latn",), {"probe": True}, "probe is true, but fewer than two languages have validation documents"),
     ({}, (), {f"objectives.{LANGUAGE}.reversal": -1}, "reversal = '-1': it should be greater than or equal to 0"),
     ({}, (), {f"objectives.{LANGUAGE}.ratio": 0}, "ratio = '0': it should be greater than or equal to 1"),
@@ -185,6 +186,15 @@ def test_mistakes_are_one_line_and_status_2(
     monkeypatch.setattr("sys.argv", [*sys.argv, "--dry-run"])
     assert main() == 2
     assert capsys.readouterr().err == error
+
+
+def test_a_resumed_run_needs_two_languages_too(corpus, tmp_path: Path, stopped, monkeypatch, capsys) -> None:
+    stopped(corpus.flags(tmp_path, **ADVERSARY), 4)
+    weights = {"language_weights": "eng_Latn=0,rus_Cyrl=0"}
+    monkeypatch.setattr("sys.argv", ["pretrain.py", *corpus.flags(tmp_path, **ADVERSARY, **weights)])
+    assert main() == 2
+    error = capsys.readouterr().err
+    assert NEEDS in error and error.count("\n") == 1
 
 
 def test_a_language_without_validation_leaves_the_probe_out(corpus, poor, tmp_path: Path) -> None:

@@ -111,6 +111,11 @@ TLM: dict[str, object] = {"objectives.tlm.weight": 1}
     [
         (None, TLM, "the objective tlm learns from translations: give --parallel_text FOLDER"),
         (None, {"objectives.contrastive.pooling": "cls"}, "the objective contrastive learns from translations"),
+        (
+            {},
+            {"objectives.contrastive.pooling": "cls", "parallel_pairs": 1},
+            "parallel_pairs = 1, but the objective contrastive needs others",
+        ),
         ({}, {}, "but no objective learns from translations: name one, as --objectives.tlm.weight 1"),
         ({}, TLM, "holds lines of no such language"),
         ({"eng.txt": ["a"]}, TLM, "holds lines of one language of the shards alone, eng_Latn"),

@@ -88,6 +88,22 @@ def test_stopped_and_resumed_is_the_same_run(whole: Path, flags: Callable[..., l
     assert_same_run(whole, tmp_path / "two", 6)
 
 
+def test_another_teacher_in_the_same_folder_is_no_resumed_run(
+    corpus, whole: Path, teachers, flags, tmp_path: Path, stopped, monkeypatch, capsys
+) -> None:
+    folder = shutil.copytree(teachers[0], tmp_path / "one")
+    setting = f"eng_Latn={folder},zho_Hans={teachers[1]}"
+    stopped(flags(tmp_path / "two", teachers=setting), 4)
+    found = json.loads((tmp_path / "two" / "checkpoints" / "step-00000004" / "lineage.json").read_text())["teachers"]
+    assert found == json.loads((whole / "export" / "lineage.json").read_text())["teachers"]  # wherever it lies
+    tensors = load_file(folder / "model.safetensors")
+    save_file({name: value + 1 for name, value in tensors.items()}, folder / "model.safetensors")
+    monkeypatch.setattr("sys.argv", ["pretrain.py", *flags(tmp_path / "two", teachers=setting)])
+    assert main() == 2
+    error = capsys.readouterr().err
+    assert f"teachers = eng_Latn={folder} is not what the run was started with" in error and error.count("\n") == 1
+
+
 @pytest.fixture(scope="module")
 def bad(corpus, teachers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders that are no teachers of this corpus, by what is wrong with them."""
@@ -106,7 +122,15 @@ def bad(corpus, teachers, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     broken = shutil.copytree(teachers[0], root / "broken")
     (broken / "model.safetensors").unlink()
     (root / "empty").mkdir()
+    alike = shutil.copytree(teachers[0], root / "alike")
+    (alike / "tokenizer.json").unlink()
+    torn, listed = shutil.copytree(alike, root / "torn"), shutil.copytree(alike, root / "listed")
+    (torn / "lineage.json").write_text('{"tokenizer": ')
+    (listed / "config.json").write_text("[]")
     return {
+        "alike": alike,
+        "torn": torn,
+        "listed": listed,
         "other": write_teacher(root / "other", other),
         "small": small,
         "bare": bare,
@@ -114,17 +138,24 @@ def bad(corpus, teachers, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         "empty": root / "empty",
         "short": write_teacher(root / "short", corpus.tokenizer, max_position_embeddings=16),
         "good": teachers[0],
+        "good2": shutil.copytree(teachers[0], root / "good2"),
     }
 
 
 ONE = {"objectives.distillation.top_k": 16}
 RELATIONS = {"objectives.relations.relation_heads": 4}
 VECTORS = {"objectives.sentence_vectors.pooling": "cls"}
+ADVERSARY = {"objectives.teacher_adversary.ratio": 2}
+ASKED_NOTHING = "the teacher {good2} is asked nothing, since of its languages (rus_Cyrl, zho_Hans) none is shown"
 MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("*={other}", ONE, "the teacher {other} has another vocabulary than --tokenizer {tokenizer}"),
     ("*={other}", RELATIONS, "the teacher {other} has another vocabulary than --tokenizer {tokenizer}"),
-    ("*={small}", ONE, "the teacher {small} has 150 tokens, which are not the student's, and no tokenizer.json"),
-    ("*={small}", VECTORS, "the teacher {small} has 150 tokens, which are not the student's, and no tokenizer.json"),
+    ("*={small}", ONE, "the teacher {small} has no tokenizer.json, and nothing else says that its 150 tokens"),
+    ("*={small}", VECTORS, "the teacher {small} has no tokenizer.json, and nothing else says that its 150 tokens"),
+    ("*={alike}", RELATIONS, "the teacher {alike} has no tokenizer.json, and nothing else says that its"),
+    ("*={alike}", VECTORS, "the teacher {alike} has no tokenizer.json, and nothing else says that its"),
+    ("*={torn}", ONE, "{torn}/lineage.json is no JSON"),
+    ("*={listed}", ONE, "{listed}/config.json is no JSON object"),
     ("deu_Latn={good}", ONE, "teachers names deu_Latn, which the shards do not have: take it out"),
     (
         "eng_Latn={good},rus_Cyrl={good},zho_Hans={good},*={short}",
@@ -141,6 +172,10 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("*={good}", {"objectives.relations.relation_heads": 5}, "relation_heads = 5 does not divide hidden_size = 24"),
     ("*={good}", RELATIONS | {"objectives.relations.teacher_layer": 7}, "teacher_layer = 7, but the teacher {good}"),
     ("*={good}", RELATIONS | {"objectives.relations.student_layer": -3}, "student_layer = -3, but the model has 2"),
+    *(
+        ("eng_Latn={good},*={good2}", {"language_weights": "rus_Cyrl=0,zho_Hans=0"} | of, ASKED_NOTHING)
+        for of in (ONE, RELATIONS, VECTORS, ADVERSARY)
+    ),
     ("eng_Latn", ONE, "teachers = 'eng_Latn': it should be names with paths, as eng_Latn=DIR,*=OTHER"),
 ]
 

@@ -62,6 +62,11 @@ def check(config: PretrainConfig) -> None:
     asking = [name for name in config.objectives if name in OF_TRANSLATIONS]
     if asking and data.parallel_text is None:
         raise UserError(f"the objective {asking[0]} learns from translations: give --parallel_text FOLDER")
+    if "contrastive" in asking and data.parallel_pairs < 2:
+        raise UserError(
+            f"parallel_pairs = {data.parallel_pairs}, but the objective contrastive needs others to tell a translation "
+            "from: take 2 or more"
+        )
     if data.parallel_text is not None and not asking:
         raise UserError(
             f"parallel_text = {data.parallel_text}, but no objective learns from translations: name one, as "

@@ -98,27 +98,26 @@ class SentenceVectorsConfig(ObjectiveConfig):
 
 
 @dataclass(frozen=True)
-class LanguageAdversaryConfig(ObjectiveConfig):
-    """[objectives.language_adversary]: features from which a discriminator cannot tell the language, by gradient
-    reversal (Ganin et al. 2016, arXiv 1505.07818)."""
+class AdversaryConfig(ObjectiveConfig):
+    """What adversaries have in common: a discriminator, and the gradients that it turns."""
 
-    reversal: float = setting(0.1, "gradients that reach the encoder are at last multiplied with minus this", ge=0)
+    reversal: float = setting(0.1, "gradients that reach the model are at last multiplied with minus this", ge=0)
     discriminator_size: int = setting(256, "width of the discriminator's hidden layer", ge=1, fixed=True)
     discriminator_learning_rate: float = setting(2e-3, "peak rate of the discriminator's own optimiser", gt=0)
-    ratio: int = setting(1, "steps of the discriminator for each one in which the encoder is turned", ge=1)
+    ratio: int = setting(1, "steps of the discriminator for each one in which the model is turned", ge=1)
     pooling: Literal["mean", "cls"] = setting("mean", "what the features of a sequence are")
 
 
 @dataclass(frozen=True)
-class TeacherAdversaryConfig(ObjectiveConfig):
+class LanguageAdversaryConfig(AdversaryConfig):
+    """[objectives.language_adversary]: features from which a discriminator cannot tell the language, by gradient
+    reversal (Ganin et al. 2016, arXiv 1505.07818)."""
+
+
+@dataclass(frozen=True)
+class TeacherAdversaryConfig(AdversaryConfig):
     """[objectives.teacher_adversary]: features that a discriminator cannot tell from the teachers' (adversarial
     distillation)."""
-
-    reversal: float = setting(0.1, "gradients that reach the student are at last multiplied with minus this", ge=0)
-    discriminator_size: int = setting(256, "width of the discriminator's hidden layer", ge=1, fixed=True)
-    discriminator_learning_rate: float = setting(2e-3, "peak rate of the discriminator's own optimiser", gt=0)
-    ratio: int = setting(1, "steps of the discriminator for each one in which the student is turned", ge=1)
-    pooling: Literal["mean", "cls"] = setting("mean", "what the features of a sequence are")
 
 
 TAUGHT = ("distillation", "relations", "sentence_vectors", "teacher_adversary")  # those that need teachers

@@ -35,6 +35,7 @@ from train.data.sources import StreamSettings, epoch_tokens, of_two_sentences, o
 from train.data.validation import Validation
 from train.loop.distributed import Processes
 from train.loop.held_out import texts_to_guess, translations_to_find
+from train.teachers.identity import digests
 
 LIBRARIES = ("torch", "numpy", "tokenizers", "pyarrow", "safetensors")
 
@@ -84,7 +85,11 @@ def prepare(
     with processes.together():
         identity = config.fixed() | {"tokenizer": vocabulary.digest, "shards": shards.identity()}
         identity["parallel_text"] = translations.digest if translations else None
+        of_teachers = digests(config.model.teachers)
         saved = _saved(config, identity, say)
+        if saved is not None:
+            check_teachers(saved[1], of_teachers, config)
+        identity["teachers"] = of_teachers
         there = labellers(vocabulary, shards.languages)  # what is wrong with settings is said before any plan
         others, found = None, None
         if translations is not None:
@@ -245,14 +250,27 @@ def check_identity(state: dict[str, Any], current: dict[str, Any], config: Pretr
             raise UserError(f"{called} = {value}, but the run was started with {before}: {way_out}give that")
 
 
+def check_teachers(state: dict[str, Any], current: dict[str, str], config: PretrainConfig) -> None:
+    """UserError naming those that are not what the checkpoint was made with, wherever their folders lie."""
+    before = state["identity"].get("teachers", current)  # an older release wrote none
+    changed = [name for name in sorted(before.keys() | current.keys()) if before.get(name) != current.get(name)]
+    if changed:
+        names = ",".join(f"{name}={config.model.teachers.get(name, '')}" for name in changed)
+        raise UserError(
+            f"teachers = {names} is not what the run was started with: take another --output than "
+            f"{config.run.output}, or give back the teachers of that run"
+        )
+
+
 def lineage(config: PretrainConfig, data: Data, parent: dict[str, Any] | None) -> dict[str, Any]:
-    """Where a model comes from: what `--init` was made of, the digests of tokenizer and data, settings, code; of pairs
-    the objective that the pair head learnt by, since its classes say another thing of each."""
+    """Where a model comes from: what `--init` was made of, digests of tokenizer, data and teachers, settings, code; of
+    pairs the objective that the pair head learnt by, since its classes say another thing of each."""
     learnt = {"pair_objective": config.pairs[0]} if config.pairs else {}
     return learnt | {
         "parent": parent,
         "tokenizer": data.vocabulary.digest,
         "data": data.identity["shards"],
+        "teachers": data.identity["teachers"],
         "config": config.as_dict(),
         "config_digest": hashlib.sha256(json.dumps(config.as_dict(), sort_keys=True).encode()).hexdigest(),
         "code": code_revision(),

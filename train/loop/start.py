@@ -44,8 +44,7 @@ def build_trainer(config: PretrainConfig, processes: Processes, say: Callable[[s
     ((objectives, weighting),) = built
     with processes.together():
         check_phases(config, data.plan, data.saved[1]["step"] if data.saved else 0)
-        if data.saved is None:
-            check_shown(objectives, weighting, data.plan)
+        check_shown(objectives, weighting, data.plan)
         check_probe(config, data.validation)
     dtype = compute_dtype(config, processes.device)
     torch.manual_seed(config.run.seed)

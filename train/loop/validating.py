@@ -14,7 +14,8 @@ from torch import Tensor
 from train.data.retrieval import RETRIEVAL, Retrieval
 from train.data.validation import Validation
 from train.loop.stepping import Stepper
-from train.objectives.language_adversary import LanguageLabeller, pooled
+from train.model.pooling import pooled
+from train.objectives.language_adversary import LanguageLabeller
 from train.objectives.objective import SUMS, Asked, Batch, Objective
 from train.telemetry.probe import probe
 
@@ -109,7 +110,7 @@ class _Features(Objective):
     features: Tensor | None = None
 
     def __call__(self, asked: Asked, weight: Tensor) -> tuple[Tensor, Tensor]:
-        self.features = pooled(asked)
+        self.features = pooled(asked.hidden, asked.arrays.get("lengths"))
         return weight.new_zeros(()), weight.new_zeros(len(weight), len(SUMS), dtype=torch.double)
 
 

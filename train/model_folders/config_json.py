@@ -123,15 +123,23 @@ def position_offset(config: EncoderConfig | BertConfig, pad: int) -> int:
     return pad + 1 if config.layout == "xlm-roberta" else 0
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """UserError where it is no JSON, or not of keys and values."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON: {error}; copy it again") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is no JSON object, of keys and values: copy it again")
+    return content
+
+
 def read_config(path: Path) -> tuple[EncoderConfig | BertConfig, int]:
     """(shape of the encoder, `position_offset` of its weights as transformers keeps them) that a config.json describes.
 
     UserError where it is no such file, lacks a size, or asks for something that our encoders do not do.
     """
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is no JSON: {error}; copy it again") from None
+    settings = read_object(path)
     layout = settings.get("model_type")
     if layout not in ARCHITECTURES:
         raise UserError(f"{path}: model_type = {layout!r} is not supported: take one of {', '.join(ARCHITECTURES)}")

@@ -27,7 +27,7 @@ from train.model.bert import BertConfig, BertEncoder
 from train.model.encoder import Encoder, EncoderConfig
 from train.model.heads import PAIR_OBJECTIVES, DecoderBias, MaskedLanguageModel, PairHead, PredictionHead
 from train.model.languages import fold_language
-from train.model_folders.config_json import PRETRAINING, huggingface_config, position_offset, read_config
+from train.model_folders.config_json import PRETRAINING, huggingface_config, position_offset, read_config, read_object
 from train.model_folders.weight_files import (
     NAMES,
     PAIRS,
@@ -226,12 +226,13 @@ def _pair_head(
 def _lineage(folder: Path) -> dict[str, Any] | None:
     path = folder / "lineage.json"
     if path.is_file():
-        text = path.read_text(encoding="utf-8")
-    else:
-        text = read_metadata(folder / "model.safetensors").get("lineage", "null")
-    lineage = json.loads(text)
-    assert lineage is None or isinstance(lineage, dict)
-    return lineage
+        return read_object(path)
+    weights = folder / "model.safetensors"
+    try:
+        lineage = json.loads(read_metadata(weights).get("lineage", "null"))
+    except ValueError as error:
+        raise UserError(f"{weights}: the lineage in its metadata is no JSON: {error}; copy it again") from None
+    return lineage if isinstance(lineage, dict) else None
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

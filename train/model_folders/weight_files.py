@@ -66,16 +66,21 @@ NAMES = {
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """Tensors on the CPU: of safetensors, whole or in shards; else of pytorch_model.bin, without running its code."""
+    return {key: tensor for file in files_of(folder) for key, tensor in _read(file).items()}
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Those that the weights are in. UserError where one is missing."""
     for name in FILES:
         if (folder / name).is_file():
-            return _read(folder / name)
+            return [folder / name]
         index = folder / f"{name}.index.json"
         if index.is_file():
             shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
             for shard in shards:
                 if not (folder / shard).is_file():
                     raise UserError(f"{folder} lacks {shard}, which {index.name} names: copy the rest of the folder")
-            return {key: tensor for shard in shards for key, tensor in _read(folder / shard).items()}
+            return [folder / shard for shard in shards]
     raise UserError(f"{folder} has no weights, {' or '.join(FILES)}: copy the rest of the folder")
 
 

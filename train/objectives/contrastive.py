@@ -12,15 +12,16 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from train.data.batches import FEWEST_TOKENS, Labels, Sequences
+from train.model.pooling import pooled
 from train.objectives.objective import PLACES, Asked, Built, Objective, sums_by_language
 
-SEQUENCE = "sequence"  # of each token, where a sequence's vector is the mean of its tokens
+LENGTHS = "lengths"  # of the sequences, where a sequence's vector is the mean of its tokens
 
 
 @dataclass(frozen=True)
 class SentenceLabeller:
     """`language`, int64 [2P], of P queries and then of their P translations, each of which asks for the other; for the
-    mean `sequence`, int64 [T], the number of each token's sequence, 2P for padding; for cls `places`, int64 [2P]."""
+    mean `lengths`, int64 [2P], or [2P + 1] where padding is a sequence behind them; for cls `places`, int64 [2P]."""
 
     languages: int
     pooling: str
@@ -28,17 +29,13 @@ class SentenceLabeller:
 
     def __call__(self, sequences: Sequences, step: int, found: Mapping[str, Labels]) -> Labels:
         lengths, language = sequences.lengths, sequences.language
-        if self.pooling == "cls":
-            arrays = {PLACES: np.cumsum(lengths) - lengths}
-        else:
-            arrays = {SEQUENCE: np.repeat(np.arange(len(lengths)), lengths)}
+        arrays = {PLACES: np.cumsum(lengths) - lengths} if self.pooling == "cls" else {LENGTHS: lengths}
         return Labels(arrays | {"language": language}, np.bincount(language, minlength=self.languages))
 
     def pad(self, labels: Labels, tokens: int) -> Labels:
         arrays = dict(labels.arrays)
-        if SEQUENCE in arrays:
-            spare = tokens - len(arrays[SEQUENCE])
-            arrays[SEQUENCE] = np.pad(arrays[SEQUENCE], (0, spare), constant_values=len(arrays["language"]))
+        if LENGTHS in arrays:
+            arrays[LENGTHS] = np.append(arrays[LENGTHS], tokens - arrays[LENGTHS].sum())
         if PLACES in arrays:  # those behind the languages' count for nothing
             spare = max(0, tokens // FEWEST_TOKENS - len(arrays[PLACES]))
             arrays[PLACES] = np.pad(arrays[PLACES], (0, spare))
@@ -74,12 +71,7 @@ class RetrievalVectors(Objective):
 
 def sentence_vectors(asked: Asked) -> Tensor:
     """Of the 2P sequences, [2P, hidden_size], of length 1, in float32 at least; the mean is over <s> and </s> too."""
-    hidden = asked.hidden.to(torch.promote_types(asked.hidden.dtype, torch.float32))
-    if SEQUENCE in asked.arrays:
-        count = len(asked.arrays["language"])
-        # One row more for padding. A sum is enough: what it is divided by goes with the length of the vector.
-        hidden = hidden.new_zeros(count + 1, hidden.shape[1]).index_add(0, asked.arrays[SEQUENCE], hidden)[:count]
-    return normalize(hidden[: len(asked.arrays["language"])], dim=1)
+    return normalize(pooled(asked.hidden, asked.arrays.get(LENGTHS))[: len(asked.arrays["language"])], dim=1)
 
 
 def info_nce(vectors: Tensor, temperature: float, group: dist.ProcessGroup | None) -> tuple[Tensor, Tensor]:

@@ -13,10 +13,10 @@ from torch import Tensor
 from schemas.errors import UserError
 from train.data.batches import FEWEST_TOKENS, Labels, Sequences
 from train.model.heads import MaskedLanguageModel
+from train.model.pooling import pooled
 from train.objectives.discriminator import Discriminator, Turning, reverse, told_apart
 from train.objectives.masking import NOTHING
 from train.objectives.objective import PLACES, Asked, Built, Objective, sums_by_language
-from train.teachers.teachers import mean_of_sequences
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,6 @@ class LanguageLabeller:
         return Labels(arrays, labels.units)
 
 
-def pooled(asked: Asked) -> Tensor:
-    """Features of the sequences that a LanguageLabeller names, float32 [sequences, hidden_size]."""
-    lengths = asked.arrays.get("lengths")
-    if lengths is not None:
-        return mean_of_sequences(asked.hidden, lengths)
-    return asked.hidden.to(torch.promote_types(asked.hidden.dtype, torch.float32))
-
-
 class LanguageAdversary(Objective):
     """Cross-entropy of a sequence's language, which the discriminator learns to lower and the encoder to raise. A unit
     is a sequence. The classes are all languages of the corpus, whatever a plan shows of them: a run that is planned
@@ -71,8 +63,8 @@ class LanguageAdversary(Objective):
 
     @classmethod
     def build(cls, built: Built) -> Self:
-        table, weights = built.table, built.config.optim.language_weights
-        check_languages([name for name in built.languages if weights.get(name, 1.0)])
+        table = built.table
+        check_languages(built.languages)
         turning = Turning(table.reversal, table.ratio, built.config.run.steps)
         labeller = LanguageLabeller(len(built.languages), table.pooling, turning)
         return cls(labeller, table.discriminator_size, table.discriminator_learning_rate)
@@ -87,7 +79,8 @@ class LanguageAdversary(Objective):
         assert self.module is not None
         there = asked.arrays["language"] >= 0
         language = asked.arrays["language"].clamp_min(0)
-        losses, correct = told_apart(self.module, reverse(pooled(asked), asked.arrays["strength"]), language)
+        features = pooled(asked.hidden, asked.arrays.get("lengths"))
+        losses, correct = told_apart(self.module, reverse(features, asked.arrays["strength"]), language)
         losses = torch.where(there, losses, 0.0)
         sums = sums_by_language(language, losses, correct & there, there, len(weight))
         return (losses * weight[language]).sum(), sums

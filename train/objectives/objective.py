@@ -90,7 +90,7 @@ class Objective:
         """Makes what hangs on the model: its own module, teachers. UserError where they do not fit."""
 
     def check_shown(self, languages: Sequence[str]) -> None:
-        """UserError where these languages, all that a new run is to show and gives a weight, are not what it needs."""
+        """UserError where these languages, all that a run shows and gives a weight, are not what it needs."""
 
     def __call__(self, asked: Asked, weight: Tensor) -> tuple[Tensor, Tensor]:
         """(the sum of its losses in nats, each times the `weight` of its language, with gradient; float64

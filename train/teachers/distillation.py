@@ -1,5 +1,6 @@
 """Distillation of the teachers' guesses (Hinton et al. 2015, arXiv 1503.02531), each of the texts of its languages."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -38,6 +39,9 @@ class Distillation(Objective):
     def bind(self, model: MaskedLanguageModel, device: torch.device, dtype: torch.dtype) -> None:
         self.teachers.open(device, dtype)
         self.teachers.need_heads()
+
+    def check_shown(self, languages: Sequence[str]) -> None:
+        self.teachers.check_shown(languages)
 
     def __call__(self, asked: Asked, weight: Tensor) -> tuple[Tensor, Tensor]:
         language, student = asked.arrays["language"], asked.model

@@ -45,6 +45,9 @@ class Relations(Objective):
         self.layers = (layer_number(self.student_layer, model.config.num_hidden_layers, said, "the model"),)
         self.teachers.open(device, dtype)
 
+    def check_shown(self, languages: Sequence[str]) -> None:
+        self.teachers.check_shown(languages)
+
     def __call__(self, asked: Asked, weight: Tensor) -> tuple[Tensor, Tensor]:
         (layer,) = self.layers
         inputs, of_layer = asked.layer_inputs[layer], asked.model.model.layers[layer]

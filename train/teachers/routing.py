@@ -1,7 +1,8 @@
 """Which sequences of a batch each teacher reads, and what it reads of them: the part of teachers on the data side.
 
 Names in labels, of a teacher NAME. Of its sequences as the student sees them: array `NAME.tokens`, their tokens' places
-in the batch, and part `NAME`. Of the texts themselves: arrays `NAME.ids` and `NAME.positions`, and part `NAME.text`.
+in the batch, and part `NAME`. Of the texts themselves: arrays `NAME.ids` and `NAME.positions`, in pairs of the
+student's tokens `NAME.segments`, and part `NAME.text`.
 The first objective of a batch that needs one of the two gives it, and the others find it there. None of it is padded
 to one shape: teachers are not compiled.
 """
@@ -76,7 +77,9 @@ class Routes:
                 continue
             ids = sequences.tokens[self.tokens(number, sequences)]
             lengths = sequences.lengths[self.mine(number, sequences)]
-            if reader.tokenizer is not None:
+            if reader.tokenizer is None and sequences.pairs is not None:
+                arrays[f"{reader.name}.segments"] = sequences.pairs.segments[self.tokens(number, sequences)]
+            elif reader.tokenizer is not None:
                 ids, lengths = retold(ids, lengths, self.vocabulary, reader.tokenizer, reader.longest)
             first = np.repeat(np.cumsum(lengths) - lengths, lengths)
             arrays[f"{reader.name}.ids"], arrays[f"{reader.name}.positions"] = ids, np.arange(len(ids)) - first

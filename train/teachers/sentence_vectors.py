@@ -10,9 +10,10 @@ from torch.nn.functional import cosine_similarity
 
 from train.model.heads import MaskedLanguageModel
 from train.model.layers import Linear
+from train.model.pooling import pooled
 from train.objectives.objective import Asked, Built, Objective, sums_by_language
 from train.teachers.routing import SentenceVectorsLabeller
-from train.teachers.teachers import Teachers, mean_of_sequences
+from train.teachers.teachers import Teachers
 
 
 class SentenceVectors(Objective):
@@ -38,6 +39,9 @@ class SentenceVectors(Objective):
         self.module = nn.ModuleDict(maps)
         self.teachers.open(device, dtype)
 
+    def check_shown(self, languages: Sequence[str]) -> None:
+        self.teachers.check_shown(languages)
+
     def __call__(self, asked: Asked, weight: Tensor) -> tuple[Tensor, Tensor]:
         assert isinstance(self.module, nn.ModuleDict)
         language, vectors = asked.arrays["language"], self.teachers.sentence_vectors(asked.batch, self.pooling)
@@ -56,7 +60,7 @@ def student_vectors(asked: Asked, names: Sequence[str], pooling: str) -> list[Te
     lengths = [asked.arrays[f"{name}.lengths"] for name in names]
     if pooling == "cls":
         counts = [len(one) for one in lengths]
-        return list(asked.hidden[: sum(counts)].float().split(counts))  # behind them what fills a batch up
+        return list(pooled(asked.hidden[: sum(counts)]).split(counts))  # behind them what fills a batch up
     tokens = [asked.arrays[f"{name}.student"] for name in names]
     pairs = zip(tokens, lengths, strict=True)
-    return [mean_of_sequences(asked.hidden.index_select(0, own), length) for own, length in pairs]
+    return [pooled(asked.hidden.index_select(0, own), length) for own, length in pairs]

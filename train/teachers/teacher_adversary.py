@@ -1,7 +1,7 @@
 """Features that a discriminator cannot tell from a teacher's: distillation by gradient reversal (Ganin et al. 2016,
 arXiv 1505.07818), which asks for the teacher's distribution of vectors and not for its vector of each text."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -70,6 +70,9 @@ class TeacherAdversary(Objective):
                 parts["map"] = Linear(own, width, bias=True)
             self.module[name] = nn.ModuleDict(parts)
         self.teachers.open(device, dtype)
+
+    def check_shown(self, languages: Sequence[str]) -> None:
+        self.teachers.check_shown(languages)
 
     def __call__(self, asked: Asked, weight: Tensor) -> tuple[Tensor, Tensor]:
         assert isinstance(self.module, nn.ModuleDict)

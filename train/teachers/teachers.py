@@ -1,6 +1,5 @@
 """Models that a run learns from: each is opened once, reads the sequences of its languages, and is never changed."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,19 +8,21 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from schemas.errors import UserError
 from train.config.tables import PretrainConfig
-from train.corpus.vocabulary import Vocabulary, file_digest
+from train.corpus.vocabulary import Vocabulary
+from train.data.plan import listed
 from train.model.attention import AttentionLayout
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
+from train.model.pooling import pooled
 from train.model_folders.config_json import read_config
 from train.model_folders.huggingface import config_file, load_encoder
 from train.objectives.objective import Batch
+from train.teachers.identity import same_tokens
 from train.teachers.routing import Reader, Routes, vocabulary_of
 
 EVERY = "*"
@@ -31,7 +32,7 @@ Held = TypeVar("Held", Tensor, AttentionLayout)
 @dataclass(frozen=True)
 class Teacher:
     """name: the first of the languages that the setting names it for, `others` for `*`. shape: of its encoder.
-    own_tokens: its tokenizer is another than the student's."""
+    own_tokens: its tokenizer is another than the student's, or not known."""
 
     name: str
     folder: Path
@@ -56,8 +57,8 @@ class Teachers:
     What one objective had computed of a batch is kept for the others until the next batch comes.
     """
 
-    def __init__(self, teachers: Sequence[Teacher], routes: Routes, vocabulary: Vocabulary) -> None:
-        self.teachers, self.routes, self.vocabulary = tuple(teachers), routes, vocabulary
+    def __init__(self, teachers: Sequence[Teacher], routes: Routes, languages: Sequence[str]) -> None:
+        self.teachers, self.routes, self.languages = tuple(teachers), routes, tuple(languages)
         self._models: dict[str, tuple[MaskedLanguageModel, bool]] = {}
         self._layers: dict[str, set[int]] = {one.name: set() for one in teachers}
         self._batch: Batch | None = None
@@ -88,7 +89,7 @@ class Teachers:
             rows = [n for n, one in enumerate(languages) if one == language or (language == EVERY and owner[n] < 0)]
             owner[rows] = list(teachers).index(folder)
         readers = tuple(reader_of(one, config.data.max_seq_len) for one in teachers.values())
-        return cls(list(teachers.values()), Routes(readers, owner, vocabulary), vocabulary)
+        return cls(list(teachers.values()), Routes(readers, owner, vocabulary), languages)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,6 +111,16 @@ class Teachers:
                 raise UserError(
                     f"the teacher {one.folder} has another vocabulary than --tokenizer {tokenizer}, and "
                     f"objectives.{objective} is between tokens: take that teacher out, or sentence_vectors in its place"
+                )
+
+    def check_shown(self, languages: Sequence[str]) -> None:
+        """UserError where none of a teacher's languages is among these, all that a run shows and gives a weight."""
+        for number, one in enumerate(self.teachers):
+            own = [self.languages[row] for row in np.flatnonzero(self.routes.owner == number)]
+            if not set(own) & set(languages):
+                raise UserError(
+                    f"the teacher {one.folder} is asked nothing, since of its languages ({listed(own)}) none is shown "
+                    "with a weight: give one a share in mixture.json and a weight above 0, or take that teacher out"
                 )
 
     def need_heads(self) -> None:
@@ -194,28 +205,15 @@ class Teachers:
 
     def _sentence_vectors(self, name: str, batch: Batch, pooling: str) -> Tensor:
         model = self._models[name][0]
-        ids, positions = (_first(batch.arrays, f"{name}.{kind}") for kind in ("ids", "positions"))
+        ids, positions, segments = (_first(batch.arrays, f"{name}.{kind}") for kind in ("ids", "positions", "segments"))
         layout = _first(batch.parts, f"{name}.text")
         assert ids is not None and positions is not None and layout is not None
         if not len(ids):
             return torch.zeros(0, model.config.hidden_size, device=ids.device)
         bounds = layout.cu_seqlens.long()
         places = bounds[:-1] if pooling == "cls" else None
-        hidden: Tensor = model.model(ids, positions, layout, places)
-        return hidden.float() if pooling == "cls" else mean_of_sequences(hidden, bounds.diff())
-
-
-def mean_of_sequences(hidden: Tensor, lengths: Tensor) -> Tensor:
-    """[T, width] of concatenated sequences to float32 [sequences, width], 0 for one of no tokens. lengths: int64, which
-    add up to T.
-
-    <s> and </s> count, as sentence-transformers has it. Gradients are the same at every run.
-    """
-    if not len(lengths):
-        return hidden.float()
-    # unsafe: the lengths are not checked, for which the device would have to be waited for.
-    exact = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
-    return torch.segment_reduce(exact, "mean", lengths=lengths, unsafe=True, initial=0.0)
+        hidden: Tensor = model.model(ids, positions, layout, places, segments=segments)
+        return pooled(hidden, None if pooling == "cls" else bounds.diff())
 
 
 def layer_number(layer: int, count: int, said: str, whose: str) -> int:
@@ -236,37 +234,13 @@ def reader_of(teacher: Teacher, max_seq_len: int) -> Reader:
             )
     elif not (teacher.folder / "tokenizer.json").is_file():
         raise UserError(
-            f"the teacher {teacher.folder} has {shape.vocab_size} tokens, which are not the student's, and no "
-            "tokenizer.json: put the one that it was trained with beside it"
+            f"the teacher {teacher.folder} has no tokenizer.json, and nothing else says that its "
+            f"{shape.vocab_size} tokens are the student's: put the one that it was trained with beside it"
         )
     else:
         vocabulary_of(teacher.folder)
     window = shape.local_attention if isinstance(shape, EncoderConfig) else max_seq_len  # BERT has no local layers
     return Reader(teacher.name, window, longest, teacher.folder if teacher.own_tokens else None)
-
-
-def same_tokens(folder: Path, shape: EncoderConfig | BertConfig, vocabulary: Vocabulary) -> bool:
-    """Whether the model's ids are those of the vocabulary: by the digest of its tokenizer.json or else by that file's
-    tokens, since writing it again may change other things; by the digest in its lineage; by the number of tokens."""
-    path, lineage = folder / "tokenizer.json", folder / "lineage.json"
-    if shape.vocab_size < vocabulary.size:
-        return False
-    if path.is_file():
-        if file_digest(path) == vocabulary.digest:
-            return True
-        return _tokens(path) == _tokens(vocabulary.folder / "tokenizer.json")
-    if lineage.is_file():
-        digest = json.loads(lineage.read_text(encoding="utf-8")).get("tokenizer")
-        if digest is not None:
-            return bool(digest == vocabulary.digest)
-    return shape.vocab_size == vocabulary.size
-
-
-def _tokens(path: Path) -> dict[str, int]:
-    try:
-        return Tokenizer.from_file(str(path)).get_vocab()
-    except Exception as error:  # tokenizers raises bare Exception
-        raise UserError(f"{path} is no tokenizer: {' '.join(str(error).split())}; write it again") from None
 
 
 def _first(by_objective: Mapping[str, Mapping[str, Held]], name: str) -> Held | None:

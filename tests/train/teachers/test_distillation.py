@@ -1,5 +1,6 @@
 """Distillation through whole models against plain softmaxes."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,7 @@ def test_rows_that_only_one_of_the_two_has_are_no_classes(
 def test_a_teacher_without_a_head_makes_no_guesses(corpus, student, folders, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     transformers.AutoModel.from_pretrained(folders[1]).save_pretrained(tmp_path / "bare")
+    shutil.copy(corpus.tokenizer / "tokenizer.json", tmp_path / "bare")
     config = config_of(corpus, teachers=f"*={tmp_path / 'bare'}", **{"objectives.distillation.top_k": 8})
     with pytest.raises(UserError, match="bare has no masked-language-model head: take the model that has one"):
         built(config, student)

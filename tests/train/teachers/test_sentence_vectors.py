@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from teaching import batch_of, built, config_of, labelled, loss_of, new_model, sequences_of, write_teacher
+from teaching import CPU, batch_of, built, config_of, labelled, loss_of, new_model, sequences_of, write_teacher
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch.nn.functional import cosine_similarity
 
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
-from train.data.batches import Sequences
+from train.data.batches import PairsOfSequences, Sequences
+from train.model.attention import build_layout
 from train.model.heads import MaskedLanguageModel
+from train.model_folders.huggingface import load_encoder
 from train.teachers.routing import retold
 
 LINES = ["the river carries light over stones", "река несёт свет", "河水带着光流过石头", "talk of rain", "а", "面包"]
@@ -150,3 +152,21 @@ def test_labellers_go_to_the_process_that_makes_batches(corpus, student, vocabul
     again = pickle.loads(pickle.dumps(labellers))["sentence_vectors"](sequences, 0, {})
     for key, values in labellers["sentence_vectors"](sequences, 0, {}).arrays.items():
         assert again.arrays[key].tolist() == values.tolist()
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_a_teacher_of_the_same_tokens_reads_segments(corpus, student, vocabulary, tmp_path: Path, pooling: str) -> None:
+    folder = write_teacher(tmp_path / "one", corpus.tokenizer, "bert", hidden_size=16, num_attention_heads=2)
+    config = config_of(corpus, teachers=f"rus_Cyrl={folder}", **{"objectives.sentence_vectors.pooling": pooling})
+    objectives = built(config, student)
+    segments = np.array([0] * 9 + [0] * 5 + [1] * 7)
+    pairs = PairsOfSequences(segments, np.array([-1, 0]), np.array([-1, 0]))
+    sequences = sequences_of(vocabulary, (9, 12), (0, 1))._replace(pairs=pairs)
+    batch = batch_of(objectives, sequences)
+    (found,) = objectives["sentence_vectors"].teachers.sentence_vectors(batch, pooling).values()  # type: ignore[attr-defined]
+    model = load_encoder(folder).language_model
+    layout = build_layout(np.array([12]), 40, CPU, torch.float32)
+    ids = torch.from_numpy(sequences.tokens[9:])
+    with torch.no_grad():
+        hidden = model.model(ids, torch.arange(12), layout, segments=torch.from_numpy(segments[9:]))
+    torch.testing.assert_close(found[0], hidden.mean(0) if pooling == "mean" else hidden[0])
