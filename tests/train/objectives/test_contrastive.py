@@ -80,7 +80,7 @@ def test_padded_labels_are_of_one_shape_and_change_nothing(pooling: str) -> None
         answer = rows[one["places"]] if pooling == "cls" else rows
         found.append(objective(asked(answer, one), torch.ones(3))[0].item())
     assert found[0] == pytest.approx(found[1])
-    assert len(padded["places" if pooling == "cls" else "sequence"]) == (10 if pooling == "cls" else 320)
+    assert len(padded["places" if pooling == "cls" else "lengths"]) == (10 if pooling == "cls" else len(LENGTHS) + 1)
 
 
 def test_two_pairs_by_hand() -> None:
