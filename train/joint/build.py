@@ -43,7 +43,7 @@ def build_objectives(
     """By name, in the order of the config; not yet bound to a model."""
     teachers = Teachers.named(config, vocabulary, languages) if config.model.teachers else None
     return {
-        name: KINDS[name].build(Built(config, table, vocabulary, tuple(languages), teachers))
+        name: KINDS[name].build(Built(config, name, table, vocabulary, tuple(languages), teachers))
         for name, table in config.objectives.items()
     }
 

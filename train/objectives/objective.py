@@ -56,10 +56,11 @@ class Asked:
 
 
 class Built(NamedTuple):
-    """What objectives are built from, before there is a model. table: the objective's own of the config. teachers: the
-    run's one `train.teachers.teachers.Teachers`, None where it has none."""
+    """What an objective is built from, before there is a model. name, table: its own of the config. teachers: the run's
+    one `train.teachers.teachers.Teachers`, None where it has none."""
 
     config: PretrainConfig
+    name: str
     table: Any
     vocabulary: Vocabulary
     languages: tuple[str, ...]

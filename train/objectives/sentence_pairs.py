@@ -22,8 +22,7 @@ class SentencePairs(Objective):
 
     @classmethod
     def build(cls, built: Built) -> Self:
-        number = next(at for at, name in enumerate(built.config.pairs) if built.config.objectives[name] is built.table)
-        return cls(PairLabeller(number, len(built.languages)))
+        return cls(PairLabeller(built.config.pairs.index(built.name), len(built.languages)))
 
     def bind(self, model: MaskedLanguageModel, device: torch.device, dtype: torch.dtype) -> None:
         self.module = PairHead(model.config)
