@@ -6,37 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from teaching import LANGUAGES, batch_of, built, config_of, labelled, loss_of, new_model, sequences_of, write_teacher
+from teaching import LANGUAGES, batch_of, built, config_of, labelled, loss_of, sequences_of, write_teacher
 from torch.nn.functional import cross_entropy, kl_div
 
 from schemas.errors import UserError
-from train.corpus.vocabulary import Vocabulary, open_vocabulary
+from train.corpus.vocabulary import Vocabulary
 from train.joint.joint_model import JointModel
 from train.model.attention import build_layout
-from train.model.heads import MaskedLanguageModel
 from train.model_folders.huggingface import from_pretrained
 
 TEMPERATURE, SHARE = 2.0, 0.7
-
-
-@pytest.fixture(scope="module")
-def vocabulary(corpus) -> Vocabulary:
-    return open_vocabulary(corpus.tokenizer)
-
-
-@pytest.fixture
-def student(vocabulary: Vocabulary) -> MaskedLanguageModel:
-    return new_model("modernbert", vocabulary.size, 9, hidden_size=32, num_attention_heads=2)
-
-
-@pytest.fixture(scope="module")
-def folders(corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Teachers of two kinds and widths, for texts of at most 40 tokens."""
-    root = tmp_path_factory.mktemp("teachers")
-    return (
-        write_teacher(root / "one", corpus.tokenizer),
-        write_teacher(root / "two", corpus.tokenizer, "bert", 2, hidden_size=16, num_attention_heads=2),
-    )
 
 
 def test_a_weighted_divergence_and_cross_entropy(corpus, folders, student, vocabulary: Vocabulary) -> None:

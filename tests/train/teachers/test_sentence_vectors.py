@@ -6,28 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from teaching import CPU, batch_of, built, config_of, labelled, loss_of, new_model, sequences_of, write_teacher
+from teaching import CPU, batch_of, built, config_of, labelled, loss_of, sequences_of, write_teacher
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch.nn.functional import cosine_similarity
 
-from train.corpus.vocabulary import Vocabulary, open_vocabulary
+from train.corpus.vocabulary import Vocabulary
 from train.data.batches import PairsOfSequences, Sequences
 from train.model.attention import build_layout
-from train.model.heads import MaskedLanguageModel
 from train.model_folders.huggingface import load_encoder
 from train.teachers.routing import retold
 
 LINES = ["the river carries light over stones", "река несёт свет", "河水带着光流过石头", "talk of rain", "а", "面包"]
-
-
-@pytest.fixture(scope="module")
-def vocabulary(corpus) -> Vocabulary:
-    return open_vocabulary(corpus.tokenizer)
-
-
-@pytest.fixture
-def student(vocabulary: Vocabulary) -> MaskedLanguageModel:
-    return new_model("modernbert", vocabulary.size, 9, hidden_size=32, num_attention_heads=2)
 
 
 @pytest.fixture(scope="module")

@@ -1,37 +1,15 @@
 """Teachers and their routes: who reads what, in batches of one shape too."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from teaching import CPU, batch_of, built, config_of, labelled, loss_of, new_model, sequences_of, write_teacher
+from teaching import CPU, batch_of, built, config_of, labelled, loss_of, sequences_of
 
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
 from train.joint.build import build_objectives
 from train.model.attention import build_layout, filled_lengths
-from train.model.heads import MaskedLanguageModel
 
 ROOM = 160  # tokens of a batch of one shape
-
-
-@pytest.fixture(scope="module")
-def vocabulary(corpus) -> Vocabulary:
-    return open_vocabulary(corpus.tokenizer)
-
-
-@pytest.fixture
-def student(vocabulary: Vocabulary) -> MaskedLanguageModel:
-    return new_model("modernbert", vocabulary.size, 9, hidden_size=32, num_attention_heads=2)
-
-
-@pytest.fixture(scope="module")
-def folders(corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    root = tmp_path_factory.mktemp("teachers")
-    return (
-        write_teacher(root / "one", corpus.tokenizer),
-        write_teacher(root / "two", corpus.tokenizer, "bert", 2, hidden_size=16, num_attention_heads=2),
-    )
 
 
 def all_three(corpus, teachers: str, pooling: str = "mean") -> object:
