@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from teaching import write_teacher
-from training_runs import assert_same_run, log, pretrain, weights
+from training_runs import assert_near, assert_same_run, log, pretrain, weights
 
 from schemas.errors import UserError
 from train.config.load import load_config
@@ -102,6 +102,20 @@ def test_another_teacher_in_the_same_folder_is_no_resumed_run(
     assert main() == 2
     error = capsys.readouterr().err
     assert f"teachers = eng_Latn={folder} is not what the run was started with" in error and error.count("\n") == 1
+
+
+def test_two_processes_with_a_part_of_each_layer_are_near(
+    whole: Path, flags: Callable[..., list[str]], tmp_path: Path, program
+) -> None:
+    """Relations ask layers of ModernBERT outside their own forward pass; those of BERT are in test_all_objectives."""
+    run = program(flags(tmp_path / "run", parallel="fsdp", watchdog_seconds=60), processes=2)
+    _, errors = run.communicate(timeout=240)
+    assert run.returncode == 0, errors
+    assert_near(whole, tmp_path / "run")
+    for mine, theirs in zip(log(whole), log(tmp_path / "run"), strict=True):
+        for name in TAUGHT:
+            one, other = mine["objectives"][name], theirs["objectives"][name]
+            assert one["units"] == other["units"] and one["loss"] == pytest.approx(other["loss"], abs=1e-5)
 
 
 @pytest.fixture(scope="module")

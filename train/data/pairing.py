@@ -3,7 +3,8 @@
 Next-sentence prediction (Devlin et al. 2019, arXiv 1810.04805) and sentence-order prediction (Lan et al. 2020, arXiv
 1909.11942). A piece is cut at the end of one of its sentences. In half of the pairs of the latter its parts change
 places; of the former, half of the pieces of a language in a window exchange their second parts, so that neither
-language nor corpus tells which pairs are true, and no text is left out.
+language nor corpus tells which pairs are true, and no text is left out but the end of one that is too long for its
+place.
 """
 
 from collections import defaultdict

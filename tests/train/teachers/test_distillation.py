@@ -132,7 +132,7 @@ def test_rows_that_only_one_of_the_two_has_are_no_classes(
 
 
 def test_a_teacher_without_a_head_makes_no_guesses(corpus, student, folders, tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
     transformers.AutoModel.from_pretrained(folders[1]).save_pretrained(tmp_path / "bare")
     shutil.copy(corpus.tokenizer / "tokenizer.json", tmp_path / "bare")
     config = config_of(corpus, teachers=f"*={tmp_path / 'bare'}", **{"objectives.distillation.top_k": 8})

@@ -97,7 +97,7 @@ def test_groups_hold_each_token_once_and_little_else() -> None:
 
 @pytest.mark.parametrize("kind", ["modernbert", "bert"])
 def test_queries_keys_and_values_are_those_of_transformers(kind: str, corpus, tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
     folder = write_teacher(tmp_path / "teacher", corpus.tokenizer, kind)
     theirs: Any = transformers.AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
     ids = torch.arange(5, 25)

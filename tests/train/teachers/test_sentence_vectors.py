@@ -61,7 +61,7 @@ def test_texts_in_another_tokenizer_s_tokens(vocabulary: Vocabulary, wordpiece: 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_the_loss_is_one_less_the_cosine(corpus, student, vocabulary, wordpiece: Path, tmp_path: Path, pooling) -> None:
     """Two teachers of other widths, one with a tokenizer of its own; the second language has none."""
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason="no transformers: pip install -e .[train]")
     same = write_teacher(tmp_path / "same", corpus.tokenizer)
     other = write_teacher(tmp_path / "other", wordpiece, "bert", 2, hidden_size=16, num_attention_heads=2)
     config = config_of(

@@ -41,7 +41,7 @@ def test_the_regression_is_the_minimum_of_its_loss() -> None:
 
 
 def test_the_regression_is_scikit_learn_s() -> None:
-    linear_model = pytest.importorskip("sklearn.linear_model")
+    linear_model = pytest.importorskip("sklearn.linear_model", reason="no scikit-learn: pip install scikit-learn")
     features, classes = clusters([40, 10, 25], 4, 1.0)
     theirs = linear_model.LogisticRegression(C=STRENGTH, class_weight="balanced", tol=1e-8, max_iter=1000)
     theirs.fit(features, classes)
