@@ -1,8 +1,8 @@
 """What joint training is worth: arms that differ in one thing, at equal steps, several seeds each.
 
-    PYTHONPATH=tests python tests/bench/joint_training.py objectives --root ROOT --work DIR [--steps 800 --seeds 3]
-    PYTHONPATH=tests python tests/bench/joint_training.py teachers ...     two teachers routed by language, or none
-    PYTHONPATH=tests python tests/bench/joint_training.py reversal ...     a language discriminator, or none
+    PYTHONPATH=.:tests python tests/bench/joint_training.py objectives --root ROOT --work DIR [--steps 800 --seeds 3]
+    PYTHONPATH=.:tests python tests/bench/joint_training.py teachers ...     two teachers routed by language, or none
+    PYTHONPATH=.:tests python tests/bench/joint_training.py reversal ...     a language discriminator, or none
 
 ROOT is what jobs/corpus.py wrote; the arms see those of its languages that SHOWN lists. All are
 train/configs/mbert-tiny.toml, one thread a run, `--at-once` runs side by side. A run that DIR has is not made again.

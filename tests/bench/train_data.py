@@ -1,6 +1,6 @@
 """The trainer's data room in figures: tokenising, batches from the cache, the start on a corpus that is only made up.
 
-PYTHONPATH=tests python tests/bench/train_data.py --shards ROOT/sample --tokenizer ROOT/vocab
+PYTHONPATH=.:tests python tests/bench/train_data.py --shards ROOT/sample --tokenizer ROOT/vocab
 """
 
 import argparse
