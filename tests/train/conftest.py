@@ -194,6 +194,12 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str], int], None]
     return run
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_from_the_start() -> None:
+    """For the runs of fixtures, which come before those of a test."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
