@@ -35,6 +35,8 @@ FLOORS = {
     "train.model": 1,
     "train.model_folders": 1,
     "train.corpus": 1,
+    "train.benchmarks": 1,
+    "train.encoders": 1,
     "train.data": 1,
     "train.objectives": 1,
     "train.teachers": 1,

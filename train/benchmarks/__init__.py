@@ -1,0 +1,1 @@
+"""Files in published layouts, as examples."""

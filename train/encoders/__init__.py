@@ -1,0 +1,1 @@
+"""Models as folders, opened by transformers: what evaluation and prediction ask."""

@@ -1,0 +1,119 @@
+"""A model and its tokenizer, opened by transformers, with one line for what cannot be."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from schemas.errors import UserError
+from train.encoders.folders import ModelFolder, lineage_of, model_folder
+from train.encoders.place import Place, place
+
+UNLIMITED = 1_000_000  # tokenizers that know no limit have a number beyond it
+
+
+def transformers_library() -> Any:
+    """UserError where it is not installed."""
+    try:
+        import transformers
+    except ImportError as error:
+        raise UserError(f"transformers is not installed ({error}): pip install transformers") from None
+    # What it says of weights that another head would use is no news here.
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return transformers
+
+
+class OpenedModel:
+    """name: for tables. folder: what transformers opens. Weights are read when a kind of model is first asked for, in
+    float32, onto the device, in eval mode."""
+
+    def __init__(self, folder: ModelFolder, name: str, where: Place) -> None:
+        self.library = transformers_library()
+        self.given, self.folder, self.name, self.place = folder.given, folder.path, name, where
+        self._kept_alive = folder
+        self.config = self._open(self.library.AutoConfig)
+        self.tokenizer = self._open(self.library.AutoTokenizer)
+        self._models: dict[str, Any] = {}
+
+    @cached_property
+    def longest(self) -> int:
+        """Tokens of a sequence at most, <s> and </s> among them."""
+        table = getattr(self.config, "max_position_embeddings", None) or UNLIMITED
+        if self.config.model_type in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl"):
+            table -= self.config.pad_token_id + 1  # rows that are kept for padding
+        return int(min(table, self.tokenizer.model_max_length))
+
+    @cached_property
+    def lineage(self) -> dict[str, Any]:
+        return lineage_of(self.folder)
+
+    @property
+    def encoder(self) -> Any:
+        """The model without a head; `last_hidden_state` and, asked for, `hidden_states` are its answer."""
+        return self.model("AutoModel")
+
+    def model(self, kind: str, needs: str = "") -> Any:
+        """That of a class of transformers, as AutoModelForMaskedLM. needs: the head in words ("masked words"), without
+        which it is of no use: UserError where the folder lacks it. Else what it lacks is at its start."""
+        if kind not in self._models:
+            found, told = self._open(getattr(self.library, kind), output_loading_info=True)
+            lacks = sorted(told["missing_keys"])
+            if needs and lacks:
+                raise UserError(f"--model {self.given} has no head for {needs} ({lacks[0]} is missing): take another")
+            self._models[kind] = found.float().eval().requires_grad_(False).to(self.place.device)
+        return self._models[kind]
+
+    def mask_token(self) -> str:
+        """UserError where the tokenizer has none."""
+        if self.tokenizer.mask_token is None:
+            raise UserError(f"--model {self.given}: its tokenizer has no mask token: take a masked language model")
+        return str(self.tokenizer.mask_token)
+
+    def _open(self, kind: Any, **settings: Any) -> Any:
+        try:
+            return kind.from_pretrained(self.folder, local_files_only=True, **settings)
+        except Exception as error:  # whatever its readers raise, of files that are damaged or of another kind
+            why = " ".join(str(error).split())
+            raise UserError(f"--model {self.given} cannot be opened: {why[:200]}; write the export again") from None
+
+
+def open_model(
+    given: Path, *, language: str | None = None, name: str = "", device: str = "auto", precision: str = "auto"
+) -> OpenedModel:
+    """Of a run, a checkpoint, an export or a folder of transformers."""
+    return OpenedModel(model_folder(given, language), name or given.name, place(device, precision))
+
+
+def open_models(given: Sequence[str], *, device: str = "auto", precision: str = "auto") -> list[OpenedModel]:
+    """Of `DIR` or `NAME=DIR`; names are the ends of the paths, as short as they can be and differ. UserError where two
+    are called the same."""
+    named = [one.partition("=") if "=" in one else ("", "=", one) for one in given]
+    paths = [Path(path) for _, _, path in named]
+    short = shortest_names([path for (name, _, _), path in zip(named, paths, strict=True) if not name])
+    names = [name or short.pop(0) for name, _, _ in named]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"--model: two models are called {name}: name them, as --model NAME=DIR")
+    return [
+        open_model(path, name=name, device=device, precision=precision) for name, path in zip(names, paths, strict=True)
+    ]
+
+
+def shortest_names(paths: Sequence[Path]) -> list[str]:
+    """The ends of different paths, as short as they can be and differ."""
+    parts = [path.absolute().parts for path in paths]
+    length = 1
+    while len({one[-length:] for one in parts}) < len(set(parts)):
+        length += 1
+    return ["/".join(one[-length:]) for one in parts]
+
+
+def parameters_of(model: Any) -> int:
+    return sum(value.numel() for value in model.parameters())
+
+
+def on_device(arrays: dict[str, torch.Tensor], where: Place) -> dict[str, torch.Tensor]:
+    return {name: value.to(where.device, non_blocking=True) for name, value in arrays.items()}

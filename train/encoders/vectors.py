@@ -1,0 +1,92 @@
+"""Vectors of sentences: of a layer, the mean of all tokens or the first one's."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from schemas.errors import UserError
+from train.encoders.batches import BATCH_TOKENS, padded_batches
+from train.encoders.opened import OpenedModel, on_device
+
+Pooling = Literal["mean", "cls"]
+POOLINGS = ("mean", "cls")
+TEXTS_AT_ONCE = 4096  # sorted by length together
+Vectors = NDArray[np.float32]
+
+
+@dataclass
+class Reading:
+    """How texts become vectors. layer: of `hidden_states`, 0 the embeddings, -1 the last. max_tokens: a text is cut
+    there, <s> and </s> included; 0: where the model's own limit is. truncated: texts that were cut so far."""
+
+    pooling: Pooling = "mean"
+    layer: int = -1
+    max_tokens: int = 0
+    batch_tokens: int = BATCH_TOKENS
+    truncated: int = 0
+
+
+def vectors(
+    model: OpenedModel,
+    texts: Iterable[str],
+    reading: Reading,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Vectors]:
+    """float32 [up to TEXTS_AT_ONCE, width] at a time, in the order of the texts; memory does not grow with them.
+
+    progress is told how many texts have been read. UserError where there is no such layer.
+    """
+    check_layer(model, reading.layer)
+    iterator = iter(texts)
+    while part := list(islice(iterator, TEXTS_AT_ONCE)):
+        yield _vectors(model, part, reading)
+        if progress:
+            progress(len(part))
+
+
+def embed(model: OpenedModel, texts: Sequence[str], reading: Reading | None = None) -> Vectors:
+    """float32 [texts, width]."""
+    parts = list(vectors(model, texts, reading or Reading()))
+    return np.concatenate(parts) if parts else np.empty((0, model.config.hidden_size), np.float32)
+
+
+def check_layer(model: OpenedModel, layer: int) -> None:
+    most = model.config.num_hidden_layers
+    if not -most - 1 <= layer <= most:
+        raise UserError(
+            f"--layer {layer}: --model {model.given} has layers 0 (embeddings) to {most}, or -1 for the last"
+        )
+
+
+@torch.inference_mode()
+def _vectors(model: OpenedModel, texts: Sequence[str], reading: Reading) -> Vectors:
+    longest = min(reading.max_tokens or model.longest, model.longest)
+    encoded: dict[str, Any] = dict(model.tokenizer(list(texts)))
+    for name, lists in encoded.items():
+        encoded[name] = [one if len(one) <= longest else [*one[: longest - 1], one[-1]] for one in lists]
+        if name == "input_ids":
+            reading.truncated += sum(len(one) > longest for one in lists)
+    encoder = model.encoder
+    result = np.empty((len(texts), model.config.hidden_size), np.float32)
+    last = reading.layer in (-1, model.config.num_hidden_layers)
+    for batch in padded_batches(encoded, model.tokenizer, reading.batch_tokens):
+        inputs = on_device(batch.inputs, model.place)
+        with model.place.autocast():
+            found = encoder(**inputs, output_hidden_states=not last)
+        hidden = found.last_hidden_state if last else found.hidden_states[reading.layer]
+        result[batch.rows] = pool(hidden.float(), inputs["attention_mask"], reading.pooling).cpu().numpy()
+    return result
+
+
+def pool(hidden: torch.Tensor, attention_mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+    """[B, T, width] and [B, T] to [B, width]. mean: of all tokens that are no padding, <s> and </s> among them, as
+    sentence-transformers has it and `train.model.pooling`."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    weight = attention_mask[:, :, None].to(hidden.dtype)
+    return (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
