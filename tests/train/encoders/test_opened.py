@@ -23,7 +23,8 @@ SHAPE = {
     "intermediate_size": 16, "max_position_embeddings": 24,
 }  # fmt: skip
 TEXTS = [
-    "a b c", "京京京", "", "hgfedcba " * 9, "שלום עולם", "สวัสดีชาวโลก", "b.", "가나다", "ကမ္ဘာ", "hello world", "ሰላም ልዑል", "გამარჯობა",
+    "a b c", "京京京", "", "hgfedcba " * 9, "שלום עולם", "สวัสดีชาวโลก",
+    "b.", "가나다", "ကမ္ဘာ", "hello world", "ሰላም ልዑል", "გამარჯობა",
 ]  # fmt: skip
 
 
