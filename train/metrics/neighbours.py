@@ -17,7 +17,8 @@ Method = Literal["cosine", "csls", "margin"]
 METHODS = ("cosine", "csls", "margin")
 NEIGHBOURHOOD = {"csls": 10, "margin": 4}  # Conneau et al. 2018; xsim
 TIE = 1e-6  # scores this near are equal: more than float32 rounds in a thousand dimensions
-BLOCK = 1 << 24  # cosines at a time, 64 MiB
+BLOCK = 1 << 22  # cosines at a time, 16 MiB
+LEAST = 64  # queries at a time, of however many keys: below, reading the keys is all the work
 Block = NDArray[np.float32]
 
 
@@ -31,8 +32,8 @@ class Neighbours(NamedTuple):
 def nearest(queries: ArrayLike, keys: ArrayLike, k: int = 1, chunk: int | None = None) -> Neighbours:
     """The k keys of the highest cosine, all where there are fewer; equal ones by the lowest number.
 
-    chunk: queries at a time, so that memory is 4 * chunk * keys bytes; None: as many as fit BLOCK. ValueError where
-    the arrays do not fit each other, hold what is not finite, or there is no key.
+    chunk: queries at a time; a few arrays of [chunk, keys] are all that is held beside copies of the vectors. None: as
+    many as fit BLOCK. ValueError where the arrays do not fit each other, hold what is not finite, or there is no key.
     """
     first, second = _unit_pair(queries, keys)
     return _best(_cosines(first, second, chunk), len(first), len(second), k)
@@ -102,7 +103,7 @@ def _unit(vectors: ArrayLike, name: str) -> Block:
 
 def _cosines(first: Block, second: Block, chunk: int | None) -> Iterator[tuple[int, Block]]:
     """(number of the first row, the cosines of up to `chunk` rows with all of the other side)."""
-    rows = chunk or max(1, BLOCK // len(second))
+    rows = chunk or max(LEAST, BLOCK // len(second))
     for begin in range(0, len(first), rows):
         yield begin, first[begin : begin + rows] @ second.T
 
