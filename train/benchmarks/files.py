@@ -45,7 +45,7 @@ def filled_lines(path: Path) -> list[str]:
     found = []
     for row, line in lines(path):
         text = line.strip(BLANK)
-        if not text:
+        if not text.strip():
             raise UserError(f"{path}:{row} is an empty line: fill it in, or take the line out of all files")
         check_length(text, path, row)
         found.append(text)
@@ -54,14 +54,19 @@ def filled_lines(path: Path) -> list[str]:
     return found
 
 
-def whole_json(path: Path) -> Any:
-    """The one value that the file holds."""
+def json_value(path: Path) -> Any:
+    """The one value that the file holds; None where it holds several, one a line."""
     text = "\n".join(line for _, line in lines(path))
+    if not text.strip():
+        raise UserError(f"{path} is empty: give a file with records")
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        row = getattr(error, "lineno", 1)
-        raise UserError(f"{path}:{row} is no JSON ({_why(error)}): write the file again") from None
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            return None
+        raise UserError(f"{path}:{error.lineno} is no JSON ({error.msg}): write the file again") from None
+    except RecursionError:
+        raise UserError(f"{path} is no JSON that can be read (nested too deep): write the file again") from None
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from schemas.errors import UserError
 from train.benchmarks.columns import Columns
 from train.benchmarks.examples import TASKS, Example, Task
-from train.benchmarks.files import Say, kind_of, nothing
+from train.benchmarks.files import Say, json_value, kind_of, nothing
 from train.benchmarks.folders import files_of
 from train.benchmarks.languages import Languages, language_of_file
 from train.benchmarks.spans import is_squad, read_span_table, read_squad
@@ -79,16 +79,17 @@ def _read(
 def _examples(
     path: Path, task: Task, columns: Columns, languages: Languages, labelled: bool, say: Say
 ) -> Sequence[Example]:
-    if is_squad(path):
+    value = json_value(path) if kind_of(path) == ".json" else None
+    if is_squad(value):
         if task != "span":
             raise UserError(f"{path} is of SQuAD's layout, questions with answers in a context: take --task span")
-        return read_squad(path, languages, labelled, say)
+        return read_squad(path, value, languages, labelled, say)
     plain = kind_of(path) not in (".parquet", ".jsonl", ".ndjson", ".json", ".csv")
     if plain and task == "token" and (is_word_per_line(path) or not has_word_header(path, columns)):
         return read_words(path, columns, languages, labelled, say)
     if plain and task != "token" and is_word_per_line(path):
         raise UserError(f"{path} is of words and tags, a word a line: take --task token, or a table with a header")
-    table = open_table(path)
+    table = open_table(path, value)
     if task == "token":
         return read_word_table(table, columns, languages, labelled, say)
     if task == "span":

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from schemas.errors import UserError
 from train.benchmarks.columns import Columns, find, flag, need
 from train.benchmarks.examples import Origin, SpanExample
-from train.benchmarks.files import BLANK, Say, check_length, kind_of, whole_json
+from train.benchmarks.files import Say, check_length
 from train.benchmarks.flaws import Flaws
 from train.benchmarks.languages import Languages
-from train.benchmarks.tables import Table, is_record_per_line
+from train.benchmarks.tables import Table
 
 
 class _Asked(NamedTuple):
@@ -26,16 +26,18 @@ class _Asked(NamedTuple):
     language: Any
 
 
-def is_squad(path: Path) -> bool:
-    """Whether a .json is articles with paragraphs with questions."""
-    if kind_of(path) != ".json" or is_record_per_line(path):
+def is_squad(value: Any) -> bool:
+    """Whether what a .json holds is articles with paragraphs with questions."""
+    data = value.get("data") if isinstance(value, dict) else None
+    if not isinstance(data, list) or not data:
         return False
-    return _is_squad(whole_json(path))
+    return all(isinstance(article, dict) and "paragraphs" in article for article in data)
 
 
-def read_squad(path: Path, languages: Languages, labelled: bool, say: Say) -> list[SpanExample]:
-    """Rows are numbers of questions. UserError where an answer is not in its context where the file says."""
-    return _read(path, _nested(path), languages, labelled, "SQuAD", say)
+def read_squad(path: Path, value: Any, languages: Languages, labelled: bool, say: Say) -> list[SpanExample]:
+    """value: what the file holds. Rows are numbers of questions. UserError where an answer is not in its context where
+    the file says."""
+    return _read(path, _nested(path, value), languages, labelled, "SQuAD", say)
 
 
 def read_span_table(
@@ -61,7 +63,7 @@ def _read(
         for name, text in (("question", one.question), ("context", one.context)):
             if text is not None and not isinstance(text, str):
                 raise UserError(f"{where} has no text as its {name} but {type(text).__name__}: write the file again")
-        if not all(text and text.strip(BLANK) for text in (one.question, one.context)):
+        if not all(text and text.strip() for text in (one.question, one.context)):
             flaws.found(one.row, "has an empty question or context", "write it, or take the question out")
             continue
         if one.id in ids:
@@ -122,15 +124,7 @@ def _check_answer(text: str, begin: int, context: str, where: str) -> None:
     raise UserError(f"{where}: its answer {shown} is not at character {begin} of its context: {way_out}")
 
 
-def _is_squad(content: Any) -> bool:
-    data = content.get("data") if isinstance(content, dict) else None
-    return isinstance(data, list) and all(isinstance(article, dict) and "paragraphs" in article for article in data)
-
-
-def _nested(path: Path) -> Iterator[_Asked]:
-    content = whole_json(path)
-    if not _is_squad(content) or not content["data"]:
-        raise UserError(f'{path} is no SQuAD: write {{"data": [{{"paragraphs": [{{"context": "…", "qas": […]}}]}}]}}')
+def _nested(path: Path, content: Any) -> Iterator[_Asked]:
     row = 0
     for article in content["data"]:
         try:

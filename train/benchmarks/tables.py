@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from schemas.errors import UserError
 from train.benchmarks.columns import listed
-from train.benchmarks.files import LONGEST, json_lines, kind_of, lines, unreadable, whole_json
+from train.benchmarks.files import LONGEST, json_lines, kind_of, lines, unreadable
 
 PEEKED = 100  # records of JSON lines whose keys are the columns
 BATCH = 1024  # records of Parquet in memory at a time
@@ -33,15 +33,15 @@ class Table:
     typed: bool = False
 
 
-def open_table(path: Path) -> Table:
-    """UserError where it cannot be read, holds no row or no header."""
+def open_table(path: Path, value: Any = None) -> Table:
+    """value: of a .json file, what `json_value` read. UserError where it cannot be read, holds no row or no header."""
     kind = kind_of(path)
     if kind == ".parquet":
         return _parquet(path)
     if kind in (".jsonl", ".ndjson"):
         return _records(path, json_lines(path))
     if kind == ".json":
-        return _records(path, _json(path))
+        return _records(path, json_lines(path) if value is None else _objects(path, value))
     rows = _csv(path) if kind == ".csv" else _tsv(path)
     first = next(rows, None)
     if first is None:
@@ -61,24 +61,9 @@ def _tsv(path: Path) -> Iterator[tuple[int, list[str]]]:
         yield row, line.split("\t")
 
 
-def is_record_per_line(path: Path) -> bool:
-    """Whether a .json is what others call .jsonl."""
-    for _, line in lines(path):
-        if line.strip():
-            try:
-                found = json.loads(line)
-            except (ValueError, RecursionError):
-                return False
-            return isinstance(found, dict) and not isinstance(found.get("data"), list)
-    raise UserError(f"{path} is empty: give a file with records")
-
-
-def _json(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    if is_record_per_line(path):
-        yield from json_lines(path)
-        return
-    found = whole_json(path)
-    records = found.get("data") if isinstance(found, dict) else found
+def _objects(path: Path, value: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Of a list of objects, or a list with a name, or one alone."""
+    records = value.get("data", [value]) if isinstance(value, dict) else value
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise UserError(f"{path} holds no list of records: write a list of objects, or one object a line")
     yield from enumerate(records, 1)

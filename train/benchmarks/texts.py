@@ -7,7 +7,7 @@ from typing import Any
 from schemas.errors import UserError
 from train.benchmarks.columns import Columns, find, find_pair, flag, listed, need, need_named
 from train.benchmarks.examples import Origin, SimilarExample, Task, TextExample
-from train.benchmarks.files import BLANK, Say, check_length
+from train.benchmarks.files import Say, check_length
 from train.benchmarks.flaws import Flaws
 from train.benchmarks.forms import NO_LABEL, Form, label_of, published, unquoted
 from train.benchmarks.languages import Languages, split_of
@@ -123,7 +123,7 @@ def _text(table: Table, form: Form | None, row: int, cell: Any, name: str, flaws
             f"{table.path}:{row} has no text in the column {name!r} but {type(cell).__name__}: name another with "
             f"{flag('text')}"
         )
-    if cell is None or not cell.strip(BLANK):
+    if cell is None or not cell.strip():
         flaws.found(row, f"has no text in the column {name!r}", "fill it in, or take the row out")
         return None
     check_length(cell, table.path, row)
