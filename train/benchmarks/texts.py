@@ -20,9 +20,11 @@ def read_texts(
     table: Table, task: Task, columns: Columns, languages: Languages, labelled: bool, say: Say
 ) -> list[TextExample | SimilarExample]:
     """Of `sequence`, `pair` and `embedding`. UserError, one line with file and row, for what cannot be read."""
-    table, form = published(table)
-    if columns.text or columns.pair or columns.label or columns.score:
-        form = None  # the user reads it otherwise
+    named = {columns.text, columns.pair, columns.label, columns.score} - {""}
+    form = None
+    if not named & set(table.names):  # else the user says how it is read
+        table, form = published(table)
+        form = None if named else form
     texts, label, number = _chosen(table, form, task, columns, labelled)
     language = need_named(table.path, table.names, form.language, "language") if form and form.language else None
     if form is None or columns.language:

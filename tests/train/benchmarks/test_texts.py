@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,31 @@ def test_pairs_that_mean_the_same(tmp_path: Path) -> None:
 def test_keys_that_come_later_are_columns_too(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", [{"text": "a"}, {"label": "x", "text": "b"}])
     assert [one.label for one in read_examples(path, "sequence", labelled=False)] == [None, "x"]
+
+
+def test_a_name_of_xtreme_s_does_not_take_the_header_away(tmp_path: Path) -> None:
+    path = tsv(tmp_path / "train-en.tsv", [("review", "stars", "more"), ("good", "5", "1")])
+    (one,) = read_examples(path, "sequence", Columns(text="review", label="stars"))
+    assert one == TextExample("good", None, "5", "en", Origin(path, 2))
+    path = tsv(tmp_path / "test-en.tsv", [("one", "two"), ("a", "b")])
+    (pair,) = read_examples(path, "pair", Columns(text="one", pair="two"), labelled=False)
+    assert pair == TextExample("a", "b", None, "en", Origin(path, 2))
+    path = tsv(tmp_path / "dev-en.tsv", [("a", "b", "neutral")])
+    (named,) = read_examples(path, "pair", Columns(label="label"))
+    assert named == TextExample("a", "b", "neutral", "en", Origin(path, 1))
+
+
+def test_a_table_is_read_without_a_second_copy(tmp_path: Path) -> None:
+    rows = [(f"{number:04} " + "word " * 1000, f"{number % 3}") for number in range(400)]
+    path = tsv(tmp_path / "a.tsv", [("text", "label"), *rows])
+    del rows
+    tracemalloc.start()
+    try:
+        found = read_examples(path, "sequence")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(found) == 400 and peak < 1.3 * path.stat().st_size
 
 
 cell = st.text(st.characters(exclude_characters="\t\n\r", exclude_categories=["Cs"]), min_size=1).filter(
