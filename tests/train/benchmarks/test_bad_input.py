@@ -8,8 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from benchmark_files import jsonl, squad, tsv, write
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.errors import UserError
+from train.benchmarks.examples import TASKS
 from train.benchmarks.read import Columns, read_by_language, read_examples
 
 LONG = "字" * (1 << 20)
@@ -163,6 +166,9 @@ def test_another_layout_than_the_task_needs(tmp_path: Path) -> None:
     table = tsv(tmp_path / "a.tsv", [("text", "label"), ("a", "x")])
     assert said(table, "span").startswith("a.tsv is a table of plain text, where answers have no place: ")
     assert said(table, "token").startswith("a.tsv has no column for words (as 'tokens' or 'words'), it has the columns")
+    for text in ("a b c d\te\t0\n", "今天。\t明天。\tneutral\n"):
+        texts = write(tmp_path / "dev-en.tsv", text)
+        assert said(texts, "token").startswith("dev-en.tsv has whole texts where words are expected: take the task")
     records = jsonl(tmp_path / "a.jsonl", [{"text": "a", "label": "x"}])
     assert said(records, "span").startswith("a.jsonl has no column for question (as 'question'), it has the columns")
     conll = write(tmp_path / "eng.train", "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\n")
@@ -284,3 +290,36 @@ def test_folders(tmp_path: Path) -> None:
         assert str(error.value).startswith(f"{tmp_path}/{message}")
     with pytest.raises(UserError, match=r"there is no file .*gone: name one that is there"):
         read_by_language([tmp_path / "gone"], "sequence", split="dev")
+
+
+SEEDS = {
+    "a.tsv": "text\tlabel\tlang\n今\tx\ten\nb\ty\tde\n",
+    "train-en.tsv": '"a ""b"""\tc\tneutral\r\nd\te\tentailment\r\n',
+    "a.csv": 'text,label\n"a, ""b""",x\nc,y\n',
+    "a.conll": "-DOCSTART- -X- O\n\nEU NNP B\nx VB O\n",
+    "dev": "en:a\tO\nen:b\tB-X\n\nen:c\tO\n",
+    "a.jsonl": '{"tokens": ["a"], "tags": ["O"], "text": "a", "label": 1}\n{"text": "b", "label": 0.5}\n',
+    "a.json": '{"data": [{"paragraphs": [{"context": "xy", "qas": [{"id": "1", "question": "q", "answers": [{"text": "y", '
+    '"answer_start": 1}]}]}]}]}',
+}
+PIECES = [b"\t", b"\n", b'"', b"null", b"{", b"]", b":", b",", b"\xff", b"\r", b"\x00", b"1e999", b"NaN", b" ", b"3"]
+
+
+@given(
+    st.sampled_from(sorted(SEEDS)),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 8), st.sampled_from(PIECES)), min_size=1, max_size=4),
+    st.sampled_from(TASKS),
+    st.booleans(),
+)
+def test_damage_is_an_example_or_one_line(tmp_path_factory, name: str, cuts, task, labelled: bool) -> None:
+    """Never a trace."""
+    content = bytearray(SEEDS[name].encode())
+    for at, length, piece in cuts:
+        begin = at % (len(content) + 1)
+        content[begin : begin + length] = piece
+    path = tmp_path_factory.mktemp("damaged") / name
+    path.write_bytes(content)
+    try:
+        assert read_examples(path, task, labelled=labelled)
+    except UserError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
