@@ -82,9 +82,7 @@ class _Layout:
         self.tabs = self.conllu or any("\t" in line for line in full)
         self.width = len(CONLLU) if self.conllu else len(self.cells(full[0]))
         if self.tabs and not self.conllu and 2 * sum(_is_text(line) for line in full) > len(full):
-            raise UserError(
-                f"{path} has whole texts where words are expected: take the task sequence or pair, or words"
-            )
+            raise UserError(f"{path} has whole texts where words are expected: take the task sequence or pair")
         self.tags = self._tags(columns.tags)
 
     def cells(self, line: str) -> list[str]:

@@ -299,8 +299,8 @@ SEEDS = {
     "a.conll": "-DOCSTART- -X- O\n\nEU NNP B\nx VB O\n",
     "dev": "en:a\tO\nen:b\tB-X\n\nen:c\tO\n",
     "a.jsonl": '{"tokens": ["a"], "tags": ["O"], "text": "a", "label": 1}\n{"text": "b", "label": 0.5}\n',
-    "a.json": '{"data": [{"paragraphs": [{"context": "xy", "qas": [{"id": "1", "question": "q", "answers": [{"text": "y", '
-    '"answer_start": 1}]}]}]}]}',
+    "a.json": '{"data": [{"paragraphs": [{"context": "xy", "qas": [{"id": "1", "question": "q", "answers": '
+    '[{"text": "y", "answer_start": 1}]}]}]}]}',
 }
 PIECES = [b"\t", b"\n", b'"', b"null", b"{", b"]", b":", b",", b"\xff", b"\r", b"\x00", b"1e999", b"NaN", b" ", b"3"]
 
