@@ -37,6 +37,7 @@ FLOORS = {
     "train.corpus": 1,
     "train.benchmarks": 1,
     "train.encoders": 1,
+    "train.tasks": 1,
     "train.data": 1,
     "train.objectives": 1,
     "train.teachers": 1,
