@@ -45,6 +45,7 @@ FLOORS = {
     "train.joint": 1,
     "train.optim": 1,
     "train.telemetry": 1,
+    "train.evaluation": 2,
     "train.loop": 2,
     "train.measure": 2,
     "train": 3,
@@ -59,8 +60,13 @@ FORBIDDEN = [
     ("train", {"pyspark", "pipeline", "jobs", "tokenizer"}),
     ("jobs", {"torch", "train", "airflow"}),
 ]
-# But for pure functions that both wings go by: a cap must mean the same to the mixture and to the run, a text its ids.
-SHARED = {"train": {"pipeline.mixture.allotment", "tokenizer.model", "tokenizer.fast", "tokenizer.sentences"}}
+# But for pure functions that both wings go by: a cap must mean the same to the mixture and to the run, a text its ids,
+# and figures by language are one picture.
+SHARED = {
+    "train": {
+        "pipeline.mixture.allotment", "tokenizer.model", "tokenizer.fast", "tokenizer.sentences", "tokenizer.plot"
+    }
+}  # fmt: skip
 
 
 def sources() -> dict[str, Path]:
