@@ -54,7 +54,9 @@ def arguments() -> Arguments:
     seeds.add_argument("--seed", type=int, default=0, help="default 0")
     parser.add_argument("--label-smoothing", type=float, default=0.0, help="default 0")
     parser.add_argument("--dropout", type=float, help="default the model's")
-    parser.add_argument("--doc-stride", type=int, default=128, help="tokens that windows of a context share; default 128")
+    parser.add_argument(
+        "--doc-stride", type=int, default=128, help="tokens that windows of a context share; default 128"
+    )
     parser.add_argument("--pooling", choices=("mean", "cls"), default="mean", help="of --task embedding")
     parser.add_argument("--from-scratch", action="store_true", help="weights at their start, for comparison")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")

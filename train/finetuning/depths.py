@@ -36,9 +36,7 @@ def depths_of(model: Any) -> Depths:
         if isinstance(module, nn.ModuleList) and len(module) == model.config.num_hidden_layers
     ]
     layers = tuple(names[id(layer)] for layer in stacks[0]) if stacks else ()
-    embeddings = tuple(
-        names[id(module)] for name, module in base.named_children() if "emb" in name.lower() and any(module.parameters())
-    )
+    embeddings = tuple(names[id(module)] for name, module in base.named_children() if "emb" in name.lower())
     return Depths(prefix, embeddings, layers)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +44,11 @@ def write_model(
 
 def copy_model(source: Path, target: Path) -> None:
     """Replaces `target` at once."""
-    copy: Callable[[Path], None] = lambda part: shutil.copytree(source, part) and None  # noqa: E731
-    publish(target, copy)
+
+    def write(part: Path) -> None:
+        shutil.copytree(source, part)
+
+    publish(target, write)
 
 
 def _write_pooling(folder: Path, pooling: str, width: int, max_tokens: int) -> None:

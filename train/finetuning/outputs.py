@@ -58,7 +58,9 @@ class Result:
         return laid_out(rows)
 
     def as_json(self) -> dict[str, Any]:
-        means = {name: {key: one._asdict() for key, one in self.by_language(name).items()} for name in ("validation", "test")}
+        means = {
+            name: {key: one._asdict() for key, one in self.by_language(name).items()} for name in ("validation", "test")
+        }
         return {"metric": self.metric, "model": str(self.model), **means, "seeds": [asdict(one) for one in self.seeds]}
 
 
@@ -103,7 +105,9 @@ def identity(
 ) -> dict[str, Any]:
     """What two runs that end in the same weights and scores have alike."""
     data = {"training": list(training), "validation": dict(validation), "test": dict(test)}
-    digests = {name: hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).hexdigest() for name, value in data.items()}
+    digests = {
+        name: hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).hexdigest() for name, value in data.items()
+    }
     precision = "bf16" if model.place.mixed else "fp32"
     weights = hashlib.sha256()
     for file in sorted(one for one in model.folder.iterdir() if one.suffix in (".safetensors", ".bin", ".json")):

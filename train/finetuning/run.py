@@ -59,7 +59,9 @@ def finetune(
         folder = output if len(settings.seeds) == 1 else output / f"seed-{seed}"
         found = read_seed(folder)
         if found is not None:
-            say(f"{folder} is finished already: {metric} {mean_of(found.validation):.4f} in validation; it stays as it is")
+            say(
+                f"{folder} is finished already: {metric} {mean_of(found.validation):.4f} in validation; it stays as it is"
+            )
         else:
             if len(settings.seeds) > 1:
                 say(f"seed {seed}")

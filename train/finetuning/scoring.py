@@ -59,7 +59,13 @@ def score(
 
 
 def _score(
-    task: Task, model: OpenedModel, given: Sequence[Any], metric: str, max_tokens: int, doc_stride: int, pooling: Pooling
+    task: Task,
+    model: OpenedModel,
+    given: Sequence[Any],
+    metric: str,
+    max_tokens: int,
+    doc_stride: int,
+    pooling: Pooling,
 ) -> float:
     if task in ("sequence", "pair"):
         answers = sequence.predict(model, given, max_tokens=max_tokens)
@@ -96,7 +102,7 @@ def _of_classes(metric: str, model: OpenedModel, right: Sequence[str], given: Se
 def _correlation(metric: str, examples: Sequence[Any], given: Sequence[float]) -> float:
     if len(examples) < 2:
         raise UserError(f"{examples[0].origin}: a correlation of one example says nothing: give more of that language")
-    right = [float(one.score if isinstance(one, SimilarExample) else one.label) for one in examples]
+    right: Any = [one.score if isinstance(one, SimilarExample) else one.label for one in examples]
     return correlation.pearson(right, given) if metric == "pearson" else correlation.spearman(right, given)
 
 

@@ -121,7 +121,7 @@ class SeedRun:
         self.module.train()
         rows = self.order.rows(number)
         loss = self.lesson.loss(self.model, rows)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         _, found_inf = clip_gradients(self.optimizer.parameters, self.settings.clip_norm)
         self.optimizer.set_learning_rate(self._rate())
         self.optimizer.step(found_inf)
@@ -156,7 +156,12 @@ class SeedRun:
         value = mean_of(by_language)
         standing, better = self.standing, value > self.standing.best
         if better:
-            standing.best, standing.best_step, standing.by_language, standing.waited = value, standing.step, by_language, 0
+            standing.best, standing.best_step, standing.by_language, standing.waited = (
+                value,
+                standing.step,
+                by_language,
+                0,
+            )
             self.best = self._copy()
         else:
             standing.waited += 1
