@@ -1,0 +1,76 @@
+"""Measures what models are worth in every language: any number of them side by side, one JSON, one table, one picture.
+
+    python train/evaluate.py --model NAME=DIR [--model NAME=DIR ...] --output DIR [--tatoeba DIR] [--aligned DIR] ...
+
+DIR is a run of train/pretrain.py, an export, a checkpoint, or an encoder's folder for transformers. A measure runs
+where its files are named. Figures, with 95 % intervals where they hang on chance, go to OUTPUT/evaluation.json, what is
+printed to OUTPUT/evaluation.txt, and a dot a language and model to OUTPUT/plot.svg.
+"""
+
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import UserError, run_program
+from train.config.arguments import Arguments, positive
+
+
+def parser() -> Arguments:
+    flags = Arguments("evaluate", description=__doc__)
+    flags.add_argument("--model", action="append", required=True, help="NAME=DIR or DIR; may be given again")
+    flags.add_argument("--output", type=Path, required=True, help="folder for what is found")
+    files = flags.add_argument_group("files to measure on")
+    files.add_argument("--tatoeba", type=Path, help="sentence retrieval: files tatoeba.xyz-eng.xyz and .eng")
+    files.add_argument("--aligned", type=Path, help="bitext retrieval: files LANGUAGE.txt[.gz], equal line by line")
+    files.add_argument("--dictionaries", type=Path, nargs="+", default=[], help="word translation: files or a folder")
+    files.add_argument("--transfer", type=Path, help="zero-shot transfer: folders of SIB-200, LANGUAGE/train.tsv")
+    how = flags.add_argument_group("how")
+    how.add_argument("--pivot", default="eng", help="language that aligned files are held against; default eng")
+    how.add_argument("--transfer-from", default="eng_Latn", help="language that is trained on; default eng_Latn")
+    how.add_argument("--probe", action="store_true", help="isotropy and a probe of languages, on the texts named")
+    how.add_argument("--pooling", choices=("mean", "cls"), default="mean", help="of tokens to a vector; default mean")
+    how.add_argument("--layer", type=layer, default=-1, help="0 the embeddings, -1 the last (default), or all")
+    how.add_argument("--languages", nargs="+", default=[], help="of the files; default all")
+    how.add_argument("--sentences", type=positive, default=1000, help="of a file at most; default 1000")
+    how.add_argument("--seeds", type=positive, default=3, help="runs of what hangs on chance; default 3")
+    how.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    how.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
+    return flags
+
+
+def layer(text: str) -> int | str:
+    try:
+        return text if text == "all" else int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} should be the number of a layer, or all") from None
+
+
+def evaluate(given: dict[str, Any]) -> list[str]:
+    """The lines of the table; imports late, so that wrong flags are told at once."""
+    from train.evaluation import suite
+    from train.evaluation.results import Results
+    from train.evaluation.settings import Settings
+
+    results = Results(given.pop("output"))
+    models, place = given.pop("model"), {name: given.pop(name) for name in ("device", "precision")}
+    asked: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    settings = Settings(**asked)
+    found = suite.evaluate(models, settings, lambda line: print(line, file=sys.stderr), results.keep, **place)
+    return results.finish(found)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Status 0; 2, with one line on stderr, for what the user can mend."""
+    try:
+        lines = evaluate(vars(parser().parse_args(sys.argv[1:] if arguments is None else arguments)))
+    except UserError as error:
+        print("evaluate: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    print("\n".join(lines), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    run_program(main)

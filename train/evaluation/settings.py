@@ -1,0 +1,56 @@
+"""What is asked of the models of one evaluation: which files, and how vectors are taken from texts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from train.encoders.batches import BATCH_TOKENS
+from train.encoders.vectors import Pooling, Reading
+
+LAST = -1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A measure runs where its files are named. languages: of the files, all where none is named. sentences: of a file
+    at most, its first. layer: of `hidden_states`, 0 the embeddings, -1 the last, "all" each. seeds: runs of what hangs
+    on chance. pivot: the language of aligned files that the others are held against."""
+
+    shards: Path | None = None
+    tatoeba: Path | None = None
+    aligned: Path | None = None
+    pivot: str = "eng"
+    dictionaries: tuple[Path, ...] = ()
+    transfer: Path | None = None
+    transfer_from: str = "eng_Latn"
+    transfer_methods: tuple[str, ...] = ("probe",)
+    xnli: Path | None = None
+    xquad: Path | None = None
+    glue: Path | None = None
+    wikiann: Path | None = None
+    probe: bool = False
+    pooling: Pooling = "mean"
+    layer: int | Literal["all"] = LAST
+    languages: tuple[str, ...] = ()
+    sentences: int = 1000
+    seeds: int = 3
+    max_tokens: int = 0
+    batch_tokens: int = BATCH_TOKENS
+
+    def reading(self) -> Reading:
+        """Of the layer asked for; of the last where it is all of them."""
+        layer = self.layer if isinstance(self.layer, int) else LAST
+        return Reading(self.pooling, layer, self.max_tokens, self.batch_tokens)
+
+    def wanted(self, there: Iterable[str]) -> list[str]:
+        """Those of the languages `there` that are asked for, in order: `fra` is `fra_Latn` too, and the other way
+        round, since layouts call languages with their script or without."""
+        return [one for one in sorted(there) if not self.languages or any(same(one, asked) for asked in self.languages)]
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two codes are of one language: equal, or equal but for a script that one of them does not tell."""
+    if "_" in one and "_" in other:
+        return one == other
+    return one.partition("_")[0] == other.partition("_")[0]
