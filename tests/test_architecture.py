@@ -36,6 +36,7 @@ FLOORS = {
     "train.model_folders": 1,
     "train.corpus": 1,
     "train.benchmarks": 1,
+    "train.metrics": 1,
     "train.encoders": 1,
     "train.data": 1,
     "train.objectives": 1,
