@@ -1,10 +1,14 @@
 """Which measures an evaluation has: those whose files are named."""
 
 from schemas.errors import UserError
+from train.evaluation.geometry import geometry
 from train.evaluation.measures import Maker, Measure
+from train.evaluation.retrieval import bitext, tatoeba
 from train.evaluation.settings import Settings, same
+from train.evaluation.transfer import transfer
+from train.evaluation.word_translation import word_translation
 
-MAKERS: tuple[Maker, ...] = ()
+MAKERS: tuple[Maker, ...] = (tatoeba, bitext, word_translation, transfer, geometry)
 
 
 def chosen(settings: Settings) -> list[Measure]:
@@ -19,4 +23,4 @@ def chosen(settings: Settings) -> list[Measure]:
     for language in settings.languages:
         if not any(same(one, language) for one in there):
             raise UserError(f"--languages {language}: none of the files has it; there are {', '.join(there)}")
-    return measures
+    return [measure for measure in measures if settings.wanted(measure.languages)]

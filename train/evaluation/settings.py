@@ -9,13 +9,18 @@ from train.encoders.batches import BATCH_TOKENS
 from train.encoders.vectors import Pooling, Reading
 
 LAST = -1
+EVERY = "all"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A measure runs where its files are named. languages: of the files, all where none is named. sentences: of a file
-    at most, its first. layer: of `hidden_states`, 0 the embeddings, -1 the last, "all" each. seeds: runs of what hangs
-    on chance. pivot: the language of aligned files that the others are held against."""
+    """A measure runs where its files are named.
+
+    languages: of the files, all where none is named. sentences: of a file at most, its first. layer: of
+    `hidden_states`, 0 the embeddings, -1 the last, "all" each. seeds: runs of what hangs on chance. untrained: the
+    models with random weights stand beside, for every measure. pivot: the language of aligned files that the others are
+    held against.
+    """
 
     shards: Path | None = None
     tatoeba: Path | None = None
@@ -24,7 +29,7 @@ class Settings:
     dictionaries: tuple[Path, ...] = ()
     transfer: Path | None = None
     transfer_from: str = "eng_Latn"
-    transfer_methods: tuple[str, ...] = ("probe",)
+    transfer_task: Literal["sequence", "pair"] = "sequence"
     xnli: Path | None = None
     xquad: Path | None = None
     glue: Path | None = None
@@ -32,6 +37,7 @@ class Settings:
     probe: bool = False
     pooling: Pooling = "mean"
     layer: int | Literal["all"] = LAST
+    untrained: bool = False
     languages: tuple[str, ...] = ()
     sentences: int = 1000
     seeds: int = 3
