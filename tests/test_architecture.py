@@ -39,6 +39,7 @@ FLOORS = {
     "train.metrics": 1,
     "train.encoders": 1,
     "train.likelihood": 1,
+    "train.tasks": 1,
     "train.data": 1,
     "train.objectives": 1,
     "train.teachers": 1,
