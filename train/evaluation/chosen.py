@@ -1,10 +1,11 @@
 """Which measures an evaluation has: those whose files are named."""
 
 from schemas.errors import UserError
+from train.evaluation.held_out import bits_a_byte, masked
 from train.evaluation.measures import Maker, Measure
 from train.evaluation.settings import Settings, same
 
-MAKERS: tuple[Maker, ...] = ()
+MAKERS: tuple[Maker, ...] = (bits_a_byte, masked)
 
 
 def chosen(settings: Settings) -> list[Measure]:
@@ -13,7 +14,7 @@ def chosen(settings: Settings) -> list[Measure]:
     if not measures:
         raise UserError(
             "nothing is asked: name files to measure on (--tatoeba, --aligned, --dictionaries, --transfer, --shards, "
-            "--xnli, --xquad, --glue, --wikiann)"
+            "--texts, --xnli, --xquad, --glue, --wikiann)"
         )
     there = sorted(set().union(*(measure.languages for measure in measures)))
     for language in settings.languages:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from train.encoders.batches import BATCH_TOKENS
 from train.encoders.vectors import Pooling, Reading
+from train.likelihood.pseudo_likelihood import Kind
 
 LAST = -1
 
@@ -15,9 +16,15 @@ LAST = -1
 class Settings:
     """A measure runs where its files are named. languages: of the files, all where none is named. sentences: of a file
     at most, its first. layer: of `hidden_states`, 0 the embeddings, -1 the last, "all" each. seeds: runs of what hangs
-    on chance. pivot: the language of aligned files that the others are held against."""
+    on chance. pivot: the language of aligned files that the others are held against. texts: held-out texts beside
+    those of the shards. bits: kinds of pseudo-likelihood, of bits_bytes of each language; masked_bytes: of masked
+    accuracy."""
 
     shards: Path | None = None
+    texts: tuple[Path, ...] = ()
+    bits: tuple[Kind, ...] = ("within_word_l2r",)
+    bits_bytes: int = 4096
+    masked_bytes: int = 32768
     tatoeba: Path | None = None
     aligned: Path | None = None
     pivot: str = "eng"

@@ -1,11 +1,8 @@
 """The texts that models are asked: of each language so many bytes, chosen by hash, the same for every vocabulary."""
 
-import gzip
 import heapq
-import json
 import re
 import unicodedata
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +14,7 @@ import pyarrow.parquet as pq
 
 from schemas.errors import UserError
 from tokenizer.sentences import sentence_ends
+from train.benchmarks.files import json_lines, kind_of, lines
 from train.corpus.hashing import HELD_OUT, combine, hash_id
 from train.corpus.shards import ShardFile, open_shards
 
@@ -177,38 +175,20 @@ def _of_files(path: Path, choice: _Choice) -> None:
         if not one.name.endswith(ENDINGS):
             raise UserError(f"{one} is none of {' '.join(ENDINGS)}: name it so, <language>.jsonl or <language>.txt")
         of_name = one.name.partition(".")[0]
-        as_json = ".jsonl" in one.name
-        for row, line in _lines(one):
-            if not line.strip():
-                continue
-            identity, text, language = _record(one, row, line, of_name) if as_json else (line, line, of_name)
+        for identity, text, language in _records(one, of_name) if kind_of(one) == ".jsonl" else _texts(one, of_name):
             lowest = choice.of(language)
             if lowest is not None:
                 lowest.add(_key(identity), HeldOutText(identity, excerpt(text, choice.text_bytes)))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(row from 1, line)."""
-    if not path.is_file():
-        raise UserError(f"there is no {path}: point to shards, or to files {' '.join(ENDINGS)}")
-    row = 0
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for row, line in enumerate(file, 1):
-                yield row, line.decode("utf-8-sig" if row == 1 else "utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}:{row} is not UTF-8: write the file as UTF-8") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} cannot be read behind row {row} ({error}): write the file again") from None
-
-
-def _record(path: Path, row: int, line: str, language: str) -> tuple[str, str, str]:
+def _texts(path: Path, language: str) -> Iterator[tuple[str, str, str]]:
     """(id, text, language)."""
-    try:
-        values = json.loads(line)
-    except ValueError:
-        values = None
-    if not isinstance(values, dict) or not isinstance(values.get("text"), str):
-        raise UserError(f'{path}:{row} is no JSON object with a "text": write a line as {{"text": "..."}}')
-    text = values["text"]
-    return str(values.get("id", text)), text, str(values.get("language", language))
+    return ((line, line, language) for _, line in lines(path) if line.strip())
+
+
+def _records(path: Path, language: str) -> Iterator[tuple[str, str, str]]:
+    for row, values in json_lines(path):
+        text = values.get("text")
+        if not isinstance(text, str):
+            raise UserError(f'{path}:{row} has no "text": write a line as {{"text": "..."}}')
+        yield str(values.get("id", text)), text, str(values.get("language", language))

@@ -104,10 +104,10 @@ def test_only_wanted_languages_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("eng.jsonl", b'{"text": "a"}\n{"txt": "a"}\n', r'eng.jsonl:2 is no JSON object with a "text"'),
-        ("eng.jsonl", b"a b\n", "eng.jsonl:1 is no JSON object"),
-        ("eng.txt", b"a\n\xff\n", "eng.txt:2 is not UTF-8"),
-        ("eng.txt.gz", b"a", "eng.txt.gz cannot be read behind row 0"),
+        ("eng.jsonl", b'{"text": "a"}\n{"txt": "a"}\n', r'eng.jsonl:2 has no "text"'),
+        ("eng.jsonl", b"a b\n", "eng.jsonl:1 is no JSON"),
+        ("eng.txt", b"a\n\xff\n", "eng.txt:2 is no UTF-8"),
+        ("eng.txt.gz", b"a", "eng.txt.gz cannot be read"),
         ("eng.txt", b"\n\n", "has no held-out text"),
         ("eng.csv", b"a", "is none of .jsonl"),
     ],
@@ -121,7 +121,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str, content: byt
 def test_folders_without_texts_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds neither shards"):
         held_out_texts([tmp_path])
-    with pytest.raises(UserError, match="there is no"):
+    with pytest.raises(UserError, match="there is no file"):
         held_out_texts([tmp_path / "eng.txt"])
     root = shards(tmp_path / "shards", {"eng_Latn": documents("eng_Latn", 1)})
     (root / "data/eng_Latn/validation-00000-of-00001.parquet").unlink()

@@ -1,17 +1,19 @@
 """Bits a byte are those of asking a plain model for one token after the other."""
 
 import math
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import transformers
-from masked_models import LAYOUTS, PIECES, SMALL, save
+from tiny_encoders import SENTENCES, save_encoder
 
 from schemas.errors import UserError
-from tokenizer.export import wordpiece_files
+from train.encoders.hidden_places import HiddenPlaces
 from train.encoders.opened import OpenedModel, open_model
 from train.likelihood.held_out_texts import HeldOutText
 from train.likelihood.masked_accuracy import hidden_tokens, masked_accuracy
@@ -20,19 +22,24 @@ from train.likelihood.token_windows import tokenised
 from train.likelihood.word_pieces import word_ends
 
 TEXTS = [
-    "the river, ab", "北京京 𠮷", "สวัสดี", "한국어 abc", "שלום", "مرحبا", "नमस्ते", "ሰ", "გა", "", "   ",
-    "the river abcdefgh.\nthe the bad cafe 京 <mask> [MASK] </s>", "abcdefgh" * 9,
+    *SENTENCES.values(), "", "   ", "Anna 🦆 ab <mask> [MASK] </s>", "York." * 20, "Anna lives in New York " * 9
 ]  # fmt: skip
+FEW = [*(SENTENCES[name] for name in ("eng_Latn", "cmn_Hani", "khm_Khmr", "arb_Arab", "kat_Geor")), *TEXTS[-5:-1]]
 
 
-@pytest.fixture(scope="module", params=LAYOUTS)
+@pytest.fixture(scope="module", params=["bert", "xlm-roberta", "modernbert"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> OpenedModel:
-    return open_model(LAYOUTS[request.param](tmp_path_factory.mktemp(request.param)), device="cpu")
+    return open_model(save_encoder(request.param, tmp_path_factory.mktemp(request.param)), device="cpu")
+
+
+@cache
+def plain_model(folder: Path) -> Any:
+    return transformers.AutoModelForMaskedLM.from_pretrained(folder).eval()
 
 
 def one_at_a_time(model: OpenedModel, text: str, kind: str) -> float:
     """A pass a token, by transformers alone, of windows whose words are those of word_numbers."""
-    plain = transformers.AutoModelForMaskedLM.from_pretrained(model.given).eval()
+    plain = plain_model(model.given)
     bits = 0.0
     for window in tokenised(model, [text]).windows:
         for place in range(window.tokens):
@@ -48,24 +55,25 @@ def one_at_a_time(model: OpenedModel, text: str, kind: str) -> float:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bits_are_those_of_one_token_at_a_time(model: OpenedModel, kind: str) -> None:
-    found = pseudo_likelihood(model, TEXTS, kind, batch_tokens=100)
-    by_hand = [one_at_a_time(model, text, kind) for text in TEXTS]
+    found = pseudo_likelihood(model, FEW, kind, batch_tokens=1000)
+    by_hand = [one_at_a_time(model, text, kind) for text in FEW]
     np.testing.assert_allclose(found.bits, by_hand, rtol=1e-5, atol=1e-5)
-    assert found.bytes.tolist() == [len(text.encode()) for text in TEXTS]
+    assert found.bytes.tolist() == [len(text.encode()) for text in FEW]
 
 
 def test_the_two_kinds_are_one_where_each_token_is_a_word(model: OpenedModel) -> None:
-    alone = ["a", "北京"] if model.config.model_type == "bert" else ["the the river"]
-    first, second = (pseudo_likelihood(model, alone, kind).bits for kind in KINDS)
-    np.testing.assert_allclose(first, second, rtol=1e-6)
-    assert not np.allclose(*(pseudo_likelihood(model, ["bad cafe"], kind).bits for kind in KINDS))
+    if model.config.model_type == "bert":
+        first, second = (pseudo_likelihood(model, ["a b c", "安娜住在北京"], kind).bits for kind in KINDS)
+        np.testing.assert_allclose(first, second, rtol=1e-6)
+    assert not np.allclose(*(pseudo_likelihood(model, ["lives"], kind).bits for kind in KINDS))
 
 
 def test_neither_order_nor_batches_matter(model: OpenedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = pseudo_likelihood(model, TEXTS).bits
-    np.testing.assert_allclose(pseudo_likelihood(model, TEXTS[::-1], batch_tokens=1).bits[::-1], whole, atol=1e-4)
+    whole = pseudo_likelihood(model, FEW[3:]).bits
+    backwards = pseudo_likelihood(model, FEW[:2:-1], batch_tokens=1).bits[::-1]
+    np.testing.assert_allclose(backwards, whole, atol=1e-4)
     monkeypatch.setattr("train.likelihood.pseudo_likelihood.MOST_LOGITS", 1000)
-    np.testing.assert_allclose(pseudo_likelihood(model, TEXTS, batch_tokens=300).bits, whole, atol=1e-4)
+    np.testing.assert_allclose(pseudo_likelihood(model, FEW[3:], batch_tokens=300).bits, whole, atol=1e-4)
 
 
 def test_every_token_is_in_one_window_and_none_is_too_long(model: OpenedModel) -> None:
@@ -77,8 +85,7 @@ def test_every_token_is_in_one_window_and_none_is_too_long(model: OpenedModel) -
         assert content == plain
         assert [one.begin for one in windows] == [sum(w.tokens for w in windows[:n]) for n in range(len(windows))]
         assert all(len(one.ids) <= model.longest for one in windows)
-        if model.config.model_type == "bert":  # a Unigram model has <mask> among its pieces
-            assert model.tokenizer.mask_token_id not in content
+        assert model.tokenizer.mask_token_id not in content
     assert sum(window.text == len(TEXTS) - 1 for window in found.windows) > 1
     told: list[int] = []
     result = pseudo_likelihood(model, TEXTS, progress=told.append)
@@ -86,22 +93,22 @@ def test_every_token_is_in_one_window_and_none_is_too_long(model: OpenedModel) -
 
 
 def test_windows_are_cut_between_words(model: OpenedModel) -> None:
-    windows = tokenised(model, ["abcdef abcdef abcdef abcdef abcdef abcdef"]).windows
+    windows = tokenised(model, ["Anna lives in New York " * 9]).windows
     assert len(windows) > 1
     assert all(one.words[-1] < other.words[0] for one, other in pairwise(windows))
 
 
-def test_what_a_vocabulary_loses_is_counted(tmp_path: Path, model: OpenedModel) -> None:
-    """BERT's pieces have no Thai; bytes lose nothing."""
-    found = tokenised(model, ["ab ไทย", "ab cd", "a\u0301"])
-    assert found.characters.tolist()[:2] == [5, 4]
-    assert found.lost.tolist() == ([3, 0, 1] if model.config.model_type == "bert" else [0, 0, 0])
+def test_what_a_vocabulary_loses_is_counted(model: OpenedModel) -> None:
+    """Pieces of bytes lose nothing, others what they have no piece for."""
+    found = tokenised(model, ["ab 🦆🦆", "ab Anna", "e\u0301", ""])
+    assert found.characters.tolist() == [4, 6, 1, 0]
+    assert found.lost.tolist() == ([0, 0, 0, 0] if model.config.model_type == "modernbert" else [2, 0, 1, 0])
 
 
 def test_hidden_tokens_are_asked_together(model: OpenedModel) -> None:
     texts = [HeldOutText(str(number), text) for number, text in enumerate(TEXTS)]
     found = masked_accuracy(model, texts, batch_tokens=70)
-    plain = transformers.AutoModelForMaskedLM.from_pretrained(model.given).eval()
+    plain = plain_model(model.given)
     hidden, right, loss = np.zeros(len(texts)), np.zeros(len(texts)), np.zeros(len(texts))
     for window in tokenised(model, TEXTS).windows:
         places = torch.from_numpy(hidden_tokens(str(window.text), window) + window.first)
@@ -125,13 +132,20 @@ def test_the_same_tokens_are_hidden_whatever_comes_with_them(model: OpenedModel)
 
 
 def test_a_model_without_mask_or_head_is_one_line(tmp_path: Path) -> None:
-    config = transformers.BertConfig(**{"vocab_size": len(PIECES), **SMALL})
-    save(transformers.BertModel(config), tmp_path, 0)
-    for name, content in wordpiece_files(PIECES, []).items():
-        (tmp_path / name).write_bytes(content)
+    save_encoder("bert", tmp_path, head="AutoModel")
     with pytest.raises(UserError, match="has no head for masked words"):
         pseudo_likelihood(open_model(tmp_path), ["a"])
     model = open_model(tmp_path)
     model.tokenizer.mask_token = None
     with pytest.raises(UserError, match="its tokenizer has no mask token"):
         masked_accuracy(model, [HeldOutText("1", "a")])
+
+
+def test_a_body_that_is_not_apart_gives_the_same(model: OpenedModel) -> None:
+    """Of a class whose base_model is itself, all logits are made."""
+    places = HiddenPlaces(model)
+    inputs = dict(model.tokenizer(["Anna b", "a b"], return_tensors="pt", padding=True))
+    rows, columns = torch.tensor([0, 1, 1]), torch.tensor([1, 1, 2])
+    cut = places.log_probabilities(inputs, rows, columns)
+    places.apart = False
+    torch.testing.assert_close(cut, places.log_probabilities(inputs, rows, columns))
