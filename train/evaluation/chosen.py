@@ -1,11 +1,15 @@
 """Which measures an evaluation has: those whose files are named."""
 
 from schemas.errors import UserError
+from train.evaluation.geometry import geometry
 from train.evaluation.held_out import bits_a_byte, masked
 from train.evaluation.measures import Maker, Measure
+from train.evaluation.retrieval import bitext, tatoeba
 from train.evaluation.settings import Settings, same
+from train.evaluation.transfer import transfer
+from train.evaluation.word_translation import word_translation
 
-MAKERS: tuple[Maker, ...] = (bits_a_byte, masked)
+MAKERS: tuple[Maker, ...] = (bits_a_byte, masked, tatoeba, bitext, word_translation, transfer, geometry)
 
 
 def chosen(settings: Settings) -> list[Measure]:
@@ -20,4 +24,4 @@ def chosen(settings: Settings) -> list[Measure]:
     for language in settings.languages:
         if not any(same(one, language) for one in there):
             raise UserError(f"--languages {language}: none of the files has it; there are {', '.join(there)}")
-    return measures
+    return [measure for measure in measures if settings.wanted(measure.languages)]

@@ -138,7 +138,7 @@ def shown(figure: Figure | None, table: Table) -> str:
     if figure is None:
         return ABSENT
     text = number(figure["value"], table)
-    if figure["low"] is None or figure["high"] is None:
+    if figure["low"] is None or figure["high"] is None or figure["low"] == figure["high"]:
         return text
     return f"{text} ({number(figure['low'], table)} to {number(figure['high'], table)})"
 

@@ -10,15 +10,19 @@ from train.encoders.vectors import Pooling, Reading
 from train.likelihood.pseudo_likelihood import Kind
 
 LAST = -1
+EVERY = "all"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A measure runs where its files are named. languages: of the files, all where none is named. sentences: of a file
-    at most, its first. layer: of `hidden_states`, 0 the embeddings, -1 the last, "all" each. seeds: runs of what hangs
-    on chance. pivot: the language of aligned files that the others are held against. texts: held-out texts beside
-    those of the shards. bits: kinds of pseudo-likelihood, of bits_bytes of each language; masked_bytes: of masked
-    accuracy."""
+    """A measure runs where its files are named.
+
+    languages: of the files, all where none is named. sentences: of a file at most, its first. layer: of
+    `hidden_states`, 0 the embeddings, -1 the last, "all" each. seeds: runs of what hangs on chance. untrained: the
+    models with random weights stand beside, for every measure. pivot: the language of aligned files that the others are
+    held against. texts: held-out texts beside those of the shards. bits: kinds of pseudo-likelihood, of bits_bytes of
+    each language; masked_bytes: of masked accuracy.
+    """
 
     shards: Path | None = None
     texts: tuple[Path, ...] = ()
@@ -31,7 +35,7 @@ class Settings:
     dictionaries: tuple[Path, ...] = ()
     transfer: Path | None = None
     transfer_from: str = "eng_Latn"
-    transfer_methods: tuple[str, ...] = ("probe",)
+    transfer_task: Literal["sequence", "pair"] = "sequence"
     xnli: Path | None = None
     xquad: Path | None = None
     glue: Path | None = None
@@ -39,6 +43,7 @@ class Settings:
     probe: bool = False
     pooling: Pooling = "mean"
     layer: int | Literal["all"] = LAST
+    untrained: bool = False
     languages: tuple[str, ...] = ()
     sentences: int = 1000
     seeds: int = 3
