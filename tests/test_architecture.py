@@ -49,6 +49,7 @@ FLOORS = {
     "train.evaluation": 2,
     "train.loop": 2,
     "train.measure": 2,
+    "train.finetuning": 2,
     "train": 3,
     "jobs": 3,
 }

@@ -77,6 +77,28 @@ class OpenedModel:
             raise UserError(f"--model {self.given}: its tokenizer has no mask token: take a masked language model")
         return str(self.tokenizer.mask_token)
 
+    def to_train(self, kind: str, seed: int, **settings: Any) -> Any:
+        """A model of that class of its own: the folder's weights, and where it has none, or has those of another shape
+        as of a head for other labels, those that begin with this seed; of an untrained one all begin so. In float32 on
+        the device. settings: of its config, as id2label."""
+        config = deepcopy(self.config)
+        for name, value in settings.items():
+            setattr(config, name, value)
+        of_kind = getattr(self.library, kind)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if self._seed is not None:
+                found = of_kind.from_config(config)
+            else:
+                found = self._open(of_kind, config=config, ignore_mismatched_sizes=True)
+        return found.float().to(self.place.device)
+
+    def holding(self, kind: str, module: Any) -> "OpenedModel":
+        """The same with this model of that class instead of the folder's weights, as one that is being trained."""
+        twin = copy(self)
+        twin.config, twin._models = module.config, {kind: module}
+        return twin
+
     def _read(self, kind: str, needs: str) -> Any:
         found, told = self._open(getattr(self.library, kind), output_loading_info=True)
         lacks = sorted(told["missing_keys"])
