@@ -32,6 +32,16 @@ def parser() -> Arguments:
     files.add_argument("--aligned", type=Path, help="bitext retrieval: files LANGUAGE.txt[.gz], equal line by line")
     files.add_argument("--dictionaries", type=Path, nargs="+", default=[], help="word translation: files or a folder")
     files.add_argument("--transfer", type=Path, help="zero-shot transfer: folders of SIB-200, LANGUAGE/train.tsv")
+    tuned = flags.add_argument_group(
+        "benchmarks for models that are fine-tuned for them: folders as published, or files"
+    )
+    tuned.add_argument("--xnli", type=Path, help="accuracy by language")
+    tuned.add_argument("--xquad", type=Path, help="XQuAD or SQuAD: exact match and F1")
+    tuned.add_argument("--mlqa", type=Path, help="the same by MLQA's rules")
+    tuned.add_argument("--glue", type=Path, help="the folder of one task, called CoLA, MRPC, STS-B ...: its metrics")
+    tuned.add_argument("--wikiann", type=Path, help="WikiANN or CoNLL: F1 of entities")
+    tuned.add_argument("--sib200", type=Path, help="accuracy and mean F1 of classes")
+    tuned.add_argument("--examples", type=positive, default=0, help="of a language at most, its first; default all")
     how = flags.add_argument_group("how")
     how.add_argument("--bits", choices=KINDS, nargs="+", default=list(KINDS[:1]), help=f"default {KINDS[0]}")
     how.add_argument("--bits-bytes", type=positive, default=4096, help="of a language for bits a byte; default 4096")

@@ -21,7 +21,8 @@ class Settings:
     `hidden_states`, 0 the embeddings, -1 the last, "all" each. seeds: runs of what hangs on chance. untrained: the
     models with random weights stand beside, for every measure. pivot: the language of aligned files that the others are
     held against. texts: held-out texts beside those of the shards. bits: kinds of pseudo-likelihood, of bits_bytes of
-    each language; masked_bytes: of masked accuracy.
+    each language; masked_bytes: of masked accuracy. examples: of a language of a benchmark for fine-tuned models at
+    most, its first; 0: all.
     """
 
     shards: Path | None = None
@@ -38,8 +39,11 @@ class Settings:
     transfer_task: Literal["sequence", "pair"] = "sequence"
     xnli: Path | None = None
     xquad: Path | None = None
+    mlqa: Path | None = None
     glue: Path | None = None
     wikiann: Path | None = None
+    sib200: Path | None = None
+    examples: int = 0
     probe: bool = False
     pooling: Pooling = "mean"
     layer: int | Literal["all"] = LAST
