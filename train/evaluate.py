@@ -49,6 +49,10 @@ def parser() -> Arguments:
     how.add_argument("--pivot", default="eng", help="language that aligned files are held against; default eng")
     how.add_argument("--transfer-from", default="eng_Latn", help="language that is trained on; default eng_Latn")
     how.add_argument("--transfer-task", choices=("sequence", "pair"), default="sequence", help="default sequence")
+    how.add_argument(
+        "--transfer-by", choices=("probe", "finetune"), nargs="+", default=["probe"],
+        help="a probe on frozen vectors (default), fine-tuning for each seed, or both",
+    )  # fmt: skip
     how.add_argument("--probe", action="store_true", help="isotropy and a probe of languages, on the texts named")
     how.add_argument("--pooling", choices=("mean", "cls"), default="mean", help="of tokens to a vector; default mean")
     how.add_argument("--layer", type=layer, default=-1, help="0 the embeddings, -1 the last (default), or all")

@@ -161,6 +161,37 @@ def test_zero_shot_transfer_follows_the_vectors(knowing: Path, files: Path, tmp_
     assert table["settings"]["seen"] == ["eng_Zzzz"] and table["means"]["knowing"]["count"] == 5
 
 
+def test_transfer_by_fine_tuning_has_bounds_over_seeds(
+    tiny: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model", f"t={tiny}", "--transfer", files / "sib", "--transfer-from", "eng", "--seeds", 2]
+    found = evaluated(tmp_path / "one", *flags, "--transfer-by", "finetune", "probe", "--languages", "eng", "rus")
+    assert capsys.readouterr().out == (tmp_path / "one" / "evaluation.txt").read_text(encoding="utf-8")
+    table = found["transfer_finetune"]
+    assert set(table["figures"]["t"]) == {"eng_Zzzz", "rus_Zzzz"} and table["settings"]["seeds"] == 2
+    for figure in table["figures"]["t"].values():
+        assert figure["low"] <= figure["value"] <= figure["high"] and figure["count"] == 8
+    assert set(table["baselines"]) == set(found["transfer_probe"]["baselines"])
+
+
+def test_transfer_of_pairs(tiny: Path, tmp_path: Path) -> None:
+    """XNLI's layout: both texts are read, by vectors and by n-grams."""
+    for split, count in (("train", 12), ("dev", 6)):
+        for language, words in (("en", WORDS["eng"]), ("ru", WORDS["rus"])):
+            rows = [
+                f"{words[i % 8]}\t{words[i % 8 if i % 2 else (i + 1) % 8]}\t{('contradiction', 'entailment')[i % 2]}"
+                for i in range(count)
+            ]
+            write(tmp_path / "xnli" / f"{split}-{language}.tsv", ["sentence1\tsentence2\tgold_label", *rows])
+    found = evaluated(
+        tmp_path / "out", "--model", f"t={tiny}", "--transfer", tmp_path / "xnli", "--transfer-from", "en",
+        "--transfer-task", "pair",
+    )  # fmt: skip
+    assert set(found["transfer_probe"]["figures"]["t"]) == {"en", "ru"}
+    assert found["transfer_probe"]["baselines"]["majority class"]["ru"]["value"] == 0.5
+    assert found["transfer_probe"]["figures"]["t"]["en"]["value"] == 1.0
+
+
 def test_languages_are_told_apart_where_vectors_tell_them(
     knowing: Path, tiny: Path, files: Path, tmp_path: Path
 ) -> None:
@@ -332,7 +363,7 @@ def test_bad_input_is_one_line(knowing: Path, files: Path, tmp_path: Path, capsy
         (["--tatoeba", tmp_path / "empty"], ".*empty"),
         (["--aligned", uneven], ".*deu.txt.*1.*2|.*eng.txt.*2.*1"),
         (["--aligned", files / "aligned", "--pivot", "fin"], "--pivot fin: .* has no such file; there are amh, "),
-        (["--tatoeba", files / "tatoeba", "--languages", "fin"], "--languages fin: none of the files has it; there are "),
+        (["--tatoeba", files / "tatoeba", "--languages", "fin"], "--languages fin: none of the files has it"),
         (["--tatoeba", files / "tatoeba", "--layer", "9"], r"--layer 9: --model .* has layers 0 \(embeddings\) to 1"),
         (["--tatoeba", files / "tatoeba", "--layer", "top"], "argument --layer: 'top' should be the number of a layer"),
         (["--transfer", files / "sib", "--transfer-from", "fin_Latn"], "--transfer-from fin_Latn: .* there are amh_"),

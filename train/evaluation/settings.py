@@ -37,6 +37,7 @@ class Settings:
     transfer: Path | None = None
     transfer_from: str = "eng_Latn"
     transfer_task: Literal["sequence", "pair"] = "sequence"
+    transfer_by: tuple[str, ...] = ("probe",)
     xnli: Path | None = None
     xquad: Path | None = None
     mlqa: Path | None = None

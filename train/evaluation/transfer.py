@@ -1,89 +1,47 @@
 """Zero-shot transfer: classes learnt from texts of one language, asked of texts of all.
 
-Beside a model: the largest class of its training texts, n-grams of characters, and the model with random weights.
+Beside a model stand the largest class of its training texts, n-grams of characters, and the model with random weights.
 """
 
+import sys
+import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from schemas.errors import UserError
 from schemas.evaluation import Rows, Table
-from train.benchmarks.examples import Example, TextExample
-from train.benchmarks.files import nothing
-from train.benchmarks.folders import files_of
-from train.benchmarks.read import read_by_language
+from train.benchmarks.examples import TextExample
 from train.encoders.opened import OpenedModel
 from train.encoders.vectors import Vectors
 from train.evaluation.linear import NgramClasses, VectorClasses, check_library
-from train.evaluation.measures import SEEN, Measure, table
+from train.evaluation.measures import MEASURE, SEEN, Measure, table
 from train.evaluation.sentences import Embedding
-from train.evaluation.settings import Settings, same
-from train.metrics.figures import share
+from train.evaluation.settings import Settings
+from train.evaluation.transfer_data import HELD_OUT, Data, read
+from train.finetuning.run import FinetuneSettings, finetune
+from train.metrics.figures import measured, share
 
-TRAINING_TEXTS = 10_000  # at most, the first: a probe gains little from more
-
-
-class Data(NamedTuple):
-    """source: the language of `train`. test: by language."""
-
-    source: str
-    split: str
-    train: list[TextExample]
-    test: dict[str, list[TextExample]]
+TITLES = {"probe": "a probe on frozen vectors", "finetune": "the whole model fine-tuned"}
 
 
 def transfer(settings: Settings) -> Measure | None:
-    """UserError where the folder has no training texts of the language, or labels that are not in them."""
     if settings.transfer is None:
         return None
     check_library()
     data, languages = read(settings.transfer, settings)
-    return Measure("transfer", partial(_probe, data), languages, partial(_baselines, data), untrained=True)
+    return Measure("transfer", partial(_run, data), languages, partial(_baselines, data), untrained=True)
 
 
-def read(root: Path, settings: Settings) -> tuple[Data, frozenset[str]]:
-    """(texts of the languages asked for, languages that there are)."""
-    training = read_by_language([root], settings.transfer_task, split="train")
-    source = next((one for one in sorted(training) if same(one, settings.transfer_from)), None)
-    if source is None:
-        raise UserError(
-            f"--transfer-from {settings.transfer_from}: {root} has no training texts of it; there are "
-            f"{', '.join(sorted(training))}"
-        )
-    train = _texts(training[source])[:TRAINING_TEXTS]
-    split = "test" if _has(root, "test") else "dev"
-    test = {one: _texts(rows) for one, rows in read_by_language([root], settings.transfer_task, split=split).items()}
-    known = {one.label for one in train}
-    for rows in test.values():
-        for one in rows:
-            if one.label not in known:
-                raise UserError(
-                    f"{one.origin}: label {one.label!r} is none of the training labels in {source} "
-                    f"({', '.join(sorted(map(str, known)))}): take another --transfer-from, or mend the file"
-                )
-    if len(known) < 2:
-        raise UserError(f"{train[0].origin.file}: all its texts have one label: training needs two")
-    kept = {language: test[language][: settings.sentences] for language in settings.wanted(test)}
-    return Data(source, split, train, kept), frozenset(test)
+def _run(data: Data, model: OpenedModel, settings: Settings) -> list[Table]:
+    methods: dict[str, Callable[[Data, OpenedModel, Settings], Table]] = {"probe": _probe, "finetune": _finetune}
+    return [methods[method](data, model, settings) for method in settings.transfer_by]
 
 
-def _has(root: Path, split: str) -> bool:
-    try:
-        return bool(files_of(root, split, nothing))
-    except UserError:
-        return False
-
-
-def _texts(examples: Sequence[Example]) -> list[TextExample]:
-    return [one for one in examples if isinstance(one, TextExample)]
-
-
-def _probe(data: Data, model: OpenedModel, settings: Settings) -> list[Table]:
+def _probe(data: Data, model: OpenedModel, settings: Settings) -> Table:
     """By logistic regression on vectors as they are, so that nothing hangs on chance; bounds are over test texts."""
     pair = data.train[0].second is not None
     total = (len(data.train) + sum(map(len, data.test.values()))) * (1 + pair)
@@ -93,27 +51,34 @@ def _probe(data: Data, model: OpenedModel, settings: Settings) -> list[Table]:
         for language, examples in data.test.items():
             found = classes.labels(_features(examples, embedding))
             rows[language] = share(found == np.asarray(_labels(examples)))
-    return [_table(data, {model.name: rows}, {}, embedding.told())]
+    return _table("probe", data, {model.name: rows}, {}, embedding.told())
 
 
-def _table(data: Data, figures: Mapping[str, Rows], baselines: Mapping[str, Rows], told: Mapping[str, object]) -> Table:
-    return table(
-        "transfer_probe",
-        f"zero-shot from {data.source}: a probe on frozen vectors",
-        "share right",
-        figures=figures,
-        baselines=baselines,
-        settings={SEEN: [data.source], "training_texts": len(data.train), "split": data.split, **told},
+def _finetune(data: Data, model: OpenedModel, settings: Settings) -> Table:
+    """Once a seed; bounds are Student's over seeds."""
+    asked = FinetuneSettings(
+        task=settings.transfer_task,
+        metric="accuracy",
+        seeds=tuple(range(settings.seeds)),
+        from_scratch=model.at_random,
     )
+    train = [one for place, one in enumerate(data.train) if place % HELD_OUT] if _is_part(data) else data.train
+    with (
+        tempfile.TemporaryDirectory(prefix="wanyu-transfer-") as folder,
+        redirect_stdout(sys.stderr),  # where its steps are told: stdout is for figures
+    ):
+        validation = {data.source: data.validation}
+        result = finetune(asked, model, train, validation, Path(folder) / "run", print, data.test)
+    rows: Rows = {
+        language: measured(interval, len(data.test[language]))
+        for language, interval in result.by_language("test").items()
+        if language in data.test
+    }
+    return _table("finetune", data, {model.name: rows}, {}, {"seeds": settings.seeds})
 
 
-def _features(examples: Sequence[TextExample], embedding: Embedding) -> Vectors:
-    """[texts, width]; of pairs [texts, 4 width], as InferSent has it (Conneau et al. 2017)."""
-    first = embedding.one([one.text for one in examples])
-    if examples[0].second is None:
-        return first
-    second = embedding.one([one.second or "" for one in examples])
-    return np.concatenate([first, second, np.abs(first - second), first * second], 1)
+def _is_part(data: Data) -> bool:
+    return data.validation[0] is data.train[0]
 
 
 def _baselines(data: Data, settings: Settings) -> list[Table]:
@@ -126,7 +91,31 @@ def _baselines(data: Data, settings: Settings) -> list[Table]:
         rows["majority class"][language] = share(right == largest)
         found = ngrams.labels([(one.text, one.second) for one in examples])
         rows["character n-grams"][language] = share(found == right)
-    return [_table(data, {}, rows, {})]
+    return [_table(method, data, {}, rows, {}) for method in settings.transfer_by]
+
+
+def _table(
+    method: str, data: Data, figures: Mapping[str, Rows], baselines: Mapping[str, Rows], told: Mapping[str, object]
+) -> Table:
+    """Each method is a measure of its own to those who show tables."""
+    settings = {MEASURE: f"transfer by {method}", SEEN: [data.source], "split": data.split, **told}
+    return table(
+        f"transfer_{method}",
+        f"zero-shot from {data.source}: {TITLES[method]}",
+        "share right",
+        figures=figures,
+        baselines=baselines,
+        settings={**settings, "training_texts": len(data.train)},
+    )
+
+
+def _features(examples: Sequence[TextExample], embedding: Embedding) -> Vectors:
+    """[texts, width]; of pairs [texts, 4 width], as InferSent has it (Conneau et al. 2017, arXiv 1705.02364)."""
+    first = embedding.one([one.text for one in examples])
+    if examples[0].second is None:
+        return first
+    second = embedding.one([one.second or "" for one in examples])
+    return np.concatenate([first, second, np.abs(first - second), first * second], 1)
 
 
 def _labels(examples: Sequence[TextExample]) -> list[str]:
