@@ -360,6 +360,21 @@ def test_what_one_model_cannot_is_said_and_left_out(
     assert not (tmp_path / "no").exists()
 
 
+def test_a_model_whose_training_went_wrong_is_one_line(
+    knowing: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(knowing, tmp_path / "broken")
+    model = transformers.BertModel.from_pretrained(knowing)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.fill_(float("nan"))
+    model.save_pretrained(tmp_path / "broken")
+    for layer in ("-1", "all"):
+        flags = ["--model", tmp_path / "broken", "--tatoeba", files / "tatoeba", "--output", tmp_path / "out"]
+        assert main([*map(str, flags), "--layer", layer]) == 2
+        said = r"evaluate: --model .*/broken: its vectors are not finite: take an earlier checkpoint\n"
+        assert re.fullmatch(said, capsys.readouterr().err) and not (tmp_path / "out").exists()
+
+
 def test_bad_input_is_one_line(knowing: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     uneven, labels = tmp_path / "uneven", tmp_path / "labels"
     write(uneven / "eng.txt", ["a", "b"])
