@@ -38,6 +38,7 @@ FLOORS = {
     "train.benchmarks": 1,
     "train.metrics": 1,
     "train.encoders": 1,
+    "train.likelihood": 1,
     "train.tasks": 1,
     "train.data": 1,
     "train.objectives": 1,

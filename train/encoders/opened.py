@@ -65,6 +65,11 @@ class OpenedModel:
             self._models[kind] = found.float().eval().requires_grad_(False).to(self.place.device)
         return self._models[kind]
 
+    @property
+    def at_random(self) -> bool:
+        """Whether it is an untrained twin."""
+        return self._seed is not None
+
     def untrained(self, seed: int = 0) -> "OpenedModel":
         """The same model with the random weights that transformers begins with: what remains without training."""
         twin = copy(self)

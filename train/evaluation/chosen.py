@@ -1,10 +1,25 @@
 """Which measures an evaluation has: those whose files are named."""
 
 from schemas.errors import UserError
+from train.evaluation import finetuned
+from train.evaluation.geometry import geometry
+from train.evaluation.held_out import bits_a_byte, masked
 from train.evaluation.measures import Maker, Measure
+from train.evaluation.retrieval import bitext, tatoeba
 from train.evaluation.settings import Settings, same
+from train.evaluation.transfer import transfer
+from train.evaluation.word_translation import word_translation
 
-MAKERS: tuple[Maker, ...] = ()
+MAKERS: tuple[Maker, ...] = (
+    bits_a_byte,
+    masked,
+    tatoeba,
+    bitext,
+    word_translation,
+    transfer,
+    geometry,
+    *finetuned.MAKERS,
+)
 
 
 def chosen(settings: Settings) -> list[Measure]:
@@ -13,10 +28,10 @@ def chosen(settings: Settings) -> list[Measure]:
     if not measures:
         raise UserError(
             "nothing is asked: name files to measure on (--tatoeba, --aligned, --dictionaries, --transfer, --shards, "
-            "--xnli, --xquad, --glue, --wikiann)"
+            "--texts, --xnli, --xquad, --mlqa, --glue, --wikiann, --sib200)"
         )
     there = sorted(set().union(*(measure.languages for measure in measures)))
     for language in settings.languages:
         if not any(same(one, language) for one in there):
             raise UserError(f"--languages {language}: none of the files has it; there are {', '.join(there)}")
-    return measures
+    return [measure for measure in measures if settings.wanted(measure.languages)]

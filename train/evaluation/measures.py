@@ -18,12 +18,14 @@ MEASURE = "measure"  # in a table's settings: of which measure it is
 class Measure:
     """name: for messages and for a table's settings. run: tables with figures of that model alone, the most telling
     first; UserError where this model cannot be asked. languages: that its files have, whether asked for or not.
-    baselines: the same tables with figures that no model is needed for, once an evaluation."""
+    baselines: the same tables with figures that no model is needed for, once an evaluation. untrained: whether the same
+    model with random weights stands beside, asked for or not."""
 
     name: str
     run: Callable[[OpenedModel, Settings], list[Table]]
     languages: frozenset[str] = frozenset()
     baselines: Callable[[Settings], list[Table]] | None = None
+    untrained: bool = False
 
 
 Maker = Callable[[Settings], Measure | None]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from schemas.errors import UserError
-from schemas.evaluation import Evaluation, Figure, Table
+from schemas.evaluation import ALL, Evaluation, Figure, Rows, Table
 from tokenizer.plot import Panel, Row, picture
 from train.checkpoints.files import write_text
 from train.evaluation.measures import MEASURE
@@ -50,14 +50,13 @@ def as_json(found: Evaluation) -> str:
 
 
 def summary(found: Evaluation) -> list[str]:
-    """A row a table, a column a model or a baseline: the mean over languages, or the figure where there is one only."""
-    models = [one["name"] for one in found["models"]]
+    """A row a table, a column a model or a baseline: the mean over languages, or the one figure of all texts."""
     baselines = list(dict.fromkeys(name for table in found["tables"] for name in table["baselines"]))
-    rows = [["", "unit", *map(shortened, [*models, *baselines])]]
+    names = [*models_of(found), *baselines]
+    rows = [["mean over languages", "unit", *map(shortened, names)]]
     for table in found["tables"]:
-        rows.append(
-            [table["title"], table["unit"], *(shown(whole(table, name), table) for name in [*models, *baselines])]
-        )
+        cells = [shown(table["means"].get(name) or rows_of(table, name).get(ALL), table) for name in names]
+        rows.append([table["title"], table["unit"], *cells])
     return laid_out(rows)
 
 
@@ -66,23 +65,22 @@ def by_language(found: Evaluation) -> list[str]:
     All tables are in the JSON."""
     lines = []
     for table in telling(found):
-        names = columns_of(table)
+        names = [*models_of(found), *table["baselines"]]
         rows = [[table["unit"], *map(shortened, names), "gap"]]
-        order = gaps(table)
-        for language, gap in order:
+        for language, gap in gaps(table, names[0]):
             cells = [shown(rows_of(table, name).get(language), table) for name in names]
-            rows.append([language, *cells, "" if gap is None else number(gap, table)])
+            rows.append([language, *cells, ABSENT if gap is None else number(gap, table)])
         lines += ["", table["title"], *laid_out(rows)]
     return lines
 
 
 def plot(found: Evaluation) -> str:
-    """Of the same tables in the same order, a dot a model or baseline."""
+    """Of the same tables in the same order, a dot a model or baseline; a model has one colour in all."""
     panels = []
     for table in telling(found):
-        names = columns_of(table)
+        names = [*models_of(found), *table["baselines"]]
         rows = []
-        for language, _ in gaps(table):
+        for language, _ in gaps(table, names[0]):
             figures = [rows_of(table, name).get(language) for name in names]
             rows.append(Row(language, [figure["value"] if figure else None for figure in figures]))
         panels.append(Panel(table["title"], table["unit"], names, rows, linear=True))
@@ -90,7 +88,7 @@ def plot(found: Evaluation) -> str:
 
 
 def telling(found: Evaluation) -> list[Table]:
-    """The first table of each measure that has more than one row."""
+    """The first table of each measure that has more than one language."""
     first: dict[object, Table] = {}
     for table in found["tables"]:
         if len(languages_of(table)) > 1:
@@ -98,49 +96,48 @@ def telling(found: Evaluation) -> list[Table]:
     return list(first.values())
 
 
-def gaps(table: Table) -> list[tuple[str, float | None]]:
-    """(language, how far the first model is behind the best figure of a model in that row), the furthest first, then
-    the worst; None where it has no figure. Of one model: behind its own best language."""
-    names = list(table["figures"])
+def gaps(table: Table, model: str) -> list[tuple[str, float | None]]:
+    """(language, how far the model is behind the best model in that row), the furthest first, then the worst; None, at
+    the end, where it has no figure. Where it is the only model: behind its own best language."""
     sign = -1.0 if table["better"] == "lower" else 1.0
-    first = {language: sign * figure["value"] for language, figure in table["figures"][names[0]].items()}
+    values = {
+        name: {language: sign * figure["value"] for language, figure in rows.items() if language != ALL}
+        for name, rows in table["figures"].items()
+    }
+    own = values.get(model, {})
     found: list[tuple[str, float | None]] = []
     for language in languages_of(table):
-        if language not in first:
+        if language not in own:
             found.append((language, None))
-            continue
-        others = [sign * rows[language]["value"] for rows in table["figures"].values() if language in rows]
-        best = max(others) if len(names) > 1 else max(first.values())
-        found.append((language, best - first[language]))
-    return sorted(found, key=lambda one: (one[1] is None, -(one[1] or 0.0), first.get(one[0], 0.0), one[0]))
+        elif len(values) == 1:
+            found.append((language, max(own.values()) - own[language]))
+        else:
+            found.append(
+                (language, max(rows[language] for rows in values.values() if language in rows) - own[language])
+            )
+    return sorted(found, key=lambda one: (one[1] is None, -(one[1] or 0.0), own.get(one[0], 0.0), one[0]))
 
 
 def languages_of(table: Table) -> list[str]:
-    return sorted({language for rows in table["figures"].values() for language in rows})
+    return sorted({language for rows in table["figures"].values() for language in rows} - {ALL})
 
 
-def columns_of(table: Table) -> list[str]:
-    return [*table["figures"], *table["baselines"]]
+def models_of(found: Evaluation) -> list[str]:
+    return [one["name"] for one in found["models"]]
 
 
-def rows_of(table: Table, name: str) -> dict[str, Figure]:
+def rows_of(table: Table, name: str) -> Rows:
     return table["figures"].get(name) or table["baselines"].get(name) or {}
 
 
-def whole(table: Table, name: str) -> Figure | None:
-    """Its mean over languages, or its one figure."""
-    rows = rows_of(table, name)
-    return table["means"].get(name) or (next(iter(rows.values())) if len(rows) == 1 else None)
-
-
 def shown(figure: Figure | None, table: Table) -> str:
-    """`34.2 (31.9 to 36.5)`, shares in hundredths."""
+    """`34.2 % (31.9 to 36.5)`."""
     if figure is None:
         return ABSENT
-    text = number(figure["value"], table)
-    if figure["low"] is None or figure["high"] is None:
+    text, low, high = number(figure["value"], table), figure["low"], figure["high"]
+    if low is None or high is None or low == high:
         return text
-    return f"{text} ({number(figure['low'], table)} to {number(figure['high'], table)})"
+    return f"{text} ({number(low, table)} to {number(high, table)})".replace(" % to", " to").replace(" %)", ")")
 
 
 def number(value: float, table: Table) -> str:

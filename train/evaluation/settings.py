@@ -7,31 +7,48 @@ from typing import Literal
 
 from train.encoders.batches import BATCH_TOKENS
 from train.encoders.vectors import Pooling, Reading
+from train.likelihood.pseudo_likelihood import Kind
 
 LAST = -1
+EVERY = "all"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A measure runs where its files are named. languages: of the files, all where none is named. sentences: of a file
-    at most, its first. layer: of `hidden_states`, 0 the embeddings, -1 the last, "all" each. seeds: runs of what hangs
-    on chance. pivot: the language of aligned files that the others are held against."""
+    """A measure runs where its files are named.
+
+    languages: of the files, all where none is named. sentences: of a file at most, its first. layer: of
+    `hidden_states`, 0 the embeddings, -1 the last, "all" each. seeds: runs of what hangs on chance. untrained: the
+    models with random weights stand beside, for every measure. pivot: the language of aligned files that the others are
+    held against. texts: held-out texts beside those of the shards. bits: kinds of pseudo-likelihood, of bits_bytes of
+    each language; masked_bytes: of masked accuracy. examples: of a language of a benchmark for fine-tuned models at
+    most, its first; 0: all.
+    """
 
     shards: Path | None = None
+    texts: tuple[Path, ...] = ()
+    bits: tuple[Kind, ...] = ("within_word_l2r",)
+    bits_bytes: int = 4096
+    masked_bytes: int = 32768
     tatoeba: Path | None = None
     aligned: Path | None = None
     pivot: str = "eng"
     dictionaries: tuple[Path, ...] = ()
     transfer: Path | None = None
     transfer_from: str = "eng_Latn"
-    transfer_methods: tuple[str, ...] = ("probe",)
+    transfer_task: Literal["sequence", "pair"] = "sequence"
+    transfer_by: tuple[str, ...] = ("probe",)
     xnli: Path | None = None
     xquad: Path | None = None
+    mlqa: Path | None = None
     glue: Path | None = None
     wikiann: Path | None = None
+    sib200: Path | None = None
+    examples: int = 0
     probe: bool = False
     pooling: Pooling = "mean"
     layer: int | Literal["all"] = LAST
+    untrained: bool = False
     languages: tuple[str, ...] = ()
     sentences: int = 1000
     seeds: int = 3
