@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -133,10 +134,6 @@ class _Rows:
     file: str
     first: int
     columns: dict[str, pa.Array]
-    rows: int
-
-    def __len__(self) -> int:
-        return self.rows
 
     def __getitem__(self, number: int) -> Candidate:
         file, row = self._value(FILE, number), self._value(ROW, number)
@@ -154,7 +151,8 @@ class StoredVectors:
 
     def __init__(self, path: Path) -> None:
         """UserError where there is no file of vectors."""
-        self.path, self.making = path, None
+        self.path = path
+        self.making: Making | None = None
         if not path.is_file():
             raise UserError(f"--vectors {path} is not there: make it by predict.py embed --output {path}")
         if path.suffix not in ENDINGS:
@@ -171,7 +169,7 @@ class StoredVectors:
         if self._matrix is not None:
             for first in range(0, len(self._matrix), AT_ONCE):
                 rows = np.asarray(self._matrix[first : first + AT_ONCE], np.float32)
-                yield Part(unit(rows), [None] * len(rows), _Rows(str(self.path), first + 1, {}, len(rows)))
+                yield Part(unit(rows), [None] * len(rows), _Rows(str(self.path), first + 1, {}))
             return
         names = [name for name in (FILE, ROW, TEXT, LANGUAGE) if name in self._table.schema_arrow.names]
         first = 1
@@ -181,7 +179,7 @@ class StoredVectors:
             yield Part(
                 unit(self._vectors(batch.column(VECTOR), first)),
                 known,
-                _Rows(str(self.path), first, columns, len(batch)),
+                _Rows(str(self.path), first, columns),
             )
             first += len(batch)
 
@@ -215,10 +213,10 @@ class StoredVectors:
         return 0
 
     def _vectors(self, column: pa.Array, first: int) -> Vectors:
-        lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+        lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
         wrong = np.flatnonzero(lengths != self.width)
-        if len(wrong) or column.null_count:
-            place = f"{self.path}:{first + int(wrong[0]) if len(wrong) else first}"
+        if len(wrong):
+            place = f"{self.path}:{first + int(wrong[0])}"
             raise UserError(f"--vectors {place} is no vector of {self.width} numbers: embed its texts again")
         values = column.flatten().to_numpy(zero_copy_only=False)
         matrix: Vectors = values.astype(np.float32, copy=False).reshape(len(column), self.width)
