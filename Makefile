@@ -17,7 +17,7 @@ export PYTHONSAFEPATH = 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SPARK_LOCAL_IP ?= 127.0.0.1
 
-.PHONY: setup java demo mbert-demo test test-faults lint clean
+.PHONY: setup java browser demo mbert-demo test test-faults lint clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed java
@@ -32,6 +32,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 java: $(VENV)/.installed
 	@docker/java.sh
+
+# A browser that looks at the pages; without one their tests are skipped.
+browser:
+	@docker/chromium.sh
 
 demo: setup
 	@echo "demo: archives to shards and vocabulary ($(INPUT) -> $(ROOT))"
@@ -58,10 +62,10 @@ mbert-demo: setup
 	@echo "mbert-demo: what $(MBERT)/run/export answers"
 	@$(BIN)/python train/ask.py --model $(MBERT)/run/export
 
-test: setup
+test: setup browser
 	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest $(IN_TWO) -m "not faults"
 
-test-faults: setup
+test-faults: setup browser
 	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest $(IN_TWO) -m faults
 
 lint: setup

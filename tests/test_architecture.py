@@ -30,6 +30,7 @@ FLOORS = {
     "pipeline": 1,
     "pipeline.spark": 2,
     "pipeline.stages": 2,
+    "train.answers": 1,
     "train.config": 1,
     "train.checkpoints": 1,
     "train.model": 1,

@@ -10,16 +10,15 @@ it has a head for pairs, as BERT trained with [objectives.nsp] has. [MASK] and <
 import argparse
 import json
 import sys
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from schemas.errors import UserError, run_program
+from train.telemetry.columns import laid_out, readable, shortened
 
 MASKS = ("[MASK]", "<mask>")
 ANSWERS = 3
-WIDTH = 56  # columns of a text on the screen
 SENTENCES = (
     "The river is high after the [MASK].",
     "Die Kinder gehen morgens in die [MASK].",
@@ -171,43 +170,6 @@ def tables(model: Model, masks: Sequence[str], pairs: Sequence[tuple[str, str]])
             rows.append([shortened(first), shortened(second), percent(probability)])
         lines += [*([""] if lines else []), *laid_out(rows)]
     return lines
-
-
-def laid_out(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines, their columns aligned, a rule below the first one."""
-    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
-
-
-def columns(text: str) -> int:
-    """Columns of a terminal: two of a wide sign, none of a mark on another or of a sign that is not seen."""
-    return sum(
-        0 if unicodedata.category(sign) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(sign) in "WF")
-        for sign in text
-    )
-
-
-def shortened(text: str, keep: str = "") -> str:
-    """A text in WIDTH columns, with the first `keep` in it."""
-    text = readable(text)
-    begin = max(0, text.find(keep) - WIDTH // 4) if columns(text) > WIDTH else 0
-    shown = ("…" if begin else "") + text[begin:]
-    if columns(shown) <= WIDTH:
-        return shown
-    while columns(shown) >= WIDTH:
-        shown = shown[:-1]
-    return shown + "…"
-
-
-def readable(text: str) -> str:
-    """On one line, without signs that steer a terminal; of white space alone, its names."""
-    if text and not text.strip():
-        return repr(text)
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def percent(share: float) -> str:

@@ -11,7 +11,7 @@ import torch
 import transformers
 
 from tokenizer.export import wordpiece_files
-from train.ask import ANSWERS, PAIRS, SENTENCES, WIDTH, columns, laid_out, main, readable, shortened
+from train.ask import ANSWERS, PAIRS, SENTENCES, main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh", *(f"##{sign}" for sign in "abcdefgh"), ".", "京"]
@@ -148,19 +148,6 @@ def test_nothing_but_the_answers_is_on_the_screen(pretrained: Path) -> None:
     command = [sys.executable, str(REPOSITORY / "train" / "ask.py"), "--model", str(pretrained), "--pair", "a", "b"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert done.stderr == "" and done.stdout.splitlines()[0].split() == ["first", "second", "follows"]
-
-
-def test_columns_are_aligned_whatever_the_script() -> None:
-    lines = laid_out([["text", "x"], ["京都", "1"], ["e\u0301", "2"], ["abcde", "3"]])
-    assert lines == ["text   x", "-----  -", "京都   1", "e\u0301      2", "abcde  3"]
-
-
-def test_long_texts_are_cut_around_the_mask_and_steer_no_terminal() -> None:
-    text = "word " * 30 + "[MASK] end"
-    assert "[MASK]" in shortened(text, "[MASK]") and shortened(text, "[MASK]").startswith("…")
-    assert columns(shortened("京" * 90)) <= WIDTH and shortened("京" * 90).endswith("…")
-    assert shortened("short") == "short"
-    assert readable("a\x1b[31m\nb") == "a [31m b" and readable("\n") == r"'\n'"
 
 
 def test_it_loads_nothing_large_to_say_what_is_wrong() -> None:

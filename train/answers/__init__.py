@@ -1,0 +1,1 @@
+"""Texts become answers of a model, and answers what people and programs read."""
