@@ -9,6 +9,7 @@ import torch
 from train.answers.texts import BadText
 from train.encoders.batches import BATCH_TOKENS, padded_batches
 from train.encoders.opened import OpenedModel, on_device
+from train.tasks.running import accepted
 
 MASKS = ("[MASK]", "<mask>")  # each is the model's own mask token, whatever that is
 MOST_LOGITS = 1 << 25  # of a batch, 128 MB: a token has as many as there are words
@@ -49,7 +50,7 @@ def fill_mask(
     if not asked:
         return []
     masked_model = model.model("AutoModelForMaskedLM", "masked words")
-    encoded = dict(model.tokenizer(asked))
+    encoded = accepted(masked_model, dict(model.tokenizer(asked)))
     check_lengths(model, encoded["input_ids"])
     room = max(1, min(batch_tokens, MOST_LOGITS // masked_model.config.vocab_size))
     found: list[tuple[tuple[Word, ...], ...]] = [()] * len(asked)

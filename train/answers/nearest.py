@@ -22,13 +22,19 @@ class Candidate:
     row: int
 
 
+class About(Protocol):
+    """What is known of rows; asked of few of them only."""
+
+    def __getitem__(self, number: int, /) -> Candidate: ...
+
+
 @dataclass(frozen=True)
 class Part:
-    """vectors: float32 [N, width]. about: what is known of each of these; asked of few rows only."""
+    """vectors: float32 [N, width], of length 1 or 0. languages, about: of each row."""
 
     vectors: Vectors
     languages: Sequence[str | None]
-    about: Sequence[Candidate]
+    about: About
 
 
 class Candidates(Protocol):

@@ -68,6 +68,18 @@ def model_folder(given: Path, language: str | None = None) -> ModelFolder:
     return found
 
 
+def languages_of(given: Path) -> tuple[str, ...]:
+    """Those that a model can be told: of a checkpoint that its language embedding has rows for, of an export the one
+    that is folded in; none of all others."""
+    folder = _of_run(given)
+    try:
+        settings = json.loads((folder / CHECKPOINT_CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # no checkpoint, or a damaged one, of which opening it tells
+        folded = lineage_of(folder).get("language")
+        return (folded,) if folded else ()
+    return tuple(settings.get("language_embeddings", ()))
+
+
 def lineage_of(folder: Path) -> dict[str, Any]:
     """What an export says of its making; empty of other makers' models."""
     try:

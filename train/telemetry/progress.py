@@ -40,13 +40,17 @@ class Progress:
             parts.append(f"{hours((self.total - self.done) / rate)} left")
         return "  ".join(parts)
 
+    def clear(self) -> None:
+        """Takes the line away, so that others may be written; the next one is drawn as it is due."""
+        if self._width:
+            self.stream.write("\r" + " " * self._width + "\r")
+            self.stream.flush()
+            self._width = 0
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._width:
-            self.stream.write("\r" + " " * self._width + "\r")
-            self.stream.flush()
-            self._width = 0
+        self.clear()
