@@ -40,6 +40,7 @@ FLOORS = {
     "train.metrics": 1,
     "train.encoders": 1,
     "train.tasks": 1,
+    "train.served": 2,
     "train.data": 1,
     "train.objectives": 1,
     "train.teachers": 1,
