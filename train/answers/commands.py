@@ -1,0 +1,313 @@
+"""The commands of predict: texts are read, asked in parts of thousands, and the answers shown as they come."""
+
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.errors import UserError
+from train.answers.language import DETECT, Detector, Models, check_language, detector
+from train.answers.texts import STANDARD_INPUT, Text, Texts, batches
+from train.telemetry.progress import Progress
+
+if TYPE_CHECKING:
+    from train.encoders.opened import OpenedModel
+    from train.encoders.vectors import Reading
+
+COLUMNS = {"follows": ("first", "second"), "answer": ("question", "context")}  # else "text"
+PAIR_COLUMNS = ("first", "second")
+TEXTS_OF_MASKS = (
+    "The river is high after the [MASK].",
+    "Die Kinder gehen morgens in die [MASK].",
+    "El pan se hace con harina y [MASK].",
+    "Она читает новую [MASK].",
+    "北京是中国的[MASK]都。",
+    "बच्चे स्कूल में [MASK] पढ़ते हैं।",
+    "Watu wengi wanakula [MASK] asubuhi.",
+)
+PAIRS = (
+    ("It rained all night in the mountains.", "In the morning the river was high."),
+    ("It rained all night in the mountains.", "The museum sells tickets at the door."),
+    ("Die Bäckerei öffnet um sechs Uhr.", "Dann ist das erste Brot schon fertig."),
+    ("Die Bäckerei öffnet um sechs Uhr.", "Der Mond hat keine Atmosphäre."),
+    ("今天早上河水很高。", "所以我们走了那座旧桥。"),
+)
+EXAMPLES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "fill-mask": tuple((text,) for text in TEXTS_OF_MASKS),
+    "follows": PAIRS,
+}
+CPU_BATCH, GPU_BATCH = 2048, 16384  # tokens; on a core, larger ones do not fit its caches and are a third slower
+
+Ask = Callable[["OpenedModel", list[Text]], Sequence[Any]]
+
+
+def run(given: Namespace) -> None:
+    """UserError for all that the user can mend; what can be said before the model is opened is said before."""
+    check_language("--language", given.language)
+    outputs = [Path(one) for one in (given.html, getattr(given, "output", None)) if one]
+    for output in outputs:
+        if output.exists() and not given.overwrite:
+            raise UserError(f"{output} is there already: say --overwrite, or name another")
+    if given.html and not given.html.endswith((".html", ".htm")):
+        raise UserError(f"--html {given.html}: call it NAME.html")
+    texts = texts_of(given)
+    if given.command == "embed":
+        embed_file(given, texts)
+    else:
+        show(given, texts)
+
+
+def texts_of(given: Namespace) -> Texts:
+    """Arguments, else files, else standard input."""
+    one: list[tuple[str, ...]] = [(text,) for text in getattr(given, "texts", ())]
+    several: list[tuple[str, ...]] = [tuple(pair) for pair in getattr(given, "pair", ())]
+    if given.command == "answer":
+        if (given.question is None) != (given.context is None):
+            raise UserError("--question and --context belong together: give both, or a --file")
+        several = [] if given.question is None else [(given.question, given.context)]
+    if one and several:
+        raise UserError("texts and --pair at once: ask for one or the other")
+    asked, files = one or several, list(given.file)
+    if getattr(given, "examples", False):
+        asked += EXAMPLES[given.command]
+    columns = tuple(given.columns.split(",")) if given.columns else COLUMNS.get(given.command, ("text",))
+    wanted = (2,) if given.command in COLUMNS else (1, 2) if given.command == "classify" else (1,)
+    if len(columns) not in wanted or not all(columns):
+        names = " or ".join(str(number) for number in wanted)
+        raise UserError(f"--columns {given.columns}: {given.command} takes {names}, with a comma between them")
+    if files and asked and len(asked[0]) != len(columns):
+        raise UserError(f"--pair and texts in --file: name the two columns, as --columns {','.join(PAIR_COLUMNS)}")
+    if not asked and not files:
+        if sys.stdin.isatty():
+            raise UserError("there is nothing to ask: give texts, --file, or texts on standard input")
+        files = [STANDARD_INPUT]
+    return Texts(asked, files, columns, given.max_bytes, given.skip_empty)
+
+
+def show(given: Namespace, texts: Texts) -> None:
+    """Answers on stdout, and on a page where one is asked for."""
+    if given.command == "nearest":
+        check_candidates(given)
+    count = texts.count()
+    detect = detector() if given.language == DETECT else None
+    models = models_of(given)
+    with ExitStack() as stack:
+        ask = asker(given, models, detect, stack)
+        from train.answers.cards import card
+        from train.answers.json_view import json_line
+        from train.answers.page import Page
+        from train.answers.terminal_view import TerminalView
+
+        said = f"model {models.any.name}" + (f", language {given.language}" if given.language else "")
+        page = stack.enter_context(Page(Path(given.html), given.command, said)) if given.html else None
+        view = TerminalView(sys.stdout.isatty())
+        progress = stack.enter_context(Progress(given.command, "texts", count))
+        first = True
+        for part in batches(texts):
+            languages = languages_of(part, given.language, detect)
+            answers = models.ask(part, languages, ask)
+            progress.clear()
+            for text, language, answer in zip(part, languages, answers, strict=True):
+                shown = card(text, language, answer, getattr(given, "top_k", 0))
+                if given.json:
+                    print(json_line(text, language, answer))
+                else:
+                    print(*([] if first else [""]), *view.lines(shown), sep="\n")
+                first = False
+                if page:
+                    page.add(shown)
+            sys.stdout.flush()
+            progress.add(len(part))
+
+
+def embed_file(given: Namespace, texts: Texts) -> None:
+    """A file of vectors, or with --json alone a line a text on stdout."""
+    from train.answers.vector_files import ENDINGS
+
+    if not given.output and not given.json:
+        raise UserError(f"embed needs --output NAME{ENDINGS[0]} or NAME{ENDINGS[1]}, or --json for stdout")
+    if given.output and Path(given.output).suffix not in ENDINGS:
+        raise UserError(f"--output {given.output}: end it in {' or '.join(ENDINGS)}")
+    count = texts.count()
+    detect = detector() if given.language == DETECT else None
+    models = models_of(given)
+    reading = reading_of(given, models)
+    began, done = time.monotonic(), 0
+    with ExitStack() as stack:
+        file = stack.enter_context(_vector_file(Path(given.output), given, models, reading)) if given.output else None
+        progress = stack.enter_context(Progress("embed", "texts", count))
+        for part, languages, vectors in embedded(texts, given.language, detect, models, reading):
+            if file:
+                file.write(part, languages, vectors)
+            if given.json:
+                _print_vectors(part, languages, vectors, progress)
+            done += len(part)
+            progress.add(len(part))
+    if file and not given.json:
+        rate = done / max(time.monotonic() - began, 1e-9)
+        cut = (
+            f"; {reading.truncated:,} were longer than {models.any.longest} tokens and cut" if reading.truncated else ""
+        )
+        width = models.any.config.hidden_size
+        print(f"{given.output}: {done:,} vectors of {width} numbers, {rate:,.0f} texts/s{cut}")
+
+
+def embedded(
+    texts: Texts, language: str | None, detect: Detector | None, models: Models, reading: "Reading"
+) -> Iterator[tuple[list[Text], list[str | None], Any]]:
+    """(texts, their languages, float32 [texts, width]), a part at a time."""
+    import numpy as np
+
+    from train.encoders.vectors import embed
+
+    for part in batches(texts):
+        languages = languages_of(part, language, detect)
+        rows = models.ask(
+            part, languages, lambda model, some: list(embed(model, [text.parts[0] for text in some], reading))
+        )
+        yield part, languages, np.stack(rows)
+
+
+def asker(given: Namespace, models: Models, detect: Detector | None, stack: ExitStack) -> Ask:
+    """What a command asks a model about some texts."""
+    room = room_of(given, models)
+    if given.command == "nearest":
+        return _nearest_asker(given, models, detect, stack)
+    if given.command == "fill-mask":
+        from train.answers.fill_mask import fill_mask
+
+        return lambda model, texts: fill_mask(model, _parts(texts), given.top_k, room)
+    if given.command == "classify":
+        from train.answers.classify import classify
+
+        return lambda model, texts: classify(
+            model, _parts(texts), _parts(texts, 1) if len(texts[0].parts) == 2 else None, room
+        )
+    if given.command == "follows":
+        from train.answers.follows import follows
+
+        return lambda model, texts: follows(model, _parts(texts), _parts(texts, 1), room)
+    if given.command == "tag":
+        from train.answers.tag import tag
+
+        return lambda model, texts: tag(model, _parts(texts), room)
+    from train.answers.answer import answer
+
+    return lambda model, texts: answer(model, _parts(texts), _parts(texts, 1), room)
+
+
+def check_candidates(given: Namespace) -> None:
+    """Before anything is opened."""
+    if bool(given.vectors) == bool(given.candidates):
+        raise UserError("nearest needs either --vectors FILE or --texts FILE to search in")
+    check_language("--to-language", given.to_language)
+    if given.to_language == DETECT:
+        raise UserError(f"--to-language {DETECT}: name a language, as fra_Latn")
+    if given.to_language and given.candidates and given.language != DETECT:
+        raise UserError(f"--to-language needs the languages of --texts: say --language {DETECT}")
+    if given.candidates and Texts([], given.candidates, ("text",), given.max_bytes, given.skip_empty).count() is None:
+        raise UserError("--texts cannot be standard input: name a file")
+
+
+def _nearest_asker(given: Namespace, models: Models, detect: Detector | None, stack: ExitStack) -> Ask:
+    import tempfile
+
+    from train.answers.nearest import nearest
+    from train.answers.vector_files import StoredVectors
+
+    reading = reading_of(given, models)
+    path = given.vectors
+    if given.candidates:
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wanyu-nearest-"))) / "texts.parquet"
+        columns = tuple((given.columns or "text").split(","))
+        texts = Texts([], given.candidates, columns, given.max_bytes, given.skip_empty)
+        with (
+            _vector_file(path, given, models, reading) as file,
+            Progress("embed", "texts", texts.count()) as progress,
+        ):
+            for part, languages, rows in embedded(texts, DETECT if detect else None, detect, models, reading):
+                file.write(part, languages, rows)
+                progress.add(len(part))
+    stored = StoredVectors(Path(path))
+    _check_stored(given, stored, models, reading)
+    if given.to_language:
+        known = stored.languages()
+        if given.to_language not in known:
+            has = f"only {', '.join(sorted(known))}" if known else "none of which a language is known"
+            raise UserError(
+                f"{given.vectors or given.candidates[0]} has no sentences in {given.to_language}, {has}: name another, "
+                f"or embed them again with --language"
+            )
+    return lambda model, texts: nearest(model, _parts(texts), stored, given.k, given.to_language, reading)
+
+
+def _check_stored(given: Namespace, stored: Any, models: Models, reading: "Reading") -> None:
+    """Takes over pooling and layer. UserError where the vectors are not this model's."""
+    from train.answers.embed import SAME, cosine, probe
+
+    width = models.any.config.hidden_size
+    if stored.width != width:
+        raise UserError(
+            f"--vectors {stored.path} has vectors of {stored.width} numbers, and --model {given.model} makes {width}: "
+            "take the model that made them, or embed the texts again"
+        )
+    made = stored.making
+    if made is None:
+        return
+    for flag, asked, was in (("--pooling", given.pooling, made.pooling), ("--layer", given.layer, made.layer)):
+        if asked is not None and asked != was:
+            raise UserError(f"--vectors {stored.path} was made with {flag} {was}: leave {flag} out, or embed again")
+    reading.pooling, reading.layer = made.pooling, made.layer
+    if cosine(probe(models.of(None), reading), made.probe) < SAME:
+        raise UserError(
+            f"--vectors {stored.path} was made by another model, {made.model}, than --model {given.model}: take that "
+            "one, or embed the texts again"
+        )
+
+
+def _vector_file(path: Path, given: Namespace, models: Models, reading: "Reading") -> Any:
+    from train.answers.embed import probe
+    from train.answers.vector_files import Making, vector_file
+
+    made = Making(models.any.name, reading.pooling, reading.layer, probe(models.of(None), reading))
+    return vector_file(path, made)
+
+
+def models_of(given: Namespace) -> Models:
+    labels_only = given.command in ("embed", "nearest")
+    return Models(given.model, given.language, labels_only, given.device, given.precision)
+
+
+def reading_of(given: Namespace, models: Models) -> "Reading":
+    from train.encoders.vectors import Reading, check_layer
+
+    reading = Reading(given.pooling or "mean", -1 if given.layer is None else given.layer)
+    check_layer(models.any, reading.layer)
+    reading.batch_tokens = room_of(given, models)
+    return reading
+
+
+def room_of(given: Namespace, models: Models) -> int:
+    """Tokens of a batch."""
+    return given.batch_tokens or (CPU_BATCH if models.any.place.device.type == "cpu" else GPU_BATCH)
+
+
+def languages_of(texts: Sequence[Text], language: str | None, detect: Detector | None) -> list[str | None]:
+    return detect([" ".join(text.parts) for text in texts]) if detect else [language] * len(texts)
+
+
+def _parts(texts: Sequence[Text], part: int = 0) -> list[str]:
+    return [text.parts[part] for text in texts]
+
+
+def _print_vectors(part: Sequence[Text], languages: Sequence[str | None], rows: Any, progress: Progress) -> None:
+    from train.answers.embed import Embedded
+    from train.answers.json_view import json_line
+
+    progress.clear()
+    for text, language, row in zip(part, languages, rows, strict=True):
+        print(json_line(text, language, Embedded(text.parts[0], row)))
+    sys.stdout.flush()
