@@ -31,9 +31,14 @@ def served_vectors(path: Path, models: Sequence[Served]) -> ServedVectors:
     making = stored.making
     reading = Reading() if making is None else Reading(making.pooling, making.layer)  # type: ignore[arg-type]
     for model in models:
-        if model.opened.config.hidden_size != stored.width:
+        if model.opened.config.hidden_size != stored.width or not _has_layer(model, reading.layer):
             continue
         if making is None or cosine(probe(model.opened, reading), making.probe) >= SAME:
             return ServedVectors(stored, model, reading, sorted(stored.languages()))
     made = f"{stored.width} numbers a text" if making is None else f"the vectors of {making.model}"
     raise UserError(f"--vectors {path} holds {made}, and no --model here makes such: serve the one that made them")
+
+
+def _has_layer(model: Served, layer: int) -> bool:
+    most = model.opened.config.num_hidden_layers
+    return bool(-most - 1 <= layer <= most)

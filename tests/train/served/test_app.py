@@ -253,6 +253,11 @@ def test_nearest_in_a_file_of_vectors(models: list[Served], stored: Path) -> Non
 def test_vectors_of_no_model_here(models: list[Served], stored: Path) -> None:
     with pytest.raises(UserError, match=r"--vectors .* holds the vectors of classes, and no --model here makes such"):
         served_vectors(stored, [models[0], models[2]])
+    path = stored.with_name("deep.parquet")
+    with vector_file(path, Making("deep", "mean", 9, [0.0] * 16)):
+        pass
+    with pytest.raises(UserError, match=r"--vectors .* holds the vectors of deep, and no --model here"):
+        served_vectors(path, models)
 
 
 def test_weights_that_are_missing_are_told_before_anyone_asks(tmp_path: Path) -> None:

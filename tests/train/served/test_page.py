@@ -72,7 +72,9 @@ def test_masks(seen: Watched, models: list[Served], tmp_path: Path) -> None:
     texts = [f"The [MASK] is [MASK]. {EVIL}", "הנהר [MASK] אחרי הגשם."]
     panel.get_by_label("Texts, one a line").fill("\n\n".join(texts))
     panel.get_by_label("Words for a mask").fill("3")
+    before = panel.locator("form").bounding_box()
     first, second = answers(panel, "Fill")
+    assert panel.locator("form").bounding_box() == before  # nothing jumps
     right = fill_mask(models[0].opened, texts, 3)
     assert first.locator(".text").inner_text() == f"The 1 is 2. {EVIL}"
     words = [word.word for mask in right[0].masks for word in mask]
