@@ -101,26 +101,46 @@ const show = {
   },
 };
 
+// What the server would refuse by the name of a field is said here in words of the page.
+function checked(texts, what) {
+  const [many, long] = [about.limits.texts, about.limits.characters].map((most) => most.toLocaleString("en"));
+  if (!texts.length) throw new Error(`There is nothing in \u201c${what}\u201d: write something.`);
+  if (texts.length > about.limits.texts) {
+    throw new Error(`\u201c${what}\u201d has ${texts.length.toLocaleString("en")} lines, and ${many} are taken at once: ask in parts.`);
+  }
+  const place = texts.findIndex((text) => [...text].length > about.limits.characters);
+  if (place >= 0) {
+    const where = texts.length > 1 ? `, line ${place + 1},` : "";
+    throw new Error(`\u201c${what}\u201d${where} has more than ${long} characters: shorten it.`);
+  }
+  return texts;
+}
+const textsOf = (form) => checked(lines(form.texts.value), "Texts");
+
 const asked = {
-  "fill-mask": (form) => ({ texts: lines(form.texts.value), top_k: Number(form.top_k.value) }),
+  "fill-mask": (form) => ({ texts: textsOf(form), top_k: Number(form.top_k.value) }),
   classify(form) {
-    const [texts, seconds] = [lines(form.texts.value), lines(form.seconds.value)];
+    const [texts, seconds] = [textsOf(form), lines(form.seconds.value)];
     if (!seconds.length) return { texts };
+    checked(seconds, "Second texts");
     if (seconds.length !== texts.length) {
       throw new Error(`There are ${texts.length} texts and ${seconds.length} second texts: give each its second, or none.`);
     }
     return { pairs: texts.map((text, place) => ({ text, second: seconds[place] })) };
   },
-  tag: (form) => ({ texts: lines(form.texts.value) }),
-  answer: (form) => ({ questions: [{ question: form.question.value, context: form.context.value }] }),
-  nearest(form) {
-    const question = { texts: lines(form.texts.value), k: Number(form.k.value) };
-    if (form.where.value === "file") return { ...question, to_language: form.language.value || null };
-    const candidates = lines(form.candidates.value).map((text) => ({ text }));
-    if (!candidates.length) throw new Error("There are no sentences to look among: write some, one a line.");
-    return { ...question, candidates };
+  tag: (form) => ({ texts: textsOf(form) }),
+  answer(form) {
+    const [question] = checked([form.question.value.trim()].filter(Boolean), "Question");
+    const [context] = checked([form.context.value].filter((text) => text.trim()), "Text in which its answer stands");
+    return { questions: [{ question, context }] };
   },
-  embed: (form) => ({ texts: lines(form.texts.value) }),
+  nearest(form) {
+    const question = { texts: textsOf(form), k: Number(form.k.value) };
+    if (form.where.value === "file") return { ...question, to_language: form.language.value || null };
+    const candidates = checked(lines(form.candidates.value), "Sentences to look among");
+    return { ...question, candidates: candidates.map((text) => ({ text })) };
+  },
+  embed: (form) => ({ texts: textsOf(form) }),
 };
 
 async function ask(path, panel) {
@@ -133,7 +153,6 @@ async function ask(path, panel) {
   let shown;
   try {
     const question = asked[path](form);
-    if (question.texts && !question.texts.length) throw new Error("There is nothing to ask: write a text.");
     const begun = performance.now();
     const response = await fetch(path, {
       method: "POST",
@@ -218,7 +237,7 @@ const EXAMPLES = {
     עברית: { question: "היכן מתחיל הנהר?", context: "הנהר מתחיל בגבעות הצפון, עובר בשני אגמים ומגיע לים אחרי 80 קילומטרים." },
   },
   nearest: {
-    "One sentence in many languages": {
+    "Six languages": {
       texts: "The river is high after the rain.",
       candidates: "Река высока после дождя.\n今天早上河水很高。\nالنهر مرتفع بعد المطر.\nThe museum sells tickets at the door.\nबारिश के बाद नदी ऊँची है।\nDer Mond hat keine Atmosphäre.",
     },

@@ -267,3 +267,18 @@ def test_weights_that_are_missing_are_told_before_anyone_asks(tmp_path: Path) ->
     (folder / "config.json").write_text(json.dumps(config | {"architectures": ["BertForTokenClassification"]}))
     with pytest.raises(UserError, match=r"--model .*bare has no head for tags"):
         served(open_model(folder, device="cpu"))
+
+
+def test_the_name_of_a_model_cannot_run(models: list[Served]) -> None:
+    evil = "</script><img src=x onerror=alert(1)>__ABOUT__"
+    folder = models[0].opened.given
+    client = TestClient(make_app([served(open_model(folder, name=evil))], HostNames("127.0.0.1", 8000)), ADDRESS)
+    page = client.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<img" not in page.text and page.text.count("</script>") == 2
+    about = page.text.partition('id="about">')[2].partition("</script>")[0]
+    assert json.loads(about) == client.get("/models").json() and json.loads(about)["models"][0]["name"] == evil
+    for name, kind in (("page.css", "text/css"), ("page.js", "text/javascript")):
+        assert client.get(f"/{name}").headers["content-type"] == f"{kind}; charset=utf-8"
+        assert f'="{name}"' in page.text
+    assert " style=" not in page.text and page.text.count("<script") == 2

@@ -150,7 +150,7 @@ def test_nearest_in_the_file_and_among_own_sentences(seen: Watched) -> None:
         found.locator(".near .text").first.inner_text() == thai
         and EVIL in found.locator(".near .text").all_inner_texts()
     )
-    (found,) = answers(panel, "Vectors of the texts")
+    (found,) = answers(panel, "Show vectors")
     assert found.locator(".note").inner_text().startswith("16 numbers, of length ")
     with seen.page.expect_download() as download:
         panel.get_by_role("link", name="Save the vectors").click()
@@ -170,6 +170,24 @@ def test_it_is_used_by_keys_alone(seen: Watched) -> None:
     page.keyboard.press("Control+Enter")
     page.locator("#fill-mask article").wait_for()
     assert page.get_by_role("tab").count() == 2  # of this model
+
+
+def test_limits_are_said_in_the_page_s_words(seen: Watched) -> None:
+    panel = tab(seen.page, "tags", "Tag")
+    for text, said in (
+        ("a\n" * 33, "“Texts” has 33 lines, and 32 are taken at once: ask in parts."),
+        ("a\n" + "a" * 5001, "“Texts”, line 2, has more than 5,000 characters: shorten it."),
+        (" \n ", "There is nothing in “Texts”: write something."),
+    ):
+        panel.get_by_label("Texts, one a line").fill(text)
+        assert answers(panel, "Tag") == [] and panel.locator(".error").inner_text() == said
+    panel.get_by_label("Texts, one a line").fill("😀" * 5000)  # 10,000 halves of signs
+    assert len(answers(panel, "Tag")) == 1
+    panel = tab(seen.page, "spans", "Answer")
+    panel.get_by_label("Text in which").fill("a" * 5001)
+    assert answers(panel, "Answer") == []
+    assert panel.locator(".error").inner_text().startswith("“Text in which its answer stands” has more than 5,000")
+    assert not any(url.endswith("/answer") for url in seen.requests)
 
 
 def test_errors_are_words(browser: Any, models: list[Served]) -> None:
