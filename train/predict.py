@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
             flag("--output", metavar="X", help="X.npy, or X.parquet with the texts")
         if name == "nearest":
             flag("--vectors", metavar="X", help="what is searched: X.parquet or X.npy of embed")
-            flag("--texts", dest="candidates", nargs="+", default=[], metavar="F", help="or files of texts")
+            flag("--texts", dest="candidates", action="append", default=[], metavar="F", help="or files of texts")
             flag("--k", type=positive, default=5, help="so many sentences; default 5")
             flag("--to-language", metavar="L", help="only those in this language, as fra_Latn")
         if name in ("embed", "nearest"):

@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from train.answers.cards import Bars, Card, Line
-from train.answers.terminal_view import spelt
+from train.answers.terminal_view import cut_in_the_middle, spelt
 from train.checkpoints.files import part_of, sync
 
+UNMARKED = 4000  # columns of a stretch without a mark that are shown; of a longer one its ends
 COLOURS = 6  # of kinds, in order of appearance
 
 HEAD = """<!doctype html>
@@ -59,7 +60,8 @@ td + td {{ padding-left: .8rem; }}
 .bar i {{ display: block; height: 100%; min-width: 1px; background: var(--bar); }}
 .figure {{ width: 4.5rem; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }}
 .note {{ width: 5.5rem; white-space: nowrap; }}
-.label {{ overflow-wrap: anywhere; unicode-bidi: isolate; text-align: start; }}
+.label {{ overflow-wrap: anywhere; }}
+.label bdi {{ display: inline-block; text-align: start; }}
 @media (max-width: 34rem) {{ .bar {{ width: 5rem; }} }}
 @media print {{ body {{ padding: 0; }} article {{ break-inside: avoid; }} }}
 </style>
@@ -123,11 +125,11 @@ class Page:
         place = 0
         for mark in line.marks:
             colour = self._kinds.setdefault(mark.kind, len(self._kinds)) % COLOURS
-            note = f'<small dir="ltr">{safe(mark.note)}</small>' if mark.note else ""
-            yield safe(line.text[place : mark.begin])
+            note = f'<small><bdi dir="ltr">{safe(mark.note)}</bdi></small>' if mark.note else ""
+            yield safe(cut_in_the_middle(line.text[place : mark.begin], UNMARKED))
             yield f'<mark class="k{colour}"><bdi>{safe(line.text[mark.begin : mark.end])}</bdi>{note}</mark>'
             place = mark.end
-        yield safe(line.text[place:])
+        yield safe(cut_in_the_middle(line.text[place:], UNMARKED))
 
     def _bars(self, group: Bars) -> Iterator[str]:
         if group.heading:
@@ -140,7 +142,7 @@ class Page:
             note = f'<td class="note">{safe(bar.note)}</td>' if has_notes else ""
             yield (
                 f'<tr><td class="bar">{full}</td><td class="figure">{safe(bar.figure)}</td>{note}'
-                f'<td class="label" dir="auto"{lang}>{safe(spelt(bar.label))}</td></tr>\n'
+                f'<td class="label"><bdi{lang}>{safe(spelt(bar.label))}</bdi></td></tr>\n'
             )
         yield "</table>\n"
 

@@ -15,7 +15,7 @@ INDENT = "  "
 RIGHT_TO_LEFT, LEFT_TO_RIGHT, END = "\u2067", "\u2066", "\u2069"  # isolates (Unicode Standard Annex 9)
 JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji are not spelt without them
 COLOURS = (36, 35, 33, 32, 34, 31)  # SGR, of kinds in order of appearance
-BOLD, DIM, UNDERLINE, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[4m", "\x1b[0m"
+DIM, UNDERLINE, PLAIN = "\x1b[2m", "\x1b[4m", "\x1b[0m"
 
 
 class TerminalView:
@@ -27,9 +27,8 @@ class TerminalView:
 
     def lines(self, card: Card) -> Iterator[str]:
         """Without an empty one at the end."""
-        head = INDENT.join(part for part in (card.place, card.language) if part)
-        if head:
-            yield self._dim(one_line(head))
+        if head := INDENT.join(one_line(part) for part in (card.place, card.language) if part):
+            yield self._dim(head)
         for line in card.lines:
             role = self._dim(f"{line.role}: ") if line.role else ""
             yield role + self._line(line)
@@ -57,10 +56,12 @@ class TerminalView:
     def _marked(self, line: Line, mark: Mark) -> str:
         text = one_line(line.text[mark.begin : mark.end])
         note = f" {mark.note}" if mark.note else ""
+        if note and has_right_to_left(line.text):
+            note = f" {LEFT_TO_RIGHT}{mark.note}{END}"
         if not self.colour:
             return text if mark.kind == MASK else f"[{text}{note}]"
         colour = COLOURS[self._kinds.setdefault(mark.kind, len(self._kinds)) % len(COLOURS)]
-        return f"\x1b[{colour}m{UNDERLINE}{text}{PLAIN}{DIM}{note}{PLAIN}"
+        return f"\x1b[{colour}m{UNDERLINE}{text}{PLAIN}{self._dim(note)}"
 
     def _dim(self, text: str) -> str:
         return f"{DIM}{text}{PLAIN}" if self.colour and text else text
@@ -76,12 +77,15 @@ def bar(share: float, width: int = BAR) -> str:
 def isolated(text: str) -> str:
     """A text with right-to-left letters in isolates of its own direction, so that what stands beside it keeps its
     place."""
-    kinds = [unicodedata.bidirectional(sign) for sign in text if not sign.isascii()]
-    if not {"R", "AL", "RLE", "RLO", "RLI"} & set(kinds):
+    if not has_right_to_left(text):
         return text
     strong = (unicodedata.bidirectional(sign) for sign in re.sub(r"\x1b\[\d*m", "", text))
     first = next((kind for kind in strong if kind in ("L", "R", "AL")), "L")
     return f"{LEFT_TO_RIGHT if first == 'L' else RIGHT_TO_LEFT}{text}{END}"
+
+
+def has_right_to_left(text: str) -> bool:
+    return any(unicodedata.bidirectional(sign) in ("R", "AL") for sign in text if not sign.isascii())
 
 
 def one_line(text: str) -> str:
