@@ -41,6 +41,7 @@ FLOORS = {
     "train.encoders": 1,
     "train.likelihood": 1,
     "train.tasks": 1,
+    "train.served": 2,
     "train.data": 1,
     "train.objectives": 1,
     "train.teachers": 1,
