@@ -72,6 +72,6 @@ def _need_equal(texts: dict[Path, list[str]]) -> None:
     for other in others:
         if len(texts[other]) != len(texts[first]):
             raise UserError(
-                f"{first} has {len(texts[first])} lines and {other} has {len(texts[other])}: line by line they must say "
-                "the same; mend the one that is wrong"
+                f"{first} has {len(texts[first])} lines and {other} has {len(texts[other])}: line by line they must "
+                "say the same; mend the one that is wrong"
             )

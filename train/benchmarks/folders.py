@@ -28,15 +28,15 @@ def files_of(root: Path, split: str, say: Say) -> list[tuple[str, Path]]:
     wanted = SPLITS.get(split, split)
     if not split:
         if len(splits) > 1:
-            raise UserError(f"{root} has the splits {', '.join(splits)}: name one with --split")
+            raise UserError(f"{root} has the splits {', '.join(splits)}: name one of them")
         chosen = found
     else:
         chosen = [one for one in found if one[2] == wanted]
         if not chosen and not splits and wanted != "train":  # of benchmarks that are a test set alone, as XQuAD
             chosen = found
     if not chosen:
-        there = f"has {', '.join(splits)}" if splits else "names no split"
-        raise UserError(f"{root} has no split {split!r}, it {there}: name another with --split, or one of its files")
+        there = f"has {', '.join(splits)}: name one of these, or" if splits else "names none: name"
+        raise UserError(f"{root} has no split {split!r}, it {there} one of its files")
     return _without_doubles([(language, path) for language, path, _ in chosen], say)
 
 

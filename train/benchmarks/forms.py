@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 
 from train.benchmarks.files import kind_of
 from train.benchmarks.tables import Table
@@ -59,12 +60,11 @@ def published(table: Table) -> tuple[Table, Form | None]:
         return table, Form("PAWS-X", "sentence1", "sentence2", "label", BINARY)
     if _is_cola(table.names):
         return _without_header(table, _COLA), Form("CoLA", "sentence", "", "label", BINARY)
-    if _XTREME.fullmatch(table.path.name) and len(table.names) in (2, 3):
+    if _XTREME.fullmatch(table.path.name) and _is_xtreme(table.path, table.names):
         names = ("sentence1", "sentence2", "label")[: len(table.names)]
-        if not {"text", "label", "sentence", "sentence1", "premise"} & {name.lower() for name in table.names}:
-            label = "label" if len(names) == 3 else ""
-            form = Form("XTREME", "sentence1", "sentence2", label, NLI | BINARY, quoted=True)
-            return _without_header(table, names), form
+        label = "label" if len(names) == 3 else ""
+        form = Form("XTREME", "sentence1", "sentence2", label, NLI | BINARY, quoted=True)
+        return _without_header(table, names), form
     return table, None
 
 
@@ -83,6 +83,11 @@ def unquoted(cell: str) -> str:
 
 def _is_cola(cells: Sequence[str]) -> bool:
     return len(cells) == 4 and cells[1] in BINARY and cells[2] in ("", "*") and bool(cells[3])
+
+
+def _is_xtreme(path: Path, cells: Sequence[str]) -> bool:
+    """Its test files have no labels."""
+    return (len(cells) == 3 and cells[2] in NLI | BINARY) or (len(cells) == 2 and path.name.startswith("test-"))
 
 
 def _without_header(table: Table, names: tuple[str, ...]) -> Table:

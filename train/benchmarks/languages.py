@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.errors import UserError
 
-CODE = r"(?:[a-z]{2,3}(?:[-_][A-Za-z]{1,8})*|simple)"  # en, eng_Latn, zh-CN, be-x-old; a Wikipedia of WikiANN
+CODE = r"(?:[a-z]{2,3}(?:[-_][A-Za-z]{1,9})*|simple)"  # en, eng_Latn, zh-CN, be-x-old; a Wikipedia of WikiANN
 _SHORT = r"[a-z]{2}(?:-[A-Za-z]{2,4})?"  # where a longer name may be a word
 _SCRIPTED = r"[a-z]{3}_[A-Z][a-z]{3}"
 SPLITS = {

@@ -82,13 +82,13 @@ def _examples(
     value = json_value(path) if kind_of(path) == ".json" else None
     if is_squad(value):
         if task != "span":
-            raise UserError(f"{path} is of SQuAD's layout, questions with answers in a context: take --task span")
+            raise UserError(f"{path} is of SQuAD's layout, questions with answers in a context: take the task span")
         return read_squad(path, value, languages, labelled, say)
     plain = kind_of(path) not in (".parquet", ".jsonl", ".ndjson", ".json", ".csv")
     if plain and task == "token" and (is_word_per_line(path) or not has_word_header(path, columns)):
         return read_words(path, columns, languages, labelled, say)
     if plain and task != "token" and is_word_per_line(path):
-        raise UserError(f"{path} is of words and tags, a word a line: take --task token, or a table with a header")
+        raise UserError(f"{path} is of words and tags, a word a line: take the task token, or a table with a header")
     table = open_table(path, value)
     if task == "token":
         return read_word_table(table, columns, languages, labelled, say)

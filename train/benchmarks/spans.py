@@ -146,8 +146,8 @@ def _flat(table: Table, columns: Columns, labelled: bool) -> Iterator[_Asked]:
     path, names = table.path, table.names
     if not table.typed:
         raise UserError(
-            f"{path} is a table of plain text, where answers have no place: take --task span files in SQuAD's JSON, or "
-            "records in .jsonl or .parquet"
+            f"{path} is a table of plain text, where answers have no place: take files in SQuAD's JSON, or records in "
+            ".jsonl or .parquet"
         )
     question, context = (need(path, names, columns, role) for role in ("question", "context"))
     answers = need(path, names, columns, "answers") if labelled else find(path, names, columns, "answers")

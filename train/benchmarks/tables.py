@@ -17,6 +17,7 @@ from train.benchmarks.files import LONGEST, json_lines, kind_of, lines, unreadab
 
 PEEKED = 100  # records of JSON lines whose keys are the columns
 BATCH = 1024  # records of Parquet in memory at a time
+DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError)  # what pyarrow raises
 TABLES = {".tsv", ".csv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet"}
 
 
@@ -100,11 +101,11 @@ def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _parquet(path: Path) -> Table:
     try:
         file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        schema = file.schema_arrow
+    except DAMAGED as error:
         raise unreadable(path, error) from None
     if not file.metadata.num_rows:
         raise UserError(f"{path} is empty: give a table with rows")
-    schema = file.schema_arrow
     return Table(path, tuple(schema.names), _parquet_rows(path, file), _classes(schema), typed=True)
 
 
@@ -115,7 +116,7 @@ def _parquet_rows(path: Path, file: pq.ParquetFile) -> Iterator[tuple[int, Seque
             for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 yield row, cells
                 row += 1
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except DAMAGED as error:
         raise unreadable(path, error) from None
 
 

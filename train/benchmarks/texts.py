@@ -20,9 +20,11 @@ def read_texts(
     table: Table, task: Task, columns: Columns, languages: Languages, labelled: bool, say: Say
 ) -> list[TextExample | SimilarExample]:
     """Of `sequence`, `pair` and `embedding`. UserError, one line with file and row, for what cannot be read."""
-    table, form = published(table)
-    if columns.text or columns.pair or columns.label or columns.score:
-        form = None  # the user reads it otherwise
+    named = {columns.text, columns.pair, columns.label, columns.score} - {""}
+    form = None
+    if not named & set(table.names):  # else the user says how it is read
+        table, form = published(table)
+        form = None if named else form
     texts, label, number = _chosen(table, form, task, columns, labelled)
     language = need_named(table.path, table.names, form.language, "language") if form and form.language else None
     if form is None or columns.language:
@@ -63,9 +65,9 @@ def _chosen(
         texts = _texts(table, task, columns)
     else:
         if task == "sequence" and form.pair:
-            raise UserError(f"{path} is of {form.name}, which has pairs of texts: take --task pair")
+            raise UserError(f"{path} is of {form.name}, which has pairs of texts: take the task pair")
         if task != "sequence" and not form.pair:
-            raise UserError(f"{path} is of {form.name}, which has single texts: take --task sequence")
+            raise UserError(f"{path} is of {form.name}, which has single texts: take the task sequence")
         texts = [names.index(one) for one in (form.text, form.pair) if one]
     score = find(path, names, columns, "score") if form is None else None
     label = find(path, names, columns, "label") if form is None else names.index(form.label) if form.label else None
@@ -74,7 +76,7 @@ def _chosen(
     if task == "embedding":
         if score is None and label is not None and labelled:
             raise UserError(
-                f"{path} has classes in {names[label]!r}, and --task embedding learns from scores or from pairs that "
+                f"{path} has classes in {names[label]!r}, and the task embedding learns from scores or from pairs that "
                 f"mean the same: name a column of numbers with {flag('score')}, or keep such pairs alone"
             )
         return texts, score, True
@@ -95,7 +97,8 @@ def _texts(table: Table, task: Task, columns: Columns) -> list[int]:
         if not columns.text and pair is not None:
             first, second = (names[one] for one in pair)
             raise UserError(
-                f"{path} has two texts, {first!r} and {second!r}: take --task pair, or name the one with {flag('text')}"
+                f"{path} has two texts, {first!r} and {second!r}: take the task pair, or name the one with "
+                f"{flag('text')}"
             )
         return [text]
     pair = find_pair(path, names, columns)

@@ -13,12 +13,14 @@ from train.benchmarks.columns import ALL_NAMES, Columns, find, flag, need
 from train.benchmarks.examples import Origin, TokenExample
 from train.benchmarks.files import BLANK, Say, check_length, kind_of, lines
 from train.benchmarks.flaws import Flaws
+from train.benchmarks.forms import NLI
 from train.benchmarks.languages import CODE, Languages
 from train.benchmarks.tables import Table
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 DOCUMENT = "-DOCSTART-"
 _WIKIANN = re.compile(rf"({CODE}):(.*)", re.S)
+_TEXT = 4  # words in one cell, which no name of a town is
 _SEEN = 50  # lines by which a layout is told
 
 
@@ -79,6 +81,8 @@ class _Layout:
         self.prefixed = not self.conllu and _prefixes(some)
         self.tabs = self.conllu or any("\t" in line for line in full)
         self.width = len(CONLLU) if self.conllu else len(self.cells(full[0]))
+        if self.tabs and not self.conllu and 2 * sum(_is_text(line) for line in full) > len(full):
+            raise UserError(f"{path} has whole texts where words are expected: take the task sequence or pair")
         self.tags = self._tags(columns.tags)
 
     def cells(self, line: str) -> list[str]:
@@ -208,6 +212,11 @@ def _tag(mark: Any, classes: tuple[str, ...] | None, where: str) -> str:
     if not tag:
         raise UserError(f"{where} has an empty tag: write O where a word has none")
     return tag
+
+
+def _is_text(line: str) -> bool:
+    first, *_, last = line.split("\t") if "\t" in line else ("", "")
+    return len(_spaced(first)) >= _TEXT or last in NLI
 
 
 def _spaced(line: str) -> list[str]:
