@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.benchmarks.examples import Example
 from train.encoders.batches import Encoded, pad_rows
 from train.encoders.opened import OpenedModel, on_device
 from train.encoders.vectors import pool
@@ -20,9 +19,10 @@ SCALE = 20.0  # of cosines, as sentence-transformers' MultipleNegativesRankingLo
 
 
 class Lesson(Protocol):
-    """kind: of transformers' classes. lengths: tokens of each row."""
+    """kind: of transformers' classes. lengths: tokens of each row. no_answer: whether a question may have none."""
 
     kind: str
+    no_answer: bool
     lengths: list[int]
 
     def loss(self, model: OpenedModel, rows: Sequence[int]) -> Tensor:
@@ -48,13 +48,8 @@ def kind_of(settings: FinetuneSettings) -> str:
     return kinds.get(settings.task, sequence.KIND)
 
 
-def has_no_answers(examples: Sequence[Example]) -> bool:
-    """Whether a model learns of them that a question may have no answer."""
-    return any(getattr(one, "impossible", False) for one in examples)
-
-
 class _Texts:
-    kind = sequence.KIND
+    kind, no_answer = sequence.KIND, False
 
     def __init__(
         self, model: OpenedModel, examples: Sequence[Any], labels: Sequence[str], max_tokens: int, smoothing: float
@@ -74,7 +69,7 @@ class _Texts:
 
 
 class _Words:
-    kind = token.KIND
+    kind, no_answer = token.KIND, False
 
     def __init__(
         self, model: OpenedModel, examples: Sequence[Any], labels: Sequence[str], max_tokens: int, smoothing: float
@@ -104,6 +99,7 @@ class _Spans:
     ) -> None:
         made = span.features(model.tokenizer, examples, max_tokens, stride)
         self.encoded, self.smoothing = made.encoded, smoothing
+        self.no_answer = any(one.impossible for one in examples)
         self.begins, self.ends = torch.tensor(made.begins), torch.tensor(made.ends)
         self.lengths = _lengths(self.encoded)
 
@@ -121,7 +117,7 @@ class _Vectors:
     highest is 1; without, a first text picks its second one out of the batch (InfoNCE: van den Oord et al. 2018, arXiv
     1807.03748; Henderson et al. 2017, arXiv 1705.00652)."""
 
-    kind = embedding.KIND
+    kind, no_answer = embedding.KIND, False
 
     def __init__(
         self, model: OpenedModel, examples: Sequence[Any], max_tokens: int, settings: FinetuneSettings

@@ -8,7 +8,7 @@ from schemas.errors import UserError
 from train.benchmarks.examples import Example
 from train.encoders.opened import OpenedModel, open_model
 from train.finetuning.labels import check_known, labels_of
-from train.finetuning.lessons import Lesson, has_no_answers, lesson_of
+from train.finetuning.lessons import Lesson, lesson_of
 from train.finetuning.model_folder import copy_model, write_model
 from train.finetuning.outputs import Result, SeedResult, begin, identity, read_seed, write_result
 from train.finetuning.scoring import metric_for, score
@@ -135,7 +135,7 @@ class _Work:
             "step": found.step,
             "metric": self.metric,
             "validation": found.validation,
-            LINEAGE: has_no_answers(self.training),
+            LINEAGE: self.lesson.no_answer,
         }
 
 

@@ -49,12 +49,16 @@ def score(
     max_tokens: int = 0,
     doc_stride: int = span.STRIDE,
     pooling: Pooling = "mean",
+    no_answer: bool | None = None,
 ) -> dict[str, float]:
-    """language -> the metric, from 0 (correlations: -1) to 1. UserError where the model has no head for the task."""
+    """language -> the metric, from 0 (correlations: -1) to 1. UserError where the model has no head for the task.
+
+    no_answer: whether a question may have none; None: where the model's lineage says so.
+    """
     found = {}
     for language, examples in examples_by_language.items():
         name = metric_for(task, examples, metric)
-        found[language] = _score(task, model, examples, name, max_tokens, doc_stride, pooling)
+        found[language] = _score(task, model, examples, name, max_tokens, doc_stride, pooling, no_answer)
     return found
 
 
@@ -66,6 +70,7 @@ def _score(
     max_tokens: int,
     doc_stride: int,
     pooling: Pooling,
+    no_answer: bool | None,
 ) -> float:
     if task in ("sequence", "pair"):
         answers = sequence.predict(model, given, max_tokens=max_tokens)
@@ -79,7 +84,7 @@ def _score(
         return classification.accuracy([tag for one in right for tag in one], [tag for one in tags for tag in one])
     if task == "span":
         numbered = [replace(one, id=str(number)) for number, one in enumerate(given)]
-        told = span.predict(model, numbered, max_tokens=max_tokens, doc_stride=doc_stride)
+        told = span.predict(model, numbered, max_tokens=max_tokens, doc_stride=doc_stride, no_answer=no_answer)
         texts = {example.id: one.text for example, one in zip(numbered, told, strict=True)}
         scores = spans.score_spans(texts, numbered)
         return (scores["f1"] if metric == "f1" else scores["exact_match"]) / 100

@@ -185,6 +185,7 @@ class SeedRun:
             max_tokens=self.max_tokens,
             doc_stride=self.settings.doc_stride,
             pooling=self.settings.pooling,
+            no_answer=self.lesson.no_answer,
         )
 
     def _trained(self) -> dict[str, Tensor]:

@@ -51,7 +51,7 @@ def run(model: Path, output: Path, task: str, examples: str = "", count: int = 4
         ("sequence", "number", "modernbert", "pearson", 0.7),
         ("token", "token", "distilbert", "f1", 0.9),
         ("span", "span", "bert", "f1", 0.8),
-        ("span", "perhaps", "xlm-roberta", "f1", 0.8),
+        ("span", "perhaps", "xlm-roberta", "f1", 0.75),
         ("embedding", "pairs", "modernbert", "retrieval", 0.8),
         ("embedding", "scores", "bert", "spearman", 0.7),
     ],
