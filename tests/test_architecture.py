@@ -47,6 +47,7 @@ FLOORS = {
     "train.optim": 1,
     "train.telemetry": 1,
     "train.evaluation": 2,
+    "train.watching": 2,
     "train.loop": 2,
     "train.measure": 2,
     "train.finetuning": 2,

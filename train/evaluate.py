@@ -1,10 +1,12 @@
 """Measures what models are worth in every language: any number of them side by side, one JSON, one table, one picture.
 
     python train/evaluate.py --model NAME=DIR [--model NAME=DIR ...] --output DIR [--tatoeba DIR] [--aligned DIR] ...
+    python train/evaluate.py --watch RUN [--shards DIR] ...
 
 DIR is a run of train/pretrain.py, an export, a checkpoint, or an encoder's folder for transformers. A measure runs
 where its files are named. Figures, with 95 % intervals where they hang on chance, go to OUTPUT/evaluation.json, what is
-printed to OUTPUT/evaluation.txt, and a dot a language and model to OUTPUT/plot.svg.
+printed to OUTPUT/evaluation.txt, and a dot a language and model to OUTPUT/plot.svg. With --watch each checkpoint of a
+run becomes a line of RUN/evaluation.jsonl, while the run goes on and until it ends; the same command goes on.
 """
 
 import sys
@@ -21,8 +23,9 @@ KINDS = ("within_word_l2r", "original")  # of pseudo-likelihood
 
 def parser() -> Arguments:
     flags = Arguments("evaluate", description=__doc__)
-    flags.add_argument("--model", action="append", required=True, help="NAME=DIR or DIR; may be given again")
-    flags.add_argument("--output", type=Path, required=True, help="folder for what is found")
+    flags.add_argument("--model", action="append", default=[], help="NAME=DIR or DIR; may be given again")
+    flags.add_argument("--output", type=Path, help="folder for what is found")
+    flags.add_argument("--watch", type=Path, metavar="RUN", help="in the place of both: a run of train/pretrain.py")
     files = flags.add_argument_group("files to measure on")
     files.add_argument("--shards", type=Path, help="bits a byte and masked accuracy: shards with validation files")
     files.add_argument(
@@ -72,28 +75,50 @@ def layer(text: str) -> int | str:
         raise ArgumentTypeError(f"{text!r} should be the number of a layer, or all") from None
 
 
-def evaluate(given: dict[str, Any]) -> list[str]:
-    """The lines of the table; imports late, so that wrong flags are told at once."""
-    from train.evaluation import suite
-    from train.evaluation.results import Results
+def evaluate(given: dict[str, Any]) -> None:
+    """Imports late, so that wrong flags are told at once."""
+    run, output, models = given.pop("watch"), given.pop("output"), given.pop("model")
+    if run is not None and (models or output):
+        raise UserError("--watch has the run's checkpoints as its models and writes into the run: leave out the others")
+    if run is None and not (models and output):
+        raise UserError(f"{'--output' if models else '--model'} is missing: name it, or --watch RUN; see --help")
+
     from train.evaluation.settings import Settings
 
-    results = Results(given.pop("output"))
-    models, place = given.pop("model"), {name: given.pop(name) for name in ("device", "precision")}
+    place = {name: given.pop(name) for name in ("device", "precision")}
     asked: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     settings = Settings(**asked)
-    found = suite.evaluate(models, settings, lambda line: print(line, file=sys.stderr), results.keep, **place)
-    return results.finish(found)
+    if run is not None:
+        from train.watching.watch import watch
+
+        watch(run, settings, say, tell, **place)
+    else:
+        from train.evaluation import suite
+        from train.evaluation.results import Results
+
+        results = Results(output)
+        found = suite.evaluate(models, settings, tell, results.keep, **place)
+        say("\n".join(results.finish(found)))
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def tell(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Status 0; 2, with one line on stderr, for what the user can mend."""
+    """Status 0; 2, with one line on stderr, for what the user can mend; 130 after Ctrl-C."""
     try:
-        lines = evaluate(vars(parser().parse_args(sys.argv[1:] if arguments is None else arguments)))
+        evaluate(vars(parser().parse_args(sys.argv[1:] if arguments is None else arguments)))
+    except KeyboardInterrupt:
+        tell("evaluate: stopped; what is measured stands in its folder, and the same command goes on with --watch")
+        return 130
     except UserError as error:
-        print("evaluate: " + " ".join(str(error).split()), file=sys.stderr)
+        tell("evaluate: " + " ".join(str(error).split()))
         return 2
-    print("\n".join(lines), flush=True)
     return 0
 
 
