@@ -85,7 +85,7 @@ def _panel(panel: Panel, left: float, width: float, above: int) -> tuple[list[st
     if reference is not None:
         parts.append(f'<path d="M{x(reference):.1f} {top}V{bottom}" class="reference"/>')
     for i, row in enumerate(rows):
-        parts += _row(row, names, x, left, top + step * (i + 0.5))
+        parts += _row(row, names, x, left, top + step * (i + 0.5), 3 if panel.linear else 2)
     return parts, bottom + 34
 
 
@@ -167,7 +167,7 @@ def _legend(names: Sequence[str], left: float, width: float, above: int) -> tupl
     return parts, y - above - 30
 
 
-def _row(row: Row, names: Sequence[str], x: Scale, left: float, y: float) -> list[str]:
+def _row(row: Row, names: Sequence[str], x: Scale, left: float, y: float, digits: int) -> list[str]:
     parts = [f'<text x="{left - 12:.0f}" y="{y + 4}" class="label">{escape(row.label)}</text>']
     shown = [x(value) for value in row.values if value is not None]
     if len(shown) > 1:
@@ -175,7 +175,7 @@ def _row(row: Row, names: Sequence[str], x: Scale, left: float, y: float) -> lis
     # The first last, so that it lies on top where dots meet.
     for i, value in reversed(list(enumerate(row.values))):
         if value is not None:
-            parts.append(_dot(x(value), y, i, f"{row.label}, {names[i]}: {value:.2f}"))
+            parts.append(_dot(x(value), y, i, f"{row.label}, {names[i]}: {value:.{digits}f}"))
     return parts
 
 

@@ -65,7 +65,7 @@ def test_equal_differences_are_equally_far_apart_on_a_linear_axis() -> None:
     found = circles(picture("t", [Panel("t", "share", ["one", "two"], rows, 0.25, linear=True)]))
     places = [
         float(found[title].get("cx", ""))
-        for title in ("deu, two: -0.50", "eng, one: 0.00", "eng, two: 0.50", "deu, one: 1.00")
+        for title in ("deu, two: -0.500", "eng, one: 0.000", "eng, two: 0.500", "deu, one: 1.000")
     ]
     steps = [b - a for a, b in pairwise(places)]
     assert max(steps) - min(steps) < 0.2 and min(steps) > 100
