@@ -36,6 +36,11 @@ def _one(task: str, draw: np.random.Generator, language: str, row: int, label: s
         words[place] = GOOD if good else BAD
         return TextExample(" ".join(words), None, 2.0 * good + 1, language, origin)
     words[place] = NAME
+    if task == "perhaps":  # half of the questions have no answer
+        words[place] = NAME if good else BAD
+        context = " ".join(words)
+        answers = ((NAME, context.index(NAME)),) if good else ()
+        return SpanExample(f"{language}-{row}", "a", context, answers, not good, language, origin)
     if task == "token":
         tags = ["O"] * 5
         tags[place] = "B-LOC"

@@ -83,7 +83,7 @@ def finetune(given: Any) -> None:
 
     model = open_model(given.model, device=given.device, precision=given.precision)
     examples = [one for own in training.values() for one in own]
-    result = run.finetune(settings, model, examples, validation, given.output, say, test)
+    result = run.finetune(settings, model, examples, validation, given.output, say, test, live=True)
     say("\n".join(result.table()))
     say(f"{result.model} is the model, {given.output / 'result.json'} has the scores")
 

@@ -210,6 +210,19 @@ def test_languages_are_told_apart_where_vectors_tell_them(
     assert set(found["isoscore"]["figures"]["tiny"]) == {"eng", "rus", "cmn", "all"}
 
 
+def test_the_geometry_of_whatever_texts_are_named(tiny: Path, files: Path, tmp_path: Path) -> None:
+    write(tmp_path / "texts" / "eng_Latn.txt", WORDS["eng"])
+    write(tmp_path / "texts" / "hin_Deva.txt", WORDS["hin"])
+    for flags, languages in (
+        (["--tatoeba", files / "tatoeba"], set(WORDS)),
+        (["--transfer", files / "sib", "--transfer-from", "eng"], {f"{language}_Zzzz" for language in WORDS}),
+        (["--texts", tmp_path / "texts"], {"eng_Latn", "hin_Deva"}),
+    ):
+        found = evaluated(tmp_path / str(flags[0]), "--model", f"t={tiny}", "--probe", *flags)
+        assert set(found["effective_rank"]["figures"]["t"]) == languages | {"all"}
+        assert found["language_probe_accuracy"]["settings"]["languages"] == len(languages)
+
+
 def test_retrieval_is_that_of_sentence_transformers(tiny: Path, files: Path, tmp_path: Path) -> None:
     """Cosine both ways, mean and CLS pooling, on sentences of all scripts against their own beginnings."""
     import sentence_transformers
@@ -345,6 +358,21 @@ def test_what_one_model_cannot_is_said_and_left_out(
         == 2
     )
     assert not (tmp_path / "no").exists()
+
+
+def test_a_model_whose_training_went_wrong_is_one_line(
+    knowing: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(knowing, tmp_path / "broken")
+    model = transformers.BertModel.from_pretrained(knowing)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.fill_(float("nan"))
+    model.save_pretrained(tmp_path / "broken")
+    for layer in ("-1", "all"):
+        flags = ["--model", tmp_path / "broken", "--tatoeba", files / "tatoeba", "--output", tmp_path / "out"]
+        assert main([*map(str, flags), "--layer", layer]) == 2
+        said = r"evaluate: --model .*/broken: its vectors are not finite: take an earlier checkpoint\n"
+        assert re.fullmatch(said, capsys.readouterr().err) and not (tmp_path / "out").exists()
 
 
 def test_bad_input_is_one_line(knowing: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,10 +58,9 @@ class Result:
         return laid_out(rows)
 
     def as_json(self) -> dict[str, Any]:
-        means = {
-            name: {key: one._asdict() for key, one in self.by_language(name).items()} for name in ("validation", "test")
-        }
-        return {"metric": self.metric, "model": str(self.model), **means, "seeds": [asdict(one) for one in self.seeds]}
+        means = {split: self.by_language(split) for split in ("validation", "test")}
+        told = {split: {name: one._asdict() for name, one in own.items()} for split, own in means.items()}
+        return {"metric": self.metric, "model": str(self.model), **told, "seeds": [asdict(one) for one in self.seeds]}
 
 
 def shown(interval: Interval) -> str:
@@ -84,8 +83,8 @@ def begin(output: Path, identity: dict[str, Any]) -> None:
             if before.get(name) != now.get(name):
                 then, here = _short(before.get(name)), _short(now.get(name))
                 raise UserError(
-                    f"--output {output} was begun with another {name} ({then}, now {here}): give that again, or another "
-                    "--output"
+                    f"--output {output} was begun with another {name} ({then}, now {here}): give that again, or "
+                    "another --output"
                 )
         return
     if output.is_dir() and any(output.iterdir()):

@@ -32,12 +32,14 @@ def finetune(
     output: Path,
     say: Callable[[str], None],
     test: Examples | None = None,
+    live: bool = False,
 ) -> Result:
     """Trains once for each seed, and keeps of each the weights that were best in validation, the mean over languages.
 
     Writes OUTPUT/model, OUTPUT/result.json, OUTPUT/metrics.jsonl and, until the end, OUTPUT/checkpoints; of several
     seeds each has these in OUTPUT/seed-N, and OUTPUT/model is that of the best. Called again with the same it goes on
-    from its last checkpoint, and what is finished stays. UserError, before any training, for settings and examples that
+    from its last checkpoint, and what is finished stays. live: say prints on stdout, where a terminal is to have a live
+    line too. UserError, before any training, for settings and examples that
     cannot be, and for an output that was begun with others.
     """
     settings.check()
@@ -59,14 +61,13 @@ def finetune(
         folder = output if len(settings.seeds) == 1 else output / f"seed-{seed}"
         found = read_seed(folder)
         if found is not None:
-            say(
-                f"{folder} is finished already: {metric} {mean_of(found.validation):.4f} in validation; it stays as it is"
-            )
+            value = f"{metric} {mean_of(found.validation):.4f} in validation"
+            say(f"{folder} is finished already: {value}; it stays as it is")
         else:
             if len(settings.seeds) > 1:
                 say(f"seed {seed}")
             work = _Work(settings, opened, training, labels, lesson, max_tokens, metric)
-            found = work.do(seed, folder, validation, test, say)
+            found = work.do(seed, folder, validation, test, say, live)
         results.append(found)
     best = max(results, key=lambda one: mean_of(one.validation))
     result = Result(output / MODEL, metric, tuple(results))
@@ -93,7 +94,7 @@ class _Work:
         self.lesson, self.max_tokens, self.metric = lesson, max_tokens, metric
 
     def do(
-        self, seed: int, folder: Path, validation: Examples, test: Examples, say: Callable[[str], None]
+        self, seed: int, folder: Path, validation: Examples, test: Examples, say: Callable[[str], None], live: bool
     ) -> SeedResult:
         run = SeedRun(
             self.settings,
@@ -106,6 +107,7 @@ class _Work:
             self.metric,
             folder,
             say,
+            live,
         )
         run.run()
         standing = run.standing

@@ -64,10 +64,12 @@ class SeedRun:
         metric: str,
         folder: Path,
         say: Callable[[str], None],
+        live: bool,
     ) -> None:
-        """config: of the model to be, as id2label. UserError where the folder's last checkpoint cannot be read."""
+        """config: of the model to be, as id2label. live: lines go to stdout, which on a terminal has a live line too,
+        instead of to `say`. UserError where the folder's last checkpoint cannot be read."""
         self.settings, self.seed, self.lesson, self.validation = settings, seed, lesson, validation
-        self.max_tokens, self.metric, self.folder, self.say = max_tokens, metric, folder, say
+        self.max_tokens, self.metric, self.folder, self.say, self.live = max_tokens, metric, folder, say, live
         kind = kind_of(settings)
         source = model.untrained(seed) if settings.from_scratch else model
         self.module = source.to_train(kind, seed, **config)
@@ -94,7 +96,7 @@ class SeedRun:
         self.folder.mkdir(parents=True, exist_ok=True)
         log = MetricsFile(self.folder / "metrics.jsonl", self.standing.step)
         devices = [self.model.place.device] if self.model.place.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), Terminal(True, self.standing.step, self.steps) as terminal:
+        with torch.random.fork_rng(devices), Terminal(self.live, self.standing.step, self.steps) as terminal:
             sums = _Sums()
             while self.standing.step < self.steps and not self.standing.ended:
                 self._step(sums, terminal)
@@ -166,7 +168,8 @@ class SeedRun:
         else:
             standing.waited += 1
             standing.ended = 0 < self.settings.patience <= standing.waited and standing.step < self.steps
-        terminal.say(
+        tell = terminal.say if self.live else self.say
+        tell(
             f"step {standing.step}/{self.steps}  validation {self.metric} {value:.4f}"
             + ("" if better else f"  (best {standing.best:.4f} at step {standing.best_step})")
             + ("  no better for long: stopped" if standing.ended else "")

@@ -48,9 +48,10 @@ def run(model: Path, output: Path, task: str, examples: str = "", count: int = 4
     [
         ("sequence", "sequence", "bert", "accuracy", 0.9),
         ("pair", "pair", "modernbert", "accuracy", 0.9),
-        ("sequence", "number", "xlm-roberta", "pearson", 0.9),
+        ("sequence", "number", "modernbert", "pearson", 0.7),
         ("token", "token", "distilbert", "f1", 0.9),
         ("span", "span", "bert", "f1", 0.8),
+        ("span", "perhaps", "xlm-roberta", "f1", 0.8),
         ("embedding", "pairs", "modernbert", "retrieval", 0.8),
         ("embedding", "scores", "bert", "spearman", 0.7),
     ],
@@ -68,6 +69,7 @@ def test_each_task_is_learnt(encoders, tmp_path: Path, task, examples, kind, met
     assert {"step", "loss", "learning_rate", "examples_per_second"} <= train_lines[0].keys()
     assert set(lines[-1]["languages"]) == set(LANGUAGES)
     assert not (tmp_path / "out" / "checkpoints").exists()
+    assert again.lineage["finetuned"]["no_answer"] == (examples == "perhaps")
     assert again.lineage["finetuned"]["languages"] == dict.fromkeys(LANGUAGES, 40)
 
 
@@ -80,7 +82,7 @@ def same(one: Path, other: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("stops", [(0,), (4,), (7, 13), (24,)])
+@pytest.mark.parametrize("stops", [(0, 7), (24,)])
 def test_a_run_that_is_stopped_ends_in_the_same_weights(encoders, tmp_path: Path, monkeypatch, stops) -> None:
     settings: dict[str, Any] = {"dropout": 0.2, "epochs": 5, "save_every": 3, "eval_every": 4}
     run(encoders("bert"), tmp_path / "whole", "sequence", **settings)
@@ -220,7 +222,9 @@ def test_the_folder_answers_in_transformers_as_here(encoders, tmp_path: Path, ki
         pipeline = transformers.pipeline("token-classification", str(result.model), device=-1)
         assert set(pipeline.model.config.id2label.values()) == {"O", "B-LOC"}
         for text in texts:
-            theirs = {(one["start"], one["end"]): one["entity"] for one in pipeline(text, ignore_labels=[])}
+            theirs: dict[tuple[int, int], str] = {}
+            for one in pipeline(text, ignore_labels=[]):
+                theirs.setdefault((one["start"], one["end"]), one["entity"])  # the first byte of a character
             words = tuple(text.split())
             tags = token.predict_tags(own, [TokenExample(words, (), "", training("token", 1)[0].origin)])[0]
             joined, place = " ".join(words), 0
