@@ -3,7 +3,7 @@ within one."""
 
 import numpy as np
 
-from schemas.evaluation import Rows
+from schemas.evaluation import Figure, Rows
 from train.encoders.opened import OpenedModel
 from train.evaluation.measures import Measure, Table, table
 from train.evaluation.settings import Settings
@@ -11,7 +11,7 @@ from train.likelihood.held_out_texts import TEXT_BYTES, HeldOut, held_out_texts
 from train.likelihood.masked_accuracy import SHARE, masked_accuracy
 from train.likelihood.pseudo_likelihood import pseudo_likelihood
 from train.metrics.figures import measured
-from train.metrics.intervals import Interval, bootstrap
+from train.metrics.intervals import bootstrap
 from train.telemetry.progress import Progress
 
 MASKED_TEXT_BYTES = 1024  # a text is read once, so it may be long
@@ -38,11 +38,9 @@ def bits_a_byte(settings: Settings) -> Measure | None:
                 for language, of in texts.items():
                     each = pseudo_likelihood(model, [one.text for one in of], kind, batch_tokens=settings.batch_tokens)
                     progress.add(int(each.bytes.sum()))
-                    rows[language] = measured(_ratio(each.bits, each.bytes), int(each.bytes.sum()))
-                    lost[language] = measured(
-                        _ratio(each.lost, np.maximum(each.characters, 1)), int(each.characters.sum())
-                    )
-            name = "bits_a_byte" if kind == settings.bits[0] else f"bits_a_byte_{kind}"
+                    rows[language] = _ratio(each.bits, each.bytes)
+                    lost[language] = _ratio(each.lost, each.characters)
+            name = "bits_a_byte" if kind == "within_word_l2r" else f"bits_a_byte_{kind}"
             tables.append(
                 table(
                     name, KIND_TITLES[kind], "bits a byte", "lower", figures={model.name: rows},
@@ -73,9 +71,9 @@ def masked(settings: Settings) -> Measure | None:
             for language, of in texts.items():
                 each = masked_accuracy(model, of, batch_tokens=settings.batch_tokens)
                 progress.add(sum(one.bytes for one in of))
-                hidden = int(each.hidden.sum())
-                right[language] = measured(_ratio(each.right, each.hidden), hidden)
-                loss[language] = measured(_ratio(each.loss, each.hidden), hidden)
+                if each.hidden.any():
+                    right[language] = _ratio(each.right, each.hidden)
+                    loss[language] = _ratio(each.loss, each.hidden)
         shown = "of one vocabulary only"
         return [
             table(
@@ -101,6 +99,7 @@ def _texts(settings: Settings, language_bytes: int, text_bytes: int) -> HeldOut 
     )
 
 
-def _ratio(parts: np.ndarray, wholes: np.ndarray) -> Interval:
-    """Of sums over texts, and its interval over texts."""
-    return bootstrap(np.stack([parts, wholes], 1).astype(np.float64), lambda drawn: float(np.divide(*drawn.sum(0))))
+def _ratio(parts: np.ndarray, wholes: np.ndarray) -> Figure:
+    """Of sums over texts, and its interval over texts; those left out that a tokenizer makes nothing of."""
+    pairs = np.stack([parts, wholes], 1).astype(np.float64)[wholes > 0]
+    return measured(bootstrap(pairs, lambda drawn: float(np.divide(*drawn.sum(0)))), int(wholes.sum()))

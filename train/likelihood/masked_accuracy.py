@@ -18,7 +18,7 @@ from train.encoders.hidden_places import HiddenPlaces
 from train.encoders.opened import OpenedModel
 from train.likelihood.held_out_texts import HeldOutText
 from train.likelihood.pseudo_likelihood import MOST_LOGITS
-from train.likelihood.token_windows import TokenWindow, padded, tokenised
+from train.likelihood.token_windows import TokenWindow, check_finite, padded, tokenised
 
 SHARE = 0.15
 
@@ -65,6 +65,7 @@ def masked_accuracy(
         np.add.at(loss, owners, -logs[torch.arange(len(targets)), targets].double().numpy())
         if progress:
             progress(len(targets))
+    check_finite(model, loss)
     return MaskedAccuracy(hidden, right, loss)
 
 

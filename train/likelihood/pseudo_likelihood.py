@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from train.encoders.batches import BATCH_TOKENS
 from train.encoders.hidden_places import HiddenPlaces
 from train.encoders.opened import OpenedModel
-from train.likelihood.token_windows import TokenWindow, padded, tokenised
+from train.likelihood.token_windows import TokenWindow, check_finite, padded, tokenised
 from train.likelihood.word_pieces import word_ends
 
 Kind = Literal["original", "within_word_l2r"]
@@ -66,6 +66,7 @@ def pseudo_likelihood(
         np.add.at(bits, asked.texts, of_targets.double().cpu().numpy() / -math.log(2))
         if progress:
             progress(len(rows))
+    check_finite(model, bits)
     sizes = np.array([len(text.encode("utf-8", "surrogatepass")) for text in texts], np.int64)
     return PseudoLikelihood(bits, sizes, tokens, found.characters, found.lost)
 
