@@ -60,8 +60,14 @@ FORBIDDEN = [
     ("train", {"pyspark", "pipeline", "jobs", "tokenizer"}),
     ("jobs", {"torch", "train", "airflow"}),
 ]
-# But for pure functions that both wings go by: a cap must mean the same to the mixture and to the run, a text its ids.
-SHARED = {"train": {"pipeline.mixture.allotment", "tokenizer.model", "tokenizer.fast", "tokenizer.sentences"}}
+# But for pure functions that both wings go by: a cap must mean the same to the mixture and to the run, a text its ids,
+# and its language the one that the corpus was sorted by, where the data wing is installed.
+SHARED = {
+    "train": {
+        "pipeline.mixture.allotment", "pipeline.language.identifier",
+        "tokenizer.model", "tokenizer.fast", "tokenizer.sentences",
+    }
+}  # fmt: skip
 
 
 def sources() -> dict[str, Path]:
