@@ -1,11 +1,14 @@
-"""Build one HTML page over what the finished stages and training runs say of themselves: ROOT/report.html.
+"""Build one HTML page over what finished stages, training runs and evaluations say of themselves: ROOT/report.html.
 
-python jobs/report.py --root ROOT [--run runs/NAME]
+python jobs/report.py --root ROOT [--run runs/NAME] [--evaluation FILE.json]
 spark-submit jobs/report.py --root ROOT [--run runs/NAME]
 spark-submit jobs/report.py --run runs/A --run runs/B [--output FILE.html]
+python jobs/report.py --evaluation A.json --evaluation B.json
 
-Needs no Spark session. --run is the --output of train/pretrain.py; several are compared. Without --root the page has
-the runs alone and lies in the folder of the first. jobs/remove.py makes ROOT/report.html anew, and no page elsewhere.
+Needs no Spark session. --run is the --output of train/pretrain.py; several are compared. --evaluation is the JSON of
+train/evaluate.py; several stand side by side. ROOT/evaluation/*.json and evaluation.json in the folder of a run are
+shown unasked. Without --root the page has the rest alone and lies in the folder of the first run, or of the first
+evaluation. jobs/remove.py makes ROOT/report.html anew, and no page elsewhere.
 """
 
 import sys
@@ -20,9 +23,12 @@ def body(argv: Sequence[str] | None) -> None:
     parser = Parser(prog="jobs/report.py", allow_abbrev=False)
     parser.add_argument("--root", help="folder of a corpus; the page is ROOT/report.html")
     parser.add_argument("--run", action="append", default=[], help="folder of a training run; several are compared")
-    parser.add_argument("--output", metavar="FILE", help="where the page is to be, in place of ROOT or the first run")
+    parser.add_argument("--evaluation", action="append", default=[], metavar="FILE", help="JSON of train/evaluate.py")
+    parser.add_argument(
+        "--output", metavar="FILE", help="where the page is to be, in place of ROOT or beside the first run"
+    )
     args = parse(parser, argv)
-    print(f"report   {write_report(args.root, args.run, args.output)}", flush=True)
+    print(f"report   {write_report(args.root, args.run, args.output, args.evaluation)}", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -39,15 +39,20 @@ FLOORS = {
     "train.benchmarks": 1,
     "train.metrics": 1,
     "train.encoders": 1,
+    "train.likelihood": 1,
     "train.tasks": 1,
+    "train.served": 2,
     "train.data": 1,
     "train.objectives": 1,
     "train.teachers": 1,
     "train.joint": 1,
     "train.optim": 1,
     "train.telemetry": 1,
+    "train.evaluation": 2,
+    "train.watching": 2,
     "train.loop": 2,
     "train.measure": 2,
+    "train.finetuning": 2,
     "train": 3,
     "jobs": 3,
 }
@@ -61,11 +66,12 @@ FORBIDDEN = [
     ("jobs", {"torch", "train", "airflow"}),
 ]
 # But for pure functions that both wings go by: a cap must mean the same to the mixture and to the run, a text its ids,
-# and its language the one that the corpus was sorted by, where the data wing is installed.
+# its language the one that the corpus was sorted by, where the data wing is installed, and figures by language are one
+# picture.
 SHARED = {
     "train": {
         "pipeline.mixture.allotment", "pipeline.language.identifier",
-        "tokenizer.model", "tokenizer.fast", "tokenizer.sentences",
+        "tokenizer.model", "tokenizer.fast", "tokenizer.sentences", "tokenizer.plot",
     }
 }  # fmt: skip
 

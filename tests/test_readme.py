@@ -14,9 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from programs import DEMO, REPOSITORY, job_environment
 
+from pipeline.spark.session import LazySession
+
 README = (REPOSITORY / "README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line and line[0] != "#"]
+LESS = {"train/bench.py": ["--seconds", "0.5"]}  # said again behind the line's own flags
 MADE = {"make demo", "make test", "make mbert-demo"}  # the test that is running, and what has a test of its own
 
 
@@ -62,13 +65,14 @@ def labelled(row: dict[str, str]) -> str:
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith(("spark-submit", "python"))])
 def test_spark_jobs(spark: object, demo: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)  # as for a user, who has no session yet
     if "demo/run" in line and not (demo / "run").exists():
         train(demo)
     if "--run demo/other" in line:
         shutil.copytree(demo / "run", demo / "other")
     words = [_in(demo, word) for word in shlex.split(line)[1:]]
     job = importlib.import_module(words[0].removesuffix(".py").replace("/", "."))
-    assert job.main(words[1:]) == 0
+    assert job.main([*words[1:], *LESS.get(words[0], ())]) == 0
 
 
 def train(demo: Path) -> None:

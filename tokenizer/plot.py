@@ -1,4 +1,7 @@
-"""Dots by language, as plain SVG: a row a language, a coloured dot a tokenizer; equal ratios are equally far apart."""
+"""Dots by language, as plain SVG: a row a language, a coloured dot a tokenizer or a model.
+
+On an axis of ratios equal ratios are equally far apart, on one of shares equal differences.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,46 +19,78 @@ Scale = Callable[[float], float]
 
 
 class Row(NamedTuple):
-    """values: one a tokenizer, above 0; None where there is nothing to show."""
+    """values: one a name; None where there is nothing to show, as for 0 and less on an axis of ratios."""
 
     label: str
     values: Sequence[float | None]
 
 
-def dots(title: str, unit: str, names: Sequence[str], rows: Sequence[Row], reference: float | None = None) -> str:
-    """The picture, 800 pixels wide or a little more and as high as it has rows, which stand in the order given.
+class Panel(NamedTuple):
+    """names: of tokenizers or models, in the order of each row's values; rows stand in the order given. unit: what the
+    axis shows. reference: a value that gets a line of its own. linear: equal differences are equally far apart."""
 
-    unit: what the axis shows. names: of the tokenizers, in the order of each row's values. reference: a value that gets
-    a line of its own. A dot says its language, tokenizer and value where a pointer rests on it.
-    """
-    values = [value for row in rows for value in row.values if value]
-    low, high = _range([*values, *([reference] if reference else [])])
-    left = 24 + _LETTER * max((len(row.label) for row in rows), default=0)
-    step = _ROW_OF_MANY if len(rows) > _MANY else _ROW
+    title: str
+    unit: str
+    names: Sequence[str]
+    rows: Sequence[Row]
+    reference: float | None = None
+    linear: bool = False
+
+
+def dots(title: str, unit: str, names: Sequence[str], rows: Sequence[Row], reference: float | None = None) -> str:
+    """The picture of one panel of ratios."""
+    return picture(title, [Panel(title, unit, names, rows, reference)])
+
+
+def picture(title: str, panels: Sequence[Panel]) -> str:
+    """Panels below each other, 800 pixels wide or a little more and as high as they have rows. A dot says its row, name
+    and value where a pointer rests on it."""
+    left = 24 + _LETTER * max((len(row.label) for panel in panels for row in panel.rows), default=0)
     width = left + _PLOT + _RIGHT
-    legend, legend_height = _legend(names, left, width)
-    top = 74 + legend_height
+    parts: list[str] = []
+    height = 0
+    for panel in panels:
+        drawn, height = _panel(panel, left, width, height)
+        parts += drawn
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" '
+        f'height="{height}" role="img" aria-label={quoteattr(title)}>'
+    )
+    return "\n".join([head, _STYLE, '<rect width="100%" height="100%" fill="#ffffff"/>', *parts, "</svg>", ""])
+
+
+def _panel(panel: Panel, left: float, width: float, above: int) -> tuple[list[str], int]:
+    """(its elements, where the next one begins)."""
+    names, rows = panel.names, [Row(row.label, [_shown(value, panel) for value in row.values]) for row in panel.rows]
+    values = [value for row in rows for value in row.values if value is not None]
+    if (reference := _shown(panel.reference, panel)) is not None:
+        values.append(reference)
+    low, high = (_linear_range if panel.linear else _range)(values)
+    step = _ROW_OF_MANY if len(rows) > _MANY else _ROW
+    legend, legend_height = _legend(names, left, width, above)
+    top = above + 74 + legend_height
     bottom = top + step * len(rows)
 
     def x(value: float) -> float:
-        return left + _PLOT * math.log(value / low) / math.log(high / low)
+        share = (value - low) / (high - low) if panel.linear else math.log(value / low) / math.log(high / low)
+        return left + _PLOT * share
 
     parts = [
-        f'<text x="{left:.0f}" y="26" class="title">{escape(title)}</text>',
+        f'<text x="{left:.0f}" y="{above + 26}" class="title">{escape(panel.title)}</text>',
         *legend,
-        f'<text x="{left:.0f}" y="{top - 26}" class="unit">{escape(unit)}</text>',
+        f'<text x="{left:.0f}" y="{top - 26}" class="unit">{escape(panel.unit)}</text>',
         *_bands(len(rows), left, top, step),
-        *_axis(x, _ticks(low, high), top, bottom),
+        *_axis(x, (_linear_ticks if panel.linear else _ticks)(low, high), top, bottom),
     ]
-    if reference:
+    if reference is not None:
         parts.append(f'<path d="M{x(reference):.1f} {top}V{bottom}" class="reference"/>')
     for i, row in enumerate(rows):
         parts += _row(row, names, x, left, top + step * (i + 0.5))
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {bottom + 34}" width="{width:.0f}" '
-        f'height="{bottom + 34}" role="img" aria-label={quoteattr(title)}>'
-    )
-    return "\n".join([head, _STYLE, '<rect width="100%" height="100%" fill="#ffffff"/>', *parts, "</svg>", ""])
+    return parts, bottom + 34
+
+
+def _shown(value: float | None, panel: Panel) -> float | None:
+    return value if value is not None and (panel.linear or value > 0) else None
 
 
 _STYLE = """<style>
@@ -78,6 +113,20 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
         low, high = low / 1.25, high * 1.25
     room = (high / low) ** 0.03
     return low / room, high * room
+
+
+def _linear_range(values: Sequence[float]) -> tuple[float, float]:
+    """From 0, or below where values are, with a little room on both sides."""
+    low, high = min([0.0, *values]), max([0.0, *values])
+    room = 0.02 * ((high - low) or 1.0)
+    return low - room, (high if high > low else low + 1.0) + room
+
+
+def _linear_ticks(low: float, high: float) -> list[float]:
+    """Multiples of 1, 2 or 5 of a power of ten, as many as can stand side by side."""
+    power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
+    step = next(power * one for one in (1, 2, 5, 10) if (high - low) / (power * one) <= _MOST_TICKS)
+    return [round(step * one, 12) for one in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -105,9 +154,9 @@ def _axis(x: Scale, ticks: Sequence[float], top: float, bottom: float) -> list[s
     return parts
 
 
-def _legend(names: Sequence[str], left: float, width: float) -> tuple[list[str], int]:
+def _legend(names: Sequence[str], left: float, width: float, above: int) -> tuple[list[str], int]:
     """As many names to a line as fit; answers the height of all lines after the first."""
-    parts, at, y = [], left, 50
+    parts, at, y = [], left, above + 50
     for i, name in enumerate(names):
         needed = 26 + _LETTER * len(name)
         if at > left and at + needed > width:
@@ -115,17 +164,17 @@ def _legend(names: Sequence[str], left: float, width: float) -> tuple[list[str],
         parts.append(_dot(at + 6, y - 4, i))
         parts.append(f'<text x="{at + 16:.1f}" y="{y}">{escape(name)}</text>')
         at += needed + 10
-    return parts, y - 30
+    return parts, y - above - 30
 
 
 def _row(row: Row, names: Sequence[str], x: Scale, left: float, y: float) -> list[str]:
     parts = [f'<text x="{left - 12:.0f}" y="{y + 4}" class="label">{escape(row.label)}</text>']
-    shown = [x(value) for value in row.values if value]
+    shown = [x(value) for value in row.values if value is not None]
     if len(shown) > 1:
         parts.append(f'<path d="M{min(shown):.1f} {y}H{max(shown):.1f}" class="span"/>')
-    # The first tokenizer last, so that it lies on top where dots meet.
+    # The first last, so that it lies on top where dots meet.
     for i, value in reversed(list(enumerate(row.values))):
-        if value:
+        if value is not None:
             parts.append(_dot(x(value), y, i, f"{row.label}, {names[i]}: {value:.2f}"))
     return parts
 

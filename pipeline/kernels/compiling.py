@@ -87,6 +87,14 @@ def inlined(function: F) -> F:
     return compiled
 
 
+def borrowing(function: F) -> F:
+    """As `inlined`, for a piece that takes arrays and makes none: it counts no references to them, which in a loop over
+    a page's tags costs more than the piece does. numba refuses one that makes an array."""
+    uncounted: dict[str, Any] = {"_nrt": False}
+    compiled: F = numba.njit(cache=_FOLDER is not None, nogil=True, forceinline=True, **uncounted)(function)
+    return compiled
+
+
 @kernel
 def whole(value: Any) -> int:
     """A number as int64: in a kernel, uint64 and int64 together would be float64."""

@@ -1,4 +1,4 @@
-"""What the report is made of, read from the small files of finished stages and of training runs.
+"""What the report is made of, read from the small files of finished stages, of training runs and of evaluations.
 
 Never a table of documents. The largest read is extract/inputs, a row an archive, in batches.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
+from pipeline.report.evaluations import Evaluations, read_evaluations
 from pipeline.report.runs import Run, read_runs
 from pipeline.store import storage
 from schemas.errors import UserError
@@ -51,7 +52,7 @@ class RepeatedLines:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Everything; None where a stage has not run. root: None where there are runs alone."""
+    """Everything; None where a stage has not run. root: None where there are runs and evaluations alone."""
 
     root: str | None
     stages: dict[str, Stage | None]
@@ -60,12 +61,16 @@ class Corpus:
     mixture: dict[str, Any] | None
     vocabulary: dict[str, Any] | None
     runs: list[Run]
+    evaluations: Evaluations | None = None
 
 
-def gather(root: str | None, runs: Sequence[str]) -> Corpus:
-    """UserError where `root` or one of `runs` is no folder."""
+def gather(root: str | None, runs: Sequence[str], evaluations: Sequence[str] = ()) -> Corpus:
+    """UserError where `root` or one of `runs` is no folder, or one of `evaluations` not what its contract says."""
+    logs = read_runs(runs)
+    folders = [run.folder for run in logs]
     if root is None:
-        return Corpus(None, dict.fromkeys(STAGES), None, None, None, None, read_runs(runs))
+        judged = read_evaluations(evaluations, None, folders)
+        return Corpus(None, dict.fromkeys(STAGES), None, None, None, None, logs, judged)
     if not storage.exists(root):
         raise UserError(f"--root {root}: no such folder")
     records = {stage: storage.read_json(storage.join(root, stage, RUN)) for stage in STAGES}
@@ -77,7 +82,8 @@ def gather(root: str | None, runs: Sequence[str]) -> Corpus:
         repeated_lines(storage.join(root, "dedup", "lines")) if stages["dedup"] else None,
         storage.read_json(storage.join(root, "sample", "mixture.json")) if stages["sample"] else None,
         storage.read_json(storage.join(root, "vocab", "report.json")) if stages["vocab"] else None,
-        read_runs(runs),
+        logs,
+        read_evaluations(evaluations, root, folders),
     )
 
 

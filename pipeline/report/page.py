@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.report import comparison, tables, words
+from pipeline.report import comparison, heat_maps, tables, words
 from pipeline.report.charts import Funnel, funnel
 from pipeline.report.gather import Corpus, Stage, gather
 from pipeline.report.run_pictures import KINDS, pictures
@@ -21,17 +21,25 @@ FUNNEL_STAGES = ("extract", *tables.DOCUMENT_STAGES)  # vocab only reads some of
 UNITS = {"extract": ("records", "documents")}
 
 
-def write_report(root: str | None, runs: Sequence[str] = (), output: str | None = None) -> str:
-    """Writes one page over the finished stages under `root` and the training runs in the folders `runs`; its path.
+def write_report(
+    root: str | None, runs: Sequence[str] = (), output: str | None = None, evaluations: Sequence[str] = ()
+) -> str:
+    """Writes one page over the finished stages under `root`, the training runs in the folders `runs` and the files
+    `evaluations` of train/evaluate.py; its path.
 
-    That is `output`, or ROOT/report.html, or report.html beside the first run's log. UserError where a folder is not
-    there, or nothing is named. A stage that has not run, and a run that has logged nothing, is said to be so.
+    That is `output`, or ROOT/report.html, or report.html beside the first run's log or the first evaluation. UserError
+    where a folder or a file is not there, or nothing is named. A stage that has not run, and a run that has logged
+    nothing, is said to be so.
     """
-    if root is None and not runs:
-        raise UserError("nothing to report on: give --root FOLDER of a corpus, --run FOLDER of a training run, or both")
+    if root is None and not runs and not evaluations:
+        raise UserError(
+            "nothing to report on: give --root FOLDER of a corpus, --run FOLDER of a training run, "
+            "--evaluation FILE of train/evaluate.py, or several of them"
+        )
     root = storage.absolute(root) if root is not None else None
-    corpus = gather(root, runs)
-    path = storage.absolute(output) if output else storage.join(root or corpus.runs[0].folder, PAGE)
+    corpus = gather(root, runs, evaluations)
+    folder = root or (corpus.runs[0].folder if corpus.runs else storage.absolute(evaluations[0]).rpartition("/")[0])
+    path = storage.absolute(output) if output else storage.join(folder, PAGE)
     storage.write_bytes(path, render(corpus).encode())
     return path
 
@@ -63,6 +71,7 @@ def render(corpus: Corpus) -> str:
         root=corpus.root,
         records=_records(corpus),
         **_training(corpus),
+        **_evaluation(corpus),
     )
     return words.printable(page)
 
@@ -100,6 +109,17 @@ def _training(corpus: Corpus) -> dict[str, Any]:
         "settings": comparison.settings(corpus.runs) if len(corpus.runs) > 1 else [],
         "by_language": languages,
         "balance": comparison.balance(languages, logged) if languages else "",
+    }
+
+
+def _evaluation(corpus: Corpus) -> dict[str, Any]:
+    judged = corpus.evaluations
+    maps = heat_maps.heat_maps(judged) if judged else []
+    return {
+        "evaluations": judged,
+        "heat_maps": maps,
+        "overview": heat_maps.overview(maps, judged.models) if judged else None,
+        "shades": heat_maps.SHADES,
     }
 
 

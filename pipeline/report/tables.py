@@ -11,6 +11,7 @@ from pipeline.report.gather import Corpus, Stage
 from pipeline.report.runs import Run
 from pipeline.report.words import brief, count, meaning, nats, ratio, setting, shown, size, tag
 from pipeline.report.words import share as percent
+from schemas.evaluation import ALL
 from schemas.records import Example, Ledger
 
 DOCUMENT_STAGES = ("clean", "dedup", "sample")  # those that tell languages apart and count documents
@@ -58,6 +59,10 @@ def figures(corpus: Corpus) -> list[Figure]:
             numbers.append(Figure("tokens trained", brief(tokens), f"{count(run.steps[-1]['step'])} steps"))
         if (loss := run.last("loss")) is not None:
             numbers.append(Figure("training loss", nats(loss), "nats, last line of the log"))
+    if judged := corpus.evaluations:
+        labels = {label for one in judged.tables for rows in one["figures"].values() for label in rows} - {ALL}
+        where = f"in {count(len(labels))} {'language' if len(labels) == 1 else 'languages'}" if labels else ""
+        numbers.append(Figure("models evaluated", count(len(judged.models)), where))
     return numbers
 
 

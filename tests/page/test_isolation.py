@@ -5,11 +5,13 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.archive.records import ArchiveLimits, Page, Skipped
+from pipeline.kernels import compiling
 from pipeline.page import isolation
 from pipeline.page.documents import Document, extract_page
 from pipeline.page.engines import extract_text
@@ -78,7 +80,7 @@ def shared_puppet(tmp_path_factory):
     (folder / "trafilatura").mkdir()
     (folder / "trafilatura/__init__.py").write_text(PUPPET)
     (folder / "trafilatura/meta.py").write_text("def reset_caches(): pass")
-    worker = PageWorker("trafilatura", LIMITS)
+    worker = PageWorker("trafilatura", replace(LIMITS, page_seconds=0.5))
     yield folder, worker
     worker.close()
 
@@ -208,7 +210,7 @@ def test_a_verdict_is_confirmed_once(fresh_puppet, monkeypatch):
 def test_the_child_knows_no_secret(fresh_puppet, monkeypatch):
     for name in ("AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "https_proxy", "SSH_AUTH_SOCK", "SPARK_CONF_DIR"):
         monkeypatch.setenv(name, "secret")
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "/nowhere")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(compiling.HERE / "__pycache__"))  # where kernels are compiled already
     seen = set(text(fresh_puppet, b"DO:environment ").split())
     assert {"PATH", "PYTHONPATH", "PYTHONHASHSEED", "NUMBA_CACHE_DIR"} <= seen
     assert all(isolation._is_passed(name) for name in seen - {"PYTHONPATH", "PYTHONHASHSEED"})

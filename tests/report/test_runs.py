@@ -131,7 +131,11 @@ def test_what_cannot_be_shown_is_one_line(
     gone, file = str(tmp_path / "gone"), str(two[0] / "metrics.jsonl")
     many = [part for number in range(MOST_RUNS + 1) for part in ("--run", f"{tmp_path}/{number}")]
     for arguments, said in (
-        ([], "nothing to report on: give --root FOLDER of a corpus, --run FOLDER of a training run, or both"),
+        (
+            [],
+            "nothing to report on: give --root FOLDER of a corpus, --run FOLDER of a training run, "
+            "--evaluation FILE of train/evaluate.py, or several of them",
+        ),
         (["--run", str(two[0]), "--run", gone], f"--run {gone}: no such folder"),
         (["--run", file], f"--run {file}: no such folder"),
         (many, f"--run is given {MOST_RUNS + 1} times, and a picture holds {MOST_RUNS} runs: leave some out"),

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from tokenizer.plot import COLOURS, Row, dots
+from tokenizer.plot import COLOURS, Panel, Row, dots, picture
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -57,3 +57,38 @@ def test_odd_values(values: list[float | None]) -> None:
     picture = dots("t", "u", [f"n{i}" for i in range(len(values))], [Row("eng", values)])
     assert len(circles(picture)) == sum(1 for value in values if value)
     assert "nan" not in picture and "inf" not in picture
+
+
+def test_equal_differences_are_equally_far_apart_on_a_linear_axis() -> None:
+    """And 0 and what is below it have a place there."""
+    rows = [Row("eng", [0.0, 0.5]), Row("deu", [1.0, -0.5])]
+    found = circles(picture("t", [Panel("t", "share", ["one", "two"], rows, 0.25, linear=True)]))
+    places = [
+        float(found[title].get("cx", ""))
+        for title in ("deu, two: -0.50", "eng, one: 0.00", "eng, two: 0.50", "deu, one: 1.00")
+    ]
+    steps = [b - a for a, b in pairwise(places)]
+    assert max(steps) - min(steps) < 0.2 and min(steps) > 100
+
+
+@pytest.mark.parametrize("values", [[0.0], [None], [0.3], [-1.0, -1.0], [1e-7, 1e9], [0.1, 0.99]])
+def test_odd_values_on_a_linear_axis(values: list[float | None]) -> None:
+    drawn = picture("t", [Panel("t", "u", [f"n{i}" for i in range(len(values))], [Row("eng", values)], linear=True)])
+    assert len(circles(drawn)) == sum(value is not None for value in values)
+    assert "nan" not in drawn and "inf" not in drawn
+    ticks = [one for one in ET.fromstring(drawn).iter(f"{SVG}text") if one.get("class") == "tick"]
+    assert 4 <= len(ticks) <= 26
+
+
+def test_panels_stand_below_each_other() -> None:
+    panels = [
+        Panel(f"panel {i}", "u", ["n"], [Row(f"l{j}", [j / 9]) for j in range(4)], linear=i % 2 == 0) for i in range(3)
+    ]
+    root = ET.fromstring(picture("all", panels))
+    titles = [float(one.get("y", "")) for one in root.iter(f"{SVG}text") if one.get("class") == "title"]
+    labels = [float(one.get("y", "")) for one in root.iter(f"{SVG}text") if one.get("class") == "label"]
+    assert len(titles) == 3 and len(labels) == 12
+    for i, title in enumerate(titles):
+        assert all(title < y for y in labels[4 * i : 4 * i + 4])
+    assert all(below > max(labels[4 * i : 4 * i + 4]) for i, below in enumerate(titles[1:]))
+    assert max(labels) < float(root.get("height", ""))

@@ -15,12 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from forks import Fork
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from training_runs import pretrain
 
 import train.loop.stepping
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PROGRAM = REPOSITORY / "train" / "pretrain.py"
 SENTENCES = {
     "eng_Latn": "the river carries light over stones while people gather bread and talk of distant rain",
     "rus_Cyrl": "река несёт свет над камнями пока люди собирают хлеб и говорят о далёком дожде",
@@ -151,17 +153,28 @@ def corpus_of_sentences(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 @pytest.fixture(scope="session")
-def program() -> Callable[..., "subprocess.Popen[str]"]:
-    """Starts train/pretrain.py with these flags, under torchrun where `processes` is more than 1."""
+def torchrun() -> Callable[..., "subprocess.Popen[str]"]:
+    """Starts train/pretrain.py with these flags under torchrun."""
 
-    def start(flags: list[str], processes: int = 1) -> "subprocess.Popen[str]":
+    def start(flags: list[str], processes: int) -> "subprocess.Popen[str]":
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-        command = [sys.executable, *(torchrun if processes > 1 else []), str(REPOSITORY / "train" / "pretrain.py")]
+        command = [sys.executable, *torchrun, str(PROGRAM)]
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
         for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
             environment.pop(name, None)
         pipe = subprocess.PIPE
         return subprocess.Popen(command + flags, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[..., Fork]:
+    """Starts train/pretrain.py with these flags in forks of this process, of which several find each other."""
+    import torch.distributed.fsdp  # noqa: F401 (what each fork would import)
+
+    def start(flags: list[str], processes: int = 1) -> Fork:
+        return Fork(PROGRAM, flags, {}, processes)
 
     return start
 

@@ -169,8 +169,8 @@ def test_a_spike_goes_back_and_leaves_its_documents_out(corpus, tmp_path: Path, 
     assert len(state["skipped_ranges"]) == 1
 
 
-def test_processes_that_do_not_divide_the_streams(corpus, tmp_path: Path, program: Program) -> None:
-    run = program(corpus.flags(tmp_path, streams=3, global_batch_tokens=510), processes=2)
+def test_processes_that_do_not_divide_the_streams(corpus, tmp_path: Path, torchrun: Program) -> None:
+    run = torchrun(corpus.flags(tmp_path, streams=3, global_batch_tokens=510), processes=2)
     _, errors = run.communicate(timeout=240)
     assert run.returncode != 0
     ours = [line for line in errors.splitlines() if line.startswith("pretrain: ")]

@@ -8,7 +8,7 @@ Task = Literal["sequence", "pair", "token", "span", "embedding"]
 TASKS = ("sequence", "pair", "token", "span", "embedding")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where an example stands, for messages. row: from 1, a line of a text file, a record of another."""
 
@@ -19,7 +19,7 @@ class Origin:
         return f"{self.file}:{self.row}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TextExample:
     """Of `sequence` and `pair`. label: a class, a number for regression (STS-B); None where it is not known.
     second: None in `sequence`. language: "" where nothing says it."""
@@ -31,7 +31,7 @@ class TextExample:
     origin: Origin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TokenExample:
     """words and their tags, BIO or any others, one each; tags empty where they are not known."""
 
@@ -41,7 +41,7 @@ class TokenExample:
     origin: Origin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SpanExample:
     """answers: (text, its first character in context), none where `impossible` or not known."""
 
@@ -54,7 +54,7 @@ class SpanExample:
     origin: Origin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SimilarExample:
     """Of `embedding`: two texts that mean the same, or with a score how much so."""
 
@@ -68,7 +68,7 @@ class SimilarExample:
 Example = TextExample | TokenExample | SpanExample | SimilarExample
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClassAnswer:
     """probabilities: by label, in the model's order; of a regression {"score": value}, which is no probability."""
 
@@ -76,7 +76,7 @@ class ClassAnswer:
     probabilities: dict[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entity:
     """A stretch of one kind: characters begin to end (behind the last) of the text; probability: its tokens' mean."""
 
@@ -87,7 +87,7 @@ class Entity:
     probability: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SpanAnswer:
     """text is context[begin:end]; "" at 0, 0: no answer. probability: of this span among all that were weighed."""
 

@@ -15,6 +15,7 @@ GAMMA = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 over the golden ratio, the step
 ORDER, COPIES, MASK, WINDOW, VALIDATION = 1, 2, 3, 4, 5
 LANGUAGE = 17
 CUT, TO_WHICH, SWAPPED, EXCHANGED, HOW_MANY, VALIDATION_OF_PAIRS = 20, 21, 22, 23, 24, 25  # of pairs of texts
+HELD_OUT, HIDDEN = 30, 31  # texts of an evaluation, and their tokens that are hidden together
 PARALLEL = 9  # translations; what of them is its second key
 
 

@@ -1,6 +1,7 @@
 """A model and its tokenizer, opened by transformers, with one line for what cannot be."""
 
 from collections.abc import Sequence
+from copy import copy, deepcopy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class OpenedModel:
         self.config = self._open(self.library.AutoConfig)
         self.tokenizer = self._open(self.library.AutoTokenizer)
         self._models: dict[str, Any] = {}
+        self._seed: int | None = None
 
     @cached_property
     def longest(self) -> int:
@@ -59,18 +61,62 @@ class OpenedModel:
         """That of a class of transformers, as AutoModelForMaskedLM. needs: the head in words ("masked words"), without
         which it is of no use: UserError where the folder lacks it. Else what it lacks is at its start."""
         if kind not in self._models:
-            found, told = self._open(getattr(self.library, kind), output_loading_info=True)
-            lacks = sorted(told["missing_keys"])
-            if needs and lacks:
-                raise UserError(f"--model {self.given} has no head for {needs} ({lacks[0]} is missing): take another")
+            found = self._read(kind, needs) if self._seed is None else self._at_random(kind, self._seed)
             self._models[kind] = found.float().eval().requires_grad_(False).to(self.place.device)
         return self._models[kind]
+
+    @property
+    def at_random(self) -> bool:
+        """Whether it is an untrained twin."""
+        return self._seed is not None
+
+    def untrained(self, seed: int = 0) -> "OpenedModel":
+        """The same model with the random weights that transformers begins with: what remains without training."""
+        twin = copy(self)
+        twin.name, twin._models, twin._seed = f"{self.name}, untrained", {}, seed
+        return twin
 
     def mask_token(self) -> str:
         """UserError where the tokenizer has none."""
         if self.tokenizer.mask_token is None:
             raise UserError(f"--model {self.given}: its tokenizer has no mask token: take a masked language model")
         return str(self.tokenizer.mask_token)
+
+    def to_train(self, kind: str, seed: int, **settings: Any) -> Any:
+        """A model of that class of its own: the folder's weights, and where it has none, or has those of another shape
+        as of a head for other labels, those that begin with this seed; of an untrained one all begin so. In float32 on
+        the device. settings: of its config, as id2label."""
+        config = deepcopy(self.config)
+        for name, value in settings.items():
+            setattr(config, name, value)
+        of_kind = getattr(self.library, kind)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if self._seed is not None:
+                found = of_kind.from_config(config)
+            else:
+                found = self._open(of_kind, config=config, ignore_mismatched_sizes=True)
+        return found.float().to(self.place.device)
+
+    def holding(self, kind: str, module: Any) -> "OpenedModel":
+        """The same with this model of that class instead of the folder's weights, as one that is being trained."""
+        twin = copy(self)
+        twin.config, twin._models = module.config, {kind: module}
+        return twin
+
+    def _read(self, kind: str, needs: str) -> Any:
+        found, told = self._open(getattr(self.library, kind), output_loading_info=True)
+        lacks = sorted(told["missing_keys"])
+        if needs and lacks:
+            raise UserError(f"--model {self.given} has no head for {needs} ({lacks[0]} is missing): take another")
+        return found
+
+    def _at_random(self, kind: str, seed: int) -> Any:
+        of_kind = getattr(self.library, kind)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            make = of_kind.from_config if hasattr(of_kind, "from_config") else of_kind._from_config
+            return make(deepcopy(self.config))
 
     def _open(self, kind: Any, **settings: Any) -> Any:
         try:

@@ -44,7 +44,7 @@ def vectors(
     check_layer(model, reading.layer)
     iterator = iter(texts)
     while part := list(islice(iterator, TEXTS_AT_ONCE)):
-        yield _vectors(model, part, reading)
+        yield _pooled(model, part, reading, [reading.layer])[0]
         if progress:
             progress(len(part))
 
@@ -53,6 +53,20 @@ def embed(model: OpenedModel, texts: Sequence[str], reading: Reading | None = No
     """float32 [texts, width]."""
     parts = list(vectors(model, texts, reading or Reading()))
     return np.concatenate(parts) if parts else np.empty((0, model.config.hidden_size), np.float32)
+
+
+def embed_layers(
+    model: OpenedModel, texts: Sequence[str], reading: Reading, progress: Callable[[int], None] | None = None
+) -> Vectors:
+    """float32 [layers + 1, texts, width], the embeddings first, in one pass; the reading's own layer does not count."""
+    layers = range(model.config.num_hidden_layers + 1)
+    found = np.empty((len(layers), len(texts), model.config.hidden_size), np.float32)
+    for begin in range(0, len(texts), TEXTS_AT_ONCE):
+        part = texts[begin : begin + TEXTS_AT_ONCE]
+        found[:, begin : begin + len(part)] = _pooled(model, part, reading, layers)
+        if progress:
+            progress(len(part))
+    return found
 
 
 def check_layer(model: OpenedModel, layer: int) -> None:
@@ -64,7 +78,8 @@ def check_layer(model: OpenedModel, layer: int) -> None:
 
 
 @torch.inference_mode()
-def _vectors(model: OpenedModel, texts: Sequence[str], reading: Reading) -> Vectors:
+def _pooled(model: OpenedModel, texts: Sequence[str], reading: Reading, layers: Sequence[int]) -> Vectors:
+    """float32 [layers, texts, width]."""
     longest = min(reading.max_tokens or model.longest, model.longest)
     encoded: dict[str, Any] = dict(model.tokenizer(list(texts)))
     for name, lists in encoded.items():
@@ -72,14 +87,16 @@ def _vectors(model: OpenedModel, texts: Sequence[str], reading: Reading) -> Vect
         if name == "input_ids":
             reading.truncated += sum(len(one) > longest for one in lists)
     encoder = model.encoder
-    result = np.empty((len(texts), model.config.hidden_size), np.float32)
-    last = reading.layer in (-1, model.config.num_hidden_layers)
+    result = np.empty((len(layers), len(texts), model.config.hidden_size), np.float32)
+    last = (-1, model.config.num_hidden_layers)  # as the model gives it, behind its last norm
     for batch in padded_batches(encoded, model.tokenizer, reading.batch_tokens):
         inputs = on_device(batch.inputs, model.place)
         with model.place.autocast():
-            found = encoder(**inputs, output_hidden_states=not last)
-        hidden = found.last_hidden_state if last else found.hidden_states[reading.layer]
-        result[batch.rows] = pool(hidden.float(), inputs["attention_mask"], reading.pooling).cpu().numpy()
+            found = encoder(**inputs, output_hidden_states=any(layer not in last for layer in layers))
+        for row, layer in enumerate(layers):
+            hidden = found.last_hidden_state if layer in last else found.hidden_states[layer]
+            pooled = pool(hidden.float(), inputs["attention_mask"], reading.pooling)
+            result[row, batch.rows] = pooled.cpu().numpy()
     return result
 
 

@@ -19,20 +19,37 @@ def f1(right: Labels, given: Labels, positive: Hashable) -> float:
     anywhere. ValueError as `accuracy`."""
     rows, columns, labels = _numbered(right, given)
     where = labels.get(positive, -1)
-    return float(_f1_by_class(_counts(rows, columns, len(labels)))[where]) if where >= 0 else 0.0
+    return float(f1_by_class(_counts(rows, columns, len(labels)))[where]) if where >= 0 else 0.0
 
 
 def macro_f1(right: Labels, given: Labels) -> float:
     """The mean of the classes' F1, over the classes that are right or given anywhere. ValueError as `accuracy`."""
     rows, columns, labels = _numbered(right, given)
-    return float(np.mean(_f1_by_class(_counts(rows, columns, len(labels)))))
+    return macro_f1_of(_counts(rows, columns, len(labels)))
 
 
 def matthews(right: Labels, given: Labels) -> float:
     """Matthews' correlation, R_K of Gorodkin 2004 for any number of classes, as GLUE scores CoLA; 0 where either side
     has one class alone. ValueError as `accuracy`."""
     rows, columns, labels = _numbered(right, given)
-    table = _counts(rows, columns, len(labels)).astype(np.float64)
+    return matthews_of(_counts(rows, columns, len(labels)))
+
+
+def f1_by_class(table: NDArray[np.int64]) -> NDArray[np.float64]:
+    """float64 [classes], of a `confusion`; NaN for a class that is neither right nor given. With the two below: for
+    many draws of the same answers, whose tables are quickly made."""
+    with np.errstate(invalid="ignore"):
+        return 2 * np.diag(table) / (table.sum(0) + table.sum(1))
+
+
+def macro_f1_of(table: NDArray[np.int64]) -> float:
+    """`macro_f1` of a `confusion`."""
+    return float(np.nanmean(f1_by_class(table)))
+
+
+def matthews_of(counts: NDArray[np.int64]) -> float:
+    """`matthews` of a `confusion`."""
+    table = counts.astype(np.float64)
     total, by_right, by_given = table.sum(), table.sum(1), table.sum(0)
     spread = (total**2 - by_right @ by_right) * (total**2 - by_given @ by_given)
     return float((np.trace(table) * total - by_right @ by_given) / np.sqrt(spread)) if spread > 0 else 0.0
@@ -67,8 +84,3 @@ def _numbered(right: Labels, given: Labels) -> tuple[NDArray[np.int64], NDArray[
 
 def _counts(rows: NDArray[np.int64], columns: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     return np.bincount(rows * classes + columns, minlength=classes * classes).reshape(classes, classes)
-
-
-def _f1_by_class(table: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Every class of a table of `_numbered` labels is right or given somewhere: nothing is divided by 0."""
-    return 2 * np.diag(table) / (table.sum(0) + table.sum(1))

@@ -2,8 +2,9 @@
 
 Vectors are [n, d] of any lengths and made unit ones here, in float32; a vector of zeros has cosine 0 with all.
 CSLS: Conneau et al. 2018, 2 cos(x, y) - r(x) - r(y), r the mean cosine with the k nearest of the other side, which
-takes from vectors that are near to everything. Margin: Artetxe & Schwenk 2019, cos(x, y) / ((r(x) + r(y)) / 2), their
-ratio, which xsim counts by. Cosines are the same for the same arrays and chunks on one machine.
+takes from vectors that are near to everything. Margin: Artetxe & Schwenk 2019, cos(x, y) / ((r(x) + r(y)) / 2), of the
+k keys of the highest cosine alone, as xsim of LASER counts. Scores are the same for the same arrays and chunks on one
+machine.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,7 +17,8 @@ Method = Literal["cosine", "csls", "margin"]
 METHODS = ("cosine", "csls", "margin")
 NEIGHBOURHOOD = {"csls": 10, "margin": 4}  # Conneau et al. 2018; xsim
 TIE = 1e-6  # scores this near are equal: more than float32 rounds in a thousand dimensions
-BLOCK = 1 << 24  # cosines at a time, 64 MiB
+BLOCK = 1 << 22  # cosines at a time, 16 MiB
+LEAST = 64  # queries at a time, of however many keys: below, reading the keys is all the work
 Block = NDArray[np.float32]
 
 
@@ -30,8 +32,8 @@ class Neighbours(NamedTuple):
 def nearest(queries: ArrayLike, keys: ArrayLike, k: int = 1, chunk: int | None = None) -> Neighbours:
     """The k keys of the highest cosine, all where there are fewer; equal ones by the lowest number.
 
-    chunk: queries at a time, so that memory is 4 * chunk * keys bytes; None: as many as fit BLOCK. ValueError where
-    the arrays do not fit each other, hold what is not finite, or there is no key.
+    chunk: queries at a time; a few arrays of [chunk, keys] are all that is held beside copies of the vectors. None: as
+    many as fit BLOCK. ValueError where the arrays do not fit each other, hold what is not finite, or there is no key.
     """
     first, second = _unit_pair(queries, keys)
     return _best(_cosines(first, second, chunk), len(first), len(second), k)
@@ -60,17 +62,19 @@ def retrieval_accuracy(
     """
     if method not in METHODS:
         raise ValueError(f"{method!r} is no method: {', '.join(METHODS)}")
+    if k is None:
+        k = NEIGHBOURHOOD.get(method, 1)
     first, second = _unit_pair(queries, keys)
     rows, columns = _right_pairs(right, len(first), len(second))
     hits = np.zeros(len(first), np.bool_)
-    for begin, scores in _scores(first, second, method, k or NEIGHBOURHOOD.get(method, 0), chunk):
+    for begin, scores in _scores(first, second, method, k, chunk):
         here = slice(*np.searchsorted(rows, (begin, begin + len(scores))))
         within, of_key = rows[here] - begin, columns[here]
         truth = np.full(len(scores), -np.inf, np.float32)
         np.maximum.at(truth, within, scores[within, of_key])
         scores[within, of_key] = -np.inf
         wrong = scores.max(1)
-        room = TIE * np.maximum(1, np.abs(truth, where=np.isfinite(truth), out=np.zeros_like(truth)))
+        room = TIE * np.maximum(1, np.where(np.isfinite(truth), np.abs(truth), 0))
         hits[begin : begin + len(scores)] = truth > wrong + room
     return hits
 
@@ -99,7 +103,7 @@ def _unit(vectors: ArrayLike, name: str) -> Block:
 
 def _cosines(first: Block, second: Block, chunk: int | None) -> Iterator[tuple[int, Block]]:
     """(number of the first row, the cosines of up to `chunk` rows with all of the other side)."""
-    rows = chunk or max(1, BLOCK // len(second))
+    rows = chunk or max(LEAST, BLOCK // len(second))
     for begin in range(0, len(first), rows):
         yield begin, first[begin : begin + rows] @ second.T
 
@@ -108,27 +112,36 @@ def _scores(first: Block, second: Block, method: Method, k: int, chunk: int | No
     if method == "cosine" or not len(first):
         yield from _cosines(first, second, chunk)
         return
-    of_first = _mean_of_nearest(first, second, k, chunk)[:, None]
-    of_second = _mean_of_nearest(second, first, k, chunk)
+    of_first, least = _neighbourhood(first, second, k, chunk)
+    of_second, _ = _neighbourhood(second, first, k, chunk)
     for begin, cosines in _cosines(first, second, chunk):
-        around = of_first[begin : begin + len(cosines)] + of_second
+        rows = slice(begin, begin + len(cosines))
         if method == "csls":
             cosines *= 2
-            cosines -= around
-        else:  # where even the nearest are no nearer than a right angle, the ratio would turn the order round
-            cosines /= np.maximum(around / 2, TIE)
+            cosines -= of_first[rows, None]
+            cosines -= of_second
+        else:
+            far = cosines < least[rows, None] - TIE
+            around = (of_first[rows, None] + of_second) / 2
+            # Where even the nearest are no nearer than a right angle, the ratio would turn the order round.
+            cosines /= np.maximum(around, TIE, out=around)
+            cosines[far] = -np.inf
         yield begin, cosines
 
 
-def _mean_of_nearest(first: Block, second: Block, k: int, chunk: int | None) -> NDArray[np.float32]:
+def _neighbourhood(
+    first: Block, second: Block, k: int, chunk: int | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Of each row of the first: the mean and the least of its k highest cosines with the second."""
     if k < 1:
         raise ValueError(f"{k} neighbours: one at least is needed")
     k = min(k, len(second))
-    found = np.empty(len(first), np.float32)
+    means, least = np.empty(len(first), np.float32), np.empty(len(first), np.float32)
     for begin, cosines in _cosines(first, second, chunk):
         cosines.partition(len(second) - k, axis=1)
-        found[begin : begin + len(cosines)] = cosines[:, -k:].mean(1)
-    return found
+        means[begin : begin + len(cosines)] = cosines[:, -k:].mean(1)
+        least[begin : begin + len(cosines)] = cosines[:, -k]
+    return means, least
 
 
 def _best(blocks: Iterator[tuple[int, Block]], queries: int, keys: int, k: int) -> Neighbours:

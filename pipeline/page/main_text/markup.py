@@ -7,7 +7,7 @@ the tree is no deeper than `MAX_DEPTH` (deeper elements count as text of their a
 """
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from pipeline.html.elements import (
     IMG,
     IN_PRE,
     N_TREE,
-    NAME_PRIME,
     RAW,
     RB,
     ROLES,
@@ -44,11 +43,25 @@ from pipeline.html.elements import (
 )
 from pipeline.html.references import Names, named, reference
 from pipeline.html.tokens import behind, comment_end, is_letter, is_space, is_xml, raw_end
-from pipeline.kernels.compiling import inlined, kernel, whole
+from pipeline.kernels.compiling import borrowing, inlined, kernel, whole
 from pipeline.kernels.hash_table import slot_of
 from pipeline.page.main_text.class_names import automaton
 from pipeline.page.main_text.element_attributes import HAS_HREF, Words, hash_lower, read_attributes
 from pipeline.page.main_text.open_elements import closed_by_end, closed_by_start
+from pipeline.page.main_text.writing import (
+    BLOCK,
+    ELEMENT,
+    LEVEL,
+    PLACE,
+    Markup,
+    begin_block,
+    begin_element,
+    begin_page,
+    end_block,
+    end_element,
+    markup_of,
+    room_of,
+)
 
 MAX_DEPTH = 500
 LONGEST_NAME = 10  # bytes of the names in TAGS
@@ -63,35 +76,6 @@ class Tables(NamedTuple):
     flags: np.ndarray  # uint32 (n_tags,)
     entities: Names
     words: Words
-
-
-class Markup(NamedTuple):
-    """Blocks of a page in order, and the elements above them. A block's text is `text[start:end]`, UTF-8.
-
-    Elements are in the order of their start tags; 0 is the page. `first` and `last` are the range of an element's
-    blocks. `own`, `near` and `above` are groups of class names: of the block's element, of the three nearest, of all.
-    """
-
-    text: np.ndarray  # uint8
-    start: np.ndarray  # int32 by block
-    end: np.ndarray
-    element: np.ndarray  # int32 by block
-    flags: np.ndarray  # uint32 by block, IN_*
-    own: np.ndarray  # uint64 by block
-    near: np.ndarray
-    above: np.ndarray
-    link_bytes: np.ndarray  # int32 by block: bytes inside <a>
-    bold_bytes: np.ndarray
-    links: np.ndarray  # uint16 by block
-    images: np.ndarray  # uint16 by block: since the block before
-    breaks: np.ndarray  # uint8 by block: 1 behind a <br>, 0 behind a tag that divides, 2 behind two <br>
-    tag: np.ndarray  # uint8 by element
-    parent: np.ndarray  # int32
-    depth: np.ndarray  # int16
-    first: np.ndarray  # int32
-    last: np.ndarray  # int32, one behind
-    signature: np.ndarray  # uint64: hash of tag and class
-    title: np.ndarray  # int32 (2,): where the bytes of <title> lie in the page
 
 
 @cache
@@ -137,233 +121,193 @@ def _behind_other_markup(data: np.ndarray, at: int) -> int:
 
 
 @inlined
-def _trimmed(text: np.ndarray, start: int, end: int) -> int:
-    """Where a block's text ends without the white space behind it."""
-    while end > start and text[end - 1] <= 32:
-        end -= 1
-    return end
+def _is_tag(data: np.ndarray, at: int) -> bool:
+    """Whether markup begins at `at`, and not text."""
+    if data[at] != 60 or at + 1 >= len(data):
+        return False
+    after = data[at + 1]
+    return is_letter(after) or after == 47 or after == 33 or after == 63
 
 
 @kernel
-def _count_byte(data: np.ndarray, wanted: int) -> int:
-    count = 0
-    for at in range(len(data)):
-        if data[at] == wanted:
-            count += 1
-    return count
+def _character(data: np.ndarray, at: int, entities: Names, decoded: np.ndarray) -> tuple[int, int]:
+    """(bytes of the character at `at` that now stand in `decoded`, where the next is)."""
+    byte = data[at]
+    if byte == 38:
+        length, stop = reference(data, at, len(data), entities, decoded)
+        if length:
+            if length == 2 and decoded[0] == 0xC2 and decoded[1] == 0xA0:
+                decoded[0], length = 32, 1
+            return length, stop
+    elif byte == 0xC2 and at + 1 < len(data) and data[at + 1] == 0xA0:
+        decoded[0] = 32
+        return 1, at + 2
+    decoded[0] = byte
+    return 1, at + 1
+
+
+@borrowing
+def _read_text(
+    data: np.ndarray, at: int, text: np.ndarray, new: Any, level: Any, now: Any, entities: Names, decoded: np.ndarray
+) -> int:  # fmt: skip
+    """Adds the text from `at` on to the open block, or to one that it begins; answers where the next tag is."""
+    pre = (level.flags & np.uint32(IN_PRE)) != 0
+    ruby, is_open, space, used, letters = now.ruby, now.is_open, now.space, now.used, 0
+    while at < len(data):
+        byte = data[at]
+        if byte == 38 or byte == 0xC2:
+            length, at = _character(data, at, entities, decoded)
+            byte = decoded[0]
+        elif byte == 60 and _is_tag(data, at):
+            break
+        else:
+            length, at = 1, at + 1
+        if ruby:
+            continue
+        if length == 1 and byte <= 32:
+            if not is_space(byte):
+                continue
+            if not pre:
+                space = is_open
+                continue
+            if byte == 13 or (not is_open and byte == 10):
+                continue
+            if byte == 12:
+                byte = np.uint8(32)
+        elif length == 1 and byte == 127:
+            continue
+        if not is_open:
+            is_open, space = True, False
+            begin_block(new, level, now)
+        if space:
+            text[used] = 32
+            used += 1
+            space = False
+        text[used] = byte
+        for offset in range(1, length):
+            text[used + offset] = decoded[offset]
+        used += length
+        letters += length
+    now.is_open, now.space, now.used = is_open, space, used
+    if now.in_link:
+        now.link_bytes += letters
+    if now.bold:
+        now.bold_bytes += letters
+    return at
+
+
+@inlined
+def _is_inline(number: int, closing: bool, has_href: bool, now: Any) -> bool:
+    """Whether the tag is of an element within a line of text; what it says of the text behind it is noted."""
+    if number == A:
+        now.in_link = not closing and has_href
+        now.links += now.in_link
+    elif number in (B, STRONG):
+        now.bold = max(now.bold - 1, 0) if closing else now.bold + 1
+    elif number in (RT, RP, RB, RUBY):
+        now.ruby = not closing and (number in (RT, RP))
+    elif number == IMG:
+        now.images += 1
+    else:
+        return False
+    return True
+
+
+@inlined
+def _behind_raw(
+    data: np.ndarray, at: int, name: int, name_end: int, tag: tuple[int, int], title: np.ndarray, unclosed: np.ndarray
+) -> int:
+    """Behind an element without tags in it, whose start tag, (number, rule), ends at `at`."""
+    number, rule = tag
+    if not unclosed[number]:
+        end = raw_end(data, at, name, name_end)
+        if end < len(data):
+            if number == TITLE and title[1] == 0:
+                title[0], title[1] = at, end
+            return behind(data, end, 62)
+        unclosed[number] = True
+    return len(data) if rule & RAW else at
+
+
+@borrowing
+def _break_line(closing: bool, text: np.ndarray, block: Any, level: Any, now: Any) -> None:
+    """What <br> does."""
+    if not level.flags & np.uint32(IN_PRE):
+        end_block(text, block, now)
+        now.ruby = False
+        now.breaks = min(now.breaks + 1, 2)
+    elif now.is_open and not closing:
+        text[now.used] = 10
+        now.used += 1
+
+
+@inlined
+def _depth_behind(
+    number: int, closing: bool, levels: np.ndarray, depth: int, rules: np.ndarray, opened: np.ndarray
+) -> int:
+    """How many elements are open behind a tag, without one that it begins."""
+    if closing and number != HR:
+        return closed_by_end(levels, depth, number, rules, opened)
+    return closed_by_start(levels, depth, number, rules, opened)
 
 
 @kernel
 def read_page(data: np.ndarray, tables: Tables) -> Markup:
-    size = len(data)
-    rules = tables.rules
-    n_cap = _count_byte(data, 60) + 2  # a tag begins an element or divides blocks
-    text = np.empty(size + size // 4 + 64, np.uint8)
-    b_start, b_end = np.empty(n_cap, np.int32), np.empty(n_cap, np.int32)
-    b_element, b_flags = np.empty(n_cap, np.int32), np.empty(n_cap, np.uint32)
-    b_own, b_near, b_above = np.empty(n_cap, np.uint64), np.empty(n_cap, np.uint64), np.empty(n_cap, np.uint64)
-    b_link, b_bold = np.empty(n_cap, np.int32), np.empty(n_cap, np.int32)
-    b_links, b_images = np.empty(n_cap, np.uint16), np.empty(n_cap, np.uint16)
-    b_breaks = np.empty(n_cap, np.uint8)
-    tag, parent, e_depth = np.empty(n_cap, np.uint8), np.empty(n_cap, np.int32), np.empty(n_cap, np.int16)
-    first, last, signature = np.empty(n_cap, np.int32), np.empty(n_cap, np.int32), np.empty(n_cap, np.uint64)
-    title = np.zeros(2, np.int32)
-
-    stack = np.zeros(MAX_DEPTH + 1, np.int32)
-    s_flags = np.zeros(MAX_DEPTH + 1, np.uint32)
-    s_own, s_above = np.zeros(MAX_DEPTH + 1, np.uint64), np.zeros(MAX_DEPTH + 1, np.uint64)
-    opened = np.zeros(256, np.int32)
+    """Reads text up to a tag and does what the tag says, until the page is read. `now` is the one row of `place`."""
+    size, room = len(data), room_of(data)
+    text, title = np.empty(size + size // 4 + 64, np.uint8), np.zeros(2, np.int32)
+    blocks, elements = np.empty(room, BLOCK), np.empty(room, ELEMENT)
+    levels, opened = np.zeros(MAX_DEPTH + 1, LEVEL), np.zeros(256, np.int32)  # open elements; how many, by tag
     unclosed = np.zeros(256, np.bool_)  # raw elements of this name have no end from here on
-    decoded = np.empty(8, np.uint8)
-    tag[0], parent[0], e_depth[0], first[0], signature[0] = 0, -1, 0, 0, 0
-    n_elements, depth = 1, 1
-    n_blocks, used = 0, 0
-    open_block, space = False, False
-    in_link, bold, ruby = False, 0, False
-    links, images, breaks = 0, 0, 0
-    link_bytes, bold_bytes = 0, 0
-    slash_closes = RAW | DROPPED if is_xml(data) else FOREIGN
-
-    at = 0
+    decoded, place = np.empty(8, np.uint8), np.zeros(1, PLACE)
+    rules, slash_closes = tables.rules, RAW | DROPPED if is_xml(data) else FOREIGN
+    begin_page(elements, place)
+    at, now = 0, place[0]
     while at < size:
-        # ---- text up to the next tag
-        top = depth - 1
-        pre = (s_flags[top] & np.uint32(IN_PRE)) != 0
-        while at < size:
-            byte = data[at]
-            length = 1
-            if byte == 60:
-                if at + 1 < size:
-                    after = data[at + 1]
-                    if is_letter(after) or after == 47 or after == 33 or after == 63:
-                        break
-                at += 1
-                decoded[0] = byte
-            elif byte == 38:
-                length, stop = reference(data, at, size, tables.entities, decoded)
-                if length:
-                    at = stop
-                else:
-                    length = 1
-                    at += 1
-                    decoded[0] = byte
-            else:
-                at += 1
-                decoded[0] = byte
-                if byte == 0xC2 and at < size and data[at] == 0xA0:
-                    decoded[1] = 0xA0
-                    length = 2
-                    at += 1
-            byte = decoded[0]
-            if ruby:
-                continue
-            if length == 2 and byte == 0xC2 and decoded[1] == 0xA0:
-                byte, length, decoded[0] = np.uint8(32), 1, np.uint8(32)
-            if length == 1 and byte <= 32:
-                if not is_space(byte):
-                    continue
-                if not pre:
-                    space = open_block
-                    continue
-                if byte == 13 or (not open_block and byte == 10):
-                    continue
-                if byte == 12:
-                    decoded[0] = 32
-            elif length == 1 and byte == 127:
-                continue
-            if not open_block:
-                open_block, space = True, False
-                element = stack[top]
-                b_start[n_blocks], b_element[n_blocks], b_flags[n_blocks] = used, element, s_flags[top]
-                own = s_own[top]
-                b_own[n_blocks] = own
-                near = own
-                if top > 0:
-                    near |= s_own[top - 1]
-                if top > 1:
-                    near |= s_own[top - 2]
-                b_near[n_blocks], b_above[n_blocks] = near, s_above[top]
-                b_images[n_blocks], b_breaks[n_blocks] = min(images, 65535), breaks
-                links, images, link_bytes, bold_bytes = 1 if in_link else 0, 0, 0, 0
-            if space:
-                text[used] = 32
-                used += 1
-                space = False
-            for offset in range(length):
-                text[used + offset] = decoded[offset]
-            used += length
-            if in_link:
-                link_bytes += length
-            if bold:
-                bold_bytes += length
-        if at >= size:
-            break
-        # ---- markup
+        if not _is_tag(data, at):
+            at = _read_text(data, at, text, blocks[now.blocks], levels[now.depth - 1], now, tables.entities, decoded)
+            continue
         end = _behind_other_markup(data, at)
         if end > at:
             at = end
             continue
         closing = data[at + 1] == 47
-        name_start = at + 2 if closing else at + 1
-        at = name_start
+        name = at + 2 if closing else at + 1
+        at = name
         while at < size and not (is_space(data[at]) or data[at] == 47 or data[at] == 62):
             at += 1
         name_end = at
-        number = _tag_number(data, name_start, name_end, tables.tag_slots, tables.tag_numbers)
+        number = _tag_number(data, name, name_end, tables.tag_slots, tables.tag_numbers)
         in_tree = 0 < number < N_TREE
         said = read_attributes(data, at, not closing and (in_tree or number == A), tables.words)
-        at = said.end
-        rule = whole(rules[number])
-        # ---- inline
-        if number == A:
-            in_link = not closing and (said.flags & HAS_HREF) != 0
-            if in_link:
-                links += 1
-            continue
-        if number in (B, STRONG):
-            bold = max(bold - 1, 0) if closing else bold + 1
-            continue
-        if number in (RT, RP, RB, RUBY):
-            ruby = not closing and number in (RT, RP)
-            continue
-        if number == IMG:
-            images += 1
+        at, rule = said.end, whole(rules[number])
+        if _is_inline(number, closing, (said.flags & HAS_HREF) != 0, now):
             continue
         if rule & (RAW | DROPPED):
-            if closing or (said.slash and rule & slash_closes):
-                continue
-            if not unclosed[number]:
-                end = raw_end(data, at, name_start, name_end)
-                if end < size:
-                    if number == TITLE and title[1] == 0:
-                        title[0], title[1] = at, end
-                    at = behind(data, end, 62)
-                    continue
-                unclosed[number] = True
-            if rule & RAW:
-                break
+            if not closing and not (said.slash and rule & slash_closes):
+                at = _behind_raw(data, at, name, name_end, (number, rule), title, unclosed)
             continue
-        if not in_tree and number != BR and number != HR:
-            continue
-        if number == BR and pre:
-            if open_block and not closing:
-                text[used] = 10
-                used += 1
-            continue
-        # ---- what divides text
-        if open_block:
-            used = _trimmed(text, b_start[n_blocks], used)
-            if used > b_start[n_blocks]:
-                b_end[n_blocks], b_link[n_blocks], b_bold[n_blocks] = used, link_bytes, bold_bytes
-                b_links[n_blocks] = min(links, 65535)
-                n_blocks += 1
-            open_block, space, breaks = False, False, 0
-        ruby = False
         if number == BR:
-            breaks = min(breaks + 1, 2)
+            _break_line(closing, text, blocks[now.blocks], levels[now.depth - 1], now)
             continue
-        breaks = 0
-        if number in (HTML, HEAD, BODY, HR):
-            if number == HR and opened[P]:
-                reduced = closed_by_start(stack, tag, depth, number, rules, opened)
-            else:
-                continue
-        elif closing:
-            reduced = closed_by_end(stack, tag, depth, number, rules, opened)
-        elif number == FORM and opened[FORM]:
+        if not in_tree and number != HR:
             continue
-        else:
-            reduced = closed_by_start(stack, tag, depth, number, rules, opened)
-        while depth > reduced:
-            depth -= 1
-            last[stack[depth]] = n_blocks
-            opened[tag[stack[depth]]] -= 1
-        if rules[number] & CELL:
-            in_link = False
-        if closing or number == HR or depth > MAX_DEPTH:
+        end_block(text, blocks[now.blocks], now)
+        now.ruby = False
+        now.breaks = 0
+        if number in (HTML, HEAD, BODY) or (number == FORM and not closing and opened[FORM]):
             continue
-        above = stack[depth - 1]
-        tag[n_elements], parent[n_elements], e_depth[n_elements] = number, above, depth
-        first[n_elements], last[n_elements] = n_blocks, n_blocks
-        signature[n_elements] = (said.mark ^ np.uint64(number)) * NAME_PRIME
-        stack[depth] = n_elements
-        s_own[depth], s_above[depth] = said.groups, s_above[depth - 1] | said.groups
-        s_flags[depth] = s_flags[depth - 1] | tables.flags[number] | np.uint32(said.flags & 0x7FFFFFFF)
-        opened[number] += 1
-        depth += 1
-        n_elements += 1
-    if open_block:
-        used = _trimmed(text, b_start[n_blocks], used)
-        if used > b_start[n_blocks]:
-            b_end[n_blocks], b_link[n_blocks], b_bold[n_blocks] = used, link_bytes, bold_bytes
-            b_links[n_blocks] = min(links, 65535)
-            n_blocks += 1
-    while depth > 0:
-        depth -= 1
-        last[stack[depth]] = n_blocks
-    return Markup(
-        text[:used], b_start[:n_blocks], b_end[:n_blocks], b_element[:n_blocks], b_flags[:n_blocks], b_own[:n_blocks],
-        b_near[:n_blocks], b_above[:n_blocks], b_link[:n_blocks], b_bold[:n_blocks], b_links[:n_blocks],
-        b_images[:n_blocks], b_breaks[:n_blocks], tag[:n_elements], parent[:n_elements], e_depth[:n_elements],
-        first[:n_elements], last[:n_elements], signature[:n_elements], title,
-    )  # fmt: skip
+        if number == HR and not opened[P]:
+            continue
+        reduced = _depth_behind(number, closing, levels, now.depth, rules, opened)
+        while now.depth > reduced:
+            end_element(elements, levels, opened, now)
+        if rule & CELL:
+            now.in_link = False
+        if not closing and number != HR and now.depth <= MAX_DEPTH:
+            flags = tables.flags[number] | np.uint32(said.flags & 0x7FFFFFFF)
+            begin_element(elements, levels, opened, now, number, said, flags)
+    end_block(text, blocks[now.blocks], now)
+    while now.depth > 0:
+        end_element(elements, levels, opened, now)
+    return markup_of(text, blocks, elements, title, place)

@@ -23,12 +23,12 @@ from pipeline.kernels.compiling import kernel
 
 
 @kernel
-def _outermost(stack: np.ndarray, tag: np.ndarray, depth: int, rule: int, rules: np.ndarray) -> int:
+def _outermost(levels: np.ndarray, depth: int, rule: int, rules: np.ndarray) -> int:
     """Level of the outermost open element of a rule within the innermost table; -1 without one."""
     outermost = -1
     level = depth - 1
     while level > 0:
-        seen = tag[stack[level]]
+        seen = levels[level].tag
         if seen == TABLE:
             break
         if rules[seen] & rule:
@@ -38,9 +38,7 @@ def _outermost(stack: np.ndarray, tag: np.ndarray, depth: int, rule: int, rules:
 
 
 @kernel
-def closed_by_start(
-    stack: np.ndarray, tag: np.ndarray, depth: int, new: int, rules: np.ndarray, opened: np.ndarray
-) -> int:
+def closed_by_start(levels: np.ndarray, depth: int, new: int, rules: np.ndarray, opened: np.ndarray) -> int:
     """Depth of the stack after the elements that a start tag ends."""
     rule = rules[new]
     if rule & (CELL | ROW | ROWS) or new == CAPTION:
@@ -49,12 +47,12 @@ def closed_by_start(
             ends = CELL | ROW
         elif rule & ROWS or new == CAPTION:
             ends = CELL | ROW | ROWS
-        level = _outermost(stack, tag, depth, ends, rules)
+        level = _outermost(levels, depth, ends, rules)
         return level if level > 0 else depth
     if rule & (ITEM | TERM):
         level = depth - 1
         while level > 0:
-            seen = tag[stack[level]]
+            seen = levels[level].tag
             if rules[seen] & rule & (ITEM | TERM):
                 depth = level
                 break
@@ -64,24 +62,22 @@ def closed_by_start(
     if rule & ENDS_P and opened[P]:
         level = depth - 1
         while level > 0:
-            seen = tag[stack[level]]
+            seen = levels[level].tag
             if seen == P:
                 depth = level
                 break
             if rules[seen] & BARRIER or seen == BUTTON:
                 break
             level -= 1
-    if H1 <= new <= H6 and depth > 1 and H1 <= tag[stack[depth - 1]] <= H6:
+    if H1 <= new <= H6 and depth > 1 and H1 <= levels[depth - 1].tag <= H6:
         depth -= 1
     if new == BUTTON and opened[BUTTON]:
-        depth = closed_by_end(stack, tag, depth, BUTTON, rules, opened)
+        depth = closed_by_end(levels, depth, BUTTON, rules, opened)
     return depth
 
 
 @kernel
-def closed_by_end(
-    stack: np.ndarray, tag: np.ndarray, depth: int, name: int, rules: np.ndarray, opened: np.ndarray
-) -> int:
+def closed_by_end(levels: np.ndarray, depth: int, name: int, rules: np.ndarray, opened: np.ndarray) -> int:
     """Depth of the stack after an end tag; unchanged where it has no open element."""
     heading = H1 <= name <= H6
     if not heading and not opened[name]:
@@ -89,7 +85,7 @@ def closed_by_end(
     in_table = rules[name] & (CELL | ROW | ROWS) or name == CAPTION
     level = depth - 1
     while level > 0:
-        seen = tag[stack[level]]
+        seen = levels[level].tag
         if seen == name or (heading and H1 <= seen <= H6):
             return level
         if name == TABLE:

@@ -15,7 +15,7 @@ from tokenizer.export import wordpiece_files
 from train.encoders.batches import padded_batches
 from train.encoders.folders import checkpoints_of
 from train.encoders.opened import open_model, open_models, shortest_names
-from train.encoders.vectors import Reading, embed, vectors
+from train.encoders.vectors import Reading, embed, embed_layers, vectors
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh", *(f"##{sign}" for sign in "abcdefgh"), ".", "京"]
 SHAPE = {
@@ -188,3 +188,26 @@ def test_a_head_that_is_not_there(folder: Path) -> None:
 def test_a_layer_that_is_not_there(folder: Path) -> None:
     with pytest.raises(UserError, match="--layer 3"):
         embed(open_model(folder), ["a"], Reading(layer=3))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_all_layers_in_one_pass_are_each_by_itself(folder: Path, pooling: str) -> None:
+    model = open_model(folder)
+    told: list[int] = []
+    found = embed_layers(model, TEXTS, Reading(pooling), told.append)  # type: ignore[arg-type]
+    assert found.shape == (3, len(TEXTS), 16) and sum(told) == len(TEXTS)
+    for layer in range(3):
+        np.testing.assert_allclose(found[layer], embed(model, TEXTS, Reading(pooling, layer)), atol=1e-6)  # type: ignore[arg-type]
+
+
+def test_an_untrained_twin_has_the_model_s_shape_and_weights_of_a_seed(folder: Path) -> None:
+    model = open_model(folder, name="bert")
+    trained = embed(model, TEXTS)
+    twin, again, other = model.untrained(), model.untrained(), model.untrained(1)
+    assert twin.name == "bert, untrained" and twin.at_random and not model.at_random
+    assert np.array_equal(embed(twin, TEXTS), embed(again, TEXTS))
+    assert not np.allclose(embed(twin, TEXTS), embed(other, TEXTS), atol=1e-3)
+    assert not np.allclose(embed(twin, TEXTS), trained, atol=1e-3)
+    assert np.array_equal(embed(model, TEXTS), trained)
+    for kind in ("AutoModelForMaskedLM", "BertForNextSentencePrediction"):
+        assert twin.model(kind).config.hidden_size == 16

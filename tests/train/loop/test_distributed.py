@@ -1,9 +1,6 @@
 """Processes that do not find each other, and processes that lose one another."""
 
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forks import Fork, free_port
 
 from schemas.errors import UserError
 from train.loop.distributed import PeerLost, Processes, losing_peers, processes
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 SOON = timedelta(seconds=1)
 
 
@@ -26,12 +23,6 @@ def taken() -> Iterator[int]:
         server.bind(("127.0.0.1", 0))
         server.listen()
         yield server.getsockname()[1]
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
 
 
 def come(monkeypatch: pytest.MonkeyPatch, rank: int, port: int) -> UserError:
@@ -149,13 +140,12 @@ for _ in range(4):
 """
 
 
-def test_a_mistake_of_one_ends_all_and_one_that_is_killed_is_missed() -> None:
+def test_a_mistake_of_one_ends_all_and_one_that_is_killed_is_missed(tmp_path: Path) -> None:
     """Two runs of two processes, of which one is killed: the one where the store is, and the other."""
-    command = [sys.executable, "-c", PROGRAM, str(free_port()), str(free_port())]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    lines = done.stdout.splitlines()
-    assert len(lines) == 18, done.stderr
+    (tmp_path / "program.py").write_text(PROGRAM)
+    said, errors = Fork(tmp_path / "program.py", [free_port(), free_port()]).communicate(60)
+    lines = said.splitlines()
+    assert len(lines) == 18, errors
     for victim in (0, 1):
         dead, alive = (
             [line[4:] for line in lines if line.startswith(f"{victim} {rank} ")] for rank in (victim, 1 - victim)

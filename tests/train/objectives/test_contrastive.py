@@ -1,13 +1,11 @@
 """InfoNCE against NumPy, its gradient against differences, and the same for any number of processes."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forks import Fork
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -17,7 +15,6 @@ from train.model.attention import build_layout
 from train.objectives.contrastive import Contrastive, RetrievalVectors, SentenceLabeller, info_nce, sentence_vectors
 from train.objectives.objective import Asked, Batch
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 LENGTHS = np.array([4, 3, 6, 5, 3, 7])  # of three queries and their translations
 LANGUAGE = np.array([0, 1, 2, 2, 0, 1])
 TOKENS = int(LENGTHS.sum())
@@ -125,12 +122,9 @@ def test_bfloat16_is_compared_in_float32() -> None:
 
 
 def test_any_number_of_processes_is_the_same_loss_and_gradient(tmp_path: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    program = Path(__file__).with_name("several_processes.py")
-    done = subprocess.run(
-        [sys.executable, str(program), str(tmp_path)], env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
+    run = Fork(Path(__file__).with_name("several_processes.py"), [tmp_path])
+    said = run.communicate()
+    assert run.returncode == 0, said
     one, *others = (load_file(tmp_path / f"{world}.safetensors") for world in (1, 2, 4))
     assert one["gradient"].abs().max() > 0.1 and 0 < one["hits"].sum() <= 16
     for other in others:

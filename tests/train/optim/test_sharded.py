@@ -1,11 +1,9 @@
 """Two processes with FSDP2 come where one comes without it, and each takes up what the other left."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forks import Fork
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -18,14 +16,13 @@ HERE = Path(__file__).resolve().parent
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the two processes left their results."""
     folder = tmp_path_factory.mktemp("sharded")
-    environment = os.environ | {"PYTHONPATH": str(HERE.parents[2]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(HERE / "two_processes.py")]
-    both = [subprocess.Popen([*command, str(rank), str(folder)], env=environment) for rank in range(2)]
+    both = [Fork(HERE / "two_processes.py", [rank, folder]) for rank in range(2)]
     try:
-        assert [process.wait(timeout=120) for process in both] == [0, 0]
+        said = [run.communicate() for run in both]
+        assert [run.returncode for run in both] == [0, 0], said
     finally:
-        for process in both:
-            process.kill()
+        for run in both:
+            run.kill()
     return folder
 
 

@@ -1,0 +1,442 @@
+"""The program from flags to files: known models give known figures, models stand side by side, and what cannot be
+measured is one line with nothing written."""
+
+import gzip
+import json
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from tiny_encoders import SENTENCES, save_encoder
+
+from tokenizer.export import wordpiece_files
+from train.encoders.opened import open_model
+from train.encoders.vectors import Reading, embed
+from train.evaluate import main
+
+WORDS = {
+    "eng": ["river", "bread", "light", "stone", "rain", "house", "child", "moon"],
+    "rus": ["река", "хлеб", "свет", "камень", "дождь", "дом", "дитя", "луна"],
+    "cmn": ["河", "包", "光", "石", "雨", "房", "孩", "月"],
+    "heb": ["נהר", "לחם", "אור", "אבן", "גשם", "בית", "ילד", "ירח"],
+    "hin": ["नदी", "रोटी", "प्रकाश", "पत्थर", "वर्षा", "घर", "बच्चा", "चंद्रमा"],
+    "amh": ["ወንዝ", "ዳቦ", "ብርሃን", "ድንጋይ", "ዝናብ", "ቤት", "ልጅ", "ጨረቃ"],
+}
+WRONG = {"heb": 2, "hin": 8}  # of these languages so many words have the vector of another
+TOPICS = ("nature", "home")
+
+
+@pytest.fixture(scope="module")
+def knowing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT whose layers add nothing: a word's vector is its embedding's, which all its translations share."""
+    folder = tmp_path_factory.mktemp("knowing") / "model"
+    words = [word for language in WORDS.values() for word in language]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    config = transformers.BertConfig(
+        vocab_size=len(pieces), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        max_position_embeddings=16,
+    )  # fmt: skip
+    model = transformers.BertModel(config, add_pooling_layer=False)
+    generator = torch.Generator().manual_seed(0)
+    meanings = torch.randn(len(WORDS["eng"]), 32, generator=generator)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "LayerNorm.weight" not in name:
+                parameter.zero_()
+        table = model.get_input_embeddings().weight
+        for language, listed in WORDS.items():
+            for place, word in enumerate(listed):
+                wrong = WRONG.get(language, 0)
+                table[pieces.index(word)] = meanings[(place + 1) % wrong if place < wrong else place]
+    model.save_pretrained(folder)
+    for name, content in wordpiece_files(pieces, []).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_encoder("bert", tmp_path_factory.mktemp("tiny") / "bert", head="AutoModel")
+
+
+@pytest.fixture(scope="module")
+def modern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_encoder("modernbert", tmp_path_factory.mktemp("modern") / "modernbert", head="AutoModel")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """tatoeba, aligned, dictionaries, sib: of the words, each in its layout."""
+    root = tmp_path_factory.mktemp("files")
+    for language, words in WORDS.items():
+        write(root / "aligned" / f"{language}.txt", words)
+        if language == "eng":
+            continue
+        write(root / "tatoeba" / f"tatoeba.{language}-eng.{language}", words)
+        write(root / "tatoeba" / f"tatoeba.{language}-eng.eng", WORDS["eng"])
+        pairs = [f"{a}\t{b}" for a, b in zip(WORDS["eng"], words, strict=True)]
+        write(root / "dictionaries" / f"en_{language}.tsv", [*pairs, "moon\tmoon"])
+    for language, words in WORDS.items():
+        rows = [f"{i}\t{TOPICS[i % 2]}\t{word}" for i, word in enumerate(words)]
+        for split in ("train", "test"):
+            write(root / "sib" / f"{language}_Zzzz" / f"{split}.tsv", ["index_id\tcategory\ttext", *rows])
+    plain = root / "aligned" / "rus.txt"
+    with gzip.open(plain.with_name("rus.txt.gz"), "wt", encoding="utf-8") as file:
+        file.write(plain.read_text(encoding="utf-8"))
+    plain.unlink()
+    return root
+
+
+def write(path: Path, lines: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def evaluated(output: Path, *arguments: object) -> dict[str, Any]:
+    assert main([*map(str, arguments), "--output", str(output), "--device", "cpu"]) == 0
+    found = json.loads((output / "evaluation.json").read_text(encoding="utf-8"))
+    assert sorted(one.name for one in output.iterdir()) == ["evaluation.json", "evaluation.txt", "plot.svg"]
+    return {table["name"]: table for table in found["tables"]} | {"models": found["models"]}
+
+
+def values(rows: dict[str, Any]) -> dict[str, float]:
+    return {language: figure["value"] for language, figure in rows.items()}
+
+
+def test_a_model_that_knows_translations_finds_them(knowing: Path, files: Path, tmp_path: Path) -> None:
+    """Of Hebrew two of eight words have each other's vector, of Hindi none has its own."""
+    found = evaluated(
+        tmp_path, "--model", f"knowing={knowing}", "--tatoeba", files / "tatoeba", "--aligned", files / "aligned"
+    )
+    expected = {"rus": 1.0, "cmn": 1.0, "amh": 1.0, "heb": 0.75, "hin": 0.0}
+    for name in ("tatoeba", "aligned"):
+        for way in ("to", "from"):
+            for kind in ("cosine", "csls", "centred_cosine", "centred_csls"):
+                table = found[f"{name}_{kind}_{way}"]
+                assert values(table["figures"]["knowing"]) == expected, table["name"]
+                assert values(table["baselines"]["chance"]) == dict.fromkeys(expected, 0.125)
+                assert table["means"]["knowing"]["value"] == pytest.approx(0.75)
+                assert table["means"]["knowing"]["count"] == 5
+    wrong = {language: 1 - value for language, value in expected.items()}
+    table = found["aligned_xsim_to"]
+    assert values(table["figures"]["knowing"]) == wrong and table["better"] == "lower"
+    figure = found["tatoeba_cosine_to"]["figures"]["knowing"]["heb"]
+    assert figure["low"] < 0.75 < figure["high"] and figure["count"] == 8
+
+
+def test_words_are_translated_by_the_encoder_and_by_their_tokens(knowing: Path, files: Path, tmp_path: Path) -> None:
+    """ "moon" is a word of both sides, and so a translation that asks for nothing."""
+    found = evaluated(tmp_path, "--model", f"knowing={knowing}", "--dictionaries", files / "dictionaries")
+    for kind in ("encoder", "embeddings"):
+        for method in ("csls", "cosine"):
+            different = values(found[f"words_{kind}_{method}_from_different"]["figures"]["knowing"])
+            assert different["rus"] == 1.0 and different["hin"] == 0.0
+            assert different["heb"] == pytest.approx(5 / 7)
+            everything = values(found[f"words_{kind}_{method}_from"]["figures"]["knowing"])
+            assert everything["hin"] == 0.0 and everything["rus"] == 1.0  # a Hindi word is as near to moon as moon is
+    baselines = found["words_encoder_csls_from"]["baselines"]
+    assert values(baselines["written the same"])["heb"] == 1 / 8
+    assert values(baselines["chance"])["heb"] == pytest.approx(9 / 8 / 9)
+
+
+def test_zero_shot_transfer_follows_the_vectors(knowing: Path, files: Path, tmp_path: Path) -> None:
+    """Classes go by meanings, so they are known in every language whose vectors are English ones; the n-grams of
+    English tell nothing of other scripts."""
+    found = evaluated(tmp_path, "--model", f"knowing={knowing}", "--transfer", files / "sib", "--transfer-from", "eng")
+    table = found["transfer_probe"]
+    expected = {f"{language}_Zzzz": 1.0 for language in WORDS} | {"heb_Zzzz": 0.75, "hin_Zzzz": 0.0}
+    assert values(table["figures"]["knowing"]) == expected
+    assert set(table["baselines"]) == {"majority class", "character n-grams", "knowing, untrained"}
+    assert values(table["baselines"]["majority class"]) == dict.fromkeys(expected, 0.5)
+    assert table["baselines"]["character n-grams"]["eng_Zzzz"]["value"] == 1.0
+    assert values(table["baselines"]["character n-grams"])["cmn_Zzzz"] == 0.5
+    assert table["settings"]["seen"] == ["eng_Zzzz"] and table["means"]["knowing"]["count"] == 5
+
+
+def test_transfer_by_fine_tuning_has_bounds_over_seeds(
+    tiny: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model", f"t={tiny}", "--transfer", files / "sib", "--transfer-from", "eng", "--seeds", 2]
+    found = evaluated(tmp_path / "one", *flags, "--transfer-by", "finetune", "probe", "--languages", "eng", "rus")
+    assert capsys.readouterr().out == (tmp_path / "one" / "evaluation.txt").read_text(encoding="utf-8")
+    table = found["transfer_finetune"]
+    assert set(table["figures"]["t"]) == {"eng_Zzzz", "rus_Zzzz"} and table["settings"]["seeds"] == 2
+    for figure in table["figures"]["t"].values():
+        assert figure["low"] <= figure["value"] <= figure["high"] and figure["count"] == 8
+    assert set(table["baselines"]) == set(found["transfer_probe"]["baselines"])
+
+
+def test_transfer_of_pairs(tiny: Path, tmp_path: Path) -> None:
+    """XNLI's layout: both texts are read, by vectors and by n-grams."""
+    for split, count in (("train", 12), ("dev", 6)):
+        for language, words in (("en", WORDS["eng"]), ("ru", WORDS["rus"])):
+            rows = [
+                f"{words[i % 8]}\t{words[i % 8 if i % 2 else (i + 1) % 8]}\t{('contradiction', 'entailment')[i % 2]}"
+                for i in range(count)
+            ]
+            write(tmp_path / "xnli" / f"{split}-{language}.tsv", ["sentence1\tsentence2\tgold_label", *rows])
+    found = evaluated(
+        tmp_path / "out", "--model", f"t={tiny}", "--transfer", tmp_path / "xnli", "--transfer-from", "en",
+        "--transfer-task", "pair",
+    )  # fmt: skip
+    assert set(found["transfer_probe"]["figures"]["t"]) == {"en", "ru"}
+    assert found["transfer_probe"]["baselines"]["majority class"]["ru"]["value"] == 0.5
+    assert found["transfer_probe"]["figures"]["t"]["en"]["value"] == 1.0
+
+
+def test_languages_are_told_apart_where_vectors_tell_them(
+    knowing: Path, tiny: Path, files: Path, tmp_path: Path
+) -> None:
+    found = evaluated(
+        tmp_path, "--model", f"knowing={knowing}", "--model", f"tiny={tiny}", "--probe", "--aligned", files / "aligned",
+        "--languages", "eng", "rus", "cmn",
+    )  # fmt: skip
+    probe = found["language_probe_accuracy"]
+    assert probe["figures"]["knowing"]["all"]["value"] < probe["figures"]["tiny"]["all"]["value"]
+    assert probe["baselines"]["majority class"]["all"]["value"] == pytest.approx(1 / 3)
+    vectors = np.concatenate([embed(open_model(tiny), WORDS[one]) for one in ("eng", "rus", "cmn")]).astype(float)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    expected = (cosines.sum() - len(unit)) / (len(unit) * (len(unit) - 1))
+    assert found["mean_cosine"]["figures"]["tiny"]["all"]["value"] == pytest.approx(expected, abs=1e-5)
+    assert set(found["isoscore"]["figures"]["tiny"]) == {"eng", "rus", "cmn", "all"}
+
+
+def test_the_geometry_of_whatever_texts_are_named(tiny: Path, files: Path, tmp_path: Path) -> None:
+    write(tmp_path / "texts" / "eng_Latn.txt", WORDS["eng"])
+    write(tmp_path / "texts" / "hin_Deva.txt", WORDS["hin"])
+    for flags, languages in (
+        (["--tatoeba", files / "tatoeba"], set(WORDS)),
+        (["--transfer", files / "sib", "--transfer-from", "eng"], {f"{language}_Zzzz" for language in WORDS}),
+        (["--texts", tmp_path / "texts"], {"eng_Latn", "hin_Deva"}),
+    ):
+        found = evaluated(tmp_path / str(flags[0]), "--model", f"t={tiny}", "--probe", *flags)
+        assert set(found["effective_rank"]["figures"]["t"]) == languages | {"all"}
+        assert found["language_probe_accuracy"]["settings"]["languages"] == len(languages)
+
+
+def test_retrieval_is_that_of_sentence_transformers(tiny: Path, files: Path, tmp_path: Path) -> None:
+    """Cosine both ways, mean and CLS pooling, on sentences of all scripts against their own beginnings."""
+    import sentence_transformers
+    from sentence_transformers.sentence_transformer.evaluation import TranslationEvaluator
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    first = [line for line in SENTENCES.values()]
+    second = [line[: len(line) // 2] for line in first]
+    write(tmp_path / "data" / "tatoeba.deu-eng.deu", first)
+    write(tmp_path / "data" / "tatoeba.deu-eng.eng", second)
+    for pooling in ("mean", "cls"):
+        found = evaluated(
+            tmp_path / pooling, "--model", f"tiny={tiny}", "--tatoeba", tmp_path / "data", "--pooling", pooling
+        )
+        body = Transformer(str(tiny))
+        theirs = sentence_transformers.SentenceTransformer(modules=[body, Pooling(16, pooling)], device="cpu")
+        oracle = TranslationEvaluator(first, second, show_progress_bar=False, write_csv=False)(theirs)
+        for way, name in (("to", "src2trg_accuracy"), ("from", "trg2src_accuracy")):
+            mine = found[f"tatoeba_cosine_{way}"]["figures"]["tiny"]["deu"]["value"]
+            assert mine == pytest.approx(oracle[name])
+
+
+def test_csls_is_that_of_brute_force(tiny: Path, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    signs = sorted({sign for line in SENTENCES.values() for sign in line if not sign.isspace()})
+    sides = [[" ".join(generator.choice(signs, 6)) for _ in range(40)] for _ in range(2)]
+    sides[1] = [line[:6] + other[6:] for line, other in zip(sides[0], sides[1], strict=True)]
+    write(tmp_path / "data" / "tatoeba.deu-eng.deu", sides[0])
+    write(tmp_path / "data" / "tatoeba.deu-eng.eng", sides[1])
+    found = evaluated(tmp_path / "out", "--model", f"tiny={tiny}", "--tatoeba", tmp_path / "data", "--layer", 1)
+    a, b = (embed(open_model(tiny), side, Reading(layer=1)).astype(float) for side in sides)
+    for centred in ("", "centred_"):
+        x, y = (one - one.mean(0) * bool(centred) for one in (a, b))
+        x, y = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (x, y))
+        cosines = x @ y.T
+        near_x = np.sort(cosines, 1)[:, -10:].mean(1)
+        near_y = np.sort(cosines, 0)[-10:].mean(0)
+        scores = 2 * cosines - near_x[:, None] - near_y[None, :]
+        to = float((scores.argmax(1) == np.arange(40)).mean())
+        back = float((scores.argmax(0) == np.arange(40)).mean())
+        assert found[f"tatoeba_{centred}csls_to"]["figures"]["tiny"]["deu"]["value"] == pytest.approx(to)
+        assert found[f"tatoeba_{centred}csls_from"]["figures"]["tiny"]["deu"]["value"] == pytest.approx(back)
+        assert 0 < to < 1
+
+
+def test_models_side_by_side_and_every_time_the_same(
+    knowing: Path, tiny: Path, modern: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = ["--model", tiny, "--model", f"k={knowing}", "--model", modern]
+    flags = [
+        *models,
+        "--aligned",
+        files / "aligned",
+        "--dictionaries",
+        files / "dictionaries" / "en_rus.tsv",
+        "--probe",
+    ]
+    found = evaluated(tmp_path / "one", *flags)
+    printed = capsys.readouterr()
+    again = evaluated(tmp_path / "two", *flags)
+    assert again == found and capsys.readouterr().out == printed.out
+    assert (tmp_path / "one" / "plot.svg").read_bytes() == (tmp_path / "two" / "plot.svg").read_bytes()
+    assert [one["name"] for one in found["models"]] == ["bert", "k", "modernbert"]
+    assert [one["kind"] for one in found["models"]] == ["bert", "bert", "modernbert"]
+    table = found["aligned_cosine_to"]
+    assert list(table["figures"]) == ["bert", "k", "modernbert"]
+    text = (tmp_path / "one" / "evaluation.txt").read_text(encoding="utf-8")
+    assert text == printed.out
+    rows = re.split(r"\n\n", text)[1].splitlines()
+    assert rows[0] == "aligned files, to eng: cosine"
+    assert re.split(r" {2,}", rows[1]) == ["share found", "bert", "k", "modernbert", "chance", "gap"]
+    gaps = [float(row.split()[-2]) for row in rows[3:]]
+    assert gaps == sorted(gaps, reverse=True) and len(gaps) == 5
+    alone = evaluated(tmp_path / "alone", "--model", f"k={knowing}", "--aligned", files / "aligned")
+    assert alone["aligned_cosine_to"]["figures"]["k"] == table["figures"]["k"]
+    titles = [one.text for one in ET.fromstring((tmp_path / "one" / "plot.svg").read_text(encoding="utf-8")).iter()]
+    assert "aligned files, to eng: cosine" in titles and "rus" in titles
+
+
+def test_every_layer(knowing: Path, tiny: Path, files: Path, tmp_path: Path) -> None:
+    """Each is the figure of that layer alone, of both ways together, and the best one is told."""
+    data = ["--tatoeba", files / "tatoeba"]
+    found = evaluated(tmp_path / "all", "--model", f"t={tiny}", "--model", f"k={knowing}", *data, "--layer", "all")
+    means = [found[f"tatoeba_layer_{layer}"]["means"]["t"]["value"] for layer in range(3)]
+    best = found["tatoeba_best_layer"]
+    assert best["settings"]["layer"]["t"] == int(np.argmax(means))
+    assert best["means"]["t"]["value"] == max(means)
+    assert set(found["tatoeba_layer_2"]["figures"]) == {"t"}  # the other has one layer only
+    one = evaluated(tmp_path / "one", "--model", f"t={tiny}", *data, "--layer", 1)
+    for language, figure in found["tatoeba_layer_1"]["figures"]["t"].items():
+        ways = [one[f"tatoeba_cosine_{way}"]["figures"]["t"][language]["value"] for way in ("to", "from")]
+        assert figure["value"] == pytest.approx(np.mean(ways)) and figure["count"] == 16
+
+
+def test_the_first_sentences_and_the_languages_asked_for(knowing: Path, files: Path, tmp_path: Path) -> None:
+    found = evaluated(
+        tmp_path, "--model", f"k={knowing}", "--tatoeba", files / "tatoeba", "--languages", "heb_Hebr", "rus",
+        "--sentences", 2,
+    )  # fmt: skip
+    figures = found["tatoeba_cosine_to"]["figures"]["k"]
+    assert values(figures) == {"heb": 0.0, "rus": 1.0} and figures["heb"]["count"] == 2
+
+
+def test_the_same_with_random_weights_stands_beside(tiny: Path, files: Path, tmp_path: Path) -> None:
+    found = evaluated(tmp_path, "--model", f"t={tiny}", "--aligned", files / "aligned", "--untrained")
+    twin = found["aligned_cosine_to"]["baselines"]["t, untrained"]
+    assert set(twin) == set(WORDS) - {"eng"}
+    assert list(found["aligned_cosine_to"]["figures"]) == ["t"]
+
+
+def test_what_one_model_cannot_is_said_and_left_out(
+    tiny: Path, knowing: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = evaluated(
+        tmp_path / "out",
+        "--model",
+        f"t={tiny}",
+        "--model",
+        f"k={knowing}",
+        "--tatoeba",
+        files / "tatoeba",
+        "--layer",
+        2,
+    )
+    assert list(found["tatoeba_cosine_to"]["figures"]) == ["t"]
+    assert re.search(
+        r"^left out: tatoeba of k: --layer 2: .* has layers 0 \(embeddings\) to 1", capsys.readouterr().err, re.M
+    )
+    assert (
+        main(
+            [*map(str, ["--model", knowing, "--tatoeba", files / "tatoeba", "--layer", 2, "--output", tmp_path / "no"])]
+        )
+        == 2
+    )
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_model_whose_training_went_wrong_is_one_line(
+    knowing: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(knowing, tmp_path / "broken")
+    model = transformers.BertModel.from_pretrained(knowing)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.fill_(float("nan"))
+    model.save_pretrained(tmp_path / "broken")
+    for layer in ("-1", "all"):
+        flags = ["--model", tmp_path / "broken", "--tatoeba", files / "tatoeba", "--output", tmp_path / "out"]
+        assert main([*map(str, flags), "--layer", layer]) == 2
+        said = r"evaluate: --model .*/broken: its vectors are not finite: take an earlier checkpoint\n"
+        assert re.fullmatch(said, capsys.readouterr().err) and not (tmp_path / "out").exists()
+
+
+def test_bad_input_is_one_line(knowing: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    uneven, labels = tmp_path / "uneven", tmp_path / "labels"
+    write(uneven / "eng.txt", ["a", "b"])
+    write(uneven / "deu.txt", ["a"])
+    shutil.copytree(files / "sib", labels)
+    with (labels / "rus_Zzzz" / "test.tsv").open("a", encoding="utf-8") as file:
+        file.write("9\tcooking\tхлеб\n")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    output = tmp_path / "out"
+    for arguments, said in (
+        ([], "nothing is asked: name files to measure on"),
+        (["--tatoeba", tmp_path / "gone"], ".*gone"),
+        (["--tatoeba", tmp_path / "empty"], ".*empty"),
+        (["--aligned", uneven], ".*deu.txt.*1.*2|.*eng.txt.*2.*1"),
+        (["--aligned", files / "aligned", "--pivot", "fin"], "--pivot fin: .* has no such file; there are amh, "),
+        (["--tatoeba", files / "tatoeba", "--languages", "fin"], "--languages fin: none of the files has it"),
+        (["--tatoeba", files / "tatoeba", "--layer", "9"], r"--layer 9: --model .* has layers 0 \(embeddings\) to 1"),
+        (["--tatoeba", files / "tatoeba", "--layer", "top"], "argument --layer: 'top' should be the number of a layer"),
+        (["--transfer", files / "sib", "--transfer-from", "fin_Latn"], "--transfer-from fin_Latn: .* there are amh_"),
+        (["--transfer", labels, "--transfer-from", "eng"], r".*rus_Zzzz/test.tsv:10: label 'cooking' is none of the"),
+        (["--dictionaries", tmp_path / "empty"], "--dictionaries .*empty holds no dictionary"),
+        (["--probe"], "--probe needs texts"),
+        (["--model", knowing, "--tatoeba", files / "tatoeba"], "--model: two models are called model: name them"),
+        (["--model", f"x={tmp_path / 'gone'}", "--tatoeba", files / "tatoeba"], "--model .*gone is no folder"),
+        (["--tatoeba", files / "tatoeba", "--output", tmp_path / "file"], "--output .*file is a file: name a folder"),
+    ):  # fmt: skip
+        flags = ["--output", output, "--model", knowing, *arguments]
+        assert main([*map(str, flags)]) == 2, arguments
+        out, err = capsys.readouterr()
+        assert out == "" and err.count("\n") == 1 and re.match(f"evaluate: (?:{said})", err), err
+        assert not output.exists()
+
+
+def test_a_stopped_one_keeps_what_it_has_and_no_finished_file(
+    knowing: Path, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("train.evaluation.geometry.probe", stopped)
+    flags = ["--model", knowing, "--output", tmp_path, "--aligned", files / "aligned", "--probe"]
+    assert main([*map(str, flags)]) == 130
+    assert [one.name for one in tmp_path.iterdir()] == ["evaluation.unfinished.json"]
+    kept = json.loads((tmp_path / "evaluation.unfinished.json").read_text(encoding="utf-8"))
+    assert "aligned_cosine_to" in {table["name"] for table in kept["tables"]}
+    monkeypatch.undo()
+    assert "mean_cosine" in evaluated(tmp_path, *flags[:2], *flags[4:])
+
+
+def test_a_machine_without_scikit_learn_is_told(
+    knowing: Path, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    flags = ["--model", knowing, "--output", tmp_path / "out", "--transfer", files / "sib"]
+    assert main([*map(str, flags)]) == 2
+    assert re.fullmatch(
+        r"evaluate: scikit-learn is not installed .*: pip install scikit-learn\n", capsys.readouterr().err
+    )
+
+
+def test_it_loads_nothing_large_to_say_what_is_wrong() -> None:
+    program = "import train.evaluate, sys; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "transformers", "numpy", "sklearn"} & set(loaded)

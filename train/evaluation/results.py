@@ -1,0 +1,144 @@
+"""What an evaluation leaves: one JSON, one table and one picture in a folder, each whole or not there."""
+
+import json
+from pathlib import Path
+
+from schemas.errors import UserError
+from schemas.evaluation import ALL, Evaluation, Figure, Rows, Table
+from tokenizer.plot import Panel, Row, picture
+from train.checkpoints.files import write_text
+from train.evaluation.measures import MEASURE
+from train.telemetry.columns import laid_out, shortened
+
+JSON, TABLE, PLOT = "evaluation.json", "evaluation.txt", "plot.svg"
+UNFINISHED = "evaluation.unfinished.json"  # what there is of one that goes on, or was stopped
+ABSENT = "—"
+
+
+class Results:
+    """The folder of an evaluation. An earlier one's files stay until all of this one is measured."""
+
+    def __init__(self, folder: Path) -> None:
+        """UserError where it cannot be a folder."""
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"--output {folder} is a file: name a folder")
+        self.folder = folder
+
+    def keep(self, found: Evaluation) -> None:
+        """What is measured so far."""
+        self._write(UNFINISHED, as_json(found))
+
+    def finish(self, found: Evaluation) -> list[str]:
+        """The lines of the table."""
+        lines = summary(found) + by_language(found)
+        self._write(TABLE, "\n".join(lines) + "\n")
+        self._write(PLOT, plot(found))
+        self._write(JSON, as_json(found))
+        (self.folder / UNFINISHED).unlink(missing_ok=True)
+        return lines
+
+    def _write(self, name: str, text: str) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_text(self.folder / name, text)
+        except OSError as error:
+            raise UserError(f"--output {self.folder} cannot be written ({error}): name another folder") from None
+
+
+def as_json(found: Evaluation) -> str:
+    return json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def summary(found: Evaluation) -> list[str]:
+    """A row a table, a column a model or a baseline: the mean over languages, or the one figure of all texts."""
+    baselines = list(dict.fromkeys(name for table in found["tables"] for name in table["baselines"]))
+    names = [*models_of(found), *baselines]
+    rows = [["mean over languages", "unit", *map(shortened, names)]]
+    for table in found["tables"]:
+        cells = [shown(table["means"].get(name) or rows_of(table, name).get(ALL), table) for name in names]
+        rows.append([table["title"], table["unit"], *cells])
+    return laid_out(rows)
+
+
+def by_language(found: Evaluation) -> list[str]:
+    """Of each measure its first table with more than one language: a row a language, those with the largest gap first.
+    All tables are in the JSON."""
+    lines = []
+    for table in telling(found):
+        names = [*models_of(found), *table["baselines"]]
+        rows = [[table["unit"], *map(shortened, names), "gap"]]
+        for language, gap in gaps(table, names[0]):
+            cells = [shown(rows_of(table, name).get(language), table) for name in names]
+            rows.append([language, *cells, ABSENT if gap is None else number(gap, table)])
+        lines += ["", table["title"], *laid_out(rows)]
+    return lines
+
+
+def plot(found: Evaluation) -> str:
+    """Of the same tables in the same order, a dot a model or baseline; a model has one colour in all."""
+    panels = []
+    for table in telling(found):
+        names = [*models_of(found), *table["baselines"]]
+        rows = []
+        for language, _ in gaps(table, names[0]):
+            figures = [rows_of(table, name).get(language) for name in names]
+            rows.append(Row(language, [figure["value"] if figure else None for figure in figures]))
+        panels.append(Panel(table["title"], table["unit"], names, rows, linear=True))
+    return picture("figures by language", panels)
+
+
+def telling(found: Evaluation) -> list[Table]:
+    """The first table of each measure that has more than one language."""
+    first: dict[object, Table] = {}
+    for table in found["tables"]:
+        if len(languages_of(table)) > 1:
+            first.setdefault(table["settings"][MEASURE], table)
+    return list(first.values())
+
+
+def gaps(table: Table, model: str) -> list[tuple[str, float | None]]:
+    """(language, how far the model is behind the best model in that row), the furthest first, then the worst; None, at
+    the end, where it has no figure. Where it is the only model: behind its own best language."""
+    sign = -1.0 if table["better"] == "lower" else 1.0
+    values = {
+        name: {language: sign * figure["value"] for language, figure in rows.items() if language != ALL}
+        for name, rows in table["figures"].items()
+    }
+    own = values.get(model, {})
+    found: list[tuple[str, float | None]] = []
+    for language in languages_of(table):
+        if language not in own:
+            found.append((language, None))
+        elif len(values) == 1:
+            found.append((language, max(own.values()) - own[language]))
+        else:
+            found.append(
+                (language, max(rows[language] for rows in values.values() if language in rows) - own[language])
+            )
+    return sorted(found, key=lambda one: (one[1] is None, -(one[1] or 0.0), own.get(one[0], 0.0), one[0]))
+
+
+def languages_of(table: Table) -> list[str]:
+    return sorted({language for rows in table["figures"].values() for language in rows} - {ALL})
+
+
+def models_of(found: Evaluation) -> list[str]:
+    return [one["name"] for one in found["models"]]
+
+
+def rows_of(table: Table, name: str) -> Rows:
+    return table["figures"].get(name) or table["baselines"].get(name) or {}
+
+
+def shown(figure: Figure | None, table: Table) -> str:
+    """`34.2 % (31.9 to 36.5)`."""
+    if figure is None:
+        return ABSENT
+    text, low, high = number(figure["value"], table), figure["low"], figure["high"]
+    if low is None or high is None or low == high:
+        return text
+    return f"{text} ({number(low, table)} to {number(high, table)})".replace(" % to", " to").replace(" %)", ")")
+
+
+def number(value: float, table: Table) -> str:
+    return f"{100 * value:.1f} %" if table["unit"].startswith("share") else f"{value:.3f}"

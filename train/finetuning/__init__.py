@@ -1,0 +1,1 @@
+"""Encoders become models of a task: fine-tuning on labelled examples."""

@@ -1,0 +1,1 @@
+"""Models behind a page: questions over HTTP become answers."""

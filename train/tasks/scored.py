@@ -1,0 +1,180 @@
+"""What a model answers becomes figures, with 95 % intervals over the examples, in each benchmark's own metrics."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import UserError
+from schemas.evaluation import Figure
+from train.benchmarks.examples import SpanExample, TextExample, TokenExample
+from train.encoders.opened import OpenedModel
+from train.metrics import classification, correlation
+from train.metrics.entities import entity_counts, entity_scores, spans_of
+from train.metrics.figures import measured, share
+from train.metrics.intervals import bootstrap
+from train.metrics.spans import Rules, score_each
+from train.tasks import sequence, span, token
+
+Metric = Literal["accuracy", "f1", "macro_f1", "matthews", "pearson", "spearman", "exact_match"]
+UNITS: dict[Metric, str] = {
+    "accuracy": "share right", "f1": "share, F1", "macro_f1": "share, mean F1 of classes",
+    "exact_match": "share exact", "matthews": "Matthews", "pearson": "Pearson", "spearman": "Spearman",
+}  # fmt: skip
+Figures = dict[Metric, Figure]
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class How:
+    """max_tokens: as the tasks have it. positive: names of the class that F1 is of. rules: of answers in a text, see
+    `train.metrics.spans`; None: SQuAD's."""
+
+    max_tokens: int = 0
+    batch_tokens: int = 8192
+    positive: tuple[str, ...] = ()
+    rules: Rules | None = None
+
+
+def of_texts(
+    model: OpenedModel,
+    examples: Sequence[TextExample],
+    metrics: Sequence[Metric],
+    how: How,
+    progress: Progress | None = None,
+) -> Figures:
+    """Of single texts and pairs. Labels are matched by their names, whatever their case, and never by their numbers,
+    which differ from model to model. UserError where the model's names are others."""
+    model.model(sequence.KIND, sequence.NEEDS)  # without a head it is not its labels that are wrong
+    numbers = metrics[0] in ("pearson", "spearman")
+    names = {} if numbers else matched(model, examples)
+    if numbers:
+        _check_numbers(model, examples)
+    answers = sequence.predict(
+        model, examples, max_tokens=how.max_tokens, batch_tokens=how.batch_tokens, progress=progress
+    )
+    if numbers:
+        pairs = np.array([
+            (_number(example), one.probabilities[sequence.SCORE])
+            for example, one in zip(examples, answers, strict=True)
+        ])  # fmt: skip
+        of = {"pearson": correlation.pearson, "spearman": correlation.spearman}
+        return {name: measured(bootstrap(pairs, partial(_of_columns, of[name])), len(pairs)) for name in metrics}
+    right = [str(example.label) for example in examples]
+    return of_classes(right, [names.get(one.label, one.label) for one in answers], metrics, how.positive)
+
+
+def of_classes(
+    right: Sequence[str], given: Sequence[str], metrics: Sequence[Metric], positive: Sequence[str] = ()
+) -> Figures:
+    """positive: the first of these that is among the labels is what F1 is of."""
+    labels = sorted({*right, *given})
+    number = {label: place for place, label in enumerate(labels)}
+    count = len(labels)
+    cells = np.array([number[one] * count + number[other] for one, other in zip(right, given, strict=True)])
+    place = next((number[name] for name in positive if name in number), None)
+
+    def table(drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.bincount(drawn, minlength=count * count).reshape(count, count)
+
+    def f1(drawn: NDArray[np.int64]) -> float:
+        return 0.0 if place is None else float(np.nan_to_num(classification.f1_by_class(table(drawn))[place]))
+
+    of: dict[str, Callable[[NDArray[np.int64]], float]] = {
+        "f1": f1,
+        "macro_f1": lambda drawn: classification.macro_f1_of(table(drawn)),
+        "matthews": lambda drawn: classification.matthews_of(table(drawn)),
+    }
+    hits = np.array(right) == np.array(given)
+    return {
+        name: share(hits) if name == "accuracy" else measured(bootstrap(cells, of[name]), len(cells))
+        for name in metrics
+    }
+
+
+def of_words(
+    model: OpenedModel, examples: Sequence[TokenExample], how: How, progress: Progress | None = None
+) -> Figures:
+    """F1 of entities, as conlleval has it. UserError where the model does not know a kind of the file."""
+    model.model(token.KIND, token.NEEDS)
+    kinds = {kind for example in examples for kind, _, _ in spans_of(example.tags)}
+    known = {kind.casefold(): kind for name in token.labels_of(model) for kind, _, _ in spans_of([name])}
+    if kinds and not {kind.casefold() for kind in kinds} <= set(known):
+        raise _other_labels(model, token.labels_of(model), examples[0].origin.file, sorted(kinds))
+    named = {known[kind.casefold()]: kind for kind in kinds}
+    answers = token.predict_tags(
+        model, examples, max_tokens=how.max_tokens, batch_tokens=how.batch_tokens, progress=progress
+    )
+    told = [tuple(_renamed(tag, named) for tag in tags) for tags in answers]
+    counts = entity_counts([example.tags for example in examples], told)
+    return {"f1": measured(bootstrap(counts, lambda drawn: entity_scores(drawn).f1), len(examples))}
+
+
+def of_questions(
+    model: OpenedModel, examples: Sequence[SpanExample], how: How, progress: Progress | None = None
+) -> Figures:
+    """Exact match and F1. Where a question has no answer, none is weighed; else where the model's lineage says so."""
+    numbered = [replace(example, id=str(number)) for number, example in enumerate(examples)]
+    without = any(example.impossible for example in examples)
+    answers = span.predict(
+        model, numbered, no_answer=True if without else None, max_tokens=how.max_tokens,
+        batch_tokens=how.batch_tokens, progress=progress,
+    )  # fmt: skip
+    texts = {example.id: one.text for example, one in zip(numbered, answers, strict=True)}
+    scores = score_each(texts, numbered, how.rules)
+    exact, f1 = (measured(bootstrap(scores[:, column]), len(scores)) for column in range(2))
+    return {"exact_match": exact, "f1": f1}
+
+
+def matched(model: OpenedModel, examples: Sequence[TextExample]) -> dict[str, str]:
+    """The model's name of each label -> the file's. UserError where the file has one that the model does not know."""
+    for example in examples:
+        if not isinstance(example.label, str):
+            raise UserError(f"{example.origin}: its label is no class but {example.label}: name a file of classes")
+    theirs = sorted({str(example.label) for example in examples})
+    names = sequence.labels_of(model)
+    ours = {name.strip().casefold(): name for name in names}
+    if not {label.casefold() for label in theirs} <= set(ours):
+        raise _other_labels(model, names, examples[0].origin.file, theirs)
+    return {ours[label.casefold()]: label for label in theirs}
+
+
+def _other_labels(model: OpenedModel, ours: Sequence[str], file: object, theirs: Sequence[str]) -> UserError:
+    return UserError(
+        f"--model {model.given} answers with the labels {_listed(ours)}, and {file} has {_listed(theirs)}: if they "
+        "mean the same, write the file's names into id2label and label2id of the model's config.json, in the order "
+        "that the model learnt them in; else take a model fine-tuned for this"
+    )
+
+
+def _check_numbers(model: OpenedModel, examples: Sequence[TextExample]) -> None:
+    if not sequence.is_regression(model.config):
+        how = "with one label that is not told to be a number" if model.config.num_labels == 1 else "with classes"
+        raise UserError(
+            f"--model {model.given} answers {how}, and {examples[0].origin.file} has numbers: take one of a regression "
+            '("problem_type": "regression" and one label in its config.json)'
+        )
+    if len(examples) < 2:
+        raise UserError(f"{examples[0].origin}: a correlation of one row says nothing: give more of that language")
+
+
+def _of_columns(figure: Callable[..., float], drawn: NDArray[np.float64]) -> float:
+    return figure(drawn[:, 0], drawn[:, 1])
+
+
+def _number(example: TextExample) -> float:
+    if isinstance(example.label, float | int):
+        return float(example.label)
+    raise UserError(f"{example.origin}: its label {example.label!r} is no number: mend it, or take the row out")
+
+
+def _renamed(tag: str, names: dict[str, str]) -> str:
+    mark, dash, kind = tag.partition("-")
+    return f"{mark}-{names.get(kind, kind)}" if dash else names.get(tag, tag)
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:8]) + (", …" if len(labels) > 8 else "")

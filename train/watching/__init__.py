@@ -1,0 +1,1 @@
+"""The checkpoints of a run that goes on become lines of figures."""
