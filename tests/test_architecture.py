@@ -66,10 +66,12 @@ FORBIDDEN = [
     ("jobs", {"torch", "train", "airflow"}),
 ]
 # But for pure functions that both wings go by: a cap must mean the same to the mixture and to the run, a text its ids,
-# and figures by language are one picture.
+# its language the one that the corpus was sorted by, where the data wing is installed, and figures by language are one
+# picture.
 SHARED = {
     "train": {
-        "pipeline.mixture.allotment", "tokenizer.model", "tokenizer.fast", "tokenizer.sentences", "tokenizer.plot"
+        "pipeline.mixture.allotment", "pipeline.language.identifier",
+        "tokenizer.model", "tokenizer.fast", "tokenizer.sentences", "tokenizer.plot",
     }
 }  # fmt: skip
 

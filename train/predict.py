@@ -63,6 +63,8 @@ def parser() -> argparse.ArgumentParser:
         if name in ("embed", "nearest"):
             flag("--pooling", choices=("mean", "cls"), help="of the tokens' vectors; default mean, or as in --vectors")
             flag("--layer", type=int, help="0 the embeddings, -1 the last; default -1, or as in --vectors")
+        if name != "embed":
+            flag("--html", metavar="FILE", help="a page that shows the same as the terminal")
         shared(flag)
     return program
 
@@ -76,7 +78,6 @@ def shared(flag: object) -> None:
     flag("--max-bytes", type=positive, default=MAX_BYTES, help=f"of a text; default {MAX_BYTES}")
     flag("--language", metavar="L", help="of the texts, as eng_Latn, or detect")
     flag("--json", action="store_true", help="an object a line, for programs")
-    flag("--html", metavar="FILE", help="a page that shows the same")
     flag("--overwrite", action="store_true", help="files that are there already")
     flag("--device", choices=("auto", "cpu", "cuda"), default="auto")
     flag("--precision", choices=("auto", "fp32", "bf16"), default="auto")

@@ -10,7 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("program", ["pretrain", "ask", "bench"])
+@pytest.mark.parametrize("program", ["pretrain", "predict", "bench"])
 def test_help_to_nobody_ends_without_a_word(program: str) -> None:
     ours, theirs = os.pipe()
     os.close(ours)

@@ -3,13 +3,13 @@
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import UserError
-from train.answers.language import DETECT, Detector, Models, check_language, detector
+from train.answers.language import DETECT, Detector, Models, check_language, detector, namer
 from train.answers.texts import STANDARD_INPUT, Text, Texts, batches
 from train.telemetry.progress import Progress
 
@@ -47,12 +47,11 @@ Ask = Callable[["OpenedModel", list[Text]], Sequence[Any]]
 def run(given: Namespace) -> None:
     """UserError for all that the user can mend; what can be said before the model is opened is said before."""
     check_language("--language", given.language)
-    outputs = [Path(one) for one in (given.html, getattr(given, "output", None)) if one]
-    for output in outputs:
-        if output.exists() and not given.overwrite:
-            raise UserError(f"{output} is there already: say --overwrite, or name another")
-    if given.html and not given.html.endswith((".html", ".htm")):
-        raise UserError(f"--html {given.html}: call it NAME.html")
+    output = given.output if given.command == "embed" else given.html
+    if output and Path(output).exists() and not given.overwrite:
+        raise UserError(f"{output} is there already: say --overwrite, or name another")
+    if given.command != "embed" and output and not output.endswith((".html", ".htm")):
+        raise UserError(f"--html {output}: call it NAME.html")
     texts = texts_of(given)
     if given.command == "embed":
         embed_file(given, texts)
@@ -105,9 +104,9 @@ def show(given: Namespace, texts: Texts) -> None:
         page = stack.enter_context(Page(Path(given.html), given.command, said)) if given.html else None
         view = TerminalView(sys.stdout.isatty())
         progress = stack.enter_context(Progress(given.command, "texts", count))
-        first = True
+        name, first = namer(given.language, detect), True
         for part in batches(texts):
-            languages = languages_of(part, given.language, detect)
+            languages = name(part)
             answers = models.ask(part, languages, ask)
             progress.clear()
             for text, language, answer in zip(part, languages, answers, strict=True):
@@ -125,7 +124,8 @@ def show(given: Namespace, texts: Texts) -> None:
 
 def embed_file(given: Namespace, texts: Texts) -> None:
     """A file of vectors, or with --json alone a line a text on stdout."""
-    from train.answers.vector_files import ENDINGS
+    from train.answers.embed import embedded, making
+    from train.answers.vector_files import ENDINGS, vector_file
 
     if not given.output and not given.json:
         raise UserError(f"embed needs --output NAME{ENDINGS[0]} or NAME{ENDINGS[1]}, or --json for stdout")
@@ -137,9 +137,10 @@ def embed_file(given: Namespace, texts: Texts) -> None:
     reading = reading_of(given, models)
     began, done = time.monotonic(), 0
     with ExitStack() as stack:
-        file = stack.enter_context(_vector_file(Path(given.output), given, models, reading)) if given.output else None
+        made = making(models.any, models.of(None), reading)
+        file = stack.enter_context(vector_file(Path(given.output), made)) if given.output else None
         progress = stack.enter_context(Progress("embed", "texts", count))
-        for part, languages, vectors in embedded(texts, given.language, detect, models, reading):
+        for part, languages, vectors in embedded(models, texts, namer(given.language, detect), reading):
             if file:
                 file.write(part, languages, vectors)
             if given.json:
@@ -153,22 +154,6 @@ def embed_file(given: Namespace, texts: Texts) -> None:
         )
         width = models.any.config.hidden_size
         print(f"{given.output}: {done:,} vectors of {width} numbers, {rate:,.0f} texts/s{cut}")
-
-
-def embedded(
-    texts: Texts, language: str | None, detect: Detector | None, models: Models, reading: "Reading"
-) -> Iterator[tuple[list[Text], list[str | None], Any]]:
-    """(texts, their languages, float32 [texts, width]), a part at a time."""
-    import numpy as np
-
-    from train.encoders.vectors import embed
-
-    for part in batches(texts):
-        languages = languages_of(part, language, detect)
-        rows = models.ask(
-            part, languages, lambda model, some: list(embed(model, [text.parts[0] for text in some], reading))
-        )
-        yield part, languages, np.stack(rows)
 
 
 def asker(given: Namespace, models: Models, detect: Detector | None, stack: ExitStack) -> Ask:
@@ -215,8 +200,9 @@ def check_candidates(given: Namespace) -> None:
 def _nearest_asker(given: Namespace, models: Models, detect: Detector | None, stack: ExitStack) -> Ask:
     import tempfile
 
+    from train.answers.embed import check_stored, embedded, making
     from train.answers.nearest import nearest
-    from train.answers.vector_files import StoredVectors
+    from train.answers.vector_files import StoredVectors, vector_file
 
     reading = reading_of(given, models)
     path = given.vectors
@@ -225,14 +211,14 @@ def _nearest_asker(given: Namespace, models: Models, detect: Detector | None, st
         columns = tuple((given.columns or "text").split(","))
         texts = Texts([], given.candidates, columns, given.max_bytes, given.skip_empty)
         with (
-            _vector_file(path, given, models, reading) as file,
+            vector_file(path, making(models.any, models.of(None), reading)) as file,
             Progress("embed", "texts", texts.count()) as progress,
         ):
-            for part, languages, rows in embedded(texts, DETECT if detect else None, detect, models, reading):
+            for part, languages, rows in embedded(models, texts, namer(None, detect), reading):
                 file.write(part, languages, rows)
                 progress.add(len(part))
     stored = StoredVectors(Path(path))
-    _check_stored(given, stored, models, reading)
+    check_stored(stored, models.of(None), reading, given.pooling, given.layer)
     if given.to_language:
         known = stored.languages()
         if given.to_language not in known:
@@ -242,38 +228,6 @@ def _nearest_asker(given: Namespace, models: Models, detect: Detector | None, st
                 f"or embed them again with --language"
             )
     return lambda model, texts: nearest(model, _parts(texts), stored, given.k, given.to_language, reading)
-
-
-def _check_stored(given: Namespace, stored: Any, models: Models, reading: "Reading") -> None:
-    """Takes over pooling and layer. UserError where the vectors are not this model's."""
-    from train.answers.embed import SAME, cosine, probe
-
-    width = models.any.config.hidden_size
-    if stored.width != width:
-        raise UserError(
-            f"--vectors {stored.path} has vectors of {stored.width} numbers, and --model {given.model} makes {width}: "
-            "take the model that made them, or embed the texts again"
-        )
-    made = stored.making
-    if made is None:
-        return
-    for flag, asked, was in (("--pooling", given.pooling, made.pooling), ("--layer", given.layer, made.layer)):
-        if asked is not None and asked != was:
-            raise UserError(f"--vectors {stored.path} was made with {flag} {was}: leave {flag} out, or embed again")
-    reading.pooling, reading.layer = made.pooling, made.layer
-    if cosine(probe(models.of(None), reading), made.probe) < SAME:
-        raise UserError(
-            f"--vectors {stored.path} was made by another model, {made.model}, than --model {given.model}: take that "
-            "one, or embed the texts again"
-        )
-
-
-def _vector_file(path: Path, given: Namespace, models: Models, reading: "Reading") -> Any:
-    from train.answers.embed import probe
-    from train.answers.vector_files import Making, vector_file
-
-    made = Making(models.any.name, reading.pooling, reading.layer, probe(models.of(None), reading))
-    return vector_file(path, made)
 
 
 def models_of(given: Namespace) -> Models:
@@ -293,10 +247,6 @@ def reading_of(given: Namespace, models: Models) -> "Reading":
 def room_of(given: Namespace, models: Models) -> int:
     """Tokens of a batch."""
     return given.batch_tokens or (CPU_BATCH if models.any.place.device.type == "cpu" else GPU_BATCH)
-
-
-def languages_of(texts: Sequence[Text], language: str | None, detect: Detector | None) -> list[str | None]:
-    return detect([" ".join(text.parts) for text in texts]) if detect else [language] * len(texts)
 
 
 def _parts(texts: Sequence[Text], part: int = 0) -> list[str]:

@@ -1,17 +1,21 @@
 """Vectors of texts, with what makes them comparable: pooling, layer, and how the model reads a known sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from schemas.errors import UserError
+from train.answers.language import Models
+from train.answers.texts import Text, batches
+from train.answers.vector_files import Making, StoredVectors
 from train.encoders.opened import OpenedModel
 from train.encoders.vectors import Reading, Vectors
 from train.encoders.vectors import embed as vectors_of
 
 PROBE = "Water, 水, ماء, вода, पानी: 1, 2, 3."
 """A text whose vector says which model made a file of vectors, whatever folder it lay in."""
-SAME = 0.999  # cosine of two probes of one model: of bfloat16 beside float32 it is 0.9999, of two checkpoints less
+SAME = 0.999  # cosine of two probes; of `tiny` in bfloat16 and float32 0.999999, at steps 1,000 and 1,500 0.87
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,54 @@ def embed(model: OpenedModel, texts: Sequence[str], reading: Reading | None = No
     """One a text, in order; a text that is longer than the model takes is cut, and counted in the reading."""
     rows = vectors_of(model, texts, reading or Reading())
     return [Embedded(text, row) for text, row in zip(texts, rows, strict=True)]
+
+
+def embedded(
+    models: Models, texts: Iterable[Text], name: Callable[[Sequence[Text]], Sequence[str | None]], reading: Reading
+) -> Iterator[tuple[list[Text], Sequence[str | None], Vectors]]:
+    """(texts, their languages, float32 [texts, width]), some thousands at a time; memory does not grow with them.
+
+    name: the languages of texts (`train.answers.language.namer`).
+    """
+    for part in batches(texts):
+        languages = name(part)
+        rows = models.ask(
+            part, languages, lambda model, some: list(vectors_of(model, [text.parts[0] for text in some], reading))
+        )
+        yield part, languages, np.stack(rows)
+
+
+def making(model: OpenedModel, untold: OpenedModel, reading: Reading) -> Making:
+    """What a file of vectors says of itself. untold: the model that no language is told."""
+    return Making(model.name, reading.pooling, reading.layer, probe(untold, reading))
+
+
+def check_stored(
+    stored: StoredVectors, untold: OpenedModel, reading: Reading, pooling: str | None = None, layer: int | None = None
+) -> None:
+    """Gives the reading the pooling and the layer that the vectors were made with, where they say it.
+
+    pooling, layer: those that the user asked for. UserError where they are others, and where the vectors are not this
+    model's.
+    """
+    width = untold.config.hidden_size
+    if stored.width != width:
+        raise UserError(
+            f"--vectors {stored.path} has vectors of {stored.width} numbers, and --model {untold.given} makes {width}: "
+            "take the model that made them, or embed the texts again"
+        )
+    made = stored.making
+    if made is None:
+        return
+    for flag, asked, was in (("--pooling", pooling, made.pooling), ("--layer", layer, made.layer)):
+        if asked is not None and asked != was:
+            raise UserError(f"--vectors {stored.path} was made with {flag} {was}: leave {flag} out, or embed again")
+    reading.pooling, reading.layer = made.pooling, made.layer  # type: ignore[assignment]
+    if cosine(probe(untold, reading), made.probe) < SAME:
+        raise UserError(
+            f"--vectors {stored.path} was made by another model, {made.model}, than --model {untold.given}: take that "
+            "one, or embed the texts again"
+        )
 
 
 def probe(model: OpenedModel, reading: Reading) -> list[float]:

@@ -50,6 +50,13 @@ def detector() -> Detector:
     return detect
 
 
+def namer(language: str | None, detect: Detector | None) -> Callable[[Sequence[Text]], Sequence[str | None]]:
+    """Texts to their languages: detected where that is asked for, else the given one."""
+    if detect is None:
+        return lambda texts: [language] * len(texts)
+    return lambda texts: detect([" ".join(text.parts) for text in texts])
+
+
 class Models:
     """The model of a folder, or for a checkpoint with a language embedding one a language, opened when first asked."""
 

@@ -55,7 +55,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """similarity: cosine, -1 to 1."""
+    """similarity: cosine, -1 to 1 but for rounding."""
 
     candidate: Candidate
     similarity: float

@@ -159,7 +159,7 @@ class StoredVectors:
             raise UserError(f"--vectors {path} is none of {', '.join(ENDINGS)}: make it by predict.py embed")
         try:
             self._open_npy() if path.suffix == ".npy" else self._open_parquet()
-        except (OSError, ValueError, pa.ArrowException) as error:
+        except (OSError, ValueError, TypeError, pa.ArrowException) as error:
             if isinstance(error, UserError):
                 raise
             why = " ".join(str(error).split())[:200]

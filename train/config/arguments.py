@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from schemas.errors import UserError
@@ -21,10 +22,18 @@ class Arguments(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            flags = [flag for action in self._actions for flag in action.option_strings]
+            flags = [flag for action in self._all_actions() for flag in action.option_strings]
             near = difflib.get_close_matches(unknown[0].partition("=")[0], flags, 1)
             raise UserError(f"unknown argument {unknown[0]}{f': did you mean {near[0]}?' if near else ', see --help'}")
         return found
+
+    def _all_actions(self) -> Iterator[argparse.Action]:
+        """Those of commands too."""
+        for action in self._actions:
+            yield action
+            if isinstance(action, argparse._SubParsersAction):
+                for command in action.choices.values():
+                    yield from command._actions
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
