@@ -60,7 +60,8 @@ mbert-demo: setup
 	  --tokenizer $(MBERT)/vocab --output $(MBERT)/run --config train/configs/mbert-tiny.toml --steps $(MBERT_STEPS)
 	@$(BIN)/python jobs/report.py --root $(MBERT) --run $(MBERT)/run
 	@echo "mbert-demo: what $(MBERT)/run/export answers"
-	@$(BIN)/python train/ask.py --model $(MBERT)/run/export
+	@$(BIN)/python train/predict.py fill-mask --model $(MBERT)/run/export --examples --top-k 3
+	@$(BIN)/python train/predict.py follows --model $(MBERT)/run/export --examples
 
 test: setup browser
 	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest $(IN_TWO) -m "not faults"

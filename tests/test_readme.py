@@ -1,4 +1,4 @@
-"""Every command of the README runs as it stands there, in its order, on a corpus of our own."""
+"""Every command of the README and of docs/models.md runs as it stands there, in its order, on a corpus of our own."""
 
 import importlib
 import json
@@ -17,9 +17,18 @@ from programs import DEMO, REPOSITORY, job_environment
 from pipeline.spark.session import LazySession
 
 README = (REPOSITORY / "README.md").read_text()
-BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line and line[0] != "#"]
-LESS = {"train/bench.py": ["--seconds", "0.5"]}  # said again behind the line's own flags
+MODELS = (REPOSITORY / "docs" / "models.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", README + MODELS, re.DOTALL)
+LINES = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line and line[0] != "#"]
+COMMANDS = list(dict.fromkeys(" ".join(line.split()) for line in LINES))
+MAKERS = {line.split(" --output ")[1].split()[0]: line for line in COMMANDS if " --output " in line}
+# Said again behind the line's own flags.
+LESS = {
+    "train/bench.py": ["--seconds", "0.5"],
+    "train/evaluate.py": ["--seeds", "1", "--bits-bytes", "512", "--masked-bytes", "512"],
+    "train/finetune.py": ["--epochs", "1"],
+    "train/serve.py": ["--port", "0"],
+}
 MADE = {"make demo", "make test", "make mbert-demo"}  # the test that is running, and what has a test of its own
 
 
@@ -43,7 +52,21 @@ def demo(corpus_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pq.write_table(pa.table({"id": ["d"], "text": ["the same words " * 9]}), folder / "NEW.parquet")
     lines = [f"{line}\n" for row in cleaned(corpus_root) if (line := labelled(row))]
     (folder / "LABELLED.jsonl").write_text("".join(lines), encoding="utf-8")
+    (folder / "SENTENCES.txt").write_text("The river is high.\nDer Fluss ist hoch.\n河水很高。\n", encoding="utf-8")
+    for language, (sport, water) in TOPICS.items():
+        (folder / "TOPICS" / language).mkdir(parents=True)
+        for split, count in (("train", 40), ("dev", 8)):
+            texts = [f"{n}\t{('sports', 'geography')[n % 2]}\t{(sport, water)[n % 2]} {n}\n" for n in range(count)]
+            path = folder / "TOPICS" / language / f"{split}.tsv"
+            path.write_text("index_id\tcategory\ttext\n" + "".join(texts), encoding="utf-8")
     return folder
+
+
+TOPICS = {
+    "eng_Latn": ("The team won the match", "The river is long"),
+    "deu_Latn": ("Die Mannschaft gewann das Spiel", "Der Fluss ist lang"),
+    "zho_Hans": ("球队赢了比赛", "河很长"),
+}
 
 
 def cleaned(root: Path) -> list[dict[str, str]]:
@@ -63,26 +86,47 @@ def labelled(row: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith(("spark-submit", "python"))])
-def test_spark_jobs(spark: object, demo: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands(spark: object, demo: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)  # as for a user, who has no session yet
-    if "demo/run" in line and not (demo / "run").exists():
-        train(demo)
+    monkeypatch.setattr("train.served.listening.listen", lambda *asked: served.append(asked))
+    served: list[object] = []
+    make_what_is_read(demo, line)
     if "--run demo/other" in line:
         shutil.copytree(demo / "run", demo / "other")
-    words = [_in(demo, word) for word in shlex.split(line)[1:]]
+    run(demo, line)
+    assert bool(served) == ("train/serve.py" in line)
+
+
+def make_what_is_read(demo: Path, line: str) -> None:
+    """By the commands that write it, where they have not run."""
+    for word in shlex.split(line):
+        for output, maker in MAKERS.items():
+            reads = word == output or word.startswith(f"{output}/")
+            if reads and maker != line and not _in(demo, output).exists():
+                make_what_is_read(demo, maker)
+                train(demo) if maker.startswith("torchrun") else run(demo, maker)
+
+
+def run(demo: Path, line: str) -> None:
+    """In this process."""
+    words = [str(_in(demo, word)) for word in shlex.split(line)[1:]]
     job = importlib.import_module(words[0].removesuffix(".py").replace("/", "."))
     assert job.main([*words[1:], *LESS.get(words[0], ())]) == 0
 
 
 def train(demo: Path) -> None:
     (line,) = (line for line in COMMANDS if line.startswith("torchrun"))
-    words = [_in(demo, word) for word in shlex.split(line)]
+    words = [str(_in(demo, word)) for word in shlex.split(line)]
     words[0] = str(Path(sys.executable).with_name("torchrun"))
     answer = subprocess.run(
         [*words, "--steps", "2"], cwd=REPOSITORY, env=job_environment(), capture_output=True, text=True, timeout=200
     )
     assert answer.returncode == 0, answer.stderr[-3000:]
+
+
+def test_eight_commands_lead_from_shards_to_an_answer() -> None:
+    assert len(re.findall(r"```sh\n", MODELS)) == 8
 
 
 def test_the_trained_model_opens(demo: Path) -> None:
@@ -99,7 +143,7 @@ def test_make_mbert_demo(tmp_path: Path) -> None:
     command = ["make", "mbert-demo", f"MBERT={tmp_path / 'mbert'}", "MBERT_STEPS=20"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert "answer 1" in done.stdout and "follows" in done.stdout
+    assert "The river is high" in done.stdout and "follows" in done.stdout
     config = json.loads((tmp_path / "mbert" / "run" / "export" / "config.json").read_text(encoding="utf-8"))
     assert config["architectures"] == ["BertForPreTraining"]
 
@@ -109,8 +153,10 @@ def test_the_demo_config_is_the_one_of_make_demo() -> None:
     assert f"--config {DEMO.relative_to(REPOSITORY)}" in makefile
 
 
-def _in(demo: Path, word: str) -> str:
-    return re.sub(r"^(demo/|(?=TABLE|DEDUPED|NEW|LABELLED|pages|hosts))", f"{demo}/", word)
+def _in(demo: Path, word: str) -> Path | str:
+    """What is below the folder demo/, or is written in capitals, stands in the test's folder."""
+    named = re.match(r"demo/|TABLE|DEDUPED|NEW|LABELLED|TOPICS|SENTENCES|pages\.|hosts\.", word)
+    return demo / word.removeprefix("demo/") if named else word
 
 
 def test_the_toml_of_the_readme_is_read(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def shared(flag: object) -> None:
     flag("--overwrite", action="store_true", help="files that are there already")
     flag("--device", choices=("auto", "cpu", "cuda"), default="auto")
     flag("--precision", choices=("auto", "fp32", "bf16"), default="auto")
-    flag("--batch-tokens", type=positive, help="tokens that are computed at once; default by device")
+    flag("--batch-tokens", type=positive, default=0, help="tokens that are computed at once; default by device")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,8 +27,8 @@ def serve(words: Sequence[str] | None) -> None:
     parser.add_argument("--vectors", type=Path, help="file of vectors that nearest sentences are looked for in")
     parser.add_argument("--host", default=HOST, help=f"address to be asked at ({HOST}: by this machine alone)")
     parser.add_argument("--port", type=int, default=PORT, help=f"0: any that is free ({PORT})")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (auto)")
-    parser.add_argument("--precision", default="auto", help="auto, float32, bfloat16 (auto)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
     given = parser.parse_args(words)
     for name in ("fastapi", "uvicorn"):
         if importlib.util.find_spec(name) is None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.benchmarks.examples import Origin, TextExample
-from train.encoders.batches import BATCH_TOKENS
 from train.encoders.opened import OpenedModel
+from train.encoders.place import BATCH_TOKENS
 from train.tasks import sequence
 
 

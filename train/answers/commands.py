@@ -39,7 +39,6 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], ...]] = {
     "fill-mask": tuple((text,) for text in TEXTS_OF_MASKS),
     "follows": PAIRS,
 }
-CPU_BATCH, GPU_BATCH = 2048, 16384  # tokens; on a core, larger ones do not fit its caches and are a third slower
 
 Ask = Callable[["OpenedModel", list[Text]], Sequence[Any]]
 
@@ -158,7 +157,7 @@ def embed_file(given: Namespace, texts: Texts) -> None:
 
 def asker(given: Namespace, models: Models, detect: Detector | None, stack: ExitStack) -> Ask:
     """What a command asks a model about some texts."""
-    room = room_of(given, models)
+    room = given.batch_tokens
     if given.command == "nearest":
         return _nearest_asker(given, models, detect, stack)
     if given.command == "fill-mask":
@@ -240,13 +239,8 @@ def reading_of(given: Namespace, models: Models) -> "Reading":
 
     reading = Reading(given.pooling or "mean", -1 if given.layer is None else given.layer)
     check_layer(models.any, reading.layer)
-    reading.batch_tokens = room_of(given, models)
+    reading.batch_tokens = given.batch_tokens
     return reading
-
-
-def room_of(given: Namespace, models: Models) -> int:
-    """Tokens of a batch."""
-    return given.batch_tokens or (CPU_BATCH if models.any.place.device.type == "cpu" else GPU_BATCH)
 
 
 def _parts(texts: Sequence[Text], part: int = 0) -> list[str]:

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from train.answers.texts import BadText
-from train.encoders.batches import BATCH_TOKENS, padded_batches
+from train.encoders.batches import padded_batches
 from train.encoders.opened import OpenedModel, on_device
+from train.encoders.place import BATCH_TOKENS
 from train.tasks.running import accepted
 
 MASKS = ("[MASK]", "<mask>")  # each is the model's own mask token, whatever that is
@@ -52,7 +53,7 @@ def fill_mask(
     masked_model = model.model("AutoModelForMaskedLM", "masked words")
     encoded = accepted(masked_model, dict(model.tokenizer(asked)))
     check_lengths(model, encoded["input_ids"])
-    room = max(1, min(batch_tokens, MOST_LOGITS // masked_model.config.vocab_size))
+    room = max(1, min(model.place.batch_tokens(batch_tokens), MOST_LOGITS // masked_model.config.vocab_size))
     found: list[tuple[tuple[Word, ...], ...]] = [()] * len(asked)
     for batch in padded_batches(encoded, model.tokenizer, room):
         inputs = on_device(batch.inputs, model.place)

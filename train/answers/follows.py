@@ -7,8 +7,9 @@ import torch
 
 from schemas.errors import UserError
 from train.answers.fill_mask import check_lengths
-from train.encoders.batches import BATCH_TOKENS, padded_batches
+from train.encoders.batches import padded_batches
 from train.encoders.opened import OpenedModel, on_device
+from train.encoders.place import BATCH_TOKENS
 
 FOLLOWS = 0  # BERT's class (Devlin et al. 2019, arXiv 1810.04805)
 
@@ -37,7 +38,7 @@ def follows(
     encoded = dict(model.tokenizer(list(firsts), list(seconds)))
     check_lengths(model, encoded["input_ids"])
     found = [0.0] * len(firsts)
-    for batch in padded_batches(encoded, model.tokenizer, batch_tokens):
+    for batch in padded_batches(encoded, model.tokenizer, model.place.batch_tokens(batch_tokens)):
         with model.place.autocast():
             logits = pairs(**on_device(batch.inputs, model.place)).logits
         shares = logits.float().softmax(-1)[:, FOLLOWS].tolist()

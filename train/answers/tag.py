@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from train.benchmarks.examples import Entity
-from train.encoders.batches import BATCH_TOKENS
 from train.encoders.opened import OpenedModel
+from train.encoders.place import BATCH_TOKENS
 from train.tasks import token
 
 

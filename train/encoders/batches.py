@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-BATCH_TOKENS = 8192  # padding included
 Encoded = dict[str, list[list[int]]]
 """By the tokenizer's names (input_ids, attention_mask, token_type_ids), a list a sequence."""
 
@@ -22,9 +21,10 @@ class PaddedBatch:
 
 
 def padded_batches(
-    encoded: Encoded, tokenizer: Any, batch_tokens: int = BATCH_TOKENS, *, keep_order: bool = False
+    encoded: Encoded, tokenizer: Any, batch_tokens: int, *, keep_order: bool = False
 ) -> Iterator[PaddedBatch]:
-    """Longest first, so that memory that is enough for the first batch is enough for all. keep_order: as they come."""
+    """batch_tokens: of a batch, padding included. Longest first, so that memory that is enough for the first batch
+    is enough for all. keep_order: as they come."""
     lengths = np.array([len(ids) for ids in encoded["input_ids"]], np.int64)
     order = np.arange(len(lengths)) if keep_order else np.argsort(-lengths, kind="stable")
     for rows in _groups(order, lengths, batch_tokens):

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from schemas.errors import UserError
-from train.encoders.batches import BATCH_TOKENS, padded_batches
+from train.encoders.batches import padded_batches
 from train.encoders.opened import OpenedModel, on_device
+from train.encoders.place import BATCH_TOKENS
 
 Pooling = Literal["mean", "cls"]
 POOLINGS = ("mean", "cls")
@@ -89,7 +90,7 @@ def _pooled(model: OpenedModel, texts: Sequence[str], reading: Reading, layers: 
     encoder = model.encoder
     result = np.empty((len(layers), len(texts), model.config.hidden_size), np.float32)
     last = (-1, model.config.num_hidden_layers)  # as the model gives it, behind its last norm
-    for batch in padded_batches(encoded, model.tokenizer, reading.batch_tokens):
+    for batch in padded_batches(encoded, model.tokenizer, model.place.batch_tokens(reading.batch_tokens)):
         inputs = on_device(batch.inputs, model.place)
         with model.place.autocast():
             found = encoder(**inputs, output_hidden_states=any(layer not in last for layer in layers))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from train.encoders.batches import BATCH_TOKENS
+from train.encoders.place import BATCH_TOKENS
 from train.encoders.vectors import Pooling, Reading
 from train.likelihood.pseudo_likelihood import Kind
 

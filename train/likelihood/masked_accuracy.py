@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from train.corpus.hashing import HIDDEN, combine, hash_id
-from train.encoders.batches import BATCH_TOKENS
 from train.encoders.hidden_places import HiddenPlaces
 from train.encoders.opened import OpenedModel
+from train.encoders.place import BATCH_TOKENS
 from train.likelihood.held_out_texts import HeldOutText
 from train.likelihood.pseudo_likelihood import MOST_LOGITS
 from train.likelihood.token_windows import TokenWindow, check_finite, padded, tokenised
@@ -47,9 +47,9 @@ def masked_accuracy(
     hidden, right, loss = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64), np.zeros(len(texts))
     windows.sort(key=lambda window: -len(window.ids))
     most = max(1, int(MOST_LOGITS / share) // int(model.config.vocab_size))
-    begin = 0
+    begin, room = 0, model.place.batch_tokens(batch_tokens)
     while begin < len(windows):
-        count = max(1, min(batch_tokens, most) // len(windows[begin].ids))
+        count = max(1, min(room, most) // len(windows[begin].ids))
         group = windows[begin : begin + count]
         begin += count
         chosen = [hidden_tokens(texts[window.text].id, window, share) + window.first for window in group]

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from train.encoders.batches import BATCH_TOKENS
 from train.encoders.hidden_places import HiddenPlaces
 from train.encoders.opened import OpenedModel
+from train.encoders.place import BATCH_TOKENS
 from train.likelihood.token_windows import TokenWindow, check_finite, padded, tokenised
 from train.likelihood.word_pieces import word_ends
 
@@ -57,7 +57,7 @@ def pseudo_likelihood(
         tokens[window.text] += window.tokens
     rows_at_once = max(1, MOST_LOGITS // int(model.config.vocab_size))
     ordered = sorted(found.windows, key=lambda window: -len(window.ids))
-    for group in _groups(ordered, batch_tokens, rows_at_once):
+    for group in _groups(ordered, model.place.batch_tokens(batch_tokens), rows_at_once):
         asked = _asked(group, kind, places.mask_id)
         rows = torch.arange(len(asked.ids))
         columns = torch.from_numpy(asked.places)

@@ -8,8 +8,9 @@ import numpy as np
 
 from schemas.errors import UserError
 from train.benchmarks.examples import SimilarExample
-from train.encoders.batches import BATCH_TOKENS, Encoded
+from train.encoders.batches import Encoded
 from train.encoders.opened import OpenedModel
+from train.encoders.place import BATCH_TOKENS
 from train.encoders.vectors import Pooling, Reading, embed
 from train.tasks.running import Progress, in_parts, limit
 

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from schemas.errors import UserError
-from train.encoders.batches import BATCH_TOKENS, Encoded, padded_batches
+from train.encoders.batches import Encoded, padded_batches
 from train.encoders.opened import OpenedModel, on_device
+from train.encoders.place import BATCH_TOKENS
 
 Progress = Callable[[int], None]
 """Is told how many examples more have been answered."""
@@ -24,7 +25,7 @@ def outputs(
 ) -> Iterator[tuple[NDArray[Any], Any]]:
     """(numbers of the sequences, what the model of that kind says of them), a padded batch at a time."""
     module = model.model(kind, needs)
-    for batch in padded_batches(accepted(module, encoded), model.tokenizer, batch_tokens):
+    for batch in padded_batches(accepted(module, encoded), model.tokenizer, model.place.batch_tokens(batch_tokens)):
         # In here and not around the generator: its caller's code between batches is its own.
         with torch.inference_mode(), model.place.autocast():
             yield batch.rows, module(**on_device(batch.inputs, model.place))

@@ -34,7 +34,7 @@ class How:
     `train.metrics.spans`; None: SQuAD's."""
 
     max_tokens: int = 0
-    batch_tokens: int = 8192
+    batch_tokens: int = 0
     positive: tuple[str, ...] = ()
     rules: Rules | None = None
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from schemas.errors import UserError
 from train.benchmarks.examples import SpanAnswer, SpanExample
-from train.encoders.batches import BATCH_TOKENS, Encoded
+from train.encoders.batches import Encoded
 from train.encoders.opened import OpenedModel
+from train.encoders.place import BATCH_TOKENS
 from train.tasks.running import Progress, in_parts, limit, outputs
 from train.tasks.windows import Windows, windows
 
