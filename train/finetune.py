@@ -57,7 +57,9 @@ def arguments() -> Arguments:
     parser.add_argument(
         "--doc-stride", type=int, default=128, help="tokens that windows of a context share; default 128"
     )
-    parser.add_argument("--pooling", choices=("mean", "cls"), default="mean", help="of --task embedding")
+    parser.add_argument(
+        "--pooling", choices=("mean", "cls"), default="", help="vectors: default mean; classes: default the model's"
+    )
     parser.add_argument("--from-scratch", action="store_true", help="weights at their start, for comparison")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")

@@ -105,7 +105,7 @@ def test_what_cannot_be_is_one_line(encoder, files, tmp_path: Path, capsys, chan
     assert main(flags(encoder, files, tmp_path / "out", **changed)) == 2
     err = capsys.readouterr().err
     assert err.startswith("finetune: ") and err.count("\n") == 1 and told in err, err
-    assert not (tmp_path / "out" / "model").exists()
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

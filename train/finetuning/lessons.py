@@ -123,7 +123,7 @@ class _Vectors:
         self, model: OpenedModel, examples: Sequence[Any], max_tokens: int, settings: FinetuneSettings
     ) -> None:
         made = embedding.features(model.tokenizer, examples, max_tokens)
-        self.first, self.second, self.pooling = made.first, made.second, settings.pooling
+        self.first, self.second, self.pooling = made.first, made.second, settings.vector_pooling
         scores = torch.tensor(made.scores, dtype=torch.float32)
         self.scores = scores / max(1.0, float(scores.abs().max())) if len(scores) else None
         self.smoothing = settings.label_smoothing

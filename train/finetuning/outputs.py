@@ -69,9 +69,8 @@ def shown(interval: Interval) -> str:
     return f"{interval.value:.4f}{spread}"
 
 
-def begin(output: Path, identity: dict[str, Any]) -> None:
-    """Writes down what a fine-tuning is of. UserError where the folder was begun with something else, or is another
-    thing's."""
+def check_output(output: Path, identity: dict[str, Any]) -> None:
+    """Writes nothing. UserError where the folder was begun with something else, or is another thing's."""
     path = output / BEGUN
     if path.is_file():
         try:
@@ -86,13 +85,17 @@ def begin(output: Path, identity: dict[str, Any]) -> None:
                     f"--output {output} was begun with another {name} ({then}, now {here}): give that again, or "
                     "another --output"
                 )
-        return
-    if output.is_dir() and any(output.iterdir()):
+    elif output.is_dir() and any(not one.name.startswith(".") for one in output.iterdir()):
         raise UserError(f"--output {output} holds something else already: give a folder that is new or empty")
-    if output.exists() and not output.is_dir():
+    elif output.exists() and not output.is_dir():
         raise UserError(f"--output {output} is a file: give a folder")
-    output.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(identity, indent=1, ensure_ascii=False) + "\n")
+
+
+def begin(output: Path, identity: dict[str, Any]) -> None:
+    """Writes down what a fine-tuning is of, once."""
+    if not (output / BEGUN).is_file():
+        output.mkdir(parents=True, exist_ok=True)
+        write_text(output / BEGUN, json.dumps(identity, indent=1, ensure_ascii=False) + "\n")
 
 
 def identity(

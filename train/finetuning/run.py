@@ -10,7 +10,7 @@ from train.encoders.opened import OpenedModel, open_model
 from train.finetuning.labels import check_known, labels_of
 from train.finetuning.lessons import Lesson, lesson_of
 from train.finetuning.model_folder import copy_model, write_model
-from train.finetuning.outputs import Result, SeedResult, begin, identity, read_seed, write_result
+from train.finetuning.outputs import Result, SeedResult, begin, check_output, identity, read_seed, write_result
 from train.finetuning.scoring import metric_for, score
 from train.finetuning.seed_run import SeedRun, mean_of
 from train.finetuning.settings import MAX_TOKENS, FinetuneSettings
@@ -53,7 +53,8 @@ def finetune(
     first = next(examples[0] for examples in validation.values())
     metric = metric_for(settings.task, [first], settings.metric)
     lesson = lesson_of(settings, opened, training, labels, max_tokens)
-    begin(output, identity(settings, opened, training, validation, test))
+    told = identity(settings, opened, training, validation, test)
+    check_output(output, told)
     if len(training) < settings.batch_size:
         say(f"{len(training):,} examples are fewer than --batch-size {settings.batch_size}: a batch is all of them")
     results = []
@@ -67,7 +68,9 @@ def finetune(
             if len(settings.seeds) > 1:
                 say(f"seed {seed}")
             work = _Work(settings, opened, training, labels, lesson, max_tokens, metric)
-            found = work.do(seed, folder, validation, test, say, live)
+            run = work.prepared(seed, folder, validation, say, live)
+            begin(output, told)  # from here on the settings are known to be ones that can be
+            found = work.do(run, test)
         results.append(found)
     best = max(results, key=lambda one: mean_of(one.validation))
     result = Result(output / MODEL, metric, tuple(results))
@@ -93,10 +96,10 @@ class _Work:
         self.settings, self.model, self.training, self.labels = settings, model, training, labels
         self.lesson, self.max_tokens, self.metric = lesson, max_tokens, metric
 
-    def do(
-        self, seed: int, folder: Path, validation: Examples, test: Examples, say: Callable[[str], None], live: bool
-    ) -> SeedResult:
-        run = SeedRun(
+    def prepared(
+        self, seed: int, folder: Path, validation: Examples, say: Callable[[str], None], live: bool
+    ) -> SeedRun:
+        return SeedRun(
             self.settings,
             seed,
             self.model,
@@ -109,10 +112,13 @@ class _Work:
             say,
             live,
         )
+
+    def do(self, run: SeedRun, test: Examples) -> SeedResult:
+        run.resume()
         run.run()
-        standing = run.standing
+        standing, seed, folder = run.standing, run.seed, run.folder
         found = SeedResult(seed, standing.best_step, standing.by_language, run.score(test) if test else {})
-        pooling = self.settings.pooling if self.settings.task == "embedding" else ""
+        pooling = self.settings.vector_pooling if self.settings.task == "embedding" else ""
         lineage = {"finetuned": self._lineage(seed, found)}
         write_model(run.module, self.model, folder / MODEL, lineage, pooling, self.max_tokens)
         write_result(folder, Result(folder / MODEL, self.metric, (found,)))
@@ -148,6 +154,13 @@ def model_settings(settings: FinetuneSettings, labels: Sequence[str], config: An
     if settings.task in ("sequence", "pair"):
         number = tuple(labels) == (SCORE,)
         found["problem_type"] = "regression" if number else "single_label_classification"
+        if settings.pooling:
+            if not hasattr(config, "classifier_pooling"):
+                raise UserError(
+                    f"--pooling {settings.pooling}: classes of a model of the kind {config.model_type} have a way of "
+                    "their own: leave it out"
+                )
+            found["classifier_pooling"] = settings.pooling
     if settings.dropout is not None:
         names = [name for name in config.to_dict() if "dropout" in name]
         if not names:

@@ -67,7 +67,7 @@ class SeedRun:
         live: bool,
     ) -> None:
         """config: of the model to be, as id2label. live: lines go to stdout, which on a terminal has a live line too,
-        instead of to `say`. UserError where the folder's last checkpoint cannot be read."""
+        instead of to `say`. UserError where the model has not the layers that are to be trained."""
         self.settings, self.seed, self.lesson, self.validation = settings, seed, lesson, validation
         self.max_tokens, self.metric, self.folder, self.say, self.live = max_tokens, metric, folder, say, live
         kind = kind_of(settings)
@@ -88,7 +88,6 @@ class SeedRun:
         self.steps = settings.steps or settings.epochs * self.order.batches_an_epoch
         self.standing = Standing()
         self.best = self._copy()
-        self._resume()
 
     def run(self) -> None:
         """To the last step, or until the metric has not become better for long; the module then has the best weights.
@@ -184,7 +183,7 @@ class SeedRun:
             self.metric,
             max_tokens=self.max_tokens,
             doc_stride=self.settings.doc_stride,
-            pooling=self.settings.pooling,
+            pooling=self.settings.vector_pooling,
             no_answer=self.lesson.no_answer,
         )
 
@@ -200,7 +199,8 @@ class SeedRun:
         standing = asdict(self.standing) | {"best": self.standing.best if self.standing.by_language else None}
         save(self.folder / CHECKPOINTS, self.standing.step, tensors, {"standing": standing}, keep=1)
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
+        """Goes back to where the folder's last checkpoint is, if there is one. UserError where none is whole."""
         last = newest(self.folder / CHECKPOINTS, self.say)
         if last is None:
             return

@@ -19,7 +19,8 @@ class FinetuneSettings:
     layer_decay to the power of its depth, 0 the last; embeddings are deeper than the first layer. steps: 0 for those of
     `epochs`. max_tokens: 0 takes MAX_TOKENS, or what the model takes where that is less. patience: so many evaluations
     without a better metric end the training; 0 never. eval_every, save_every: steps, 0 for an epoch. metric: "" for the
-    task's own. dropout: None for the model's. from_scratch: weights at their start instead of the model's.
+    task's own. dropout: None for the model's. from_scratch: weights at their start instead of the model's. pooling: by
+    which tokens vectors and classes are told, "" for the mean in vectors and the model's own way in classes.
     """
 
     task: Task
@@ -42,7 +43,7 @@ class FinetuneSettings:
     dropout: float | None = None
     from_scratch: bool = False
     doc_stride: int = 128
-    pooling: Literal["mean", "cls"] = "mean"
+    pooling: Literal["", "mean", "cls"] = ""
 
     def check(self) -> None:
         """UserError for the first setting that cannot be."""
@@ -75,6 +76,10 @@ class FinetuneSettings:
         if word == "top" and colon and number.isdecimal() and int(number):
             return int(number)
         raise UserError(f"--trained {self.trained}: take {', '.join(TRAINED)}")
+
+    @property
+    def vector_pooling(self) -> Literal["mean", "cls"]:
+        return self.pooling or "mean"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"seeds": list(self.seeds)}

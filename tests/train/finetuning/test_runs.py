@@ -266,3 +266,18 @@ def test_cls_vectors_are_those_of_sentence_transformers(encoders, tmp_path: Path
     texts = list(SENTENCES.values())
     theirs = sentence_transformers.SentenceTransformer(str(result.model), device="cpu").encode(texts)
     np.testing.assert_allclose(embed(open_model(result.model, device="cpu"), texts, Reading("cls")), theirs, atol=1e-5)
+
+
+def test_classes_by_the_mean_of_all_tokens_where_the_model_can(encoders, tmp_path: Path) -> None:
+    import transformers
+
+    result = run(encoders("modernbert"), tmp_path / "out", "sequence", count=10, epochs=1, pooling="mean")
+    own = open_model(result.model, device="cpu")
+    assert own.config.classifier_pooling == "mean"
+    pipeline = transformers.pipeline("text-classification", str(result.model), device=-1)
+    answer = sequence.predict(own, made("sequence", 1)["eng_Latn"])[0]  # type: ignore[arg-type]
+    text = made("sequence", 1)["eng_Latn"][0].text  # type: ignore[union-attr]
+    theirs = {one["label"]: one["score"] for one in pipeline(text, top_k=None)}
+    assert theirs == pytest.approx(answer.probabilities, abs=1e-5)
+    with pytest.raises(UserError, match="--pooling mean: classes of a model of the kind bert have a way of their own"):
+        run(encoders("bert"), tmp_path / "bert", "sequence", count=10, pooling="mean")
