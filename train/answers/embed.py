@@ -60,6 +60,8 @@ def check_stored(
     pooling, layer: those that the user asked for. UserError where they are others, and where the vectors are not this
     model's.
     """
+    if not stored.rows:
+        raise UserError(f"--vectors {stored.path} has no vector in it: embed its texts again")
     width = untold.config.hidden_size
     if stored.width != width:
         raise UserError(

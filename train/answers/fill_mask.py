@@ -8,6 +8,7 @@ import torch
 
 from train.answers.texts import BadText
 from train.encoders.batches import padded_batches
+from train.encoders.finite import check_finite
 from train.encoders.opened import OpenedModel, on_device
 from train.encoders.place import BATCH_TOKENS
 from train.tasks.running import accepted
@@ -60,7 +61,9 @@ def fill_mask(
         with model.place.autocast():
             logits = masked_model(**inputs).logits
         row, column = (batch.inputs["input_ids"] == model.tokenizer.mask_token_id).nonzero(as_tuple=True)
-        probabilities, ids = _likeliest(logits[row.to(logits.device), column.to(logits.device)], top_k)
+        chosen = logits[row.to(logits.device), column.to(logits.device)]
+        check_finite(model, chosen)
+        probabilities, ids = _likeliest(chosen, top_k)
         words = _words(model, probabilities, ids)
         for place, number in enumerate(batch.rows.tolist()):
             found[number] = tuple(words[one] for one in np.flatnonzero(row.numpy() == place))

@@ -8,6 +8,7 @@ import torch
 from schemas.errors import UserError
 from train.answers.fill_mask import check_lengths
 from train.encoders.batches import padded_batches
+from train.encoders.finite import check_finite
 from train.encoders.opened import OpenedModel, on_device
 from train.encoders.place import BATCH_TOKENS
 
@@ -41,6 +42,7 @@ def follows(
     for batch in padded_batches(encoded, model.tokenizer, model.place.batch_tokens(batch_tokens)):
         with model.place.autocast():
             logits = pairs(**on_device(batch.inputs, model.place)).logits
+        check_finite(model, logits)
         shares = logits.float().softmax(-1)[:, FOLLOWS].tolist()
         for number, share in zip(batch.rows.tolist(), shares, strict=True):
             found[number] = share

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from train.answers.cards import Bars, Card, Line
 from train.answers.terminal_view import cut_in_the_middle, spelt
-from train.checkpoints.files import part_of, sync
+from train.checkpoints.files import WholeFile
 
 UNMARKED = 4000  # columns of a stretch without a mark that are shown; of a longer one its ends
 COLOURS = 6  # of kinds, in order of appearance
@@ -77,12 +75,11 @@ FOOT = """</main>
 """
 
 
-class Page:
+class Page(WholeFile):
     """A context that writes cards as they come; the file appears when it is whole."""
 
     def __init__(self, target: Path, title: str, said: str) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self.target, self.part = target, part_of(target)
+        super().__init__(target)
         self.cards = 0
         self._kinds: dict[str, int] = {}
         self._file = self.part.open("w", encoding="utf-8")
@@ -92,21 +89,10 @@ class Page:
         self.cards += 1
         self._file.write("".join(self._article(card)))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is None:
-                self._file.write(FOOT.format(said=f"{self.cards:,} text{'' if self.cards == 1 else 's'}"))
-            self._file.close()
-            if error is None:
-                sync(self.part)
-                self.part.replace(self.target)
-        finally:
-            self.part.unlink(missing_ok=True)
+    def close(self, whole: bool) -> None:
+        if whole:
+            self._file.write(FOOT.format(said=f"{self.cards:,} text{'' if self.cards == 1 else 's'}"))
+        self._file.close()
 
     def _article(self, card: Card) -> Iterator[str]:
         lang = f' lang="{escape(card.language.replace("_", "-"))}"' if card.language else ""

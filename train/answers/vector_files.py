@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from schemas.errors import UserError
 from train.answers.nearest import Candidate, Part, unit
 from train.answers.texts import Text
-from train.checkpoints.files import part_of, sync
+from train.checkpoints.files import WholeFile
 from train.encoders.vectors import Vectors
 
 ENDINGS = (".npy", ".parquet")
@@ -51,34 +51,12 @@ def vector_file(target: Path, making: Making) -> VectorFile:
     return (NpyFile if target.suffix == ".npy" else ParquetFile)(target, making)
 
 
-class _Whole:
-    """Moves a file into place where all went well, else takes the part away."""
-
-    def __init__(self, target: Path, making: Making) -> None:
-        self.target, self.part, self.making = target, part_of(target), making
-        target.parent.mkdir(parents=True, exist_ok=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: TracebackType | None) -> None:
-        try:
-            self.close()
-            if error is None:
-                sync(self.part)
-                self.part.replace(self.target)
-        finally:
-            self.part.unlink(missing_ok=True)
-
-    def close(self) -> None: ...
-
-
-class NpyFile(_Whole):
+class NpyFile(WholeFile):
     """float32 [texts, width], a row a text."""
 
     def __init__(self, target: Path, making: Making) -> None:
-        super().__init__(target, making)
-        self.rows = 0
+        super().__init__(target)
+        self.rows, self.making = 0, making
         self._file = self.part.open("wb")
         self._header()
 
@@ -86,7 +64,7 @@ class NpyFile(_Whole):
         self._file.write(np.ascontiguousarray(vectors, "<f4").tobytes())
         self.rows += len(vectors)
 
-    def close(self) -> None:
+    def close(self, whole: bool) -> None:
         self._file.seek(0)
         self._header()
         self._file.close()
@@ -97,9 +75,9 @@ class NpyFile(_Whole):
         np.lib.format.write_array_header_1_0(self._file, {"descr": "<f4", "fortran_order": False, "shape": shape})
 
 
-class ParquetFile(_Whole):
+class ParquetFile(WholeFile):
     def __init__(self, target: Path, making: Making) -> None:
-        super().__init__(target, making)
+        super().__init__(target)
         schema = pa.schema(
             [
                 (FILE, pa.string()), (ROW, pa.int64()), (TEXT, pa.string()), (LANGUAGE, pa.string()),
@@ -123,7 +101,7 @@ class ParquetFile(_Whole):
         ]  # fmt: skip
         self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
 
-    def close(self) -> None:
+    def close(self, whole: bool) -> None:
         self._writer.close()
 
 
@@ -147,7 +125,10 @@ class _Rows:
 
 
 class StoredVectors:
-    """Candidates in a file; its vectors are brought to length 1 as they are read."""
+    """Candidates in a file; its vectors are brought to length 1 as they are read.
+
+    rows, width: of the matrix of them. parts: UserError for a row that is no vector of this width.
+    """
 
     def __init__(self, path: Path) -> None:
         """UserError where there is no file of vectors."""
@@ -158,7 +139,7 @@ class StoredVectors:
         if path.suffix not in ENDINGS:
             raise UserError(f"--vectors {path} is none of {', '.join(ENDINGS)}: make it by predict.py embed")
         try:
-            self._open_npy() if path.suffix == ".npy" else self._open_parquet()
+            self.rows = self._open_npy() if path.suffix == ".npy" else self._open_parquet()
         except (OSError, ValueError, TypeError, pa.ArrowException) as error:
             if isinstance(error, UserError):
                 raise
@@ -168,7 +149,7 @@ class StoredVectors:
     def parts(self) -> Iterator[Part]:
         if self._matrix is not None:
             for first in range(0, len(self._matrix), AT_ONCE):
-                rows = np.asarray(self._matrix[first : first + AT_ONCE], np.float32)
+                rows = self._finite(np.asarray(self._matrix[first : first + AT_ONCE], np.float32), first + 1)
                 yield Part(unit(rows), [None] * len(rows), _Rows(str(self.path), first + 1, {}))
             return
         names = [name for name in (FILE, ROW, TEXT, LANGUAGE) if name in self._table.schema_arrow.names]
@@ -190,13 +171,14 @@ class StoredVectors:
         batches = self._table.iter_batches(AT_ONCE, columns=[LANGUAGE])
         return {name for batch in batches for name in batch.column(LANGUAGE).unique().to_pylist() if name}
 
-    def _open_npy(self) -> None:
+    def _open_npy(self) -> int:
         self._matrix: NDArray[Any] | None = np.load(self.path, mmap_mode="r", allow_pickle=False)
         if self._matrix.ndim != 2 or self._matrix.dtype.kind != "f":
             raise UserError(f"--vectors {self.path} is no matrix of numbers, a row a text: make it by predict.py embed")
         self.width = self._matrix.shape[1]
+        return len(self._matrix)
 
-    def _open_parquet(self) -> None:
+    def _open_parquet(self) -> int:
         self._matrix = None
         self._table = pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False)
         schema = self._table.schema_arrow
@@ -206,6 +188,7 @@ class StoredVectors:
         self.width = kind.list_size if pa.types.is_fixed_size_list(kind) else self._first_width()
         said = (schema.metadata or {}).get(MADE_BY)
         self.making = Making(**json.loads(said)) if said else None
+        return int(self._table.metadata.num_rows)
 
     def _first_width(self) -> int:
         for batch in self._table.iter_batches(1, columns=[VECTOR]):
@@ -219,5 +202,11 @@ class StoredVectors:
             place = f"{self.path}:{first + int(wrong[0])}"
             raise UserError(f"--vectors {place} is no vector of {self.width} numbers: embed its texts again")
         values = column.flatten().to_numpy(zero_copy_only=False)
-        matrix: Vectors = values.astype(np.float32, copy=False).reshape(len(column), self.width)
-        return matrix
+        return self._finite(values.astype(np.float32, copy=False).reshape(len(column), self.width), first)
+
+    def _finite(self, rows: Vectors, first: int) -> Vectors:
+        wrong = np.flatnonzero(~np.isfinite(rows).all(1))
+        if len(wrong):
+            place = f"{self.path}:{first + int(wrong[0])}"
+            raise UserError(f"--vectors {place} has numbers that are not finite: embed its texts again")
+        return rows

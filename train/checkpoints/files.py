@@ -1,13 +1,19 @@
 """Files and folders that appear whole or not at all, and the digest by which a changed one is told."""
 
+import errno
 import hashlib
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import xxhash
 
+from schemas.errors import UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DIGEST = "xxh3_128"  # of xxhash: against accidents, not forgers; about three times the speed of SHA-256 on one core
 
 
@@ -51,6 +57,47 @@ def write_text(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+class WholeFile:
+    """A context for a file that is written bit by bit: beside its target until all went well, else taken away.
+
+    UserError where it cannot be made, and where the disk is full.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target, self.part = target, part_of(target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.part.touch()
+        except OSError as error:
+            raise self._cannot(error) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close(whole=error is None)
+            if error is None:
+                sync(self.part)
+                self.part.replace(self.target)
+        except OSError as failed:
+            error = error or failed
+        finally:
+            self.part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise self._cannot(error) from None
+        if error is not None and kind is None:
+            raise error
+
+    def close(self, whole: bool) -> None:
+        """Of what writes into `part`. whole: whether all went well so far."""
+
+    def _cannot(self, error: OSError) -> UserError:
+        return UserError(f"{self.target} cannot be written ({error.strerror}): name another place, or mend that")
 
 
 def part_of(path: Path) -> Path:

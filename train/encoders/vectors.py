@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import UserError
 from train.encoders.batches import padded_batches
+from train.encoders.finite import check_finite
 from train.encoders.opened import OpenedModel, on_device
 from train.encoders.place import BATCH_TOKENS
 
@@ -40,7 +41,8 @@ def vectors(
 ) -> Iterator[Vectors]:
     """float32 [up to TEXTS_AT_ONCE, width] at a time, in the order of the texts; memory does not grow with them.
 
-    progress is told how many texts have been read. UserError where there is no such layer.
+    progress is told how many texts have been read. UserError where there is no such layer, and for vectors that are not
+    finite.
     """
     check_layer(model, reading.layer)
     iterator = iter(texts)
@@ -98,6 +100,7 @@ def _pooled(model: OpenedModel, texts: Sequence[str], reading: Reading, layers: 
             hidden = found.last_hidden_state if layer in last else found.hidden_states[layer]
             pooled = pool(hidden.float(), inputs["attention_mask"], reading.pooling)
             result[row, batch.rows] = pooled.cpu().numpy()
+    check_finite(model, result)
     return result
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.errors import UserError
 from train.encoders.opened import OpenedModel
 from train.encoders.vectors import Vectors, embed_layers, vectors
 from train.evaluation.settings import EVERY, Settings
@@ -12,8 +11,7 @@ from train.telemetry.progress import Progress
 
 
 class Embedding:
-    """What one model makes of many lists of texts, with progress towards `total` texts. UserError for vectors that are
-    not finite."""
+    """What one model makes of many lists of texts, with progress towards `total` texts."""
 
     def __init__(self, model: OpenedModel, settings: Settings, what: str, total: int) -> None:
         self.model, self.settings = model, settings
@@ -30,20 +28,14 @@ class Embedding:
     def layers(self, texts: Sequence[str]) -> Vectors:
         """float32 [layers, texts, width]: one layer, or all of them where the settings ask for each."""
         if self.settings.layer == EVERY:
-            return self._finite(embed_layers(self.model, texts, self.reading, self.progress.add))
+            return embed_layers(self.model, texts, self.reading, self.progress.add)
         return self.one(texts)[None]
 
     def one(self, texts: Sequence[str]) -> Vectors:
         """float32 [texts, width], of one text at least: of the layer asked for, of the last where that is each."""
-        parts = list(vectors(self.model, texts, self.reading, self.progress.add))
-        return self._finite(np.concatenate(parts))
+        return np.concatenate(list(vectors(self.model, texts, self.reading, self.progress.add)))
 
     def told(self) -> dict[str, object]:
         """For the settings of a table."""
         settings: dict[str, object] = {"pooling": self.reading.pooling, "layer": self.reading.layer}
         return settings | {"truncated": {self.model.name: self.reading.truncated}}
-
-    def _finite(self, found: Vectors) -> Vectors:
-        if not np.isfinite(found).all():
-            raise UserError(f"--model {self.model.given}: its vectors are not finite: take an earlier checkpoint")
-        return found

@@ -61,6 +61,8 @@ def held_out_texts(
     """
     choice = _Choice(wants, language_bytes, text_bytes)
     for path in paths:
+        if not path.exists():
+            raise UserError(f"there is no file and no folder {path}: point to held-out texts that are there")
         _of_shards(path, choice) if (path / "data").is_dir() else _of_files(path, choice)
     if not choice.languages:
         where = ", ".join(map(str, paths))

@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from train.corpus.hashing import HIDDEN, combine, hash_id
+from train.encoders.finite import check_finite
 from train.encoders.hidden_places import HiddenPlaces
 from train.encoders.opened import OpenedModel
 from train.encoders.place import BATCH_TOKENS
 from train.likelihood.held_out_texts import HeldOutText
 from train.likelihood.pseudo_likelihood import MOST_LOGITS
-from train.likelihood.token_windows import TokenWindow, check_finite, padded, tokenised
+from train.likelihood.token_windows import TokenWindow, padded, tokenised
 
 SHARE = 0.15
 

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from train.encoders.finite import check_finite
 from train.encoders.hidden_places import HiddenPlaces
 from train.encoders.opened import OpenedModel
 from train.encoders.place import BATCH_TOKENS
-from train.likelihood.token_windows import TokenWindow, check_finite, padded, tokenised
+from train.likelihood.token_windows import TokenWindow, padded, tokenised
 from train.likelihood.word_pieces import word_ends
 
 Kind = Literal["original", "within_word_l2r"]

@@ -84,15 +84,6 @@ def padded(sequences: Sequence[NDArray[np.int64]], tokenizer: Any) -> dict[str, 
     return pad_rows(lists, range(len(sequences)), tokenizer)
 
 
-def check_finite(model: OpenedModel, values: NDArray[np.float64]) -> None:
-    """UserError where a model's answers are no numbers."""
-    if not np.isfinite(values).all():
-        raise UserError(
-            f"--model {model.given} gives probabilities that are no numbers: its weights are damaged, or too large for "
-            "the precision; take another checkpoint, or --precision fp32"
-        )
-
-
 def _cuts(words: NDArray[np.int64], room: int) -> Iterator[tuple[int, int]]:
     """First and last places of windows of `room` tokens at most."""
     begin = 0

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import UserError
 from train.encoders.batches import Encoded, padded_batches
+from train.encoders.finite import check_finite
 from train.encoders.opened import OpenedModel, on_device
 from train.encoders.place import BATCH_TOKENS
 
@@ -28,7 +29,9 @@ def outputs(
     for batch in padded_batches(accepted(module, encoded), model.tokenizer, model.place.batch_tokens(batch_tokens)):
         # In here and not around the generator: its caller's code between batches is its own.
         with torch.inference_mode(), model.place.autocast():
-            yield batch.rows, module(**on_device(batch.inputs, model.place))
+            answer = module(**on_device(batch.inputs, model.place))
+        check_finite(model, *(value for name, value in answer.items() if name.endswith("logits")))
+        yield batch.rows, answer
 
 
 def accepted(module: Any, encoded: Encoded) -> Encoded:

@@ -10,9 +10,12 @@ import pytest
 from answering import SENTENCES
 
 from schemas.errors import UserError
+from train.answers.embed import check_stored
 from train.answers.nearest import Candidate, unit
 from train.answers.texts import Text
 from train.answers.vector_files import Making, StoredVectors, vector_file
+from train.encoders.opened import OpenedModel
+from train.encoders.vectors import Reading
 
 MAKING = Making("tiny", "cls", 2, [0.5, -1.0, 2.0])
 TEXTS = [Text((text,), "a.txt", 2 * row) for row, text in enumerate(SENTENCES.values(), 1)]
@@ -54,10 +57,14 @@ def test_parquet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.parquet"])
-def test_no_text_is_a_file_too_and_one_that_is_broken_off_is_none(tmp_path: Path, name: str) -> None:
+def test_no_text_is_a_file_too_and_one_that_is_broken_off_is_none(
+    tmp_path: Path, name: str, model: OpenedModel
+) -> None:
     with vector_file(tmp_path / name, MAKING):
         pass
     assert StoredVectors(tmp_path / name).width == 3 and list(StoredVectors(tmp_path / name).parts()) == []
+    with pytest.raises(UserError, match=rf"--vectors .*{name} has no vector in it: embed its texts again"):
+        check_stored(StoredVectors(tmp_path / name), model, Reading())
     (tmp_path / name).write_text("old")
     with pytest.raises(KeyboardInterrupt), vector_file(tmp_path / name, MAKING) as file:
         file.write(TEXTS, LANGUAGES, MATRIX)
@@ -103,3 +110,13 @@ def test_what_is_no_file_of_vectors(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"y\.parquet:2 is no vector of 2 numbers: embed its texts again"):
             list(StoredVectors(tmp_path / "y.parquet").parts())
     assert json.loads(pq.read_schema(tmp_path / "x.parquet").metadata[b"wanyu.vectors"])["pooling"] == "cls"
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.parquet"])
+def test_a_row_that_is_not_finite_is_named_and_not_searched(tmp_path: Path, name: str) -> None:
+    rows = MATRIX.copy()
+    rows[1, 0] = np.nan
+    with vector_file(tmp_path / name, MAKING) as file:
+        file.write(TEXTS, LANGUAGES, rows)
+    with pytest.raises(UserError, match=rf"--vectors .*{name}:2 has numbers that are not finite: embed its texts"):
+        list(StoredVectors(tmp_path / name).parts())

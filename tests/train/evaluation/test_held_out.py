@@ -91,5 +91,5 @@ def test_weights_that_are_no_numbers_are_one_line(
     save_file(weights, path, metadata={"format": "pt"})
     flags = ["--model", folder, "--shards", shards, "--languages", "eng", "--output", tmp_path / "out"]
     assert main([*map(str, flags)]) == 2
-    assert "probabilities that are no numbers" in capsys.readouterr().err.splitlines()[-1]
+    assert "answers with numbers that are not finite" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
