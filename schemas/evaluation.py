@@ -15,11 +15,13 @@ settings.seen names. settings.measure is what a table belongs to; the first tabl
 is not there was not measured.
 """
 
+from collections.abc import Mapping
 from typing import Literal, NotRequired, TypedDict
 
 VERSION = 1
 ALL = "all"  # the row of a figure that belongs to no language
 Better = Literal["higher", "lower", "neither"]
+SIGNS: dict[Better, int] = {"higher": 1, "lower": -1, "neither": 0}
 
 
 class Figure(TypedDict):
@@ -55,3 +57,43 @@ class Evaluation(TypedDict):
     version: int
     models: list[Model]
     tables: list[Table]
+
+
+def languages_of(table: Table) -> list[str]:
+    """Of its models and baselines, sorted."""
+    columns = (*table["figures"].values(), *table["baselines"].values())
+    return sorted({language for rows in columns for language in rows} - {ALL})
+
+
+def behind_the_best(row: Mapping[str, Figure], name: str, better: Better) -> float | None:
+    """How far `name` is behind the best of the others in a row, models and baselines alike; below 0 where it is ahead
+    of them all. None where it or every other is not there, and where neither is better."""
+    sign = SIGNS[better]
+    others = [sign * figure["value"] for other, figure in row.items() if other != name]
+    return max(others) - sign * row[name]["value"] if sign and others and name in row else None
+
+
+def gaps(table: Table, model: str) -> list[tuple[str, float | None]]:
+    """(language, how far the model is behind in it), the furthest first, then its worst, then by name; None at the end.
+    A model with nothing beside it is held against its own best language."""
+    columns = table["figures"] | table["baselines"]
+    sign, own = SIGNS[table["better"]], table["figures"].get(model, {})
+    found: dict[str, float | None] = {}
+    for language in languages_of(table):
+        row = {name: rows[language] for name, rows in columns.items() if language in rows}
+        found[language] = behind_the_best(row, model, table["better"])
+    if sign and own and len(columns) == 1:
+        values = {language: sign * own[language]["value"] for language in found}
+        found = {language: max(values.values()) - value for language, value in values.items()}
+
+    def place(one: tuple[str, float | None]) -> tuple[bool, float, float, str]:
+        language, gap = one
+        return gap is None, -(gap or 0.0), 0.0 if gap is None else sign * own[language]["value"], language
+
+    return sorted(found.items(), key=place)
+
+
+def head_of_gaps(table: Table, model: str) -> str:
+    """What they are to."""
+    alone = len(table["figures"] | table["baselines"]) == 1
+    return "to the best language" if alone else f"{model} to the best other"

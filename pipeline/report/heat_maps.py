@@ -1,14 +1,14 @@
 """Tables of an evaluation as heat maps: languages down, models and baselines across. Figures in, rows of text out."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.report.evaluations import Evaluations
 from pipeline.report.words import count, tag
-from schemas.evaluation import ALL, Figure, Model, Rows, Table
+from schemas.evaluation import ALL, SIGNS, Better, Figure, Model, Rows, Table, behind_the_best, gaps, head_of_gaps
 
 SHADES = 9  # of the ramp in the style sheet
 OUTLYING = 0.02  # of the figures at either end share the last shade
@@ -91,23 +91,27 @@ _NOTHING = HeatCell(None, "", None, "", "not measured", False, False, None)
 def _heat_map(table: Table, order: Sequence[str], anchor: str) -> HeatMap:
     models = [name for name in order if name in table["figures"]]
     baselines = list(table["baselines"])
-    columns: list[Rows] = [*(table["figures"][name] for name in models), *table["baselines"].values()]
-    every = [figure["value"] for rows in columns for figure in rows.values()]
+    columns: dict[str, Rows] = {name: table["figures"][name] for name in models} | table["baselines"]
+    every = [figure["value"] for rows in columns.values() for figure in rows.values()]
     digits = digits_of([*every, *(figure["value"] for figure in table["means"].values())])
     low, high = limits(every)
-    sign = {"higher": 1, "lower": -1, "neither": 0}[table["better"]]
-    labels = sorted({label for rows in columns for label in rows}, key=lambda label: (label != ALL, label))
+    sign = SIGNS[table["better"]]
 
-    def row(label: str, figures: Sequence[Figure | None], over: str) -> HeatRow:
-        cells = _cells(figures, sign, digits, (low, high), len(models), over)
+    def row(label: str, figures: Mapping[str, Figure | None], over: str) -> HeatRow:
+        cells = _cells(figures, table["better"], digits, (low, high), len(models), over)
         return HeatRow(label, "" if label == ALL else tag(label), cells, _gap_in_words(cells, digits))
 
-    rows = [row(label, [one.get(label) for one in columns], "") for label in labels]
-    if len(columns) == 1 and sign:
-        rows = _behind_the_best_row(rows, sign, digits)
-    if sign:
-        rows.sort(key=lambda one: (one.label != ALL, _most_behind_first(one)))  # labels as they are where equal
-    of_all = [table["means"].get(name) for name in (*models, *baselines)]
+    def row_of(label: str) -> HeatRow:
+        return row(label, {name: rows.get(label) for name, rows in columns.items()}, "")
+
+    rows = [row_of(ALL)] if any(ALL in one for one in columns.values()) else []
+    for label, gap in gaps(table, models[0] if models else ""):
+        one = row_of(label)
+        if len(columns) == 1 and gap is not None:  # to the best language, which is in another row
+            cells = [one.cells[0]._replace(gap=gap)]
+            one = one._replace(cells=cells, gap=_gap_in_words(cells, digits))
+        rows.append(one)
+    of_all = {name: table["means"].get(name) for name in columns}
     return HeatMap(
         anchor,
         table["title"],
@@ -115,9 +119,9 @@ def _heat_map(table: Table, order: Sequence[str], anchor: str) -> HeatMap:
         table["better"],
         models,
         baselines,
-        row("mean", of_all, " languages") if any(of_all) else None,
+        row("mean", of_all, " languages") if any(of_all.values()) else None,
         rows,
-        _head_of_gaps(models, columns, rows) if sign else "",
+        head_of_gaps(table, models[0]) if any(one.gap for one in rows) else "",
         written(high if sign < 0 else low, digits),
         written(low if sign < 0 else high, digits),
         digits,
@@ -126,20 +130,26 @@ def _heat_map(table: Table, order: Sequence[str], anchor: str) -> HeatMap:
 
 
 def _cells(
-    figures: Sequence[Figure | None], sign: int, digits: int, ends: tuple[float, float], models: int, over: str
+    figures: Mapping[str, Figure | None],
+    better: Better,
+    digits: int,
+    ends: tuple[float, float],
+    models: int,
+    over: str,
 ) -> list[HeatCell]:
     """Of a row. models: so many of the figures are models', the rest baselines'; only models have gaps."""
-    best = max((sign * figure["value"] for figure in figures if figure), default=0.0)
-    leaders = [figure for figure in figures if figure and sign and sign * figure["value"] == best]
+    sign = SIGNS[better]
+    there = {name: figure for name, figure in figures.items() if figure}
+    best = max((sign * figure["value"] for figure in there.values()), default=0.0)
+    leaders = [figure for figure in there.values() if sign and sign * figure["value"] == best]
     cells = []
-    for number, figure in enumerate(figures):
+    for number, (name, figure) in enumerate(figures.items()):
         if figure is None:
             cells.append(_NOTHING)
             continue
-        others = [sign * one["value"] for at, one in enumerate(figures) if one and at != number]
-        leads = bool(sign and others and sign * figure["value"] == best)
+        leads = bool(sign and len(there) > 1 and sign * figure["value"] == best)
         behind = not leads and any(_apart(figure, leader, sign) for leader in leaders)
-        gap = max(others) - sign * figure["value"] if sign and others and number < models else None
+        gap = behind_the_best(there, name, better) if number < models else None
         cells.append(
             HeatCell(
                 figure["value"],
@@ -182,34 +192,6 @@ def _gap_in_words(cells: Sequence[HeatCell], digits: int) -> str:
 def gap_in_words(gap: float, digits: int) -> str:
     text = written(abs(gap), digits)
     return "equal" if not text.strip("0.") else f"{text} {'behind' if gap > 0 else 'ahead'}"
-
-
-def _behind_the_best_row(rows: Iterable[HeatRow], sign: int, digits: int) -> list[HeatRow]:
-    """With nothing beside it a figure is held against that of the best language."""
-    there = list(rows)
-    best = max(
-        (sign * row.cells[0].value for row in there if row.label != ALL and row.cells[0].value is not None),
-        default=None,
-    )
-    result = []
-    for row in there:
-        value = row.cells[0].value
-        if best is not None and value is not None and row.label != ALL:
-            cells = [row.cells[0]._replace(gap=best - sign * value)]
-            row = row._replace(cells=cells, gap=_gap_in_words(cells, digits))
-        result.append(row)
-    return result
-
-
-def _head_of_gaps(models: Sequence[str], columns: Sequence[Rows], rows: Sequence[HeatRow]) -> str:
-    if not models or not any(row.gap for row in rows):
-        return ""
-    return "to the best language" if len(columns) == 1 else f"{models[0]} to the best other"
-
-
-def _most_behind_first(row: HeatRow) -> float:
-    gap = row.cells[0].gap if row.cells else None
-    return math.inf if gap is None else -gap
 
 
 def limits(values: Sequence[float]) -> tuple[float, float]:

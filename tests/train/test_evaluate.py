@@ -293,9 +293,9 @@ def test_models_side_by_side_and_every_time_the_same(
     assert text == printed.out
     rows = re.split(r"\n\n", text)[1].splitlines()
     assert rows[0] == "aligned files, to eng: cosine"
-    assert re.split(r" {2,}", rows[1]) == ["share found", "bert", "k", "modernbert", "chance", "gap"]
-    gaps = [float(row.split()[-2]) for row in rows[3:]]
-    assert gaps == sorted(gaps, reverse=True) and len(gaps) == 5
+    assert re.split(r" {2,}", rows[1]) == ["share found", "bert", "k", "modernbert", "chance", "bert to the best other"]
+    gaps = [gap_of(row) for row in rows[3:]]
+    assert gaps == sorted(gaps, reverse=True) and len(gaps) == 5 and max(gaps) > 0
     alone = evaluated(tmp_path / "alone", "--model", f"k={knowing}", "--aligned", files / "aligned")
     assert alone["aligned_cosine_to"]["figures"]["k"] == table["figures"]["k"]
     titles = [one.text for one in ET.fromstring((tmp_path / "one" / "plot.svg").read_text(encoding="utf-8")).iter()]
@@ -440,3 +440,11 @@ def test_it_loads_nothing_large_to_say_what_is_wrong() -> None:
     program = "import train.evaluate, sys; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "transformers", "numpy", "sklearn"} & set(loaded)
+
+
+def gap_of(row: str) -> float:
+    """Of a printed row: above 0 behind."""
+    if row.endswith("equal"):
+        return 0.0
+    value, _, word = row.split()[-3:]
+    return float(value) * {"behind": 1, "ahead": -1}[word]

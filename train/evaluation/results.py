@@ -1,10 +1,11 @@
 """What an evaluation leaves: one JSON, one table and one picture in a folder, each whole or not there."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import UserError
-from schemas.evaluation import ALL, Evaluation, Figure, Rows, Table
+from schemas.evaluation import ALL, Evaluation, Figure, Rows, Table, gaps, head_of_gaps, languages_of
 from tokenizer.plot import Panel, Row, picture
 from train.checkpoints.files import write_text
 from train.evaluation.measures import MEASURE
@@ -61,15 +62,15 @@ def summary(found: Evaluation) -> list[str]:
 
 
 def by_language(found: Evaluation) -> list[str]:
-    """Of each measure its first table with more than one language: a row a language, those with the largest gap first.
-    All tables are in the JSON."""
+    """Of each measure its first table with more than one language: a row a language, those first in which the first
+    model is furthest behind (`schemas.evaluation.gaps`). All tables are in the JSON."""
     lines = []
     for table in telling(found):
         names = [*models_of(found), *table["baselines"]]
-        rows = [[table["unit"], *map(shortened, names), "gap"]]
-        for language, gap in gaps(table, names[0]):
+        rows = [[table["unit"], *map(shortened, names), head_of_gaps(table, shortened(first_model(table, names)))]]
+        for language, gap in gaps(table, first_model(table, names)):
             cells = [shown(rows_of(table, name).get(language), table) for name in names]
-            rows.append([language, *cells, ABSENT if gap is None else number(gap, table)])
+            rows.append([language, *cells, gap_in_words(gap, table)])
         lines += ["", table["title"], *laid_out(rows)]
     return lines
 
@@ -80,7 +81,7 @@ def plot(found: Evaluation) -> str:
     for table in telling(found):
         names = [*models_of(found), *table["baselines"]]
         rows = []
-        for language, _ in gaps(table, names[0]):
+        for language, _ in gaps(table, first_model(table, names)):
             figures = [rows_of(table, name).get(language) for name in names]
             rows.append(Row(language, [figure["value"] if figure else None for figure in figures]))
         panels.append(Panel(table["title"], table["unit"], names, rows, linear=True))
@@ -96,30 +97,9 @@ def telling(found: Evaluation) -> list[Table]:
     return list(first.values())
 
 
-def gaps(table: Table, model: str) -> list[tuple[str, float | None]]:
-    """(language, how far the model is behind the best model in that row), the furthest first, then the worst; None, at
-    the end, where it has no figure. Where it is the only model: behind its own best language."""
-    sign = -1.0 if table["better"] == "lower" else 1.0
-    values = {
-        name: {language: sign * figure["value"] for language, figure in rows.items() if language != ALL}
-        for name, rows in table["figures"].items()
-    }
-    own = values.get(model, {})
-    found: list[tuple[str, float | None]] = []
-    for language in languages_of(table):
-        if language not in own:
-            found.append((language, None))
-        elif len(values) == 1:
-            found.append((language, max(own.values()) - own[language]))
-        else:
-            found.append(
-                (language, max(rows[language] for rows in values.values() if language in rows) - own[language])
-            )
-    return sorted(found, key=lambda one: (one[1] is None, -(one[1] or 0.0), own.get(one[0], 0.0), one[0]))
-
-
-def languages_of(table: Table) -> list[str]:
-    return sorted({language for rows in table["figures"].values() for language in rows} - {ALL})
+def first_model(table: Table, names: Sequence[str]) -> str:
+    """By whose gaps its rows stand: the first of the names that it has figures of."""
+    return next(name for name in names if name in table["figures"])
 
 
 def models_of(found: Evaluation) -> list[str]:
@@ -138,6 +118,14 @@ def shown(figure: Figure | None, table: Table) -> str:
     if low is None or high is None or low == high:
         return text
     return f"{text} ({number(low, table)} to {number(high, table)})".replace(" % to", " to").replace(" %)", ")")
+
+
+def gap_in_words(gap: float | None, table: Table) -> str:
+    """`2.5 % behind`."""
+    if gap is None:
+        return ABSENT
+    text = number(abs(gap), table)
+    return f"{text} {'behind' if gap > 0 else 'ahead'}" if text.strip("0. %") else "equal"
 
 
 def number(value: float, table: Table) -> str:

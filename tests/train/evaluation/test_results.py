@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from schemas.errors import UserError
-from schemas.evaluation import Evaluation, Figure, Model, Rows, Table
+from schemas.evaluation import Evaluation, Figure, Model, Rows, Table, gaps
 from train.evaluation.measures import SEEN, Measure, table
-from train.evaluation.results import Results, gaps, summary
+from train.evaluation.results import Results, summary
 from train.evaluation.settings import Settings, same
 from train.evaluation.suite import add
 from train.evaluation.word_translation import row_of
@@ -26,15 +26,32 @@ def one(model: str, figures: Rows, **settings: Any) -> Table:
     return table("t", "title", "share found", figures={model: figures}, settings=settings)
 
 
-def test_gaps_are_to_the_best_model_in_the_row_and_the_largest_comes_first() -> None:
-    found = table("t", "t", "u", figures={"a": rows(x=0.5, y=0.2, z=0.9), "b": rows(x=0.7, y=0.1, w=1.0)})
-    assert gaps(found, "a") == [("x", pytest.approx(0.2)), ("y", 0.0), ("z", 0.0), ("w", None)]
+def test_gaps_are_to_the_best_other_in_the_row_and_the_largest_comes_first() -> None:
+    found = table(
+        "t", "t", "u", figures={"a": rows(x=0.5, y=0.2, z=0.9, all=1.0), "b": rows(x=0.7, y=0.1, w=1.0)},
+        baselines={"c": rows(x=0.6, y=0.4)},
+    )  # fmt: skip
+    assert gaps(found, "a") == approximately([("x", 0.2), ("y", 0.2), ("w", None), ("z", None)], "y x w z")
+    assert gaps(found, "b") == approximately([("y", 0.3), ("x", -0.1), ("w", None), ("z", None)])
     found["better"] = "lower"
-    assert gaps(found, "a") == [("y", pytest.approx(0.1)), ("z", 0.0), ("x", 0.0), ("w", None)]
+    assert gaps(found, "a") == approximately([("y", 0.1), ("x", -0.1), ("w", None), ("z", None)])
+    found["better"] = "neither"
+    assert gaps(found, "a") == [("w", None), ("x", None), ("y", None), ("z", None)]
+
+
+def approximately(expected: list[tuple[str, float | None]], order: str = "") -> list[tuple[str, Any]]:
+    """order: by value where gaps are equal."""
+    found = {name: gap if gap is None else pytest.approx(gap) for name, gap in expected}
+    return [(name, found[name]) for name in order.split() or found]
+
+
+def test_a_column_without_a_model_has_no_gaps() -> None:
+    found = table("t", "t", "u", baselines={"c": rows(x=1.0, y=0.0)})
+    assert gaps(found, "a") == [("x", None), ("y", None)]
 
 
 def test_the_gap_of_one_model_is_to_its_best_language() -> None:
-    found = table("t", "t", "u", figures={"a": rows(x=0.5, y=0.25, all=0.9)}, baselines={"c": rows(x=1.0)})
+    found = table("t", "t", "u", figures={"a": rows(x=0.5, y=0.25, all=0.9)})
     assert gaps(found, "a") == [("y", 0.25), ("x", 0.0)]
     found["better"] = "lower"
     assert gaps(found, "a") == [("x", 0.25), ("y", 0.0)]
@@ -57,7 +74,7 @@ def test_what_one_model_lacks_has_a_mark_and_files_are_whole(tmp_path: Path) -> 
     lines = Results(tmp_path / "new").finish(found)
     assert lines[: len(summary(found))] == summary(found)
     assert summary(found)[2].split()[-6:] == ["—", "30.0", "%", "(20.0", "to", "40.0)"]
-    assert [line.split()[1:] for line in lines if line.startswith("x ")] == [["—", "20.0", "%", "—"]]
+    assert [line.split()[1:] for line in lines if line.startswith("x ")] == [["—", "20.0", "%", "20.0", "%", "behind"]]
     ET.parse(tmp_path / "new" / "plot.svg")
     assert json.loads((tmp_path / "new" / "evaluation.json").read_text(encoding="utf-8")) == found
     assert not list((tmp_path / "new").glob("*unfinished*")) and not list((tmp_path / "new").glob(".*"))
