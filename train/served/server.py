@@ -1,8 +1,9 @@
 """What is served, and how each kind of question is put to a model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 from schemas.errors import UserError
@@ -10,7 +11,7 @@ from train.answers.answer import answer
 from train.answers.classify import classify
 from train.answers.embed import embed
 from train.answers.fill_mask import fill_mask
-from train.answers.nearest import candidates_of, nearest
+from train.answers.nearest import Neighbours, candidates_of, nearest
 from train.answers.tag import tag
 from train.encoders.opened import OpenedModel
 from train.encoders.vectors import Reading
@@ -86,7 +87,7 @@ class Server:
             nearest, texts=asked.texts, candidates=vectors.stored, k=asked.k, to_language=asked.to_language,
             reading=reading,
         )  # fmt: skip
-        return await self._ask(own, "embed", found)
+        return await self._ask(own, "embed", lambda model: [_without_folders(one) for one in found(model)])
 
     async def _ask(self, asked: shapes.Question, kind: Kind, call: Call) -> dict[str, Any]:
         served = self._model(asked.model, kind)
@@ -106,3 +107,12 @@ class Server:
                     raise UserError(f"model {name} cannot be asked to {kind}, but to {', '.join(one.kinds)}")
                 return one
         raise UserError(f"there is no model {name!r} here: take one of {', '.join(one.name for one in self.models)}")
+
+
+def _without_folders(answer: Neighbours) -> Neighbours:
+    """Whoever asks need not know where files lie on this machine."""
+    found = []
+    for one in answer.neighbours:
+        candidate = replace(one.candidate, file=PurePath(one.candidate.file).name)
+        found.append(replace(one, candidate=candidate))
+    return replace(answer, neighbours=tuple(found))

@@ -227,7 +227,9 @@ def stored(models: list[Served], tmp_path: Path) -> Path:
     model, path = models[1].opened, tmp_path / "sentences.parquet"
     with vector_file(path, Making("classes", "cls", 1, probe(model, Reading("cls", 1)))) as file:
         rows = np.stack([one.vector for one in embed(model, TEXTS, Reading("cls", 1))])
-        file.write([Text((text,), "news.txt", row) for row, text in enumerate(TEXTS, 1)], list(SENTENCES), rows)
+        file.write(
+            [Text((text,), "/home/someone/news.txt", row) for row, text in enumerate(TEXTS, 1)], list(SENTENCES), rows
+        )
     return path
 
 

@@ -78,7 +78,9 @@ def test_names_that_are_not_ours(host: str) -> None:
     assert asked.status == 421 and asked.read == 0 and b'{"error": "this is no server of' in asked.body
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:8001", "http://localhost"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:8001", "http://localhost", "http://[::1"]
+)
 def test_pages_of_other_sites_may_not_ask(origin: str) -> None:
     assert Asked([b""], {"origin": origin}).status == 403
 
