@@ -11,8 +11,8 @@
 A row of a table is a language, or "all" where it has none. low and high bound a 95 % interval, null where there is
 none; count is what a figure is over: texts, pairs, bytes; in means, languages. baselines are what a model has to beat,
 in the same rows; means are of models and of baselines, over languages that count the same, without those that
-settings.seen names. settings.measure is what a table belongs to; the first table of a measure says most. A figure that
-is not there was not measured.
+settings.seen names. settings.measure is what a table belongs to; the first table of a measure says most. A setting
+that is an object is by model. A figure that is not there was not measured.
 """
 
 from collections.abc import Mapping

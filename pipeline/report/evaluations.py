@@ -171,21 +171,33 @@ def _side_by_side(sources: Sequence[Source], damaged: list[str]) -> Evaluations:
 def _renamed(table: Table, called: Mapping[str, str]) -> Table:
     figures = {called[name]: rows for name, rows in table["figures"].items()}
     means = {called.get(name, name): figure for name, figure in table["means"].items()}
-    return {**table, "figures": figures, "means": means}
+    return {**table, "figures": figures, "means": means, "settings": {
+        key: {called.get(name, name): one for name, one in value.items()} if isinstance(value, dict) else value
+        for key, value in table["settings"].items()
+    }}  # fmt: skip
 
 
 def _join(tables: list[Table], new: Table, source: str) -> None:
     """Into the table that asked the same, of other models and with the same baselines where both have them; else it
     stands for itself, with its file in its title."""
-    asked = ("name", "unit", "better", "settings")
     for old in tables:
-        if any(old[key] != new[key] for key in asked):  # type: ignore[literal-required]
+        if _asked(old) != _asked(new):
             continue
         alike = all(old["baselines"].get(name, rows) == rows for name, rows in new["baselines"].items())
         if alike and not set(old["figures"]) & set(new["figures"]):
             old["figures"] = old["figures"] | new["figures"]
             old["baselines"] = old["baselines"] | new["baselines"]
             old["means"] = old["means"] | new["means"]
+            for key, value in new["settings"].items():
+                if isinstance(value, dict):
+                    known = old["settings"].get(key)
+                    old["settings"][key] = (known if isinstance(known, dict) else {}) | value
             return
     clash = any(old["name"] == new["name"] for old in tables)
     tables.append({**new, "title": f"{new['title']} ({source})"} if clash else new)
+
+
+def _asked(table: Table) -> tuple[object, ...]:
+    """What a table is an answer to: without settings by model, which say how each was read."""
+    of_all = {key: value for key, value in table["settings"].items() if not isinstance(value, dict)}
+    return table["name"], table["unit"], table["better"], of_all

@@ -207,6 +207,13 @@ def test_files_side_by_side(tmp_path: Path) -> None:
     assert [list(each["figures"]) for each in found.tables] == [["model-0 (a)", "model-0 (b)"]] + [["model-0 (a)"]] * 3
     assert list(found.tables[0]["means"]) == ["model-0 (a)", "model-0 (b)"]
 
+    for each, name in ((one, "a"), (other, "b")):  # how each model was read is no other question
+        each["tables"][0]["settings"]["truncated"] = {each["models"][0]["name"]: 3}
+        write_evaluation(tmp_path / f"{name}.json", each)
+    found = read_evaluations([str(path) for path in paths])
+    assert found and list(found.tables[0]["figures"]) == ["model-0 (a)", "model-0 (b)"]
+    assert found.tables[0]["settings"]["truncated"] == {"model-0 (a)": 3, "model-0 (b)": 3}
+
     paths[1].write_text(json.dumps(two))  # the same model judged again: apart, nothing is lost
     found = read_evaluations([str(path) for path in paths])
     assert found and [each["name"] for each in found.models] == ["model-0"]
