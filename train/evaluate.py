@@ -56,6 +56,10 @@ def parser() -> Arguments:
         "--transfer-by", choices=("probe", "finetune"), nargs="+", default=["probe"],
         help="a probe on frozen vectors (default), fine-tuning for each seed, or both",
     )  # fmt: skip
+    suits = "of fine-tuning; default by model and texts"
+    how.add_argument("--transfer-epochs", type=positive, default=0, help=suits)
+    how.add_argument("--transfer-learning-rate", type=share_of_one, default=0.0, help=suits)
+    how.add_argument("--transfer-layer-decay", type=share_of_one, default=0.0, help=suits)
     how.add_argument("--probe", action="store_true", help="isotropy and a probe of languages, on the texts named")
     how.add_argument("--pooling", choices=("mean", "cls"), default="mean", help="of tokens to a vector; default mean")
     how.add_argument("--layer", type=layer, default=-1, help="0 the embeddings, -1 the last (default), or all")
@@ -73,6 +77,15 @@ def layer(text: str) -> int | str:
         return text if text == "all" else int(text)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} should be the number of a layer, or all") from None
+
+
+def share_of_one(text: str) -> float:
+    try:
+        if 0 < (value := float(text)) <= 1:
+            return value
+    except ValueError:
+        pass
+    raise ArgumentTypeError(f"{text!r} should be a number above 0, 1 at most")
 
 
 def evaluate(given: dict[str, Any]) -> None:

@@ -165,10 +165,13 @@ def test_transfer_by_fine_tuning_has_bounds_over_seeds(
     tiny: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["--model", f"t={tiny}", "--transfer", files / "sib", "--transfer-from", "eng", "--seeds", 2]
+    flags += ["--transfer-epochs", 3, "--transfer-learning-rate", "5e-4"]
     found = evaluated(tmp_path / "one", *flags, "--transfer-by", "finetune", "probe", "--languages", "eng", "rus")
     assert capsys.readouterr().out == (tmp_path / "one" / "evaluation.txt").read_text(encoding="utf-8")
     table = found["transfer_finetune"]
     assert set(table["figures"]["t"]) == {"eng_Zzzz", "rus_Zzzz"} and table["settings"]["seeds"] == 2
+    recipe = {"epochs": 3, "learning_rate": 5e-4, "layer_decay": 1.0, "batch_size": 32, "pooling": ""}
+    assert table["settings"]["recipe"] == {"t": recipe, "t, untrained": recipe}
     for figure in table["figures"]["t"].values():
         assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1 and figure["count"] == 8
     assert set(table["baselines"]) == set(found["transfer_probe"]["baselines"])

@@ -21,7 +21,8 @@ class Settings:
     `hidden_states`, 0 the embeddings, -1 the last, "all" each. seeds: runs of what hangs on chance. untrained: the
     models with random weights stand beside, for every measure. pivot: the language of aligned files that the others are
     held against. texts: held-out texts beside those of the shards. bits: kinds of pseudo-likelihood, of bits_bytes of
-    each language; masked_bytes: of masked accuracy. examples: of a language of a benchmark for fine-tuned models at
+    each language; masked_bytes: of masked accuracy. transfer_epochs, transfer_learning_rate, transfer_layer_decay: of
+    fine-tuning, 0 for what suits model and texts. examples: of a language of a benchmark for fine-tuned models at
     most, its first; 0: all.
     """
 
@@ -38,6 +39,9 @@ class Settings:
     transfer_from: str = "eng_Latn"
     transfer_task: Literal["sequence", "pair"] = "sequence"
     transfer_by: tuple[str, ...] = ("probe",)
+    transfer_epochs: int = 0
+    transfer_learning_rate: float = 0.0
+    transfer_layer_decay: float = 0.0
     xnli: Path | None = None
     xquad: Path | None = None
     mlqa: Path | None = None

@@ -15,7 +15,7 @@ import numpy as np
 
 from schemas.evaluation import Rows, Table
 from train.benchmarks.examples import TextExample
-from train.encoders.opened import OpenedModel
+from train.encoders.opened import OpenedModel, parameters_of
 from train.encoders.vectors import Vectors
 from train.evaluation.linear import NgramClasses, VectorClasses, check_library
 from train.evaluation.measures import MEASURE, SEEN, Measure, table
@@ -28,6 +28,9 @@ from train.metrics.intervals import Interval
 
 FEW = 5000  # texts
 EPOCHS, EPOCHS_OF_FEW = 3, 20
+SMALL = 30_000_000  # parameters of an encoder
+RATE, RATE_OF_SMALL = 5e-5, 1e-3
+DECAY, DECAY_OF_SMALL = 0.9, 1.0  # of the rate from layer to layer, as `FinetuneSettings` has it
 TITLES = {"probe": "a probe on frozen vectors", "finetune": "the whole model fine-tuned"}
 
 
@@ -58,16 +61,8 @@ def _probe(data: Data, model: OpenedModel, settings: Settings) -> Table:
 
 
 def _finetune(data: Data, model: OpenedModel, settings: Settings) -> Table:
-    """Once a seed; bounds are Student's over seeds, no further than a share goes. Few texts are seen often, since their
-    fine-tuning is else not at its end (Mosbach et al. 2021, arXiv 2006.04884)."""
-    asked = FinetuneSettings(
-        task=settings.transfer_task,
-        metric="accuracy",
-        epochs=EPOCHS_OF_FEW if len(data.train) < FEW else EPOCHS,
-        patience=0,  # the best in validation are kept anyway
-        seeds=tuple(range(settings.seeds)),
-        from_scratch=model.at_random,
-    )
+    """Once a seed; bounds are Student's over seeds, no further than a share goes."""
+    asked = recipe(model, len(data.train), settings)
     train = [one for place, one in enumerate(data.train) if place % HELD_OUT] if _is_part(data) else data.train
     with (
         tempfile.TemporaryDirectory(prefix="wanyu-transfer-") as folder,
@@ -80,7 +75,36 @@ def _finetune(data: Data, model: OpenedModel, settings: Settings) -> Table:
         for language, interval in result.by_language("test").items()
         if language in data.test
     }
-    return _table("finetune", data, {model.name: rows}, {}, {"seeds": settings.seeds})
+    return _table(
+        "finetune", data, {model.name: rows}, {}, {"seeds": settings.seeds, "recipe": {model.name: told(asked)}}
+    )
+
+
+def recipe(model: OpenedModel, texts: int, settings: Settings) -> FinetuneSettings:
+    """How a model is fine-tuned, and its untrained twin alike: as the flags say, else by its size and the number of
+    texts. Small models need higher rates (Turc et al. 2019, arXiv 1908.08962, search up to 3e-4 from 4 million
+    parameters on; what `tiny` learns of SIB-200 was best at 1e-3, the same in all layers), and few texts many epochs
+    (Mosbach et al. 2021, arXiv 2006.04884). Classes are told by the mean of all tokens where the model can be told so.
+    """
+    small = parameters_of(model.encoder) < SMALL
+    rate = settings.transfer_learning_rate or (RATE_OF_SMALL if small else RATE)
+    decay = settings.transfer_layer_decay or (DECAY_OF_SMALL if small else DECAY)
+    return FinetuneSettings(
+        task=settings.transfer_task,
+        metric="accuracy",
+        epochs=settings.transfer_epochs or (EPOCHS_OF_FEW if texts < FEW else EPOCHS),
+        learning_rate=rate,
+        layer_decay=decay,
+        patience=0,  # the best in validation are kept anyway
+        seeds=tuple(range(settings.seeds)),
+        from_scratch=model.at_random,
+        pooling="mean" if hasattr(model.config, "classifier_pooling") else "",
+    )
+
+
+def told(asked: FinetuneSettings) -> dict[str, object]:
+    """For the settings of a table."""
+    return {name: getattr(asked, name) for name in ("epochs", "learning_rate", "layer_decay", "batch_size", "pooling")}
 
 
 def _within(interval: Interval) -> Interval:
