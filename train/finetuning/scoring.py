@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from schemas.errors import UserError
-from train.benchmarks.examples import Example, SimilarExample, Task
+from train.benchmarks.examples import Example, Task
 from train.encoders.opened import OpenedModel
 from train.encoders.vectors import Pooling, Reading, embed
-from train.metrics import classification, correlation, entities, neighbours, spans
-from train.tasks import embedding, sequence, span, token
+from train.metrics import correlation, neighbours
+from train.tasks import embedding, scored, sequence, span
+from train.tasks.scored import How
 
 CLASSES = ("accuracy", "macro_f1", "f1", "matthews")
 NUMBERS = ("pearson", "spearman")
@@ -72,43 +73,34 @@ def _score(
     pooling: Pooling,
     no_answer: bool | None,
 ) -> float:
+    if task == "embedding":
+        return _of_vectors(model, given, metric, max_tokens, pooling)
+    asked: Any = (metric,)
+    how = How(max_tokens, doc_stride=doc_stride, no_answer=no_answer, intervals=False)
     if task in ("sequence", "pair"):
-        answers = sequence.predict(model, given, max_tokens=max_tokens)
-        if metric in NUMBERS:
-            return _correlation(metric, given, [next(iter(one.probabilities.values())) for one in answers])
-        return _of_classes(metric, model, [str(one.label) for one in given], [one.label for one in answers])
-    if task == "token":
-        right, tags = [one.tags for one in given], token.predict_tags(model, given, max_tokens=max_tokens)
         if metric == "f1":
-            return entities.entity_f1(right, tags).f1
-        return classification.accuracy([tag for one in right for tag in one], [tag for one in tags for tag in one])
-    if task == "span":
-        numbered = [replace(one, id=str(number)) for number, one in enumerate(given)]
-        told = span.predict(model, numbered, max_tokens=max_tokens, doc_stride=doc_stride, no_answer=no_answer)
-        texts = {example.id: one.text for example, one in zip(numbered, told, strict=True)}
-        scores = spans.score_spans(texts, numbered)
-        return (scores["f1"] if metric == "f1" else scores["exact_match"]) / 100
+            how = replace(how, positive=(_positive(sequence.labels_of(model)),))
+        figures = scored.of_texts(model, given, asked, how)
+    elif task == "token":
+        figures = scored.of_words(model, given, how, metrics=asked)
+    else:
+        figures = scored.of_questions(model, given, how)
+    return figures[asked[0]]["value"]
+
+
+def _positive(labels: Sequence[str]) -> str:
+    if len(labels) != 2:
+        raise UserError(f"--metric f1 is of two classes, and there are {len(labels)}: take macro_f1")
+    return labels[1]
+
+
+def _of_vectors(model: OpenedModel, given: Sequence[Any], metric: str, max_tokens: int, pooling: Pooling) -> float:
     if metric == "retrieval":
         return _found_pairs(model, given, max_tokens, pooling)
+    scored.check_enough(given)
     cosines = embedding.predict(model, given, pooling=pooling, max_tokens=max_tokens)
-    return _correlation(metric, given, cosines)
-
-
-def _of_classes(metric: str, model: OpenedModel, right: Sequence[str], given: Sequence[str]) -> float:
-    if metric == "f1":
-        labels = sequence.labels_of(model)
-        if len(labels) != 2:
-            raise UserError(f"--metric f1 is of two classes, and there are {len(labels)}: take macro_f1")
-        return classification.f1(right, given, labels[1])
-    of: Any = {"macro_f1": classification.macro_f1, "matthews": classification.matthews}
-    return float(of.get(metric, classification.accuracy)(right, given))
-
-
-def _correlation(metric: str, examples: Sequence[Any], given: Sequence[float]) -> float:
-    if len(examples) < 2:
-        raise UserError(f"{examples[0].origin}: a correlation of one example says nothing: give more of that language")
-    right: Any = [one.score if isinstance(one, SimilarExample) else one.label for one in examples]
-    return correlation.pearson(right, given) if metric == "pearson" else correlation.spearman(right, given)
+    right: Any = [one.score for one in given]
+    return correlation.pearson(right, cosines) if metric == "pearson" else correlation.spearman(right, cosines)
 
 
 def _found_pairs(model: OpenedModel, examples: Sequence[Any], max_tokens: int, pooling: Pooling) -> float:

@@ -1,9 +1,9 @@
 """What a model answers becomes figures, with 95 % intervals over the examples, in each benchmark's own metrics."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from train.benchmarks.examples import SpanExample, TextExample, TokenExample
 from train.encoders.opened import OpenedModel
 from train.metrics import classification, correlation
 from train.metrics.entities import entity_counts, entity_scores, spans_of
-from train.metrics.figures import measured, share
-from train.metrics.intervals import bootstrap
+from train.metrics.figures import measured, number, share
+from train.metrics.intervals import Interval, Statistic, bootstrap, mean
 from train.metrics.spans import Rules, score_each
 from train.tasks import sequence, span, token
 
@@ -31,12 +31,25 @@ Progress = Callable[[int], None]
 @dataclass(frozen=True)
 class How:
     """max_tokens: as the tasks have it. positive: names of the class that F1 is of. rules: of answers in a text, see
-    `train.metrics.spans`; None: SQuAD's."""
+    `train.metrics.spans`; None: SQuAD's. no_answer: whether a question may have none; None: where one has none, and
+    where the model's lineage says so. intervals: whether figures have them, which a training that asks each epoch needs
+    not."""
 
     max_tokens: int = 0
     batch_tokens: int = 0
     positive: tuple[str, ...] = ()
     rules: Rules | None = None
+    no_answer: bool | None = None
+    doc_stride: int = span.STRIDE
+    intervals: bool = True
+
+    def figure(self, values: NDArray[Any], statistic: Statistic, count: int | None = None) -> Figure:
+        """values: [n] or [n, ...], of examples. count: None for n."""
+        found = bootstrap(values, statistic) if self.intervals else Interval(statistic(values), None, None)
+        return measured(found, len(values) if count is None else count)
+
+    def share(self, hits: NDArray[np.bool_]) -> Figure:
+        return share(hits) if self.intervals else number(float(hits.mean()), len(hits))
 
 
 def of_texts(
@@ -62,20 +75,18 @@ def of_texts(
             for example, one in zip(examples, answers, strict=True)
         ])  # fmt: skip
         of = {"pearson": correlation.pearson, "spearman": correlation.spearman}
-        return {name: measured(bootstrap(pairs, partial(_of_columns, of[name])), len(pairs)) for name in metrics}
+        return {name: how.figure(pairs, partial(_of_columns, of[name])) for name in metrics}
     right = [str(example.label) for example in examples]
-    return of_classes(right, [names.get(one.label, one.label) for one in answers], metrics, how.positive)
+    return of_classes(right, [names.get(one.label, one.label) for one in answers], metrics, how)
 
 
-def of_classes(
-    right: Sequence[str], given: Sequence[str], metrics: Sequence[Metric], positive: Sequence[str] = ()
-) -> Figures:
-    """positive: the first of these that is among the labels is what F1 is of."""
+def of_classes(right: Sequence[str], given: Sequence[str], metrics: Sequence[Metric], how: How) -> Figures:
+    """The first of how.positive that is among the labels is what F1 is of."""
     labels = sorted({*right, *given})
-    number = {label: place for place, label in enumerate(labels)}
+    places = {label: place for place, label in enumerate(labels)}
     count = len(labels)
-    cells = np.array([number[one] * count + number[other] for one, other in zip(right, given, strict=True)])
-    place = next((number[name] for name in positive if name in number), None)
+    cells = np.array([places[one] * count + places[other] for one, other in zip(right, given, strict=True)])
+    place = next((places[name] for name in how.positive if name in places), None)
 
     def table(drawn: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.bincount(drawn, minlength=count * count).reshape(count, count)
@@ -89,43 +100,51 @@ def of_classes(
         "matthews": lambda drawn: classification.matthews_of(table(drawn)),
     }
     hits = np.array(right) == np.array(given)
-    return {
-        name: share(hits) if name == "accuracy" else measured(bootstrap(cells, of[name]), len(cells))
-        for name in metrics
-    }
+    return {name: how.share(hits) if name == "accuracy" else how.figure(cells, of[name]) for name in metrics}
 
 
 def of_words(
-    model: OpenedModel, examples: Sequence[TokenExample], how: How, progress: Progress | None = None
+    model: OpenedModel,
+    examples: Sequence[TokenExample],
+    how: How,
+    progress: Progress | None = None,
+    metrics: Sequence[Metric] = ("f1",),
 ) -> Figures:
-    """F1 of entities, as conlleval has it. UserError where the model does not know a kind of the file."""
+    """F1 of entities, as conlleval has it; accuracy of all tags. UserError where the model does not know a kind of the
+    file."""
     model.model(token.KIND, token.NEEDS)
     kinds = {kind for example in examples for kind, _, _ in spans_of(example.tags)}
-    known = {kind.casefold(): kind for name in token.labels_of(model) for kind, _, _ in spans_of([name])}
-    if kinds and not {kind.casefold() for kind in kinds} <= set(known):
+    named = _paired({kind for name in token.labels_of(model) for kind, _, _ in spans_of([name])}, kinds)
+    if named is None:
         raise _other_labels(model, token.labels_of(model), examples[0].origin.file, sorted(kinds))
-    named = {known[kind.casefold()]: kind for kind in kinds}
     answers = token.predict_tags(
         model, examples, max_tokens=how.max_tokens, batch_tokens=how.batch_tokens, progress=progress
     )
     told = [tuple(_renamed(tag, named) for tag in tags) for tags in answers]
-    counts = entity_counts([example.tags for example in examples], told)
-    return {"f1": measured(bootstrap(counts, lambda drawn: entity_scores(drawn).f1), len(examples))}
+    right = [example.tags for example in examples]
+    figures: Figures = {}
+    if "f1" in metrics:
+        figures["f1"] = how.figure(entity_counts(right, told), lambda drawn: entity_scores(drawn).f1)
+    if "accuracy" in metrics:
+        hits = [sum(tag == other for tag, other in zip(*tags, strict=True)) for tags in zip(right, told, strict=True)]
+        pairs = np.array([hits, [len(tags) for tags in right]], np.float64).T
+        figures["accuracy"] = how.figure(pairs, lambda drawn: float(np.divide(*drawn.sum(0))))
+    return figures
 
 
 def of_questions(
     model: OpenedModel, examples: Sequence[SpanExample], how: How, progress: Progress | None = None
 ) -> Figures:
-    """Exact match and F1. Where a question has no answer, none is weighed; else where the model's lineage says so."""
+    """Exact match and F1."""
     numbered = [replace(example, id=str(number)) for number, example in enumerate(examples)]
-    without = any(example.impossible for example in examples)
+    without = True if any(example.impossible for example in examples) else None
     answers = span.predict(
-        model, numbered, no_answer=True if without else None, max_tokens=how.max_tokens,
-        batch_tokens=how.batch_tokens, progress=progress,
+        model, numbered, no_answer=without if how.no_answer is None else how.no_answer, doc_stride=how.doc_stride,
+        max_tokens=how.max_tokens, batch_tokens=how.batch_tokens, progress=progress,
     )  # fmt: skip
     texts = {example.id: one.text for example, one in zip(numbered, answers, strict=True)}
     scores = score_each(texts, numbered, how.rules)
-    exact, f1 = (measured(bootstrap(scores[:, column]), len(scores)) for column in range(2))
+    exact, f1 = (how.figure(scores[:, column], mean) for column in range(2))
     return {"exact_match": exact, "f1": f1}
 
 
@@ -136,10 +155,20 @@ def matched(model: OpenedModel, examples: Sequence[TextExample]) -> dict[str, st
             raise UserError(f"{example.origin}: its label is no class but {example.label}: name a file of classes")
     theirs = sorted({str(example.label) for example in examples})
     names = sequence.labels_of(model)
-    ours = {name.strip().casefold(): name for name in names}
-    if not {label.casefold() for label in theirs} <= set(ours):
+    found = _paired(names, theirs)
+    if found is None:
         raise _other_labels(model, names, examples[0].origin.file, theirs)
-    return {ours[label.casefold()]: label for label in theirs}
+    return found
+
+
+def _paired(ours: Collection[str], theirs: Collection[str]) -> dict[str, str] | None:
+    """The model's name -> the file's: the same name, else but for case. None where one of the file's has none."""
+    if set(theirs) <= set(ours):
+        return {name: name for name in theirs}
+    folded = {name.strip().casefold(): name for name in ours}
+    if not {name.casefold() for name in theirs} <= set(folded):
+        return None
+    return {folded[name.casefold()]: name for name in theirs}
 
 
 def _other_labels(model: OpenedModel, ours: Sequence[str], file: object, theirs: Sequence[str]) -> UserError:
@@ -157,8 +186,13 @@ def _check_numbers(model: OpenedModel, examples: Sequence[TextExample]) -> None:
             f"--model {model.given} answers {how}, and {examples[0].origin.file} has numbers: take one of a regression "
             '("problem_type": "regression" and one label in its config.json)'
         )
+    check_enough(examples)
+
+
+def check_enough(examples: Sequence[Any]) -> None:
+    """UserError where there are too few for a correlation."""
     if len(examples) < 2:
-        raise UserError(f"{examples[0].origin}: a correlation of one row says nothing: give more of that language")
+        raise UserError(f"{examples[0].origin}: a correlation of one example says nothing: give more of that language")
 
 
 def _of_columns(figure: Callable[..., float], drawn: NDArray[np.float64]) -> float:
