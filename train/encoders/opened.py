@@ -179,8 +179,8 @@ def open_model(
 
 
 def open_models(given: Sequence[str], *, device: str = "auto", precision: str = "auto") -> list[OpenedModel]:
-    """Of `DIR` or `NAME=DIR`, of a folder that is there the first; names are the ends of the paths, as short as they can be and differ. UserError where two
-    are called the same."""
+    """Of `DIR` or `NAME=DIR`, of a folder that is there the first; names are the ends of the paths, as short as they
+    can be and differ. UserError where two are called the same."""
     named = [one.partition("=") if "=" in one and not Path(one).exists() else ("", "=", one) for one in given]
     paths = [Path(path) for _, _, path in named]
     short = shortest_names([path for (name, _, _), path in zip(named, paths, strict=True) if not name])
