@@ -11,7 +11,7 @@ from train.finetuning.labels import check_known, labels_of
 from train.finetuning.lessons import Lesson, lesson_of
 from train.finetuning.model_folder import copy_model, write_model
 from train.finetuning.outputs import Result, SeedResult, begin, check_output, identity, read_seed, write_result
-from train.finetuning.scoring import metric_for, score
+from train.finetuning.scoring import check_metric, metric_for, score
 from train.finetuning.seed_run import SeedRun, forget, mean_of
 from train.finetuning.settings import MAX_TOKENS, FinetuneSettings
 from train.tasks.running import limit
@@ -52,6 +52,8 @@ def finetune(
         check_known(settings, labels, test, "--test")
     first = next(examples[0] for examples in validation.values())
     metric = metric_for(settings.task, [first], settings.metric)
+    for examples in (validation, test):
+        check_metric(settings.task, metric, labels, examples)
     lesson = lesson_of(settings, opened, training, labels, max_tokens)
     told = identity(settings, opened, training, validation, test)
     check_output(output, told)

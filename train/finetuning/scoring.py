@@ -15,6 +15,7 @@ from train.tasks import embedding, sequence, span, token
 
 CLASSES = ("accuracy", "macro_f1", "f1", "matthews")
 NUMBERS = ("pearson", "spearman")
+NEGATIONS = ("not_", "not ", "non_", "non-", "no_")
 METRICS = {
     "sequence": (*CLASSES, *NUMBERS),
     "pair": (*CLASSES, *NUMBERS),
@@ -38,6 +39,25 @@ def metric_for(task: Task, examples: Sequence[Example], metric: str = "") -> str
     if metric and metric not in suited:
         raise UserError(f"--metric {metric}: for these labels there are {', '.join(suited)}")
     return metric or suited[0]
+
+
+def check_metric(
+    task: Task, metric: str, labels: Sequence[str], examples_by_language: Mapping[str, Sequence[Example]]
+) -> None:
+    """UserError, before any training, where `score` could not say the metric. labels: the classes of texts."""
+    if task in ("sequence", "pair") and metric == "f1":
+        positive_of(labels)
+    for examples in examples_by_language.values() if metric in NUMBERS else ():
+        _check_enough(examples)
+
+
+def positive_of(labels: Sequence[str]) -> str:
+    """The class of two that F1 is of, as GLUE has it: the last by name, as 1 of 0 and 1, but of a class and its
+    negation, as `equivalent` and `not_equivalent`, the class. UserError where they are not two."""
+    if len(labels) != 2:
+        raise UserError(f"--metric f1 is of two classes, and there are {len(labels)}: take macro_f1")
+    first, last = sorted(labels)
+    return first if last.casefold() in {f"{word}{first.casefold()}" for word in NEGATIONS} else last
 
 
 def score(
@@ -96,19 +116,20 @@ def _score(
 
 def _of_classes(metric: str, model: OpenedModel, right: Sequence[str], given: Sequence[str]) -> float:
     if metric == "f1":
-        labels = sequence.labels_of(model)
-        if len(labels) != 2:
-            raise UserError(f"--metric f1 is of two classes, and there are {len(labels)}: take macro_f1")
-        return classification.f1(right, given, labels[1])
+        return classification.f1(right, given, positive_of(sequence.labels_of(model)))
     of: Any = {"macro_f1": classification.macro_f1, "matthews": classification.matthews}
     return float(of.get(metric, classification.accuracy)(right, given))
 
 
 def _correlation(metric: str, examples: Sequence[Any], given: Sequence[float]) -> float:
-    if len(examples) < 2:
-        raise UserError(f"{examples[0].origin}: a correlation of one example says nothing: give more of that language")
+    _check_enough(examples)
     right: Any = [one.score if isinstance(one, SimilarExample) else one.label for one in examples]
     return correlation.pearson(right, given) if metric == "pearson" else correlation.spearman(right, given)
+
+
+def _check_enough(examples: Sequence[Any]) -> None:
+    if len(examples) < 2:
+        raise UserError(f"{examples[0].origin}: a correlation of one example says nothing: give more of that language")
 
 
 def _found_pairs(model: OpenedModel, examples: Sequence[Any], max_tokens: int, pooling: Pooling) -> float:
