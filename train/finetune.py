@@ -98,7 +98,8 @@ def read(paths: Sequence[Path], given: Any, columns: Columns, split: str) -> dic
     wanted = given.languages if split != "test" else []
     for language in wanted:
         if language not in found:
-            raise UserError(f"--languages {language}: not in the {split} files, which have {', '.join(found)}")
+            there = ", ".join(one for one in found if one) or "none that a column or a name says"
+            raise UserError(f"--languages {language}: not in the {split} files, which have {there}")
     return {language: own for language, own in found.items() if not wanted or language in wanted}
 
 

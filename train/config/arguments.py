@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -17,7 +18,7 @@ class Arguments(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Underscores in the names of flags are dashes."""
-        return super().parse_known_args(None if args is None else [_dashed(word) for word in args], namespace)
+        return super().parse_known_args([_dashed(word) for word in (sys.argv[1:] if args is None else args)], namespace)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         found, unknown = self.parse_known_args(args, namespace)

@@ -13,6 +13,17 @@ from train.encoders.folders import ModelFolder, lineage_of, model_folder
 from train.encoders.place import Place, place
 
 UNLIMITED = 1_000_000  # tokenizers that know no limit have a number beyond it
+# Positions of these begin behind the number of the padding token, as RoBERTa's.
+OFFSET = (
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "camembert",
+    "xmod",
+    "mpnet",
+    "data2vec-text",
+)
 
 
 def transformers_library() -> Any:
@@ -37,14 +48,32 @@ class OpenedModel:
         self._kept_alive = folder
         self.config = self._open(self.library.AutoConfig)
         self.tokenizer = self._open(self.library.AutoTokenizer)
+        self._check()
         self._models: dict[str, Any] = {}
         self._seed: int | None = None
+
+    def _check(self) -> None:
+        """UserError for a folder that transformers opens and that yet is no encoder with its tokenizer."""
+        if getattr(self.config, "is_encoder_decoder", False):
+            raise UserError(
+                f"--model {self.given} is an encoder with a decoder ({self.config.model_type}): take an encoder alone, "
+                "as BERT or XLM-R"
+            )
+        rows, special = getattr(self.config, "vocab_size", None) or UNLIMITED, len(self.tokenizer.all_special_ids)
+        # Without its files transformers makes a tokenizer that knows its special tokens alone.
+        if len(self.tokenizer) <= special:
+            raise UserError(f"--model {self.given} has no tokenizer: put its files there, as tokenizer.json")
+        if len(self.tokenizer) > rows:
+            raise UserError(
+                f"--model {self.given} has a tokenizer of {len(self.tokenizer):,} tokens and embeddings of {rows:,}: "
+                "put the model's own tokenizer there"
+            )
 
     @cached_property
     def longest(self) -> int:
         """Tokens of a sequence at most, <s> and </s> among them."""
         table = getattr(self.config, "max_position_embeddings", None) or UNLIMITED
-        if self.config.model_type in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl"):
+        if self.config.model_type in OFFSET:
             table -= self.config.pad_token_id + 1  # rows that are kept for padding
         return int(min(table, self.tokenizer.model_max_length))
 
@@ -95,7 +124,8 @@ class OpenedModel:
             if self._seed is not None:
                 found = of_kind.from_config(config)
             else:
-                found = self._open(of_kind, config=config, ignore_mismatched_sizes=True)
+                found, told = self._open(of_kind, config=config, ignore_mismatched_sizes=True, output_loading_info=True)
+                self._check_encoder(kind, found, told)
         return found.float().to(self.place.device)
 
     def holding(self, kind: str, module: Any) -> "OpenedModel":
@@ -106,10 +136,25 @@ class OpenedModel:
 
     def _read(self, kind: str, needs: str) -> Any:
         found, told = self._open(getattr(self.library, kind), output_loading_info=True)
+        self._check_encoder(kind, found, told)
         lacks = sorted(told["missing_keys"])
         if needs and lacks:
             raise UserError(f"--model {self.given} has no head for {needs} ({lacks[0]} is missing): take another")
         return found
+
+    def _check_encoder(self, kind: str, module: Any, told: dict[str, Any]) -> None:
+        """UserError where weights below the head are not the folder's but at their start. A pooler is head."""
+        base = next(name for name, one in module.named_modules() if one is module.base_model)
+        if not base and kind != "AutoModel":  # body and head are not apart
+            return
+        inside = f"{base}." if base else ""
+        new = {*told["missing_keys"], *(one[0] for one in told["mismatched_keys"])}
+        lacks = sorted(name for name in new if name.startswith(inside) and "pooler" not in name)
+        if lacks:
+            raise UserError(
+                f"--model {self.given} has not the weights of the model that its config.json says ({lacks[0]} is "
+                "missing, or of another shape): write the export again"
+            )
 
     def _at_random(self, kind: str, seed: int) -> Any:
         of_kind = getattr(self.library, kind)
@@ -134,9 +179,9 @@ def open_model(
 
 
 def open_models(given: Sequence[str], *, device: str = "auto", precision: str = "auto") -> list[OpenedModel]:
-    """Of `DIR` or `NAME=DIR`; names are the ends of the paths, as short as they can be and differ. UserError where two
-    are called the same."""
-    named = [one.partition("=") if "=" in one else ("", "=", one) for one in given]
+    """Of `DIR` or `NAME=DIR`, of a folder that is there the first; names are the ends of the paths, as short as they
+    can be and differ. UserError where two are called the same."""
+    named = [one.partition("=") if "=" in one and not Path(one).exists() else ("", "=", one) for one in given]
     paths = [Path(path) for _, _, path in named]
     short = shortest_names([path for (name, _, _), path in zip(named, paths, strict=True) if not name])
     names = [name or short.pop(0) for name, _, _ in named]

@@ -62,7 +62,7 @@ class _Texts:
 
     def loss(self, model: OpenedModel, rows: Sequence[int]) -> Tensor:
         logits = _run(model, self.kind, self.encoded, rows)[0].logits.float()
-        targets = self.targets[list(rows)].to(logits.device)
+        targets = self.targets[list(rows)].to(logits.device, non_blocking=True)
         if self.numbers:
             return F.mse_loss(logits[:, 0], targets)
         return F.cross_entropy(logits, targets, label_smoothing=self.smoothing)
@@ -83,7 +83,7 @@ class _Words:
         tags = np.full(logits.shape[:2], token.IGNORED, np.int64)
         for place, row in enumerate(rows):
             tags[place, : len(self.tags[row])] = self.tags[row]
-        targets = torch.from_numpy(tags).to(logits.device).flatten()
+        targets = torch.from_numpy(tags).to(logits.device, non_blocking=True).flatten()
         # A sum over those that count, so that a batch without any is 0 and not NaN.
         total = F.cross_entropy(
             logits.flatten(0, 1), targets, ignore_index=token.IGNORED, label_smoothing=self.smoothing, reduction="sum"
@@ -106,7 +106,11 @@ class _Spans:
     def loss(self, model: OpenedModel, rows: Sequence[int]) -> Tensor:
         output, _ = _run(model, self.kind, self.encoded, rows)
         losses = [
-            F.cross_entropy(logits.float(), places[list(rows)].to(logits.device), label_smoothing=self.smoothing)
+            F.cross_entropy(
+                logits.float(),
+                places[list(rows)].to(logits.device, non_blocking=True),
+                label_smoothing=self.smoothing,
+            )
             for logits, places in ((output.start_logits, self.begins), (output.end_logits, self.ends))
         ]
         return (losses[0] + losses[1]) / 2
@@ -133,7 +137,7 @@ class _Vectors:
         first, second = (self._vectors(model, encoded, rows) for encoded in (self.first, self.second))
         if self.scores is not None:
             cosines = (first * second).sum(1)
-            return F.mse_loss(cosines, self.scores[list(rows)].to(cosines.device))
+            return F.mse_loss(cosines, self.scores[list(rows)].to(cosines.device, non_blocking=True))
         right = torch.arange(len(rows), device=first.device)
         return F.cross_entropy(first @ second.T * SCALE, right, label_smoothing=self.smoothing)
 

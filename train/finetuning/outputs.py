@@ -74,8 +74,8 @@ def check_output(output: Path, identity: dict[str, Any]) -> None:
     path = output / BEGUN
     if path.is_file():
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+            before = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
             raise UserError(f"{path} cannot be read ({error}): remove {output}, or give another --output") from None
         now = json.loads(json.dumps(identity))
         for name in {**before, **now}:
@@ -87,15 +87,21 @@ def check_output(output: Path, identity: dict[str, Any]) -> None:
                 )
     elif output.is_dir() and any(not one.name.startswith(".") for one in output.iterdir()):
         raise UserError(f"--output {output} holds something else already: give a folder that is new or empty")
-    elif output.exists() and not output.is_dir():
-        raise UserError(f"--output {output} is a file: give a folder")
+    for folder in (output, *output.parents):
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"--output {output}: {folder} is a file: give a folder")
 
 
 def begin(output: Path, identity: dict[str, Any]) -> None:
-    """Writes down what a fine-tuning is of, once."""
+    """Writes down what a fine-tuning is of, once. UserError where that cannot be."""
     if not (output / BEGUN).is_file():
-        output.mkdir(parents=True, exist_ok=True)
-        write_text(output / BEGUN, json.dumps(identity, indent=1, ensure_ascii=False) + "\n")
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            write_text(output / BEGUN, json.dumps(identity, indent=1, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise UserError(
+                f"--output {output} cannot be written to ({error.strerror}): give a folder that is yours"
+            ) from None
 
 
 def identity(
@@ -106,10 +112,8 @@ def identity(
     test: Mapping[str, Sequence[Example]],
 ) -> dict[str, Any]:
     """What two runs that end in the same weights and scores have alike."""
-    data = {"training": list(training), "validation": dict(validation), "test": dict(test)}
-    digests = {
-        name: hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).hexdigest() for name, value in data.items()
-    }
+    data = {"training": {"": training}, "validation": validation, "test": test}
+    digests = {name: _digest(value) for name, value in data.items()}
     precision = "bf16" if model.place.mixed else "fp32"
     weights = hashlib.sha256()
     for file in sorted(one for one in model.folder.iterdir() if one.suffix in (".safetensors", ".bin", ".json")):
@@ -119,17 +123,31 @@ def identity(
 
 
 def read_seed(folder: Path) -> SeedResult | None:
-    """What a seed came to; None where it has not ended."""
+    """What a seed came to; None where it has not ended. UserError where that cannot be read."""
+    path = folder / RESULT
     try:
-        found = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return SeedResult(**found["seeds"][0])
     except FileNotFoundError:
         return None
-    return SeedResult(**found["seeds"][0])
+    except (ValueError, TypeError, LookupError) as error:
+        raise UserError(f"{path} cannot be read ({error}): remove {folder}, or give another --output") from None
 
 
 def write_result(folder: Path, result: Result) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RESULT, json.dumps(result.as_json(), indent=1, ensure_ascii=False) + "\n")
+
+
+def _digest(examples: Mapping[str, Sequence[Example]]) -> str:
+    """Of what is asked and answered, whatever file it stands in and by whatever path that is named."""
+    found = hashlib.sha256()
+    for language, own in examples.items():
+        found.update(f"{language!r} {len(own)}\n".encode())
+        for one in own:
+            told = [getattr(one, name) for name in one.__dataclass_fields__ if name != "origin"]
+            found.update(f"{told!r}\n".encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
 
 
 def _short(value: Any) -> str:

@@ -11,8 +11,8 @@ from train.finetuning.labels import check_known, labels_of
 from train.finetuning.lessons import Lesson, lesson_of
 from train.finetuning.model_folder import copy_model, write_model
 from train.finetuning.outputs import Result, SeedResult, begin, check_output, identity, read_seed, write_result
-from train.finetuning.scoring import metric_for, score
-from train.finetuning.seed_run import SeedRun, mean_of
+from train.finetuning.scoring import check_metric, metric_for, score
+from train.finetuning.seed_run import SeedRun, forget, mean_of
 from train.finetuning.settings import MAX_TOKENS, FinetuneSettings
 from train.tasks.running import limit
 from train.tasks.sequence import SCORE
@@ -52,6 +52,8 @@ def finetune(
         check_known(settings, labels, test, "--test")
     first = next(examples[0] for examples in validation.values())
     metric = metric_for(settings.task, [first], settings.metric)
+    for examples in (validation, test):
+        check_metric(settings.task, metric, labels, examples)
     lesson = lesson_of(settings, opened, training, labels, max_tokens)
     told = identity(settings, opened, training, validation, test)
     check_output(output, told)
@@ -64,6 +66,7 @@ def finetune(
         if found is not None:
             value = f"{metric} {mean_of(found.validation):.4f} in validation"
             say(f"{folder} is finished already: {value}; it stays as it is")
+            forget(folder)  # where the one before was killed at its very end
         else:
             if len(settings.seeds) > 1:
                 say(f"seed {seed}")
@@ -122,7 +125,7 @@ class _Work:
         lineage = {"finetuned": self._lineage(seed, found)}
         write_model(run.module, self.model, folder / MODEL, lineage, pooling, self.max_tokens)
         write_result(folder, Result(folder / MODEL, self.metric, (found,)))
-        run.forget()
+        forget(folder)
         return found
 
     def _lineage(self, seed: int, found: SeedResult) -> dict[str, Any]:

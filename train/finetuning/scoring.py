@@ -16,6 +16,7 @@ from train.tasks.scored import How
 
 CLASSES = ("accuracy", "macro_f1", "f1", "matthews")
 NUMBERS = ("pearson", "spearman")
+NEGATIONS = ("not_", "not ", "non_", "non-", "no_")
 METRICS = {
     "sequence": (*CLASSES, *NUMBERS),
     "pair": (*CLASSES, *NUMBERS),
@@ -39,6 +40,25 @@ def metric_for(task: Task, examples: Sequence[Example], metric: str = "") -> str
     if metric and metric not in suited:
         raise UserError(f"--metric {metric}: for these labels there are {', '.join(suited)}")
     return metric or suited[0]
+
+
+def check_metric(
+    task: Task, metric: str, labels: Sequence[str], examples_by_language: Mapping[str, Sequence[Example]]
+) -> None:
+    """UserError, before any training, where `score` could not say the metric. labels: the classes of texts."""
+    if task in ("sequence", "pair") and metric == "f1":
+        positive_of(labels)
+    for examples in examples_by_language.values() if metric in NUMBERS else ():
+        scored.check_enough(examples)
+
+
+def positive_of(labels: Sequence[str]) -> str:
+    """The class of two that F1 is of, as GLUE has it: the last by name, as 1 of 0 and 1, but of a class and its
+    negation, as `equivalent` and `not_equivalent`, the class. UserError where they are not two."""
+    if len(labels) != 2:
+        raise UserError(f"--metric f1 is of two classes, and there are {len(labels)}: take macro_f1")
+    first, last = sorted(labels)
+    return first if last.casefold() in {f"{word}{first.casefold()}" for word in NEGATIONS} else last
 
 
 def score(
@@ -79,19 +99,13 @@ def _score(
     how = How(max_tokens, doc_stride=doc_stride, no_answer=no_answer, intervals=False)
     if task in ("sequence", "pair"):
         if metric == "f1":
-            how = replace(how, positive=(_positive(sequence.labels_of(model)),))
+            how = replace(how, positive=(positive_of(sequence.labels_of(model)),))
         figures = scored.of_texts(model, given, asked, how)
     elif task == "token":
         figures = scored.of_words(model, given, how, metrics=asked)
     else:
         figures = scored.of_questions(model, given, how)
     return figures[asked[0]]["value"]
-
-
-def _positive(labels: Sequence[str]) -> str:
-    if len(labels) != 2:
-        raise UserError(f"--metric f1 is of two classes, and there are {len(labels)}: take macro_f1")
-    return labels[1]
 
 
 def _of_vectors(model: OpenedModel, given: Sequence[Any], metric: str, max_tokens: int, pooling: Pooling) -> float:

@@ -46,7 +46,6 @@ class Standing:
     by_language: dict[str, float] = field(default_factory=dict)
     waited: int = 0
     ended: bool = False
-    seconds: float = 0.0
 
 
 class SeedRun:
@@ -91,7 +90,7 @@ class SeedRun:
 
     def run(self) -> None:
         """To the last step, or until the metric has not become better for long; the module then has the best weights.
-        UserError where the loss is not finite."""
+        UserError where the loss or the weights are not finite."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log = MetricsFile(self.folder / "metrics.jsonl", self.standing.step)
         devices = [self.model.place.device] if self.model.place.device.type == "cuda" else []
@@ -101,46 +100,39 @@ class SeedRun:
                 self._step(sums, terminal)
                 evaluates, saves = (self._due(every) for every in (self.settings.eval_every, self.settings.save_every))
                 if self.standing.step % LOG_EVERY == 0 or evaluates or saves:
-                    log.write({"step": self.standing.step, "split": "train"} | sums.figures(self._rate()))
-                    sums = _Sums()
-                if evaluates:
-                    log.write(self._evaluate(terminal))
-                if saves or self.standing.ended:
-                    self._save()
+                    figures = {"learning_rate": self._rate(self.standing.step - 1)} | sums.figures(self.standing.step)
+                    log.write({"step": self.standing.step, "split": "train"} | figures)
+                    if evaluates:
+                        log.write(self._evaluate(terminal))
+                    if saves or self.standing.ended:
+                        self._save()
+                    sums = _Sums()  # last, so that the time of an evaluation is not that of a step
         with torch.no_grad():
             for name, parameter in self._trained().items():
                 parameter.copy_(self.best[name])
         self.module.eval().requires_grad_(False)
 
-    def forget(self) -> None:
-        """Takes away the checkpoints, of no use behind the end."""
-        shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
-
     def _step(self, sums: "_Sums", terminal: Terminal) -> None:
-        began, number = time.monotonic(), self.standing.step
+        """Does not wait for a device, but for what a terminal shows."""
+        number = self.standing.step
         torch.manual_seed(step_seed(self.seed, number))
         self.module.train()
         rows = self.order.rows(number)
         loss = self.lesson.loss(self.model, rows)
         loss.backward()
         _, found_inf = clip_gradients(self.optimizer.parameters, self.settings.clip_norm)
-        self.optimizer.set_learning_rate(self._rate())
+        self.optimizer.set_learning_rate(self._rate(number))
         self.optimizer.step(found_inf)
         self.optimizer.zero_grad()
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise UserError(f"the loss of step {number + 1} is not finite: lower --learning-rate, or take fp32")
         self.standing.step += 1
-        seconds = time.monotonic() - began
-        self.standing.seconds += seconds
-        sums.add(value, len(rows), sum(self.lesson.lengths[row] for row in rows), seconds)
+        sums.add(loss.detach(), len(rows), sum(self.lesson.lengths[row] for row in rows))
         if terminal.due:
-            terminal.status(self.standing.step, loss=value, tokens_per_second=sums.tokens / sums.seconds)
+            terminal.status(self.standing.step, loss=float(loss.detach()), tokens_per_second=sums.tokens_per_second())
 
-    def _rate(self) -> float:
-        """Of the step that is next; behind a step, of that one in the log."""
+    def _rate(self, step: int) -> float:
+        """Of the step with this number, from 0."""
         return learning_rate(
-            min(self.standing.step, self.steps - 1),
+            step,
             self.steps,
             peak=self.settings.learning_rate,
             warmup_ratio=self.settings.warmup_ratio,
@@ -153,6 +145,10 @@ class SeedRun:
 
     def _evaluate(self, terminal: Terminal) -> dict[str, Any]:
         self.module.eval()
+        if not all(value.isfinite().all() for value in self._trained().values()):
+            raise UserError(
+                f"the weights of step {self.standing.step} are not finite: lower --learning-rate, or take fp32"
+            )
         by_language = self.score(self.validation)
         value = mean_of(by_language)
         standing, better = self.standing, value > self.standing.best
@@ -217,25 +213,38 @@ class SeedRun:
 
 @dataclass
 class _Sums:
-    """Since the last line of the log."""
+    """Since the last line of the log. loss: 0-d, on the device."""
 
-    loss: float = 0.0
+    loss: float | Tensor = 0.0
     steps: int = 0
     examples: int = 0
     tokens: int = 0
-    seconds: float = 1e-9
+    began: float = field(default_factory=time.monotonic)
 
-    def add(self, loss: float, examples: int, tokens: int, seconds: float) -> None:
-        self.loss, self.steps, self.examples = self.loss + loss, self.steps + 1, self.examples + examples
-        self.tokens, self.seconds = self.tokens + tokens, self.seconds + seconds
+    def add(self, loss: Tensor, examples: int, tokens: int) -> None:
+        self.loss, self.steps = self.loss + loss, self.steps + 1
+        self.examples, self.tokens = self.examples + examples, self.tokens + tokens
 
-    def figures(self, rate: float) -> dict[str, float]:
+    def tokens_per_second(self) -> float:
+        return self.tokens / max(1e-9, time.monotonic() - self.began)
+
+    def figures(self, step: int) -> dict[str, float]:
+        """Waits for the device. step: the last one that is in it. UserError where the loss is not finite."""
+        loss = float(self.loss) / max(1, self.steps)
+        if not math.isfinite(loss):
+            where = f"step {step}" if self.steps == 1 else f"steps {step - self.steps + 1} to {step}"
+            raise UserError(f"the loss of {where} is not finite: lower --learning-rate, or take fp32")
+        tokens = self.tokens_per_second()
         return {
-            "loss": self.loss / max(1, self.steps),
-            "learning_rate": rate,
-            "examples_per_second": round(self.examples / self.seconds, 1),
-            "tokens_per_second": round(self.tokens / self.seconds, 1),
+            "loss": loss,
+            "examples_per_second": round(tokens * self.examples / max(1, self.tokens), 1),
+            "tokens_per_second": round(tokens, 1),
         }
+
+
+def forget(folder: Path) -> None:
+    """Takes away the checkpoints of a seed that has ended, of no use any more."""
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def mean_of(by_language: Mapping[str, float]) -> float:

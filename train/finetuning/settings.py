@@ -1,5 +1,6 @@
 """What a fine-tuning is told."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -7,6 +8,7 @@ from schemas.errors import UserError
 from train.benchmarks.examples import TASKS, Task
 
 MAX_TOKENS = 256
+SEEDS = 1 << 63  # below it, as torch takes them
 TRAINED = ("all", "head", "top:N")
 
 
@@ -55,7 +57,7 @@ class FinetuneSettings:
             if getattr(self, name) < low:
                 raise UserError(f"--{_flag(name)} {getattr(self, name)}: take {low} or more")
         for name in ("learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"--{_flag(name)} {getattr(self, name)}: take a number above 0")
         for name in ("warmup_ratio", "label_smoothing", "weight_decay", "dropout"):
             value = getattr(self, name)
@@ -63,8 +65,12 @@ class FinetuneSettings:
                 raise UserError(f"--{_flag(name)} {value}: take a number from 0 up to 1")
         if not 0 < self.layer_decay <= 1:
             raise UserError(f"--layer-decay {self.layer_decay}: take a number above 0, 1 for the same rate everywhere")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
-            raise UserError("--seeds: take one or more, no two alike, none below 0")
+        if (
+            not self.seeds
+            or len(set(self.seeds)) < len(self.seeds)
+            or not 0 <= min(self.seeds) <= max(self.seeds) < SEEDS
+        ):
+            raise UserError("--seed: take one or more, no two alike, from 0 to below 2^63")
         if self.task == "embedding" and self.trained == "head":
             raise UserError("--trained head: --task embedding has no head: take all, or top:N")
 

@@ -27,11 +27,11 @@ def outputs(
     """(numbers of the sequences, what the model of that kind says of them), a padded batch at a time."""
     module = model.model(kind, needs)
     for batch in padded_batches(accepted(module, encoded), model.tokenizer, model.place.batch_tokens(batch_tokens)):
-        # In here and not around the generator: its caller's code between batches is its own.
+        # Both end before the yield: its caller's code between batches is its own.
         with torch.inference_mode(), model.place.autocast():
-            answer = module(**on_device(batch.inputs, model.place))
-        check_finite(model, *(value for name, value in answer.items() if name.endswith("logits")))
-        yield batch.rows, answer
+            said = module(**on_device(batch.inputs, model.place))
+        check_finite(model, *(value for name, value in said.items() if name.endswith("logits")))
+        yield batch.rows, said
 
 
 def accepted(module: Any, encoded: Encoded) -> Encoded:

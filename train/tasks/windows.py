@@ -57,10 +57,11 @@ def _cuts(
     told = [place for place, number in enumerate(of_text) if number is not None]
     begin = inner[0] if inner else told[-1] + 1 if told else min(1, len(of_text))
     behind = inner[-1] + 1 if inner else begin
-    question = [place for place in range(begin) if of_text[place] is not None]
-    too_long = set(question[longest // 2 :])
-    head = [place for place in range(begin) if place not in too_long]
     tail = list(range(behind, len(of_text)))
+    question = [place for place in range(begin) if of_text[place] is not None]
+    around = begin - len(question) + len(tail)
+    too_long = set(question[min(longest // 2, max(0, longest - around - 1)) :])
+    head = [place for place in range(begin) if place not in too_long]
     room = max(1, longest - len(head) - len(tail))
     step = room - min(overlap, room // 2)
     first = 0

@@ -18,10 +18,7 @@ def laid_out(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def columns(text: str) -> int:
     """Columns of a terminal: two of a wide sign, none of a mark on another or of a sign that is not seen."""
-    return sum(
-        0 if unicodedata.category(sign) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(sign) in "WF")
-        for sign in text
-    )
+    return sum(map(_columns_of, text))
 
 
 def shortened(text: str, keep: str = "", width: int = WIDTH) -> str:
@@ -29,11 +26,20 @@ def shortened(text: str, keep: str = "", width: int = WIDTH) -> str:
     text = readable(text)
     begin = max(0, text.find(keep) - width // 4) if columns(text) > width else 0
     shown = ("…" if begin else "") + text[begin:]
-    if columns(shown) <= width:
-        return shown
-    while columns(shown) >= width:
-        shown = shown[:-1]
-    return shown + "…"
+    used = end = 0  # of what leaves room for the sign that it is cut
+    for place, sign in enumerate(shown, 1):
+        used += _columns_of(sign)
+        if used > width:
+            return shown[:end] + "…"
+        if used < width:
+            end = place
+    return shown
+
+
+def _columns_of(sign: str) -> int:
+    if unicodedata.category(sign) in ("Mn", "Me", "Cf"):
+        return 0
+    return 1 + (unicodedata.east_asian_width(sign) in "WF")
 
 
 def readable(text: str) -> str:

@@ -159,6 +159,9 @@ def test_names_are_as_short_as_they_can_be(folder: Path, tmp_path: Path) -> None
     assert [one.name for one in open_models([f"mine={folder}", str(other)])] == ["mine", "other"]
     with pytest.raises(UserError, match="two models are called a"):
         open_models([f"a={folder}", f"a={other}"])
+    rated = tmp_path / "rate=0.1"
+    rated.symlink_to(folder)
+    assert [one.name for one in open_models([str(rated), f"b={rated}"])] == ["rate=0.1", "b"]
 
 
 @pytest.mark.parametrize(
@@ -169,6 +172,10 @@ def test_names_are_as_short_as_they_can_be(folder: Path, tmp_path: Path) -> None
         (lambda folder: (folder / "config.json").write_text("{"), "cannot be opened"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "cannot be opened"),
         (lambda folder: (folder / "config.json").write_text(json.dumps({"model_type": "none"})), "cannot be opened"),
+        (lambda folder: (folder / "config.json").write_text(json.dumps({"model_type": "t5"})), "with a decoder"),
+        (lambda folder: [one.unlink() for one in tokenizer_files(folder)], "has no tokenizer"),
+        (lambda folder: shape(folder, vocab_size=20), f"a tokenizer of {len(PIECES)} tokens and embeddings of 20"),
+        (lambda folder: shape(folder, num_hidden_layers=3), r"has not the weights .*layer\.2"),
     ],
 )
 def test_what_is_no_model_is_one_line(folder: Path, tmp_path: Path, break_it, said: str) -> None:
@@ -178,6 +185,25 @@ def test_what_is_no_model_is_one_line(folder: Path, tmp_path: Path, break_it, sa
     with pytest.raises(UserError, match=said) as error:
         embed(open_model(broken), ["a"])
     assert str(broken) in str(error.value) and "\n" not in str(error.value)
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    return [one for one in folder.iterdir() if one.name not in ("config.json", "model.safetensors")]
+
+
+def shape(folder: Path, **changed: int) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+
+
+@pytest.mark.parametrize("changed", [{"vocab_size": len(PIECES) + 8}, {"num_hidden_layers": 3}])
+def test_no_encoder_is_trained_whose_weights_are_not_the_folder_s(folder: Path, tmp_path: Path, changed) -> None:
+    shutil.copytree(folder, tmp_path / "broken")
+    shape(tmp_path / "broken", **changed)
+    with pytest.raises(UserError, match="has not the weights of the model that its config"):
+        open_model(tmp_path / "broken").to_train("AutoModelForSequenceClassification", 0)
+    sound = open_model(folder).to_train("AutoModelForSequenceClassification", 0, id2label={0: "a", 1: "b", 2: "c"})
+    assert sound.classifier.out_features == 3 and sound.base_model.pooler is not None  # both of them new
 
 
 def test_a_head_that_is_not_there(folder: Path) -> None:

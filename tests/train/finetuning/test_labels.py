@@ -63,7 +63,9 @@ def test_what_training_has_not_is_one_line(task: str, labels: tuple[str, ...], e
     [
         ({"trained": "top:0"}, "--trained top:0: take all, head, top:N"),
         ({"task": "embedding", "trained": "head"}, "--task embedding has no head"),
-        ({"seeds": ()}, "--seeds: take one or more"),
+        ({"seeds": ()}, "--seed: take one or more"),
+        ({"seeds": (1 << 63,)}, "--seed: take one or more"),
+        ({"learning_rate": float("inf")}, "--learning-rate inf: take a number above 0"),
         ({"batch_size": 0}, "--batch-size 0: take 1 or more"),
         ({"warmup_ratio": 1.5}, "--warmup-ratio 1.5: take a number from 0 up to 1"),
     ],

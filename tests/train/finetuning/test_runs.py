@@ -1,6 +1,7 @@
 """Fine-tunings: they learn, go on after any stop in the same bits, and write what transformers opens."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from tiny_encoders import SENTENCES, save_encoder
 from toy_tasks import LANGUAGES, made, training
 
 from schemas.errors import UserError
-from train.benchmarks.examples import SpanExample, TextExample, TokenExample
+from train.benchmarks.examples import Origin, SpanExample, TextExample, TokenExample
 from train.encoders.opened import open_model
-from train.finetuning import seed_run
+from train.finetuning import outputs, seed_run
 from train.finetuning.run import FinetuneSettings, Result, finetune, score
 from train.tasks import sequence, span, token
 
@@ -124,6 +125,15 @@ def test_what_is_finished_stays_and_others_are_refused(encoders, tmp_path: Path)
     assert "is finished already" in said[0] and {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
     with pytest.raises(UserError, match=r"--output .*out was begun with another epochs \(1, now 2\)"):
         run(encoders("bert"), out, "sequence", epochs=2)
+    # The same examples in another file are the same.
+    moved = [replace(one, origin=Origin(Path("moved.tsv"), 7)) for one in training("sequence", 40)]
+    told = FinetuneSettings(task="sequence", **(QUICK | {"epochs": 1}))
+    assert (
+        finetune(told, encoders("bert"), moved, made("sequence", 12, 1), out, silent, made("sequence", 12, 2)) == first
+    )
+    (out / "checkpoints" / "step-00000005").mkdir(parents=True)  # killed at the very end
+    run(encoders("bert"), out, "sequence", epochs=1)
+    assert not (out / "checkpoints").exists()
     with pytest.raises(UserError, match="was begun with another training"):
         run(encoders("bert"), out, "sequence", epochs=1, count=41)
     with pytest.raises(UserError, match="was begun with another model"):
@@ -132,6 +142,63 @@ def test_what_is_finished_stays_and_others_are_refused(encoders, tmp_path: Path)
     (tmp_path / "other" / "file").touch()
     with pytest.raises(UserError, match="holds something else already"):
         run(encoders("bert"), tmp_path / "other", "sequence")
+    (out / "result.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UserError, match=r"result\.json cannot be read"):
+        run(encoders("bert"), out, "sequence", epochs=1)
+    (out / "begun.json").write_text("[1]", encoding="utf-8")
+    with pytest.raises(UserError, match=r"begun\.json cannot be read"):
+        run(encoders("bert"), out, "sequence", epochs=1)
+
+
+def test_an_output_that_cannot_be_is_one_line(encoders, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    for below in ("file", "file/below/it"):
+        with pytest.raises(UserError, match=r"--output .*: .*file is a file: give a folder"):
+            run(encoders("bert"), tmp_path / below, "sequence", epochs=1)
+
+    def refused(path: Path, text: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(outputs, "write_text", refused)
+    with pytest.raises(UserError, match=r"--output .*out cannot be written to \(Permission denied\)"):
+        run(encoders("bert"), tmp_path / "out", "sequence", epochs=1)
+
+
+def test_the_log_has_the_rates_and_the_mean_losses_of_its_steps(encoders, tmp_path: Path, monkeypatch) -> None:
+    losses: list[float] = []
+    original = seed_run._Sums.add
+
+    def add(self: Any, loss: torch.Tensor, examples: int, tokens: int) -> None:
+        losses.append(float(loss))
+        original(self, loss, examples, tokens)
+
+    monkeypatch.setattr(seed_run._Sums, "add", add)
+    settings: dict[str, Any] = {"steps": 10, "warmup_ratio": 0.5, "eval_every": 4, "learning_rate": 0.01}
+    run(encoders("bert"), tmp_path / "out", "sequence", **settings)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    of_training = [line for line in lines if line["split"] == "train"]
+    # Up to the peak in five steps, and down in five towards the sixth.
+    assert {one["step"]: one["learning_rate"] for one in of_training} == pytest.approx(
+        {4: 0.01 * 4 / 5, 5: 0.01, 8: 0.01 * 3 / 6, 10: 0.01 / 6}
+    )
+    parts = [losses[:4], losses[4:5], losses[5:8], losses[8:]]
+    assert [one["loss"] for one in of_training] == pytest.approx([float(np.mean(part)) for part in parts])
+
+
+def test_what_is_not_finite_ends_the_run(encoders, tmp_path: Path, monkeypatch) -> None:
+    settings: dict[str, Any] = {"steps": 3, "learning_rate": 1e38}
+    with pytest.raises(UserError, match=r"the weights of step \d are not finite: lower --learning-rate"):
+        run(encoders("bert"), tmp_path / "weights", "sequence", **(settings | {"eval_every": 1}))
+    original = seed_run.SeedRun._step
+
+    def step(self: Any, *given: Any) -> None:
+        original(self, *given)
+        given[0].loss = given[0].loss * float("nan")
+
+    monkeypatch.setattr(seed_run.SeedRun, "_step", step)
+    with pytest.raises(UserError, match="the loss of steps 1 to 3 is not finite"):
+        run(encoders("bert"), tmp_path / "loss", "sequence", steps=3)
+    assert not any((tmp_path / name / "model").exists() for name in ("weights", "loss"))
 
 
 def test_seeds_differ_and_each_is_itself(encoders, tmp_path: Path) -> None:

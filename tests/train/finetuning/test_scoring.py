@@ -10,7 +10,7 @@ from toy_tasks import made
 
 from schemas.errors import UserError
 from train.encoders.opened import open_model
-from train.finetuning.scoring import metric_for, score
+from train.finetuning.scoring import check_metric, metric_for, positive_of, score
 from train.tasks import embedding, sequence, span, token
 
 CLASSES: dict[str, Any] = {"id2label": {0: "bad", 1: "good"}}
@@ -93,11 +93,38 @@ def test_metrics_that_do_not_suit_are_one_line(task, examples, metric, told) -> 
         metric_for(task, made(examples, 2)["eng_Latn"], metric)
 
 
+@pytest.mark.parametrize(
+    ("labels", "positive"),
+    [
+        (("0", "1"), "1"),
+        (("equivalent", "not_equivalent"), "equivalent"),
+        (("not_duplicate", "duplicate"), "duplicate"),
+        (("bad", "good"), "good"),
+        (("no", "nothing"), "nothing"),
+    ],
+)
+def test_f1_is_of_the_class_that_glue_means(opened, labels: tuple[str, str], positive: str) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    assert positive_of(labels) == positive
+    model = opened(sequence.KIND, id2label=dict(enumerate(sorted(labels))))
+    own = [replace(one, label=labels[one.label == "good"]) for one in made("sequence", 30)["eng_Latn"]]  # type: ignore[call-arg, union-attr]
+    given = [one.label for one in sequence.predict(model, own)]  # type: ignore[arg-type]
+    right = [one.label for one in own]  # type: ignore[union-attr]
+    theirs = metrics.f1_score(right, given, pos_label=positive)
+    assert 0 < theirs < 1 and score("sequence", model, {"": own}, "f1")[""] == pytest.approx(theirs)
+
+
 def test_what_has_no_score_is_one_line(opened) -> None:
     with pytest.raises(UserError, match="--metric f1 is of two classes, and there are 3: take macro_f1"):
         score("sequence", opened(sequence.KIND, num_labels=3), made("sequence", 3), "f1")
     with pytest.raises(UserError, match=r"eng_Latn.tsv:1: a correlation of one example says nothing"):
         score("embedding", opened("AutoModel"), made("scores", 1))
+    # The same before any training.
+    with pytest.raises(UserError, match="--metric f1 is of two classes, and there are 3: take macro_f1"):
+        check_metric("pair", "f1", ["a", "b", "c"], {})
+    with pytest.raises(UserError, match=r"rus_Cyrl.tsv:1: a correlation of one example says nothing"):
+        check_metric("embedding", "pearson", [], made("scores", 2) | {"rus_Cyrl": made("scores", 1)["rus_Cyrl"]})
+    check_metric("sequence", "f1", ["a", "b"], made("sequence", 1))
 
 
 def test_metric_for_the_labels() -> None:

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_encoders import KINDS, LONGEST, SENTENCES, save_encoder
 
 from schemas.errors import UserError
 from train.benchmarks.examples import Origin, TextExample
 from train.encoders.opened import open_model
+from train.tasks.running import outputs
 from train.tasks.sequence import KIND, SCORE, features, predict
 
 LABELS = {0: "no", 1: "neutral", 2: "yes"}
@@ -57,6 +59,14 @@ def test_long_texts_are_cut_and_empty_ones_answered(tmp_path: Path) -> None:
         predict(model, examples, max_tokens=65)
     with pytest.raises(UserError, match="no room"):
         predict(model, examples, max_tokens=2)
+
+
+def test_between_batches_the_caller_is_itself(tmp_path: Path) -> None:
+    model = open_model(save_encoder("bert", tmp_path, head=KIND), device="cpu", precision="bf16")
+    encoded = features(model.tokenizer, [example("Anna")] * 3, 16).encoded
+    for _, said in outputs(model, KIND, "", encoded, 8):
+        assert said.logits.is_inference() and not torch.is_inference_mode_enabled()
+        assert not torch.is_autocast_enabled("cpu")
 
 
 def test_a_model_without_the_head_is_one_line(tmp_path: Path) -> None:

@@ -109,6 +109,10 @@ def test_a_context_of_nothing_and_a_question_without_end(answering) -> None:
     nothing, long = predict(model, [example("Who", ""), example("Who is " * 200, LONG)])
     assert (nothing.text, nothing.begin, nothing.end, nothing.probability) == ("", 0, 0, 1.0)
     assert long.text == LONG[long.begin : long.end] != ""
+    for longest in range(8, 12):  # the question gives way to a token of the text
+        cut = windows(model.tokenizer, [LONG], longest, 2, ["Who is " * 200])
+        assert {len(ids) for ids in cut.encoded["input_ids"][:-1]} == {longest}
+        assert all(begin < end for begin, end, _ in cut.places)
 
 
 @pytest.mark.parametrize("kind", KINDS)
