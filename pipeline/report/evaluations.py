@@ -67,7 +67,7 @@ def read_evaluation(path: str) -> Evaluation:
         raise UserError(f"{path} is no JSON: {AGAIN}") from None
     except IsADirectoryError:
         raise UserError(f"{path} is a folder: name the JSON that train/evaluate.py wrote") from None
-    if content is None:
+    if content is None and not storage.exists(path):
         raise UserError(f"{path}: no such file")
     version = content.get("version") if isinstance(content, dict) else None
     if isinstance(version, int) and version != VERSION:

@@ -299,10 +299,12 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "null.json").write_text("null")
     (tmp_path / "torn.json").write_text('{"version"')
     for name, said in (
         ("gone.json", "gone.json: no such file"),
         ("torn.json", "torn.json is no JSON: write it again"),
+        ("null.json", "null.json: the file should be an object, and is None: write it again"),
         ("list.json", "list.json: the file should be an object, and is []: write it again"),
         ("", "is a folder: name the JSON that train/evaluate.py wrote"),
     ):

@@ -36,8 +36,10 @@ def bits_a_byte(settings: Settings) -> Measure | None:
             rows = Rows()
             with Progress("bits a byte", "bytes", total) as progress:
                 for language, of in texts.items():
-                    each = pseudo_likelihood(model, [one.text for one in of], kind, batch_tokens=settings.batch_tokens)
-                    progress.add(int(each.bytes.sum()))
+                    lines = [one.text for one in of]
+                    each = pseudo_likelihood(
+                        model, lines, kind, batch_tokens=settings.batch_tokens, progress=progress.add
+                    )
                     rows[language] = _ratio(each.bits, each.bytes)
                     lost[language] = _ratio(each.lost, each.characters)
             name = "bits_a_byte" if kind == "within_word_l2r" else f"bits_a_byte_{kind}"
@@ -69,8 +71,7 @@ def masked(settings: Settings) -> Measure | None:
         total = sum(one.bytes for of in texts.values() for one in of)
         with Progress("masked words", "bytes", total) as progress:
             for language, of in texts.items():
-                each = masked_accuracy(model, of, batch_tokens=settings.batch_tokens)
-                progress.add(sum(one.bytes for one in of))
+                each = masked_accuracy(model, of, batch_tokens=settings.batch_tokens, progress=progress.add)
                 if each.hidden.any():
                     right[language] = _ratio(each.right, each.hidden)
                     loss[language] = _ratio(each.loss, each.hidden)

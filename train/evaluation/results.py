@@ -1,6 +1,7 @@
 """What an evaluation leaves: one JSON, one table and one picture in a folder, each whole or not there."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,9 @@ class Results:
         """UserError where it cannot be a folder."""
         if folder.exists() and not folder.is_dir():
             raise UserError(f"--output {folder} is a file: name a folder")
+        above = next(one for one in folder.absolute().parents if one.exists())
+        if not above.is_dir() or not os.access(folder if folder.exists() else above, os.W_OK):
+            raise UserError(f"--output {folder} cannot be written (in {above}): name another folder")
         self.folder = folder
 
     def keep(self, found: Evaluation) -> None:

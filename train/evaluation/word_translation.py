@@ -43,7 +43,8 @@ class Words(NamedTuple):
 
 
 Dictionaries = dict[str, dict[str, Words]]
-"""By way ("from" or "to" English), then language."""
+"""By way, then language."""
+WAYS = {"from": "from English", "to": "to English", "between": "of two other languages"}
 
 
 def word_translation(settings: Settings) -> Measure | None:
@@ -64,14 +65,14 @@ def word_translation(settings: Settings) -> Measure | None:
 
 def row_of(path: Path) -> tuple[str, str]:
     """(way, row) of `en_fr.tsv`, `en-fr.txt`, `fr-en.5000-6500.txt`: a row is the language that is not English; of two
-    others both, way "from". UserError where the name does not tell."""
+    others both, way "between". UserError where the name does not tell."""
     match = _NAME.fullmatch(path.name)
     if match is None:
         raise UserError(f"{path} does not tell its languages: name it as en_fr.tsv or en-fr.txt")
     source, target = match[1], match[2]
     if target in ENGLISH:
         return "to", source
-    return "from", target if source in ENGLISH else f"{source}-{target}"
+    return ("from", target) if source in ENGLISH else ("between", f"{source}-{target}")
 
 
 def words_of(dictionary: Sequence[tuple[str, set[str]]], most: int) -> Words:
@@ -126,7 +127,7 @@ def _table(
     without = "" if all_words else ", without words written the same"
     return table(
         f"words_{kind}_{method}_{way}" + ("" if all_words else "_different"),
-        f"words {way} English {dict(KINDS)[kind]}: {dict(METHODS)[method]}{without}",
+        f"words {WAYS[way]} {dict(KINDS)[kind]}: {dict(METHODS)[method]}{without}",
         "share found",
         figures=figures,
         baselines=baselines,

@@ -19,7 +19,7 @@ from train.encoders.opened import OpenedModel
 from train.encoders.place import BATCH_TOKENS
 from train.likelihood.held_out_texts import HeldOutText
 from train.likelihood.pseudo_likelihood import MOST_LOGITS
-from train.likelihood.token_windows import TokenWindow, padded, tokenised
+from train.likelihood.token_windows import ReadBytes, TokenWindow, padded, tokenised
 
 SHARE = 0.15
 
@@ -42,12 +42,13 @@ def masked_accuracy(
     progress: Callable[[int], None] | None = None,
 ) -> MaskedAccuracy:
     """A pass over each text; of each window that share of its tokens is hidden, rounded, and one at least. progress is
-    told how many tokens have been hidden. UserError where the model has no mask or no head for it."""
+    told how many bytes of the texts are done. UserError where the model has no mask or no head for it."""
     places = HiddenPlaces(model)
     windows = tokenised(model, [one.text for one in texts]).windows
     hidden, right, loss = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64), np.zeros(len(texts))
     windows.sort(key=lambda window: -len(window.ids))
     most = max(1, int(MOST_LOGITS / share) // int(model.config.vocab_size))
+    read = ReadBytes(progress, [one.text for one in texts], windows)
     begin, room = 0, model.place.batch_tokens(batch_tokens)
     while begin < len(windows):
         count = max(1, min(room, most) // len(windows[begin].ids))
@@ -64,8 +65,7 @@ def masked_accuracy(
         np.add.at(hidden, owners, 1)
         np.add.at(right, owners, (logs.argmax(-1) == targets).numpy())
         np.add.at(loss, owners, -logs[torch.arange(len(targets)), targets].double().numpy())
-        if progress:
-            progress(len(targets))
+        read.add(sum(window.tokens for window in group))
     check_finite(model, loss)
     return MaskedAccuracy(hidden, right, loss)
 

@@ -18,7 +18,7 @@ from train.encoders.finite import check_finite
 from train.encoders.hidden_places import HiddenPlaces
 from train.encoders.opened import OpenedModel
 from train.encoders.place import BATCH_TOKENS
-from train.likelihood.token_windows import TokenWindow, padded, tokenised
+from train.likelihood.token_windows import ReadBytes, TokenWindow, padded, tokenised
 from train.likelihood.word_pieces import word_ends
 
 Kind = Literal["original", "within_word_l2r"]
@@ -46,7 +46,7 @@ def pseudo_likelihood(
     batch_tokens: int = BATCH_TOKENS,
     progress: Callable[[int], None] | None = None,
 ) -> PseudoLikelihood:
-    """A pass over a text's window for each of its tokens; progress is told how many tokens have been asked.
+    """A pass over a text's window for each of its tokens; progress is told how many bytes of the texts are done.
 
     Neither the order of the texts nor the size of batches changes the bits but by rounding. UserError where the model
     has no mask or no head for it.
@@ -56,6 +56,7 @@ def pseudo_likelihood(
     bits, tokens = np.zeros(len(texts)), np.zeros(len(texts), np.int64)
     for window in found.windows:
         tokens[window.text] += window.tokens
+    read = ReadBytes(progress, texts, found.windows)
     rows_at_once = max(1, MOST_LOGITS // int(model.config.vocab_size))
     ordered = sorted(found.windows, key=lambda window: -len(window.ids))
     for group in _groups(ordered, model.place.batch_tokens(batch_tokens), rows_at_once):
@@ -65,8 +66,7 @@ def pseudo_likelihood(
         logs = places.log_probabilities(padded(asked.ids, model.tokenizer), rows, columns)
         of_targets = logs[rows, torch.from_numpy(asked.targets).to(logs.device)]
         np.add.at(bits, asked.texts, of_targets.double().cpu().numpy() / -math.log(2))
-        if progress:
-            progress(len(rows))
+        read.add(len(rows))
     check_finite(model, bits)
     sizes = np.array([len(text.encode("utf-8", "surrogatepass")) for text in texts], np.int64)
     return PseudoLikelihood(bits, sizes, tokens, found.characters, found.lost)

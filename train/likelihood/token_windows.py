@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,22 @@ def tokenised(model: OpenedModel, texts: Sequence[str]) -> Tokenised:
         known = content[content != tokenizer.unk_token_id] if tokenizer.unk_token_id is not None else content
         characters[number], lost[number] = _lost(text, tokenizer.decode(known.tolist()))
     return Tokenised(windows, characters, lost)
+
+
+class ReadBytes:
+    """Progress in bytes of UTF-8 of the texts, whose tokens are done in any order."""
+
+    def __init__(self, progress: Callable[[int], None] | None, texts: Sequence[str], windows: Sequence[TokenWindow]):
+        self.progress, self.told, self.done = progress, 0, 0
+        self.bytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+        self.tokens = sum(window.tokens for window in windows)
+
+    def add(self, tokens: int) -> None:
+        self.done += tokens
+        if self.progress and self.tokens:
+            reached = self.bytes * self.done // self.tokens
+            self.progress(reached - self.told)
+            self.told = reached
 
 
 def padded(sequences: Sequence[NDArray[np.int64]], tokenizer: Any) -> dict[str, torch.Tensor]:

@@ -97,7 +97,7 @@ def test_codes_with_and_without_script(first: str, second: str, equal: bool) -> 
 
 def test_names_of_dictionaries_tell_their_languages() -> None:
     names = {"en_yue.tsv": ("from", "yue"), "en-es.0-5000.txt": ("from", "es"), "fr-en.5000-6500.txt": ("to", "fr")}
-    names |= {"eng_Latn-zho_Hans.tsv": ("from", "zho_Hans"), "fr-de.txt": ("from", "fr-de")}
+    names |= {"eng_Latn-zho_Hans.tsv": ("from", "zho_Hans"), "fr-de.txt": ("between", "fr-de")}
     for name, expected in names.items():
         assert row_of(Path("d") / name) == expected
     with pytest.raises(UserError, match=r"d/words.txt does not tell its languages: name it as"):
