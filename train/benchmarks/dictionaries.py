@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from schemas.errors import UserError
-from train.benchmarks.files import BLANK, check_length, lines
+from train.benchmarks.files import BLANK, check_text, lines
 
 
 def read_dictionary(path: Path) -> list[tuple[str, set[str]]]:
@@ -26,7 +26,7 @@ def read_dictionary(path: Path) -> list[tuple[str, set[str]]]:
             count = sum(bool(side.strip()) for side in sides)
             raise UserError(f"{path}:{row} has {count} words or sides, not 2: write source, a tab and target")
         for side in sides:
-            check_length(side, path, row)
+            check_text(side, path, row)
         found.setdefault(sides[0], set()).add(sides[1])
     if not found:
         raise UserError(f"{path} is empty: give a dictionary with a pair of words a line")

@@ -47,7 +47,7 @@ def filled_lines(path: Path) -> list[str]:
         text = line.strip(BLANK)
         if not text.strip():
             raise UserError(f"{path}:{row} is an empty line: fill it in, or take the line out of all files")
-        check_length(text, path, row)
+        check_text(text, path, row)
         found.append(text)
     if not found:
         raise UserError(f"{path} is empty: give a file with a text a line")
@@ -85,12 +85,16 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield row, found
 
 
-def check_length(text: str, path: Path, row: int) -> None:
-    """UserError for a text above LONGEST."""
-    if len(text) * 4 > LONGEST and len(text.encode()) > LONGEST:
+def check_text(text: str, path: Path, row: int) -> None:
+    """UserError for a text above LONGEST, and for one that JSON has and UTF-8 has not, of half a surrogate pair."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
         raise UserError(
-            f"{path}:{row} has a text of {len(text.encode()):,} bytes, more than {LONGEST:,}: cut it into several rows"
-        )
+            f"{path}:{row} has half a surrogate pair at character {error.start} of a text: write both, or take it out"
+        ) from None
+    if size > LONGEST:
+        raise UserError(f"{path}:{row} has a text of {size:,} bytes, more than {LONGEST:,}: cut it into several rows")
 
 
 def unreadable(path: Path, error: Exception) -> UserError:

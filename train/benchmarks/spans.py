@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from schemas.errors import UserError
 from train.benchmarks.columns import Columns, find, flag, need
 from train.benchmarks.examples import Origin, SpanExample
-from train.benchmarks.files import Say, check_length
+from train.benchmarks.files import Say, check_text
 from train.benchmarks.flaws import Flaws
 from train.benchmarks.languages import Languages
 from train.benchmarks.tables import Table
@@ -69,10 +69,10 @@ def _read(
         if one.id in ids:
             raise UserError(f"{where} has the id of question {ids[one.id]} too: give each its own")
         ids[one.id] = one.row
-        check_length(one.question, path, one.row)
+        check_text(one.question, path, one.row)
         if one.context != context:  # one string for all questions that follow
             context = one.context
-            check_length(context, path, one.row)
+            check_text(context, path, one.row)
         answers = () if one.impossible else _answers(one, where)
         if labelled and not answers and one.impossible is False:
             raise UserError(f"{where} has no answer, and is not said to have none: write one, or is_impossible")

@@ -7,7 +7,7 @@ from typing import Any
 from schemas.errors import UserError
 from train.benchmarks.columns import Columns, find, find_pair, flag, listed, need, need_named
 from train.benchmarks.examples import Origin, SimilarExample, Task, TextExample
-from train.benchmarks.files import Say, check_length
+from train.benchmarks.files import Say, check_text
 from train.benchmarks.flaws import Flaws
 from train.benchmarks.forms import NO_LABEL, Form, label_of, published, unquoted
 from train.benchmarks.languages import Languages, split_of
@@ -129,7 +129,7 @@ def _text(table: Table, form: Form | None, row: int, cell: Any, name: str, flaws
     if cell is None or not cell.strip():
         flaws.found(row, f"has no text in the column {name!r}", "fill it in, or take the row out")
         return None
-    check_length(cell, table.path, row)
+    check_text(cell, table.path, row)
     return unquoted(cell) if form is not None and form.quoted else cell
 
 
@@ -201,6 +201,7 @@ class _Labels:
                 f"with {flag('label')}"
             )
         label = str(cell).lower() if isinstance(cell, bool) else str(cell)
+        check_text(label, path, row)
         if self._form is not None:
             label = label_of(self._form, label)
             if label not in self._form.labels:

@@ -11,7 +11,7 @@ from typing import Any
 from schemas.errors import UserError
 from train.benchmarks.columns import ALL_NAMES, Columns, find, flag, need
 from train.benchmarks.examples import Origin, TokenExample
-from train.benchmarks.files import BLANK, Say, check_length, kind_of, lines
+from train.benchmarks.files import BLANK, Say, check_text, kind_of, lines
 from train.benchmarks.flaws import Flaws
 from train.benchmarks.forms import NLI
 from train.benchmarks.languages import CODE, Languages
@@ -152,7 +152,7 @@ def _add(layout: _Layout, sentence: _Sentence, row: int, line: str, flaws: Flaws
         return
     if layout.tags is not None and not tag:
         raise UserError(f"{where} has no tag for {word[:40]!r}: write one behind it (O where there is none)")
-    check_length(word, layout.path, row)
+    check_text(word, layout.path, row)
     sentence.row = sentence.row or row
     sentence.words.append(word)
     if layout.tags is not None:
@@ -186,7 +186,7 @@ def read_word_table(
         if len(marks) != len(tokens) and (marks or labelled):
             raise UserError(f"{where} has {len(tokens)} words and {len(marks)} tags: give each word one")
         for token in tokens:
-            check_length(token, path, row)
+            check_text(token, path, row)
         tagged = tuple(same.setdefault(tag, tag) for tag in (_tag(mark, classes, where) for mark in marks))
         found.append(TokenExample(tuple(tokens), tagged, of, Origin(path, row)))
     return found

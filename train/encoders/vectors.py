@@ -92,14 +92,16 @@ def _pooled(model: OpenedModel, texts: Sequence[str], reading: Reading, layers: 
     encoder = model.encoder
     result = np.empty((len(layers), len(texts), model.config.hidden_size), np.float32)
     last = (-1, model.config.num_hidden_layers)  # as the model gives it, behind its last norm
+    read: list[tuple[NDArray[np.int64], torch.Tensor]] = []
     for batch in padded_batches(encoded, model.tokenizer, model.place.batch_tokens(reading.batch_tokens)):
         inputs = on_device(batch.inputs, model.place)
         with model.place.autocast():
             found = encoder(**inputs, output_hidden_states=any(layer not in last for layer in layers))
-        for row, layer in enumerate(layers):
-            hidden = found.last_hidden_state if layer in last else found.hidden_states[layer]
-            pooled = pool(hidden.float(), inputs["attention_mask"], reading.pooling)
-            result[row, batch.rows] = pooled.cpu().numpy()
+        states = [found.last_hidden_state if layer in last else found.hidden_states[layer] for layer in layers]
+        pooled = [pool(hidden.float(), inputs["attention_mask"], reading.pooling) for hidden in states]
+        read.append((batch.rows, torch.stack(pooled)))
+    for rows, values in read:  # behind the last batch, since a copy waits for the device
+        result[:, rows] = values.cpu().numpy()
     check_finite(model, result)
     return result
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from schemas.errors import UserError
 from train.benchmarks.examples import Example, SpanExample, TextExample, TokenExample
 from train.finetuning.settings import FinetuneSettings
+from train.tasks.labels import listed, unknown
 from train.tasks.sequence import SCORE
 
 KINDS = {"sequence": TextExample, "pair": TextExample, "token": TokenExample, "span": SpanExample}
@@ -23,7 +24,7 @@ def labels_of(settings: FinetuneSettings, training: Sequence[Example]) -> tuple[
     if settings.task == "token":
         tags = {tag for one in training if isinstance(one, TokenExample) for tag in one.tags}
         if len(tags) < 2:
-            raise UserError(f"{training[0].origin.file}: all words have one tag, {_named(tags)}: give others too")
+            raise UserError(f"{training[0].origin.file}: all words have one tag, {listed(tags)}: give others too")
         return tuple(sorted(tags))
     if settings.task == "embedding" and (len(training) < 2 or settings.batch_size < 2):
         raise UserError("--task embedding tells a pair from the others of its batch: give two or more, in batches of 2")
@@ -42,28 +43,26 @@ def check_known(
             raise UserError(f"{flag} has no example of {language or 'any language'}: leave it out, or give some")
         for one in own:
             if isinstance(one, TextExample):
-                unknown = _unknown(one, known)
-                if unknown:
-                    raise UserError(f"{one.origin}: {unknown}: mend it, take the row out, or train on that too")
+                wrong = _wrong(one, known)
+                if wrong:
+                    raise UserError(f"{one.origin}: {wrong}: mend it, take the row out, or train on that too")
             if isinstance(one, TokenExample):
                 if len(one.tags) != len(one.words):
                     raise UserError(f"{one.origin} has {len(one.words)} words and {len(one.tags)} tags")
                 for tag in one.tags:
                     if tag not in known:
-                        raise UserError(
-                            f"{one.origin}: tag {tag!r} is not among those of training ({_named(known)}): mend it, "
-                            "take the sentence out, or train on that too"
-                        )
+                        what = unknown(f"tag {tag!r}", sorted(known))
+                        raise UserError(f"{one.origin}: {what}: mend it, take the sentence out, or train on that too")
 
 
-def _unknown(example: TextExample, known: set[str]) -> str:
+def _wrong(example: TextExample, known: set[str]) -> str:
     """What is wrong with its label; "" where nothing is."""
     if example.label is None:
         return "it has no label"
     if known == {SCORE}:
         return "" if not isinstance(example.label, str) else f"label {example.label!r} is no number"
     if str(example.label) not in known:
-        return f"label {example.label!r} is not among those of training ({_named(known)})"
+        return unknown(f"label {example.label!r}", sorted(known))
     return ""
 
 
@@ -78,12 +77,7 @@ def _classes(examples: Sequence[TextExample]) -> tuple[str, ...]:
     counts = Counter(str(one.label) for one in examples)
     if len(counts) < 2:
         raise UserError(
-            f"{examples[0].origin.file}: all {len(examples):,} examples are of one class, {_named(set(counts))}: give "
+            f"{examples[0].origin.file}: all {len(examples):,} examples are of one class, {listed(counts)}: give "
             "others too"
         )
     return tuple(sorted(counts))
-
-
-def _named(labels: set[str]) -> str:
-    shown = sorted(labels)
-    return ", ".join(shown[:8]) + (", …" if len(shown) > 8 else "")

@@ -18,6 +18,7 @@ from train.metrics.figures import measured, number, share
 from train.metrics.intervals import Interval, Statistic, bootstrap, mean
 from train.metrics.spans import Rules, score_each
 from train.tasks import sequence, span, token
+from train.tasks.labels import listed
 
 Metric = Literal["accuracy", "f1", "macro_f1", "matthews", "pearson", "spearman", "exact_match"]
 UNITS: dict[Metric, str] = {
@@ -173,7 +174,7 @@ def _paired(ours: Collection[str], theirs: Collection[str]) -> dict[str, str] | 
 
 def _other_labels(model: OpenedModel, ours: Sequence[str], file: object, theirs: Sequence[str]) -> UserError:
     return UserError(
-        f"--model {model.given} answers with the labels {_listed(ours)}, and {file} has {_listed(theirs)}: if they "
+        f"--model {model.given} answers with the labels {listed(ours)}, and {file} has {listed(theirs)}: if they "
         "mean the same, write the file's names into id2label and label2id of the model's config.json, in the order "
         "that the model learnt them in; else take a model fine-tuned for this"
     )
@@ -208,7 +209,3 @@ def _number(example: TextExample) -> float:
 def _renamed(tag: str, names: dict[str, str]) -> str:
     mark, dash, kind = tag.partition("-")
     return f"{mark}-{names.get(kind, kind)}" if dash else names.get(tag, tag)
-
-
-def _listed(labels: Sequence[str]) -> str:
-    return ", ".join(labels[:8]) + (", …" if len(labels) > 8 else "")

@@ -11,6 +11,7 @@ from train.benchmarks.examples import ClassAnswer, TextExample
 from train.encoders.batches import Encoded
 from train.encoders.opened import OpenedModel
 from train.encoders.place import BATCH_TOKENS
+from train.tasks.labels import names_of, unknown
 from train.tasks.running import Progress, in_parts, limit, outputs
 
 KIND, NEEDS = "AutoModelForSequenceClassification", "classes of texts"
@@ -80,7 +81,7 @@ def labels_of(model: OpenedModel) -> list[str]:
     """In the order of the classes. A regression has SCORE."""
     if is_regression(model.config):
         return [SCORE]
-    return [str(model.config.id2label[number]) for number in range(model.config.num_labels)]
+    return names_of(model.config)
 
 
 def is_regression(config: Any) -> bool:
@@ -103,11 +104,8 @@ def _class(example: TextExample, numbers: dict[str, int]) -> int:
         raise UserError(f"{example.origin} has no label: fill it in, or take the row out")
     number = numbers.get(str(example.label))
     if number is None:
-        known = ", ".join(list(numbers)[:8]) + (", …" if len(numbers) > 8 else "")
-        raise UserError(
-            f"{example.origin}: label {example.label!r} is not among those of training ({known}): mend it, or take "
-            "the row out"
-        )
+        what = unknown(f"label {example.label!r}", numbers)
+        raise UserError(f"{example.origin}: {what}: mend it, or take the row out")
     return number
 
 

@@ -147,7 +147,9 @@ def _characters(example: SpanExample) -> tuple[int, int]:
     if not example.answers:
         raise UserError(f"{example.origin}: question {example.id} has no answer: give one, or mark it as impossible")
     text, begin = example.answers[0]
-    if not text.strip() or example.context[begin : begin + len(text)] != text:
+    if not text.strip():
+        raise UserError(f"{example.origin}: question {example.id}: its answer is white space alone: mend it")
+    if example.context[begin : begin + len(text)] != text:
         raise UserError(
             f"{example.origin}: question {example.id}: its answer {text[:40]!r} does not stand at character {begin} of "
             "its context: mend the answer's start"

@@ -18,6 +18,7 @@ from train.benchmarks.examples import Entity, TokenExample
 from train.encoders.batches import Encoded
 from train.encoders.opened import OpenedModel
 from train.encoders.place import BATCH_TOKENS
+from train.tasks.labels import names_of, unknown
 from train.tasks.running import Progress, in_parts, limit, outputs
 from train.tasks.windows import Offsets, windows
 
@@ -167,15 +168,12 @@ def first_pieces(offsets: Offsets, words: Sequence[Span]) -> list[int | None]:
 
 def labels_of(model: OpenedModel) -> list[str]:
     """In the order of their numbers."""
-    return [str(model.config.id2label[number]) for number in range(model.config.num_labels)]
+    return names_of(model.config)
 
 
 def _number(example: TokenExample, tag: str, numbers: dict[str, int]) -> int:
     if tag not in numbers:
-        known = ", ".join(list(numbers)[:8]) + (", …" if len(numbers) > 8 else "")
-        raise UserError(
-            f"{example.origin}: tag {tag!r} is not among those of training ({known}): mend it, or take the sentence out"
-        )
+        raise UserError(f"{example.origin}: {unknown(f'tag {tag!r}', numbers)}: mend it, or take the sentence out")
     return numbers[tag]
 
 

@@ -323,3 +323,19 @@ def test_damage_is_an_example_or_one_line(tmp_path_factory, name: str, cuts, tas
         assert read_examples(path, task, labelled=labelled)
     except UserError as error:
         assert str(path) in str(error) and "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("task", "record"),
+    [
+        ("sequence", {"text": "a\ud800", "label": "x"}),
+        ("sequence", {"text": "a", "label": "x\ud800"}),
+        ("pair", {"sentence1": "a", "sentence2": "b\ude00", "label": "x"}),
+        ("token", {"tokens": ["a", "\ud83d"], "tags": ["O", "O"]}),
+        ("span", {"question": "a\ud800", "context": "b", "answers": {"text": ["b"], "answer_start": [0]}}),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_one_line(tmp_path: Path, task, record) -> None:
+    """JSON has them, and no tokenizer takes them."""
+    (tmp_path / "a.jsonl").write_text(json.dumps(record) + "\n", encoding="ascii")
+    assert said(tmp_path / "a.jsonl", task).startswith("a.jsonl:1 has half a surrogate pair at character ")

@@ -147,6 +147,7 @@ def test_only_windows_that_hold_an_answer_have_it(answering) -> None:
     [
         (example("Who", "Anna", "Anna", 1), "a.json:3: question q1: its answer 'Anna' does not stand at character 1"),
         (example("Who", "Anna"), "a.json:3: question q1 has no answer"),
+        (example("Who", "Anna b", " ", 4), "a.json:3: question q1: its answer is white space alone"),
     ],
 )
 def test_answers_that_are_wrong_are_one_line(answering, wrong: SpanExample, told: str) -> None:
