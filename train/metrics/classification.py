@@ -8,47 +8,21 @@ from numpy.typing import NDArray
 Labels = Sequence[Hashable] | NDArray[np.generic]
 
 
-def accuracy(right: Labels, given: Labels) -> float:
-    """The share of labels that are right. ValueError where there are none, or not as many of both."""
-    rows, columns, _ = _numbered(right, given)
-    return float(np.mean(rows == columns))
-
-
-def f1(right: Labels, given: Labels, positive: Hashable) -> float:
-    """Of one class: 2 TP / (2 TP + FP + FN), as GLUE scores MRPC and QQP; 0 where the class is neither right nor given
-    anywhere. ValueError as `accuracy`."""
-    rows, columns, labels = _numbered(right, given)
-    where = labels.get(positive, -1)
-    return float(f1_by_class(_counts(rows, columns, len(labels)))[where]) if where >= 0 else 0.0
-
-
-def macro_f1(right: Labels, given: Labels) -> float:
-    """The mean of the classes' F1, over the classes that are right or given anywhere. ValueError as `accuracy`."""
-    rows, columns, labels = _numbered(right, given)
-    return macro_f1_of(_counts(rows, columns, len(labels)))
-
-
-def matthews(right: Labels, given: Labels) -> float:
-    """Matthews' correlation, R_K of Gorodkin 2004 for any number of classes, as GLUE scores CoLA; 0 where either side
-    has one class alone. ValueError as `accuracy`."""
-    rows, columns, labels = _numbered(right, given)
-    return matthews_of(_counts(rows, columns, len(labels)))
-
-
 def f1_by_class(table: NDArray[np.int64]) -> NDArray[np.float64]:
-    """float64 [classes], of a `confusion`; NaN for a class that is neither right nor given. With the two below: for
-    many draws of the same answers, whose tables are quickly made."""
+    """float64 [classes] of a `confusion`: 2 TP / (2 TP + FP + FN), as GLUE scores MRPC and QQP; NaN for a class that is
+    neither right nor given. Of a table, since that of many draws of the same answers is quickly made."""
     with np.errstate(invalid="ignore"):
         return 2 * np.diag(table) / (table.sum(0) + table.sum(1))
 
 
-def macro_f1_of(table: NDArray[np.int64]) -> float:
-    """`macro_f1` of a `confusion`."""
+def macro_f1(table: NDArray[np.int64]) -> float:
+    """The mean of the classes' F1, over the classes that are right or given anywhere."""
     return float(np.nanmean(f1_by_class(table)))
 
 
-def matthews_of(counts: NDArray[np.int64]) -> float:
-    """`matthews` of a `confusion`."""
+def matthews(counts: NDArray[np.int64]) -> float:
+    """Matthews' correlation of a `confusion`, R_K of Gorodkin 2004 for any number of classes, as GLUE scores CoLA; 0
+    where either side has one class alone."""
     table = counts.astype(np.float64)
     total, by_right, by_given = table.sum(), table.sum(1), table.sum(0)
     spread = (total**2 - by_right @ by_right) * (total**2 - by_given @ by_given)
@@ -57,7 +31,8 @@ def matthews_of(counts: NDArray[np.int64]) -> float:
 
 def confusion(right: Labels, given: Labels, labels: Sequence[Hashable]) -> NDArray[np.int64]:
     """int64 [labels, labels]: row what is right, column what was given, in the order of `labels`; pairs with a label
-    that is not among them are left out. ValueError as `accuracy`, and where a label is named twice or none is."""
+    that is not among them are left out. ValueError where there are no pairs, or not as many of
+    both, and where a label is named twice or none is."""
     rows, columns, seen = _numbered(right, given)
     if not labels or len(set(labels)) != len(labels):
         raise ValueError("labels must be named once each, and one at least")

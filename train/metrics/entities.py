@@ -64,11 +64,6 @@ def entity_scores(counts: NDArray[np.int64]) -> EntityScores:
     return EntityScores(_share(both, given), _share(both, right), _share(2 * both, given + right))
 
 
-def entity_f1(right: Tags, given: Tags) -> EntityScores:
-    """Precision, recall and F1 of spans whose kind and both ends are right. ValueError as `entity_counts`."""
-    return entity_scores(entity_counts(right, given))
-
-
 def _parts(tag: str) -> tuple[str, str]:
     """(B, I, E, S, or "" outside; kind)."""
     mark, dash, kind = tag.partition("-")

@@ -17,13 +17,6 @@ def share(hits: ArrayLike) -> Figure:
     return measured(wilson(int(array.sum()), len(array)) if same else bootstrap(array), len(array))
 
 
-def mean_figure(values: ArrayLike, scale: float = 1.0) -> Figure:
-    """Of values [n] over texts: their mean, by bootstrap, times scale (100: per cent). ValueError where there are
-    none."""
-    array = np.asarray(values, np.float64)
-    return measured(bootstrap(array * scale), len(array))
-
-
 def number(value: float, count: int) -> Figure:
     """One without an interval."""
     return measured(Interval(value, None, None), count)

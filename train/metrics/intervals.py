@@ -52,26 +52,6 @@ def bootstrap(
     return Interval(float(statistic(array)), *_percentiles(drawn, level))
 
 
-def paired_difference(
-    a: ArrayLike,
-    b: ArrayLike,
-    statistic: Statistic = mean,
-    samples: int = SAMPLES,
-    level: float = LEVEL,
-    seed: int = 0,
-) -> Interval:
-    """statistic(a) - statistic(b), of two lists over the same texts: both are drawn at the same places, so that what is
-    hard for both does not count. An interval without 0 in it is a difference. ValueError as `bootstrap`, and where the
-    lists are not of one length."""
-    first, second = np.asarray(a), np.asarray(b)
-    if first.shape != second.shape:
-        raise ValueError(f"values of shapes {first.shape} and {second.shape} are no pairs")
-    if statistic is mean and first.ndim == 1:
-        return bootstrap(first.astype(np.float64) - second.astype(np.float64), mean, samples, level, seed)
-    both = np.stack([first, second], 1)
-    return bootstrap(both, lambda pairs: statistic(pairs[:, 0]) - statistic(pairs[:, 1]), samples, level, seed)
-
-
 def wilson(hits: int, count: int, level: float = LEVEL) -> Interval:
     """Of a share (Wilson 1927): has a width where all or none are hits, and stays within 0 and 1."""
     if not 0 <= hits <= count or not count:

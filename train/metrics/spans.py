@@ -18,7 +18,7 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,14 +46,6 @@ _SHORT = {
     **dict.fromkeys(("ara", "arb", "arz", "apc", "ary", "acm", "ajp", "acq", "aeb", "ars"), "ar"),
     **dict.fromkeys(("zho", "cmn", "yue", "wuu", "lzh"), "zh"),
 }
-
-
-class SpanScores(TypedDict):
-    """exact_match and f1 in per cent; total: questions."""
-
-    exact_match: float
-    f1: float
-    total: int
 
 
 def normalise(text: str, language: str, rules: Rules) -> str:
@@ -100,17 +92,6 @@ def score_each(
             answers = [text for text, _ in example.answers]
             found[row] = score_span(predictions[example.id], answers, example.language, rules)
     return found
-
-
-def score_spans(
-    predictions: Mapping[str, str], examples: Sequence[SpanExample], rules: Rules | None = None
-) -> SpanScores:
-    """Means of `score_each`, in per cent. A question without a prediction counts as wrong, as v1.1 and MLQA have it;
-    the script of v2.0 leaves it out. ValueError where there are no examples."""
-    if not examples:
-        raise ValueError("no questions: nothing to score")
-    exact, f1 = (float(one) for one in 100 * score_each(predictions, examples, rules).mean(0))
-    return {"exact_match": exact, "f1": f1, "total": len(examples)}
 
 
 def _f1(given: str, truth: str) -> float:

@@ -97,8 +97,8 @@ def of_classes(right: Sequence[str], given: Sequence[str], metrics: Sequence[Met
 
     of: dict[str, Callable[[NDArray[np.int64]], float]] = {
         "f1": f1,
-        "macro_f1": lambda drawn: classification.macro_f1_of(table(drawn)),
-        "matthews": lambda drawn: classification.matthews_of(table(drawn)),
+        "macro_f1": lambda drawn: classification.macro_f1(table(drawn)),
+        "matthews": lambda drawn: classification.matthews(table(drawn)),
     }
     hits = np.array(right) == np.array(given)
     return {name: how.share(hits) if name == "accuracy" else how.figure(cells, of[name]) for name in metrics}

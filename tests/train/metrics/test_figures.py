@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from schemas.evaluation import Figure
-from train.metrics.figures import mean_figure, mean_of, measured, number, share
+from train.metrics.figures import mean_of, measured, number, share
 from train.metrics.intervals import bootstrap, t_interval, wilson
 
 
@@ -30,12 +30,6 @@ def test_a_share_of_all_or_none_is_not_certain(hit: bool) -> None:
         assert high - low > 1 / count / 2
 
 
-def test_a_mean_in_per_cent() -> None:
-    values = [0.0, 0.5, 1.0, 1.0]
-    found = mean_figure(values, 100)
-    assert found["value"] == 62.5 and found["count"] == 4 and found["low"] < 62.5 < found["high"]
-
-
 def test_a_mean_over_languages_counts_each_once() -> None:
     rows: dict[str, Figure] = {"fra_Latn": number(0.5, 10), "tha_Thai": number(0.75, 1000), "all": number(0.1, 5)}
     found = mean_of(rows)
@@ -49,7 +43,6 @@ def test_figures_are_json() -> None:
     figures = [
         share(np.array([True, False])),
         number(np.float32(0.5), np.int64(3)),
-        mean_figure(np.ones(3, np.float32)),
     ]
     figures.append(measured(t_interval([1, 2, 4]), 3))
     assert json.loads(json.dumps(figures)) == figures
@@ -58,7 +51,6 @@ def test_figures_are_json() -> None:
 def test_of_nothing_there_is_no_figure() -> None:
     for call in (
         lambda: share([]),
-        lambda: mean_figure([]),
         lambda: mean_of({}),
         lambda: mean_of({"all": number(1, 1)}),
     ):

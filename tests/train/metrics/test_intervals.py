@@ -6,8 +6,13 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.metrics.classification import f1
-from train.metrics.intervals import bootstrap, mean, paired_difference, student_quantile, t_interval, wilson
+from train.metrics.classification import confusion, f1_by_class
+from train.metrics.intervals import bootstrap, mean, student_quantile, t_interval, wilson
+
+
+def f1(right: np.ndarray, given: np.ndarray) -> float:
+    """Of the class 1 of 0 and 1."""
+    return float(f1_by_class(confusion(right, given, [0, 1]))[1])
 
 
 def test_bounds_are_those_of_scipy_s_bootstrap() -> None:
@@ -46,10 +51,10 @@ def test_a_figure_of_two_lists_is_drawn_by_numbers() -> None:
     generator = np.random.default_rng(4)
     right = generator.integers(0, 2, 120)
     guess = np.where(generator.random(120) < 0.8, right, 1 - right)
-    found = bootstrap(np.arange(120), lambda rows: f1(right[rows], guess[rows], 1), samples=200)
-    assert found.value == f1(right, guess, 1)
+    found = bootstrap(np.arange(120), lambda rows: f1(right[rows], guess[rows]), samples=200)
+    assert found.value == f1(right, guess)
     assert found.low < found.value < found.high
-    assert found == bootstrap(np.arange(120), lambda rows: f1(right[rows], guess[rows], 1), samples=200)
+    assert found == bootstrap(np.arange(120), lambda rows: f1(right[rows], guess[rows]), samples=200)
 
 
 @pytest.mark.parametrize("values", [[1.0, 2, 4], np.random.default_rng(0).normal(size=3000)])
@@ -71,7 +76,7 @@ def test_one_value_has_no_bounds() -> None:
     assert bootstrap([0.25]) == t_interval([0.25]) == (0.25, None, None)
 
 
-@pytest.mark.parametrize("interval", [bootstrap, t_interval, lambda v: paired_difference(v, v)])
+@pytest.mark.parametrize("interval", [bootstrap, t_interval])
 def test_what_has_no_interval_is_refused(interval) -> None:
     with pytest.raises(ValueError, match="no values"):
         interval([])
@@ -83,32 +88,6 @@ def test_a_level_is_a_share() -> None:
     for level in (0, 1, 95):
         with pytest.raises(ValueError, match=r"as 0\.95"):
             bootstrap([1, 2], level=level)
-
-
-def test_pairs_are_drawn_together() -> None:
-    """What is hard is hard for both: the difference is sure though neither figure is."""
-    generator = np.random.default_rng(5)
-    hard = generator.normal(size=500)
-    better = hard + 0.05 + generator.normal(size=500) * 0.01
-    found = paired_difference(better, hard)
-    assert found.low > 0.04 and found.high < 0.06
-    alone = bootstrap(better)
-    assert alone.low < hard.mean() < alone.high
-    assert paired_difference(hard, hard) == (0, 0, 0)
-    swapped = paired_difference(hard, better)
-    assert (swapped.value, swapped.high) == pytest.approx((-found.value, -found.low), abs=0.002)
-
-
-def test_pairs_of_any_statistic() -> None:
-    generator = np.random.default_rng(6)
-    a, b = generator.normal(size=(2, 200))
-    found = paired_difference(a, b + 1, lambda values: float(np.median(values)), samples=300)
-    assert found.value == np.median(a) - np.median(b + 1)
-    assert found.low < -1 < found.high < 0
-    hits = generator.integers(0, 2, (2, 50)).astype(bool)
-    assert paired_difference(*hits).value == pytest.approx(hits[0].mean() - hits[1].mean())
-    with pytest.raises(ValueError, match="no pairs"):
-        paired_difference([1, 2], [1])
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 1), (1, 1), (0, 10), (10, 10), (3, 10), (500, 1000)])
