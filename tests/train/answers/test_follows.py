@@ -41,7 +41,7 @@ def test_what_cannot_be_asked(model: OpenedModel, tmp_path: Path) -> None:
         follows(model, ["a", "水" * 60], ["b", "水" * 60])
     with pytest.raises(UserError, match=r"has no head for pairs \(bert\.pooler\..* is missing\): take another"):
         follows(open_model(save(transformers.BertForMaskedLM, tmp_path / "masked")), ["a"], ["b"])
-    settings = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    settings = {"vocab_size": 400, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     other = transformers.ModernBertForMaskedLM(
         transformers.ModernBertConfig(**settings, intermediate_size=16, pad_token_id=0)
     )
