@@ -29,27 +29,31 @@ def arguments(file: str) -> dict[str, list[str]]:
     return {function.name: [argument.arg for argument in function.args.args] for function in functions}
 
 
-def takes_session(nodeid: str) -> bool:
-    """Whether the test, or a fixture of its file that it takes, takes the Spark session."""
+SESSION = 1  # up to this group of tests one process runs them all
+
+
+def group(nodeid: str) -> int:
+    """0: the test, or a fixture of its file that it takes, takes the corpus. 1: the Spark session. 2: of train. 3."""
     file, _, name = nodeid.partition("::")
     wanted, known = [name.partition("[")[0]], arguments(file)
     for fixture in wanted:
         wanted += [other for other in known.get(fixture, ()) if other not in wanted]
-    return not {"spark", "corpus_root"}.isdisjoint(wanted)
+    return 0 if "corpus_root" in wanted else 1 if "spark" in wanted else 2 if file.startswith("tests/train/") else 3
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: takes_session(item.nodeid), reverse=True)
+    """In a fresh clone the corpus compiles the kernels, once, while the other process has tests that need none."""
+    items.sort(key=lambda item: group(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Of several processes one has the session and begins with what takes it; the rest is dealt out file by file."""
+    """Of several processes one has corpus and session and begins with them; the rest is dealt out file by file."""
     from xdist.scheduler import LoadScopeScheduling
 
     class OneSession(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "session" if takes_session(nodeid) else nodeid.partition("::")[0]
+            return "session" if group(nodeid) <= SESSION else nodeid.partition("::")[0]
 
     config.option.loadscopereorder = False
     return OneSession(config, log)
@@ -86,13 +90,25 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
 
 
 @pytest.fixture(scope="session")
-def corpus_root(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All stages over the sample archive, once for all tests; nobody writes into it."""
+def corpus_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All stages over the sample archive, once for all tests; nobody writes into it. Made without the engine, in a
+    tenth of its time, and by one process at a time, so that no two compile the same kernels."""
     from jobs import corpus
+    from pipeline.spark.session import LazySession
 
     root = tmp_path_factory.mktemp("corpus") / "root"
-    assert corpus.main(["--input", str(ARCHIVE), "--root", str(root), "--config", str(DEMO)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LazySession, "local_cores", lambda _: 1)
+        assert corpus.main(["--input", str(ARCHIVE), "--root", str(root), "--config", str(DEMO)]) == 0
     return root
+
+
+@pytest.fixture
+def without_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run as on a user's machine, by processes, though a session may run here."""
+    from pipeline.spark.session import LazySession
+
+    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from datasketch import MinHashLSH
 
 from pipeline.config import MODELS, CleanConfig, Config, DecontaminateConfig, DedupConfig, SampleConfig
 from pipeline.duplicates.minhash import candidate_probability, optimal_bands
@@ -332,6 +331,8 @@ def test_flags_are_refused_in_one_line(stages: list[str], argv: list[str], named
 
 def test_bands_and_rows() -> None:
     """As given, or datasketch's optimum; the default is the optimum too, without its import."""
+    from datasketch import MinHashLSH
+
     assert "give both or neither" in flag_refusal(["dedup"], "--bands", "20")
     assert "make it so" in flag_refusal(["dedup"], "--bands", "20", "--rows", "5", "--num-perm", "99")
     assert from_flags(["dedup"], "--bands", "20", "--rows", "5", "--num-perm", "100").dedup.shape() == (20, 5)

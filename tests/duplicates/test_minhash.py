@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from datasketch import MinHash, MinHashLSH
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,6 +106,8 @@ def run_hash(run: tuple[str, ...]) -> int:
 
 def by_definition(hashes: np.ndarray, hasher: MinHasher) -> np.ndarray:
     """datasketch itself, given the same 64-bit hashes one by one."""
+    from datasketch import MinHash
+
     mask = (1 << 64) - 1 if hasher.scheme == "affine64" else (1 << 32) - 1
     reference = MinHash(
         num_perm=hasher.num_perm, seed=hasher.seed, scheme=hasher.scheme,
@@ -132,6 +133,8 @@ def test_a_signature_is_datasketch_s(scheme: str, seed: int, bands: int, rows: i
 @pytest.mark.parametrize("scheme", ["affine64", "affine32"])
 def test_from_text_to_bands_by_datasketch(scheme: str) -> None:
     """The whole way once, as a user of datasketch would go it."""
+    from datasketch import MinHash
+
     hasher = MinHasher(4, 3, 2, scheme, 5)
     text = "One fish, two fish. Red fish, blue fish! ONE FISH"
     tokens = ["one", "fish", "two", "fish", "red", "fish", "blue", "fish", "one", "fish"]
@@ -164,6 +167,8 @@ def test_sorting_is_sorting(values: list[int]) -> None:
 
 @pytest.mark.parametrize(("threshold", "num_perm", "weight"), [(0.8, 128, 0.5), (0.5, 112, 0.5), (0.8, 120, 0.998)])
 def test_the_optimum_is_datasketch_s(threshold: float, num_perm: int, weight: float) -> None:
+    from datasketch import MinHashLSH
+
     lsh = MinHashLSH(threshold=threshold, num_perm=num_perm, weights=(1 - weight, weight))
     assert optimal_bands(threshold, num_perm, weight) == (lsh.b, lsh.r)
 

@@ -18,6 +18,7 @@ from pipeline.config import CleanConfig
 from pipeline.language.model_files import embedded_model
 from pipeline.quality import profiles
 from pipeline.spark import tables
+from pipeline.spark.session import LazySession
 from pipeline.stages import clean as stage
 from pipeline.workers.expendable import enter
 from schemas.records import unbalanced
@@ -47,7 +48,7 @@ def record(root: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def root(corpus_root: Path, tmp_path: Path) -> Path:
+def root(corpus_root: Path, tmp_path: Path, without_engine: None) -> Path:
     """A corpus of its own, with extract and clean finished."""
     for stage_name in ("extract", "clean"):
         shutil.copytree(corpus_root / stage_name, tmp_path / "root" / stage_name)
@@ -129,11 +130,12 @@ def test_a_page_that_a_step_fails_on(
     corpus_root: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is told of, counted, explained, and stays so with other thresholds; the report shows no text of it."""
-    monkeypatch.setattr(clean, "Annotator", picky())
     address = "https://eng-news.example.com/1"
     (given,) = [row for row in rows(corpus_root) if row["url"] == address]
     shutil.rmtree(root / "clean")
-    assert clean.main(["--root", str(root)]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(clean, "Annotator", picky())
+        assert clean.main(["--root", str(root)]) == 0
     ledger = json.loads((root / "clean" / "_ledger.json").read_text())
     n_failed = ledger["dropped"]["failed:signals"]
     assert unbalanced(ledger) == 0 and n_failed == sum(
@@ -143,7 +145,6 @@ def test_a_page_that_a_step_fails_on(
     (row,) = [row for row in rows(root) if row["url"] == address]
     assert (row["id"], row["drop_reason"], row["language"]) == (given["id"], "failed:signals", None)
     assert row["text"] and len(rows(root)) == len(rows(corpus_root))
-    monkeypatch.undo()
     assert clean.main(["--root", str(root), *STRICT]) == 0
     assert json.loads((root / "clean" / "_ledger.json").read_text())["dropped"]["failed:signals"] == n_failed
     shown = [
@@ -157,7 +158,9 @@ def test_a_page_that_a_step_fails_on(
     assert "failed:signals" in (root / "report.html").read_text()
 
 
-def test_when_too_many_fail_it_is_a_bug(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_too_many_fail_it_is_a_bug(spark: object, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the engine's tasks."""
+    monkeypatch.setattr(LazySession, "local_cores", lambda _: None)
     broken = picky()
     broken.host = "example"  # type: ignore[attr-defined]
     monkeypatch.setattr(clean, "Annotator", broken)

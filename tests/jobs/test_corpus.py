@@ -4,13 +4,15 @@ import json
 import shutil
 from collections import defaultdict
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import corpus, extract
+from jobs import clean, corpus, dedup, extract, sample
+from pipeline.spark.session import LazySession
 from schemas.clean import REASONS as CLEAN_REASONS
 from schemas.extract import REASONS as EXTRACT_REASONS
 from schemas.records import STAGES, unbalanced
@@ -36,8 +38,28 @@ def shard_bytes(root: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def root(corpus_root: Path) -> Path:
+def root(corpus_root: Path, without_engine: None) -> Path:
     return corpus_root
+
+
+@pytest.mark.parametrize("stage", [clean, dedup, sample], ids=["clean", "dedup", "sample"])
+def test_the_engine_writes_what_processes_write(
+    stage: ModuleType, spark: object, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of extract tests/jobs/test_extract.py says it."""
+    monkeypatch.setattr(LazySession, "local_cores", lambda _: None)
+    name, other = stage.__name__.rpartition(".")[2], tmp_path / "root"
+    before = STAGES[STAGES.index(name) - 1]
+    shutil.copytree(root / before, other / before)
+    assert stage.main(["--root", str(other), "--config", str(CONFIG)]) == 0
+    tables = {file.parent for file in (root / name).rglob("*.parquet")}
+    assert tables
+    for table in tables:
+        assert rows(other, str(table.relative_to(root))) == rows(root, str(table.relative_to(root)))
+    for file in ("_ledger.json", "_examples.json"):
+        assert (other / name / file).read_bytes() == (root / name / file).read_bytes()
+    fingerprints = {json.loads((one / name / "_run.json").read_text())["fingerprint"] for one in (root, other)}
+    assert len(fingerprints) == 1
 
 
 def test_every_record_becomes_what_is_written_beside_it(root: Path) -> None:

@@ -1,7 +1,6 @@
 """jobs/dedup.py by files, by the engine's tasks and by shuffles; and what only the engine can do, or refuses."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,9 +9,7 @@ import pytest
 from copies import Row, family, mixed_table
 from dedups import Dedup, Picky, crawls, dedup_runs, rows_of
 
-from jobs import dedup
 from pipeline.duplicates import small_dedup
-from pipeline.spark.session import LazySession
 from pipeline.stages import dedup as stage
 
 
@@ -117,22 +114,6 @@ def paged_rows() -> list[Row]:
         {"id": "no text", "text": None, "url": "http://a.example/x"},
     ]
     return [{"language": "eng" if n % 3 else None, "language_script": "Latn", **row} for n, row in enumerate(rows)]
-
-
-def test_a_stage_of_a_corpus_without_an_engine(
-    corpus_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)
-    root = tmp_path / "root"
-    shutil.copytree(corpus_root, root)
-    shutil.rmtree(root / "dedup")
-    assert dedup.main(["--root", str(root)]) == 0
-    for table in ("documents", "clusters", "signatures"):
-        assert rows_of(root / "dedup", table) == rows_of(corpus_root / "dedup", table)
-    for name in ("_ledger.json", "_examples.json"):
-        assert (root / "dedup" / name).read_bytes() == (corpus_root / "dedup" / name).read_bytes()
-    record = json.loads((root / "dedup" / "_run.json").read_text())
-    assert record["fingerprint"] == json.loads((corpus_root / "dedup" / "_run.json").read_text())["fingerprint"]
 
 
 def test_odd_rows(run: Dedup) -> None:

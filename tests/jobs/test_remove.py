@@ -89,7 +89,7 @@ FEW_TASKS = 3  # of many files each: in a corpus so small, a task costs more tha
 
 
 @pytest.fixture(scope="module")
-def removed(corpus_root: Path, wanted: Wanted, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def removed(spark: object, corpus_root: Path, wanted: Wanted, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("removed")
     root = copied(corpus_root, folder, wanted)
     with pytest.MonkeyPatch.context() as patch:
@@ -276,6 +276,7 @@ def test_interrupted_and_run_again(
 
 
 def test_a_dry_run_changes_nothing(
+    spark: object,
     corpus_root: Path,
     wanted: Wanted,
     tmp_path: Path,
@@ -292,7 +293,7 @@ def test_a_dry_run_changes_nothing(
 
 
 def test_lists_that_match_nothing_have_a_record(
-    corpus_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    spark: object, corpus_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "root"
     shutil.copytree(corpus_root / "extract", root / "extract")

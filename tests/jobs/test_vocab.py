@@ -6,15 +6,11 @@ from pathlib import Path
 import pytest
 
 from jobs import vocab
-from pipeline.spark.session import LazySession
 
 SMALL = ["--vocab-size", "3000", "--num-threads", "2", "--character-coverage", "0.98"]
 
 
-@pytest.fixture(autouse=True)
-def without_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a user's machine, though a session runs here; the vocabulary of `corpus_root` is made by the engine."""
-    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)
+pytestmark = pytest.mark.usefixtures("without_engine")
 
 
 def run(root: Path, output: Path, *flags: str) -> int:

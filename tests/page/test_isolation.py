@@ -101,17 +101,28 @@ def fresh_puppet(puppet):
     puppet.close()
 
 
+@pytest.fixture(scope="module")
+def trafilatura():
+    with PageWorker("trafilatura", ArchiveLimits()) as worker:
+        yield worker
+
+
+@pytest.fixture(scope="module")
+def resiliparse():
+    with PageWorker("resiliparse", LIMITS) as worker:
+        yield worker
+
+
 def text(worker: PageWorker, html: bytes) -> str:
     found = worker.extract(html)
     assert isinstance(found, Extracted), found
     return found.text
 
 
-def test_the_same_as_in_this_process():
-    with PageWorker("trafilatura", ArchiveLimits()) as worker:
-        for _ in range(3):
-            assert worker.extract(GOOD) == (extract_text(GOOD, engine="trafilatura"), read_metadata(GOOD))
-            assert worker.extract(b"<html></html>") == Failure("no_main_text")
+def test_the_same_as_in_this_process(trafilatura):
+    for _ in range(3):
+        assert trafilatura.extract(GOOD) == (extract_text(GOOD, engine="trafilatura"), read_metadata(GOOD))
+        assert trafilatura.extract(b"<html></html>") == Failure("no_main_text")
 
 
 @pytest.mark.parametrize(
@@ -233,10 +244,9 @@ def test_parent_has_no_thread():
         assert threading.active_count() == before
 
 
-def test_too_deep_before_the_parser_sees_it():
-    with PageWorker("resiliparse", LIMITS) as worker:
-        assert worker.extract(b"<div>" * 1000 + b"words") == Failure("too_deep", "1000 levels")
-        assert text(worker, b"<div>" * 50 + b"<p>words") == "words"
+def test_too_deep_before_the_parser_sees_it(resiliparse):
+    assert resiliparse.extract(b"<div>" * 1000 + b"words") == Failure("too_deep", "1000 levels")
+    assert text(resiliparse, b"<div>" * 50 + b"<p>words") == "words"
 
 
 def test_million_rows_end_in_time():
@@ -252,13 +262,12 @@ def test_unknown_engine():
         PageWorker("x", LIMITS)
 
 
-def test_overhead_of_a_page():
-    with PageWorker("resiliparse", LIMITS) as worker:
-        worker.extract(GOOD)
-        begin = time.process_time()
-        for _ in range(200):
-            worker.extract(GOOD)
-        assert (time.process_time() - begin) / 200 < 0.001  # CPU seconds of the parent
+def test_overhead_of_a_page(resiliparse):
+    resiliparse.extract(GOOD)
+    begin = time.process_time()
+    for _ in range(200):
+        resiliparse.extract(GOOD)
+    assert (time.process_time() - begin) / 200 < 0.001  # CPU seconds of the parent
 
 
 def record(**changes) -> Page:
@@ -270,17 +279,16 @@ def record(**changes) -> Page:
     return Page(**{**values, **changes})
 
 
-def test_extract_page():
-    with PageWorker("trafilatura", ArchiveLimits()) as worker:
-        document = extract_page(record(), worker)
-        assert document == Document(
-            "1", TEXT, "http://example.org/", None, 7, "სათაური", "ka",
-            "utf-8", "detector", 0, None, "sha1:A", "",
-        )  # fmt: skip
-        assert extract_page(record(body=bytes(range(256)) * 50), worker) == Skipped(
-            "response", "charset", "http://example.org/", "1", 7
-        )
-        assert extract_page(record(body=b"<html></html>"), worker).reason == "no_main_text"
+def test_extract_page(trafilatura):
+    document = extract_page(record(), trafilatura)
+    assert document == Document(
+        "1", TEXT, "http://example.org/", None, 7, "სათაური", "ka",
+        "utf-8", "detector", 0, None, "sha1:A", "",
+    )  # fmt: skip
+    assert extract_page(record(body=bytes(range(256)) * 50), trafilatura) == Skipped(
+        "response", "charset", "http://example.org/", "1", 7
+    )
+    assert extract_page(record(body=b"<html></html>"), trafilatura).reason == "no_main_text"
 
 
 def test_wet_text_needs_no_engine():

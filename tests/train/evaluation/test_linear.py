@@ -1,8 +1,6 @@
 """Classes by logistic regression, in every script."""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from train.evaluation.linear import NgramClasses, VectorClasses
 
@@ -35,6 +33,9 @@ def test_ngrams_read_both_texts_of_a_pair() -> None:
 
 def test_a_class_of_one_text_is_learnt_without_folds() -> None:
     """As scikit-learn learns it on standardised vectors."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
     vectors = np.random.default_rng(0).normal(size=(21, 6)).astype(np.float32) * [1, 10, 100, 1, 1, 1]
     labels = ["a", "b"] * 10 + ["c"]
     ready = StandardScaler().fit_transform(vectors)

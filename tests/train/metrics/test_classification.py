@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import pytest
-import sklearn.metrics as theirs
 
 from train.metrics.classification import confusion, f1_by_class, macro_f1, matthews
 
@@ -34,6 +33,8 @@ def rounds() -> list[tuple[list, list]]:
 
 @pytest.mark.parametrize(("right", "given"), rounds())
 def test_all_equal_scikit_learn(right: list, given: list) -> None:
+    import sklearn.metrics as theirs
+
     labels = sorted(set(right) | set(given))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -48,6 +49,8 @@ def test_all_equal_scikit_learn(right: list, given: list) -> None:
 
 def _their_confusion(right: list, given: list, labels: list) -> list[list[int]]:
     """scikit-learn refuses labels of which none is right."""
+    import sklearn.metrics as theirs
+
     if set(labels) & set(right):
         return theirs.confusion_matrix(right, given, labels=labels).tolist()
     return np.zeros((len(labels), len(labels)), int).tolist()

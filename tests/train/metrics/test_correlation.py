@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +11,8 @@ from train.metrics.correlation import pearson, spearman
 @pytest.mark.parametrize("count", [2, 3, 10, 500])
 @pytest.mark.parametrize("different", [2, 5, 0])
 def test_both_equal_scipy(count: int, different: int) -> None:
+    import scipy.stats
+
     generator = np.random.default_rng(count)
     for _ in range(10):
         x, y = generator.normal(size=(2, count))

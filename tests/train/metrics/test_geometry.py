@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
-from sklearn.metrics.pairwise import cosine_similarity
 
 from train.metrics.geometry import effective_rank, isoscore, mean_cosine, partition_ratio
 
@@ -16,6 +14,8 @@ def normal(seed: int, count: int, dimensions: int) -> np.ndarray:
 
 def isoscore_by_the_paper(points: np.ndarray) -> float:
     """Its algorithm, step by step, through scikit-learn's PCA."""
+    from sklearn.decomposition import PCA
+
     n = points.shape[1]
     covariance = np.cov(PCA(n_components=n).fit_transform(points).T)
     diagonal = np.diag(covariance) * np.sqrt(n) / np.linalg.norm(np.diag(covariance))
@@ -26,6 +26,8 @@ def isoscore_by_the_paper(points: np.ndarray) -> float:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_mean_cosine_is_over_all_pairs(seed: int) -> None:
+    from sklearn.metrics.pairwise import cosine_similarity
+
     vectors = normal(seed, 40, 7) + seed
     vectors[3] = 0
     cosines = cosine_similarity(vectors)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,8 @@ def f1(right: np.ndarray, given: np.ndarray) -> float:
 
 def test_bounds_are_those_of_scipy_s_bootstrap() -> None:
     """Draws differ; with many of them the percentiles do not."""
+    import scipy.stats
+
     generator = np.random.default_rng(1)
     for values in (
         generator.normal(size=300),
@@ -93,6 +94,8 @@ def test_a_level_is_a_share() -> None:
 @pytest.mark.parametrize(("hits", "count"), [(0, 1), (1, 1), (0, 10), (10, 10), (3, 10), (500, 1000)])
 @pytest.mark.parametrize("level", [0.9, 0.95])
 def test_wilson_equals_scipy(hits: int, count: int, level: float) -> None:
+    import scipy.stats
+
     theirs = scipy.stats.binomtest(hits, count).proportion_ci(level, method="wilson")
     assert wilson(hits, count, level) == pytest.approx((hits / count, theirs.low, theirs.high), abs=1e-12)
 
@@ -105,6 +108,8 @@ def test_no_share_is_refused(hits: int, count: int) -> None:
 
 @pytest.mark.parametrize("freedom", [*range(1, 12), 29, 30, 99, 1000])
 def test_student_s_quantile_equals_scipy(freedom: int) -> None:
+    import scipy.stats
+
     for share in (0.5, 0.6, 0.9, 0.975, 0.995, 0.9999):
         assert student_quantile(share, freedom) == pytest.approx(scipy.stats.t.ppf(share, freedom), rel=1e-9, abs=1e-12)
 
@@ -116,6 +121,8 @@ def test_no_quantile_is_refused(share: float, freedom: int) -> None:
 
 
 def test_an_interval_over_seeds_equals_scipy() -> None:
+    import scipy.stats
+
     for values in ([0.61, 0.64, 0.6], [1.0, 1.0], [3, 1, 4, 1, 5]):
         theirs = scipy.stats.t.interval(
             0.95, len(values) - 1, np.mean(values), np.std(values, ddof=1) / len(values) ** 0.5 or 1e-300

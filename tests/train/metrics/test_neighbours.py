@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
 from train.metrics.neighbours import METHODS, csls, nearest, retrieval_accuracy
 
@@ -87,6 +86,8 @@ def test_methods_differ_and_csls_takes_from_what_is_near_to_everything() -> None
 
 
 def test_nearest_equals_scikit_learn() -> None:
+    from sklearn.neighbors import NearestNeighbors
+
     x, y = vectors(3, 30, 200)
     theirs = NearestNeighbors(n_neighbors=5, metric="cosine", algorithm="brute").fit(y).kneighbors(x)
     assert nearest(x, y, 5).indices.tolist() == theirs[1].tolist()
