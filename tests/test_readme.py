@@ -22,10 +22,11 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", README + MODELS, re.DOTALL)
 LINES = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line and line[0] != "#"]
 COMMANDS = list(dict.fromkeys(" ".join(line.split()) for line in LINES))
 MAKERS = {line.split(" --output ")[1].split()[0]: line for line in COMMANDS if " --output " in line}
+SOME = ["--languages", "eng_Latn", "deu_Latn"]
 # Said again behind the line's own flags.
 LESS = {
     "train/bench.py": ["--seconds", "0.5"],
-    "train/evaluate.py": ["--seeds", "1", "--bits-bytes", "512", "--masked-bytes", "512"],
+    "train/evaluate.py": ["--seeds", "1", "--bits-bytes", "512", "--masked-bytes", "512", *SOME],
     "train/finetune.py": ["--epochs", "1"],
     "train/serve.py": ["--port", "0"],
 }
