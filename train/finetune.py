@@ -12,6 +12,7 @@ language. Started again with the same OUTPUT it goes on where it stopped, and en
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,12 @@ def arguments() -> Arguments:
         parser.add_argument(f"--{role}-column", default="", metavar="NAME", help=f"column for {role}")
     parser.add_argument("--trained", default="all", help="all, head, or top:N for the last N layers; default all")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=positive, default=3, help="default 3")
+    length.add_argument("--epochs", type=positive, help="default 3; of fewer than 5,000 examples 20")
     length.add_argument("--steps", type=positive, default=0, help="instead of epochs")
-    parser.add_argument("--learning-rate", type=float, default=5e-5, help="default 5e-5")
-    parser.add_argument("--layer-decay", type=float, default=0.9, help="rate of a layer to that above; default 0.9")
+    parser.add_argument("--learning-rate", type=float, help="default 5e-5; 1e-3 below 30 million parameters")
+    parser.add_argument(
+        "--layer-decay", type=float, help="rate of a layer to that above; default 0.9; 1 below 30 million"
+    )
     parser.add_argument("--warmup-ratio", type=float, default=0.1, help="default 0.1")
     parser.add_argument("--weight-decay", type=float, default=0.01, help="default 0.01")
     parser.add_argument("--batch-size", type=positive, default=32, help="examples a step; default 32")
@@ -73,7 +76,8 @@ def finetune(given: Any) -> None:
 
     names = FinetuneSettings.__dataclass_fields__.keys() - {"seeds", "clip_norm"}
     seeds = tuple(range(given.seeds)) if given.seeds else (given.seed,)
-    settings = FinetuneSettings(**{name: getattr(given, name) for name in names}, seeds=seeds)
+    said = {name: value for name in names if (value := getattr(given, name)) is not None}
+    settings = FinetuneSettings(**said, seeds=seeds)
     settings.check()
     columns = Columns(**{role: getattr(given, f"{role}_column") for role in Columns.__dataclass_fields__})
     training = read(given.train, given, columns, "train")
@@ -82,9 +86,12 @@ def finetune(given: Any) -> None:
 
     from train.encoders.opened import open_model
     from train.finetuning import run
+    from train.finetuning.recipe import recipe_for
 
     model = open_model(given.model, device=given.device, precision=given.precision)
     examples = [one for own in training.values() for one in own]
+    suited = asdict(recipe_for(model.parameters, len(examples)))
+    settings = replace(settings, **{name: value for name, value in suited.items() if name not in said})
     result = run.finetune(settings, model, examples, validation, given.output, say, test, live=True)
     say("\n".join(result.table()))
     say(f"{result.model} is the model, {given.output / 'result.json'} has the scores")

@@ -80,6 +80,13 @@ def test_a_run_says_its_scores_by_language(encoder, files, tmp_path: Path, capsy
     assert "was begun with another weight_decay (0.01, now 0.5)" in capsys.readouterr().err
 
 
+def test_what_is_not_said_suits_the_model_s_size_and_the_examples(encoder: Path, files: Path, tmp_path: Path) -> None:
+    unsaid: dict[str, object] = dict.fromkeys(("epochs", "learning_rate", "test"))
+    assert main(flags(encoder, files, tmp_path / "unsaid", **unsaid, layer_decay=0.5, patience=1)) == 0
+    told = json.loads((tmp_path / "unsaid" / "begun.json").read_text(encoding="utf-8"))
+    assert (told["epochs"], told["learning_rate"], told["layer_decay"]) == (20, 1e-3, 0.5)
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [

@@ -81,6 +81,12 @@ class OpenedModel:
     def lineage(self) -> dict[str, Any]:
         return lineage_of(self.folder)
 
+    @cached_property
+    def parameters(self) -> int:
+        """Of the encoder; no weights are read."""
+        with torch.device("meta"):
+            return parameters_of(self.library.AutoModel.from_config(self.config))
+
     @property
     def encoder(self) -> Any:
         """The model without a head; `last_hidden_state` and, asked for, `hidden_states` are its answer."""

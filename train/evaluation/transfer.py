@@ -15,22 +15,18 @@ import numpy as np
 
 from schemas.evaluation import Rows, Table
 from train.benchmarks.examples import TextExample
-from train.encoders.opened import OpenedModel, parameters_of
+from train.encoders.opened import OpenedModel
 from train.encoders.vectors import Vectors
 from train.evaluation.linear import NgramClasses, VectorClasses, check_library
 from train.evaluation.measures import MEASURE, SEEN, Measure, table
 from train.evaluation.sentences import Embedding
 from train.evaluation.settings import Settings
 from train.evaluation.transfer_data import HELD_OUT, Data, read
+from train.finetuning.recipe import recipe_for
 from train.finetuning.run import FinetuneSettings, finetune
 from train.metrics.figures import measured, share
 from train.metrics.intervals import Interval
 
-FEW = 5000  # texts
-EPOCHS, EPOCHS_OF_FEW = 3, 20
-SMALL = 30_000_000  # parameters of an encoder
-RATE, RATE_OF_SMALL = 5e-5, 1e-3
-DECAY, DECAY_OF_SMALL = 0.9, 1.0  # of the rate from layer to layer, as `FinetuneSettings` has it
 TITLES = {"probe": "a probe on frozen vectors", "finetune": "the whole model fine-tuned"}
 
 
@@ -81,20 +77,15 @@ def _finetune(data: Data, model: OpenedModel, settings: Settings) -> Table:
 
 
 def recipe(model: OpenedModel, texts: int, settings: Settings) -> FinetuneSettings:
-    """How a model is fine-tuned, and its untrained twin alike: as the flags say, else by its size and the number of
-    texts. Small models need higher rates (Turc et al. 2019, arXiv 1908.08962, search up to 3e-4 from 4 million
-    parameters on; what `tiny` learns of SIB-200 was best at 1e-3, the same in all layers), and few texts many epochs
-    (Mosbach et al. 2021, arXiv 2006.04884). Classes are told by the mean of all tokens where the model can be told so.
-    """
-    small = parameters_of(model.encoder) < SMALL
-    rate = settings.transfer_learning_rate or (RATE_OF_SMALL if small else RATE)
-    decay = settings.transfer_layer_decay or (DECAY_OF_SMALL if small else DECAY)
+    """How a model is fine-tuned, and its untrained twin alike: as the flags say, else as `recipe_for` has it. Classes
+    are told by the mean of all tokens where the model can be told so."""
+    suited = recipe_for(model.parameters, texts)
     return FinetuneSettings(
         task=settings.transfer_task,
         metric="accuracy",
-        epochs=settings.transfer_epochs or (EPOCHS_OF_FEW if texts < FEW else EPOCHS),
-        learning_rate=rate,
-        layer_decay=decay,
+        epochs=settings.transfer_epochs or suited.epochs,
+        learning_rate=settings.transfer_learning_rate or suited.learning_rate,
+        layer_decay=settings.transfer_layer_decay or suited.layer_decay,
         patience=0,  # the best in validation are kept anyway
         seeds=tuple(range(settings.seeds)),
         from_scratch=model.at_random,

@@ -211,6 +211,13 @@ def test_a_head_that_is_not_there(folder: Path) -> None:
         open_model(folder).model("AutoModelForMaskedLM", "masked words")
 
 
+def test_parameters_are_counted_without_weights(folder: Path) -> None:
+    model = open_model(folder)
+    counted = model.parameters
+    assert not model._models
+    assert counted == sum(value.numel() for value in model.encoder.parameters())
+
+
 def test_a_layer_that_is_not_there(folder: Path) -> None:
     with pytest.raises(UserError, match="--layer 3"):
         embed(open_model(folder), ["a"], Reading(layer=3))

@@ -22,7 +22,7 @@ def test_a_model_and_its_untrained_twin_have_one_recipe(
     assert transfer.told(found) == transfer.told(twin)
     asked = recipe(model, 700, Settings(transfer_learning_rate=2e-4, transfer_layer_decay=0.8, transfer_epochs=2))
     assert (asked.learning_rate, asked.layer_decay, asked.epochs) == (2e-4, 0.8, 2)
-    monkeypatch.setattr(transfer, "SMALL", 10)
+    monkeypatch.setattr("train.finetuning.recipe.SMALL", 10)
     large = recipe(model, 7000, Settings())
     assert (large.learning_rate, large.layer_decay, large.epochs) == (5e-5, 0.9, 3)
     large.check()
