@@ -17,6 +17,7 @@ Method = Literal["cosine", "csls", "margin"]
 METHODS = ("cosine", "csls", "margin")
 NEIGHBOURHOOD = {"csls": 10, "margin": 4}  # Conneau et al. 2018; xsim
 TIE = 1e-6  # scores this near are equal: more than float32 rounds in a thousand dimensions
+FAR = 1e9  # below any score: of keys that are no candidates
 BLOCK = 1 << 22  # cosines at a time, 16 MiB
 LEAST = 64  # queries at a time, of however many keys: below, reading the keys is all the work
 Block = NDArray[np.float32]
@@ -42,7 +43,8 @@ def nearest(queries: ArrayLike, keys: ArrayLike, k: int = 1, chunk: int | None =
 def csls(queries: ArrayLike, keys: ArrayLike, k: int = 10, best: int = 1, chunk: int | None = None) -> Neighbours:
     """The `best` keys of the highest CSLS with k neighbours (all where there are fewer). Otherwise as `nearest`."""
     first, second = _unit_pair(queries, keys)
-    return _best(_scores(first, second, "csls", k, chunk), len(first), len(second), best)
+    blocks = ((begin, scores) for begin, scores, _ in _scores(first, second, "csls", k, chunk))
+    return _best(blocks, len(first), len(second), best)
 
 
 def retrieval_accuracy(
@@ -67,15 +69,15 @@ def retrieval_accuracy(
     first, second = _unit_pair(queries, keys)
     rows, columns = _right_pairs(right, len(first), len(second))
     hits = np.zeros(len(first), np.bool_)
-    for begin, scores in _scores(first, second, method, k, chunk):
+    for begin, scores, units in _scores(first, second, method, k, chunk):
         here = slice(*np.searchsorted(rows, (begin, begin + len(scores))))
         within, of_key = rows[here] - begin, columns[here]
+        room = TIE * (1 + np.abs(scores)) / units
         truth = np.full(len(scores), -np.inf, np.float32)
-        np.maximum.at(truth, within, scores[within, of_key])
+        np.maximum.at(truth, within, (scores - room)[within, of_key])
+        scores += room
         scores[within, of_key] = -np.inf
-        wrong = scores.max(1)
-        room = TIE * np.maximum(1, np.where(np.isfinite(truth), np.abs(truth), 0))
-        hits[begin : begin + len(scores)] = truth > wrong + room
+        hits[begin : begin + len(scores)] = truth > scores.max(1)
     return hits
 
 
@@ -108,9 +110,13 @@ def _cosines(first: Block, second: Block, chunk: int | None) -> Iterator[tuple[i
         yield begin, first[begin : begin + rows] @ second.T
 
 
-def _scores(first: Block, second: Block, method: Method, k: int, chunk: int | None) -> Iterator[tuple[int, Block]]:
+def _scores(
+    first: Block, second: Block, method: Method, k: int, chunk: int | None
+) -> Iterator[tuple[int, Block, Block | float]]:
+    """(number of the first row, scores, what cosines were divided by: rounding weighs the more, the less that is)."""
     if method == "cosine" or not len(first):
-        yield from _cosines(first, second, chunk)
+        for begin, cosines in _cosines(first, second, chunk):
+            yield begin, cosines, 1.0
         return
     of_first, least = _neighbourhood(first, second, k, chunk)
     of_second, _ = _neighbourhood(second, first, k, chunk)
@@ -120,13 +126,14 @@ def _scores(first: Block, second: Block, method: Method, k: int, chunk: int | No
             cosines *= 2
             cosines -= of_first[rows, None]
             cosines -= of_second
+            yield begin, cosines, 1.0
         else:
             far = cosines < least[rows, None] - TIE
-            around = (of_first[rows, None] + of_second) / 2
             # Where even the nearest are no nearer than a right angle, the ratio would turn the order round.
-            cosines /= np.maximum(around, TIE, out=around)
-            cosines[far] = -np.inf
-        yield begin, cosines
+            around: Block = np.maximum((of_first[rows, None] + of_second) / 2, TIE, dtype=np.float32)
+            cosines /= around
+            cosines[far], around[far] = -FAR, 1
+            yield begin, cosines, around
 
 
 def _neighbourhood(

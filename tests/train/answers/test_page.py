@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from answering import SENTENCES
+from browser import headless_browser, overflow, watched_page
 
 from train.answers.cards import Bar, Bars, Card, Line, Mark
 from train.answers.page import Page
@@ -58,28 +59,20 @@ def test_one_that_is_broken_off_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_browser_shows_it(page: Path, scheme: str) -> None:
     """Texts run as their script does, nothing is wider than the screen, and ink stands out from paper."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    browsers = [path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()]
-    if not browsers:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with playwright.sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=browsers[0], args=["--no-sandbox"])
-        tab = browser.new_page(color_scheme=scheme, viewport={"width": 400, "height": 800}, java_script_enabled=True)
-        said: list[str] = []
-        tab.on("console", lambda message: said.append(message.text))
+    with headless_browser() as browser, watched_page(browser, 400, 800, scheme) as watched:
+        tab = watched.page
         tab.goto(page.as_uri())
         directions = tab.eval_on_selector_all(
             "p.text[lang]", "all => all.map(one => [one.lang, getComputedStyle(one).direction])"
         )
-        widths = tab.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         ink, card = tab.eval_on_selector(
             "article", "one => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor]"
         )
         bars = tab.eval_on_selector_all(
             ".bar i", "all => all.map(one => one.offsetWidth / one.parentElement.offsetWidth)"
         )
-        browser.close()
-    assert said == [] and widths[0] <= widths[1]
+        wider = overflow(tab)
+    assert watched.said == [] and wider <= 0
     turned = {lang for lang, direction in directions if direction == "rtl"}
     assert turned == {"arb-Arab", "heb-Hebr"} and len(directions) == 1 + len(SENTENCES)
     assert bars == pytest.approx([0.25] * len(bars), abs=0.02)

@@ -24,7 +24,7 @@ def test_tatoeba(tmp_path: Path) -> None:
     assert found["th"] == ([SENTENCES["th"][0], "th\u2028\u00a0."], [english, "th"])
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="no shared data")
+@pytest.mark.skipif(not SHARED.exists(), reason="no ../shared/data")
 def test_the_whole_of_tatoeba_and_of_the_aligned_news() -> None:
     found = read_tatoeba(SHARED / "tatoeba")
     assert len(found) == 54 and all(len(one) == len(english) for one, english in found.values())

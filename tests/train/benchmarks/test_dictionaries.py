@@ -20,7 +20,7 @@ def test_gatitos(tmp_path: Path) -> None:
     assert read_dictionary(path) == [("a lot", {"好多", "大把"}), ("in front of", {"喺……前面"})]
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="no shared data")
+@pytest.mark.skipif(not SHARED.exists(), reason="no ../shared/data")
 def test_the_whole_of_gatitos() -> None:
     for path in sorted((SHARED / "gatitos").glob("*.tsv")):
         found = read_dictionary(path)

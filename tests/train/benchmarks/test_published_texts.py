@@ -45,7 +45,7 @@ def test_sib200(tmp_path: Path) -> None:
     assert read_by_language([tmp_path], "sequence", split="validation") == found
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="no shared data")
+@pytest.mark.skipif(not SHARED.exists(), reason="no ../shared/data")
 def test_the_whole_of_sib200() -> None:
     for split, count in (("train", 701), ("dev", 99)):
         found = read_by_language([SHARED / "sib200"], "sequence", split=split)

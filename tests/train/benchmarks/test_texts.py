@@ -134,7 +134,7 @@ def test_labels_are_strings_and_scores_numbers(tmp_path: Path) -> None:
 
 def test_names_of_classes_stand_beside_parquet(tmp_path: Path) -> None:
     """As `datasets` itself writes them."""
-    datasets = pytest.importorskip("datasets")
+    datasets = pytest.importorskip("datasets", reason="no datasets: pip install -e .[dev]")
     features = datasets.Features(
         {
             "premise": datasets.Value("string"),

@@ -143,7 +143,7 @@ def test_tables_with_lists(tmp_path: Path) -> None:
 
 
 def test_names_of_tags_stand_beside_parquet(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
+    datasets = pytest.importorskip("datasets", reason="no datasets: pip install -e .[dev]")
     names = ["O", "B-PER", "I-PER"]
     features = datasets.Features(
         {

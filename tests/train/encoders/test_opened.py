@@ -70,7 +70,9 @@ def test_vectors_are_those_of_each_text_alone(folder: Path, pooling: str, layer:
 
 
 def test_vectors_are_those_of_sentence_transformers(folder: Path) -> None:
-    sentence_transformers = pytest.importorskip("sentence_transformers")
+    sentence_transformers = pytest.importorskip(
+        "sentence_transformers", reason="no sentence-transformers: pip install -e .[dev]"
+    )
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
     theirs = sentence_transformers.SentenceTransformer(

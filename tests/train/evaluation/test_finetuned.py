@@ -124,7 +124,7 @@ def test_sib200_in_two_scripts(models: dict[str, Path], tmp_path: Path) -> None:
     found = evaluated(models["topic"], tmp_path / "out", "--sib200", tmp_path / "sib")
     answers = [one.lower() for one in told(models["topic"], [f"{n} {TEXTS[n]}" for n in range(14)])]
     right = [labels[n * 7 % 5 % 2] for n in range(14)]
-    metrics = pytest.importorskip("sklearn.metrics")
+    metrics = pytest.importorskip("sklearn.metrics", reason="no scikit-learn: pip install -e .[evaluate]")
     for language in ("amh_Ethi", "tha_Thai"):
         assert found["sib200_accuracy"][language]["value"] == pytest.approx(metrics.accuracy_score(right, answers))
         f1 = metrics.f1_score(right, answers, average="macro")
@@ -134,7 +134,10 @@ def test_sib200_in_two_scripts(models: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_glue_has_each_task_s_own_metrics(models: dict[str, Path], tmp_path: Path) -> None:
-    metrics, stats = pytest.importorskip("sklearn.metrics"), pytest.importorskip("scipy.stats")
+    metrics, stats = (
+        pytest.importorskip("sklearn.metrics", reason="no scikit-learn: pip install -e .[evaluate]"),
+        pytest.importorskip("scipy.stats", reason="no scipy: pip install -e .[evaluate]"),
+    )
     right = [str(n * 7 % 5 % 2) for n in range(14)]
     cola = tmp_path / "glue" / "CoLA"
     tsv(cola / "dev.tsv", [["gj04", label, "", text] for label, text in zip(right, TEXTS, strict=True)])

@@ -319,14 +319,18 @@ def test_the_folder_answers_in_transformers_as_here(encoders, tmp_path: Path, ki
         ours_vectors = embed(own, texts)
         means = np.array([np.mean(pipeline(text)[0], 0) for text in texts])
         np.testing.assert_allclose(ours_vectors, means, atol=1e-5)
-        sentence_transformers = pytest.importorskip("sentence_transformers")
+        sentence_transformers = pytest.importorskip(
+            "sentence_transformers", reason="no sentence-transformers: pip install -e .[dev]"
+        )
         theirs = sentence_transformers.SentenceTransformer(str(result.model), device="cpu")
         np.testing.assert_allclose(ours_vectors, theirs.encode(texts), atol=1e-5)
         assert theirs.max_seq_length == own.longest
 
 
 def test_cls_vectors_are_those_of_sentence_transformers(encoders, tmp_path: Path) -> None:
-    sentence_transformers = pytest.importorskip("sentence_transformers")
+    sentence_transformers = pytest.importorskip(
+        "sentence_transformers", reason="no sentence-transformers: pip install -e .[dev]"
+    )
     result = run(encoders("bert"), tmp_path / "out", "embedding", "pairs", count=10, epochs=1, pooling="cls")
     from train.encoders.vectors import Reading, embed
 

@@ -25,7 +25,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_classes_by_language(opened) -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
+    metrics = pytest.importorskip("sklearn.metrics", reason="no scikit-learn: pip install -e .[evaluate]")
     model, examples = opened(sequence.KIND, **CLASSES), made("sequence", 30)
     for metric, theirs in {
         "accuracy": metrics.accuracy_score,
@@ -43,7 +43,7 @@ def test_classes_by_language(opened) -> None:
 
 
 def test_numbers_tags_spans_and_vectors(opened) -> None:
-    stats = pytest.importorskip("scipy.stats")
+    stats = pytest.importorskip("scipy.stats", reason="no scipy: pip install -e .[evaluate]")
     model, examples = opened(sequence.KIND, num_labels=1, problem_type="regression"), made("number", 30)
     for language, own in examples.items():
         given = [one.probabilities["score"] for one in sequence.predict(model, own)]  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ def test_metrics_that_do_not_suit_are_one_line(task, examples, metric, told) -> 
     ],
 )
 def test_f1_is_of_the_class_that_glue_means(opened, labels: tuple[str, str], positive: str) -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
+    metrics = pytest.importorskip("sklearn.metrics", reason="no scikit-learn: pip install -e .[evaluate]")
     assert positive_of(labels) == positive
     model = opened(sequence.KIND, id2label=dict(enumerate(sorted(labels))))
     own = [replace(one, label=labels[one.label == "good"]) for one in made("sequence", 30)["eng_Latn"]]  # type: ignore[call-arg, union-attr]

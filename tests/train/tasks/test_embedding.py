@@ -17,7 +17,9 @@ def example(first: str, second: str, score: float | None = None, row: int = 1) -
 
 
 def test_cosines_are_those_of_sentence_transformers(tmp_path: Path) -> None:
-    sentence_transformers = pytest.importorskip("sentence_transformers")
+    sentence_transformers = pytest.importorskip(
+        "sentence_transformers", reason="no sentence-transformers: pip install -e .[dev]"
+    )
     folder = save_encoder("modernbert", tmp_path, head="AutoModel")
     texts = [text[:30] for text in SENTENCES.values()]
     found = predict(open_model(folder, device="cpu"), [example(a, b) for a, b in zip(texts, texts[::-1], strict=True)])
