@@ -72,7 +72,7 @@ def retrieval_accuracy(
     for begin, scores, units in _scores(first, second, method, k, chunk):
         here = slice(*np.searchsorted(rows, (begin, begin + len(scores))))
         within, of_key = rows[here] - begin, columns[here]
-        room = TIE * (1 + np.abs(scores)) / units
+        room = TIE / 2 * np.maximum(1, np.abs(scores)) / units  # on either side
         truth = np.full(len(scores), -np.inf, np.float32)
         np.maximum.at(truth, within, (scores - room)[within, of_key])
         scores += room
