@@ -1,0 +1,1 @@
+"""Translations, dictionaries or plain text become a map, beside its cheap baselines."""

@@ -1,0 +1,1 @@
+"""Models as folders become one model as a folder."""

@@ -1,0 +1,1 @@
+"""Maps between languages as folders, and vectors that they are applied to."""
