@@ -46,7 +46,7 @@ def test_folders_inside_a_benchmark() -> None:
     [
         ("fra", "fr", True), ("fra_Latn", "fr", True), ("zho-CN", "cmn", True), ("zho-CN", "zh", True),
         ("zho-CN", "zho-TW", False), ("srp_Cyrl", "srp_Latn", False), ("srp", "sr_Latn", True), ("ell", "eng", False),
-        ("sw", "swa", True), ("swh_Latn", "swa", True), ("he", "iw", True), ("x-model", "x", False),
+        ("sw", "swa", True), ("swh_Latn", "swa", True), ("he", "iw", True),
         ("amh", "am", True), ("kat_Geor", "ka", True), ("khm", "km", True), ("tam", "ta_Taml", True),
     ],
 )  # fmt: skip

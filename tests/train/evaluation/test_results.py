@@ -89,7 +89,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("first", "second", "equal"),
-    [("fra", "fra_Latn", True), ("zho_Hans", "zho_Hant", False), ("zho", "zho_Hans", True), ("fr", "fra", False)],
+    [
+        ("fra", "fra_Latn", True),
+        ("zho_Hans", "zho_Hant", False),
+        ("zho", "zho_Hans", True),
+        ("fr", "fra", True),
+        ("fr", "fur", False),
+    ],
 )
 def test_codes_with_and_without_script(first: str, second: str, equal: bool) -> None:
     assert same_language(first, second) is same_language(second, first) is equal
