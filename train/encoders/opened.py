@@ -187,6 +187,11 @@ def open_model(
 def open_models(given: Sequence[str], *, device: str = "auto", precision: str = "auto") -> list[OpenedModel]:
     """Of `DIR` or `NAME=DIR`, of a folder that is there the first; names are the ends of the paths, as short as they
     can be and differ. UserError where two are called the same."""
+    return [open_model(path, name=name, device=device, precision=precision) for name, path in named_folders(given)]
+
+
+def named_folders(given: Sequence[str]) -> list[tuple[str, Path]]:
+    """(name, folder as it was given) of each; see `open_models`."""
     named = [one.partition("=") if "=" in one and not Path(one).exists() else ("", "=", one) for one in given]
     paths = [Path(path) for _, _, path in named]
     short = shortest_names([path for (name, _, _), path in zip(named, paths, strict=True) if not name])
@@ -194,9 +199,7 @@ def open_models(given: Sequence[str], *, device: str = "auto", precision: str = 
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"--model: two models are called {name}: name them, as --model NAME=DIR")
-    return [
-        open_model(path, name=name, device=device, precision=precision) for name, path in zip(names, paths, strict=True)
-    ]
+    return list(zip(names, paths, strict=True))
 
 
 def shortest_names(paths: Sequence[Path]) -> list[str]:

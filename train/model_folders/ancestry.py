@@ -60,9 +60,9 @@ def digest_of(loaded: LoadedEncoder) -> str:
 
 def digest_of_folder(folder: Path) -> str:
     """The same, a tensor at a time."""
-    stored = StoredWeights(folder)
-    names = [name for name in stored.shapes if stored.has_head or name.startswith("model.")]
-    return weights_digest(stored.config, names, stored.tensor)
+    with StoredWeights(folder) as stored:
+        names = [name for name in stored.shapes if stored.has_head or name.startswith("model.")]
+        return weights_digest(stored.config, names, stored.tensor)
 
 
 @dataclass(frozen=True)
