@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from train.fusion.parts import parts, result
-from train.fusion.task_arithmetic import SCALE, needed
+from train.fusion.task_arithmetic import ANCESTOR, SCALE, needed
 from train.fusion.ties import agreed
 from train.fusion.weights import check_count, check_scale, check_weights, factors
 
@@ -22,8 +22,9 @@ class Dare:
     arithmetic does (`linear`), or as TIES does after its trimming, whose place the dropping takes (`ties`).
 
     Yu et al. 2024, "Language models are super Mario" (arXiv 2311.03099), section 3. They search p from 0.1 to
-    0.9; 0.5 is our default. scale: of the rule that follows, 0.4 or 1, unless given. Numbers are drawn by a counter-based
-    generator (Philox) keyed by seed, tensor and the parent's place, so the order of tensors decides nothing.
+    0.9; 0.5 is our default. scale: of the rule that follows, 0.4 or 1, unless given. Numbers are drawn by a generator
+    with a counter (Philox; Salmon et al. 2011) keyed by seed, tensor and the parent's place, so the order of tensors
+    decides nothing.
     """
 
     needs_ancestor = True
@@ -55,7 +56,7 @@ class Dare:
         out = result(name, [*parents, origin])
         flat = out.view(-1)
         draws = [self._kept(name, which) for which in range(len(parents))]
-        for place, (*found, start) in parts(name, [*parents, origin]):
+        for place, (*found, start) in parts(name, parents, {ANCESTOR: origin}):
             thin = []
             for one, draw in zip(found, draws, strict=True):
                 mask = torch.from_numpy(draw(place.stop - place.start)).to(start.device)

@@ -41,7 +41,8 @@ class Fisher:
             raise ValueError(f"{name} has {len(diagonals)} Fisher diagonals for {count} parents")
         out = result(name, [*parents, *diagonals])
         flat = out.view(-1)
-        for place, found in parts(name, [*parents, *diagonals]):
+        told = {f"the Fisher diagonals of parent {which + 1}": one for which, one in enumerate(diagonals)}
+        for place, found in parts(name, parents, told):
             total, mass = torch.zeros_like(found[0]), torch.zeros_like(found[0])
             for one, diagonal, weight in zip(found[:count], found[count:], weights, strict=True):
                 importance = diagonal.clamp(min=self.floor).mul_(weight)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from train.fusion.average import average
-from train.fusion.parts import parts, result
+from train.fusion.parts import check_alike, parts
 
 STRAIGHT = 0.9995  # of |cos|: above it the formula divides by nearly nothing, and the arc is a line; mergekit's bound
 
@@ -36,7 +36,7 @@ class Slerp:
         return average(name, parents, self._factors(name, parents))
 
     def _factors(self, name: str, parents: Sequence[Tensor]) -> tuple[float, float]:
-        result(name, parents[:1])  # (sic) refuses what has no angle
+        check_alike(name, parents)
         dot = first = second = 0.0  # float64 over sums of parts
         for _, (one, two) in parts(name, parents):
             dot, first, second = dot + float(one @ two), first + float(one @ one), second + float(two @ two)

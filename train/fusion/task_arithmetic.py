@@ -9,6 +9,7 @@ from train.fusion.parts import parts, result
 from train.fusion.weights import check_count, check_scale, check_weights, factors
 
 SCALE = 0.4
+ANCESTOR = "the ancestor"
 
 
 class TaskArithmetic:
@@ -33,7 +34,7 @@ class TaskArithmetic:
         weights = factors(self.weights, len(parents))
         out = result(name, [*parents, origin])
         flat = out.view(-1)
-        for place, (*found, start) in parts(name, [*parents, origin]):
+        for place, (*found, start) in parts(name, parents, {ANCESTOR: origin}):
             # As a sum over models, each taken once: (1 - scale * sum w) theta_0 + sum scale * w_i theta_i loses digits
             # where theta_i is near theta_0, so the differences are taken first.
             total = torch.sub(found[0], start).mul_(weights[0])

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from train.fusion.largest import threshold
 from train.fusion.parts import parts, result
-from train.fusion.task_arithmetic import needed
+from train.fusion.task_arithmetic import ANCESTOR, needed
 from train.fusion.weights import check_count, check_scale, check_weights, factors
 
 DENSITY = 0.2
@@ -42,9 +42,9 @@ class Ties:
         if not out.numel():
             return out
         keep = max(1, int(self.density * out.numel()))
-        bounds = [threshold(name, one, origin, keep) for one in parents]
+        bounds = [threshold(one, origin, keep) for one in parents]
         flat = out.view(-1)
-        for place, (*found, start) in parts(name, [*parents, origin], check=False):
+        for place, (*found, start) in parts(name, parents, {ANCESTOR: origin}):
             trimmed = []
             for one, bound in zip(found, bounds, strict=True):
                 difference = one - start

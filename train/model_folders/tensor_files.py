@@ -8,11 +8,10 @@ read into memory of our own: what is mapped counts as the process's for as long 
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import torch
@@ -95,7 +94,7 @@ class TensorReader:
         tensor = torch.empty(one.shape, dtype=one.dtype)
         if not one.bytes:
             return tensor
-        room = memoryview(tensor.view(-1).view(torch.uint8).numpy())
+        room = _bytes(tensor)
         while room:
             count = os.preadv(descriptor, [room], offset)
             if count <= 0:
@@ -103,11 +102,14 @@ class TensorReader:
             room, offset = room[count:], offset + count
         return tensor
 
+    def close(self) -> None:
+        self._open.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self.close()
 
 
 class TensorWriter(WholeFile):
@@ -135,8 +137,12 @@ class TensorWriter(WholeFile):
         super().__init__(target)
 
     def __enter__(self) -> Self:
-        self._file = self.part.open("wb", buffering=0)
-        self._write(memoryview(len(self._header).to_bytes(8, "little") + self._header))
+        try:
+            self._file = self.part.open("wb", buffering=0)
+            self._write(memoryview(len(self._header).to_bytes(8, "little") + self._header))
+        except OSError as error:  # no __exit__ comes after this
+            self.part.unlink(missing_ok=True)
+            raise self._cannot(error) from None
         return self
 
     def write(self, name: str, tensor: Tensor) -> None:
@@ -146,7 +152,7 @@ class TensorWriter(WholeFile):
             raise ValueError(f"{name} {list(tensor.shape)} was given, where {awaited} was described")
         tensor = tensor.detach().to("cpu", self._left.pop().dtype).contiguous()
         if tensor.numel():
-            self._write(memoryview(tensor.view(-1).view(torch.uint8).numpy()))
+            self._write(_bytes(tensor))
 
     def _write(self, left: memoryview) -> None:
         while left:
@@ -156,3 +162,9 @@ class TensorWriter(WholeFile):
         self._file.close()
         if whole and self._left:
             raise ValueError(f"{self._left[-1].name} was described and not written")
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    """Those of a contiguous tensor on the CPU, to read and to write."""
+    numbers: Any = tensor.view(-1).view(torch.uint8).numpy()
+    return memoryview(numbers)
