@@ -17,7 +17,9 @@ from schemas.errors import UserError, run_program
 from train.config.arguments import Arguments
 
 # Name -> (module with flags(Arguments) and run(Namespace, say), what it does). Modules import torch late.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "barrier": ("train.fusing.barrier_command", "the loss between parents by language: whether an average means much"),
+}
 Say = Callable[[str], None]
 
 

@@ -31,18 +31,19 @@ class Results:
 
     def keep(self, found: Evaluation) -> None:
         """What is measured so far."""
-        self._write(UNFINISHED, as_json(found))
+        self.write(UNFINISHED, as_json(found))
 
     def finish(self, found: Evaluation) -> list[str]:
         """The lines of the table."""
         lines = summary(found) + by_language(found)
-        self._write(TABLE, "\n".join(lines) + "\n")
-        self._write(PLOT, plot(found))
-        self._write(JSON, as_json(found))
+        self.write(TABLE, "\n".join(lines) + "\n")
+        self.write(PLOT, plot(found))
+        self.write(JSON, as_json(found))
         (self.folder / UNFINISHED).unlink(missing_ok=True)
         return lines
 
-    def _write(self, name: str, text: str) -> None:
+    def write(self, name: str, text: str) -> None:
+        """A file of the folder, at once. UserError where the disk fails."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(self.folder / name, text)
