@@ -1,8 +1,8 @@
 """The folder of a branch-train-merge: its steps, each whole or not there, done once.
 
-    OUTPUT/branch-train-merge.json       what it was begun with
-    OUTPUT/seed-0/seed, branches/eng_Latn, merged/ties, decayed/ties, joint ...
-                                         a run of train/pretrain.py, or a model, each; beside a run STEP.toml and .log
+OUTPUT/branch-train-merge.json       what it was begun with
+OUTPUT/seed-0/seed, branches/eng_Latn, merged/ties, decayed/ties, joint ...
+                                     a run of train/pretrain.py, or a model, each; beside a run STEP.toml and .log
 """
 
 import json
@@ -18,7 +18,7 @@ from train.branching.recipe import Recipe
 from train.branching.steps import Merging, Plan, Pretraining
 from train.checkpoints.files import write_text
 from train.config.written import as_toml
-from train.encoders.folders import EXPORT, checkpoints_of, folder_of, lineage_of
+from train.encoders.folders import EXPORT, checkpoints_of, lineage_of
 from train.telemetry.metrics_file import read
 
 RECORD = "branch-train-merge.json"
@@ -62,7 +62,9 @@ class Work:
         """All steps that are not finished, in their order."""
         todo = [step for step in self.plan.steps if not self.finished(step)]
         for number, step in enumerate(todo, 1):
-            self.say(f"seed {self.seed}: {step.name}, step {number} of {len(todo)} that are left of {len(self.plan.steps)}")
+            self.say(
+                f"seed {self.seed}: {step.name}, step {number} of {len(todo)} that are left of {len(self.plan.steps)}"
+            )
             if isinstance(step, Merging):
                 self._merge(step)
             else:

@@ -46,7 +46,7 @@ def run(given: Namespace, say: Callable[[str], None]) -> None:
 
 
 def _measure(given: Namespace, results: "Results", say: Callable[[str], None]) -> None:
-    from train.encoders.opened import open_models
+    from train.encoders.named import open_models
     from train.fusing.barrier import loss_barrier, passes
     from train.telemetry.progress import Progress
 
