@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 
 BRANCHES = ("eng_Latn", "cmn_Hani", "arb_Arab")
 RULES = ("average", "task-arithmetic", "ties", "dare")
-FREE = ("average", "task-arithmetic", "ties", "dare", "fisher", "regmean")
 Say = Callable[[str], None]
 
 
 def flags(arguments: Arguments) -> None:
     add = arguments.add_argument
     add("--shards", type=Path, required=True, help="dataset folder, as of train/pretrain.py")
-    add("--tokenizer", type=Path, required=True, help="folder with tokenizer.json")
+    add("--tokenizer", type=Path, required=True, help="folder with tokenizer.json, as of train/pretrain.py")
     add("--output", type=Path, required=True, help="folder of all steps; the same command goes on with it")
     add("--config", type=Path, metavar="FILE.toml", help="settings of train/pretrain.py, for all runs; what "
         "[objectives.distillation] and [objectives.language_adversary] say is for these arms alone")  # fmt: skip
@@ -43,7 +42,8 @@ def flags(arguments: Arguments) -> None:
     how.add_argument("--rewarmup", type=float, default=0.1,
                      help="of a branch's and a decay's steps, in which the rate rises again; default 0.1")  # fmt: skip
     how.add_argument("--rules", nargs="*", default=list(RULES), metavar="RULE",
-                     help=f"of {', '.join(FREE)}; default {' '.join(RULES)}")  # fmt: skip
+                     help="of train/fuse.py merge, with their settings as ties:density=0.5, or average:tune; default "
+                     f"{' '.join(RULES)}")  # fmt: skip
     how.add_argument("--runs", nargs="*", choices=RUNS, default=list(RUNS), help="what stands beside; default all")
     how.add_argument("--student", choices=("merge", "seed"), default="merge",
                      help="what the distilled arm begins as, the mean of the branches or the seed")  # fmt: skip
@@ -73,6 +73,7 @@ def run(given: Namespace, say: Say) -> None:
     from train.branching.accounts import told
     from train.branching.judgement import asked
     from train.branching.recipe import read_recipe
+    from train.branching.rules import read_rule
     from train.branching.steps import plan
     from train.branching.work import Work, begin
 
@@ -80,7 +81,8 @@ def run(given: Namespace, say: Say) -> None:
     base = recipe.base(given.output)
     check_names(given)
     budget = budget_of(given, recipe)
-    planned = plan(budget, given.branches, given.rules, given.runs, given.replay, given.student)
+    rules = [read_rule(text, len(given.branches)) for text in given.rules]
+    planned = plan(budget, given.branches, rules, given.runs, given.replay, given.student)
     step_tokens = base.data.global_batch_tokens
     languages, epochs = check_data(given, recipe, planned)
     settings = asked(given, languages)
@@ -88,7 +90,7 @@ def run(given: Namespace, say: Say) -> None:
     for line in (*told(budget, given.branches, step_tokens), *epochs):
         say(line)
     seeds = range(base.run.seed, base.run.seed + given.seeds)
-    works = [Work(given.output, recipe, planned, seed, given.nproc_per_node, say) for seed in seeds]
+    works = [Work(given.output, recipe, planned, seed, given.nproc_per_node, given.device, say) for seed in seeds]
     for work in works:
         work.do()
     report(given, works, settings, step_tokens, say)
@@ -127,11 +129,6 @@ def check_names(given: Namespace) -> None:
             raise UserError(f"{flag}: {twice} is named twice")
     if len(given.branches) < 2:
         raise UserError(f"--branches {given.branches[0]}: a merge takes two branches or more: name another language")
-    for rule in given.rules:
-        if rule not in FREE:
-            near = difflib.get_close_matches(rule, FREE, 1)
-            known = f"did you mean {near[0]}?" if near else f"take some of {', '.join(FREE)}"
-            raise UserError(f"--rules {rule} is no rule: {known}")
     if not given.rules and not given.runs:
         raise UserError("--rules and --runs name nothing: name a rule or a run")
     for sign in "+=":

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from train.branching.budget import Budget
+from train.branching.rules import NamedRule
 
 RUNS = ("joint", "distilled", "adversarial", "ensemble")
-UNIFORM = "average"
+UNIFORM = NamedRule("average", "average")
 DECAY = "decay"  # one order of the data for all that decay, so that they differ in what they began as alone
 Beginning = Literal["merge", "seed"]
 
@@ -43,7 +44,7 @@ class Merging:
     """parents, base: steps; the base is what the parents come from. languages: whose branch each parent is."""
 
     name: str
-    rule: str
+    rule: NamedRule
     parents: tuple[str, ...]
     languages: tuple[str, ...]
     base: str
@@ -74,7 +75,7 @@ class Plan:
 def plan(
     budget: Budget,
     branches: Sequence[str],
-    rules: Sequence[str],
+    rules: Sequence[NamedRule],
     runs: Sequence[str],
     replay: float,
     student: Beginning = "merge",
@@ -97,8 +98,8 @@ def plan(
     if "ensemble" in runs:
         arms.append(Arm("ensemble", names, before))
 
-    def merged(rule: str) -> str:
-        name = f"merged/{rule}"
+    def merged(rule: NamedRule) -> str:
+        name = f"merged/{rule.label}"
         if all(one.name != name for one in steps):
             steps.append(Merging(name, rule, names, tuple(branches), "seed"))
         return name
@@ -110,8 +111,8 @@ def plan(
 
     for rule in rules:
         of_rule = merged(rule)
-        arms.append(Arm(f"merged-{rule}", (of_rule,), before))
-        last(f"decayed/{rule}", of_rule, f"decayed-{rule}", {})
+        arms.append(Arm(f"merged-{rule.label}", (of_rule,), before))
+        last(f"decayed/{rule.label}", of_rule, f"decayed-{rule.label}", {})
     if "distilled" in runs:
         begins = merged(UNIFORM) if student == "merge" else "seed"
         last("distilled", begins, "distilled", dict(zip(branches, names, strict=True)))

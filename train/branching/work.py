@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import UserError
-from train.branching.merging import merge
+from train.branching.merging import merge, write_texts
 from train.branching.pretraining import pretrain
 from train.branching.recipe import Recipe
 from train.branching.steps import Merging, Plan, Pretraining
@@ -27,13 +27,14 @@ SPLIT = "train"
 
 @dataclass(frozen=True)
 class Work:
-    """The steps of one seed. processes: of each pretraining."""
+    """The steps of one seed. processes: of each pretraining. device: of what a merge asks."""
 
     root: Path
     recipe: Recipe
     plan: Plan
     seed: int
     processes: int
+    device: str
     say: Callable[[str], None]
 
     @property
@@ -87,8 +88,22 @@ class Work:
             raise UserError(f"step {step.name} was stopped before its last step: the same command goes on")
 
     def _merge(self, step: Merging) -> None:
-        parents = {language: self.model(name) for language, name in zip(step.languages, step.parents, strict=True)}
-        merge(step.rule, parents, self.model(step.base), self.place(step.name), self.recipe, self.seed, self.say)
+        texts = self.root / "texts"
+        write_texts(self.recipe.base(self.root).data.shards, texts)
+        parents = {language: self.place(name) for language, name in zip(step.languages, step.parents, strict=True)}
+        try:
+            merge(
+                step.rule,
+                parents,
+                self.model(step.base),
+                self.place(step.name),
+                texts,
+                self.seed,
+                self.device,
+                self.say,
+            )
+        except UserError as error:
+            raise UserError(f"step {step.name}: {error}") from None
 
 
 def begin(root: Path, settings: Mapping[str, Any]) -> None:
