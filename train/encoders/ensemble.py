@@ -83,7 +83,7 @@ class Ensemble(OpenedModel):
 
 
 def _differ(tokens: dict[str, int], theirs: dict[str, int]) -> str:
-    other = next((token for token in tokens if theirs.get(token) != tokens[token]), None)
+    other = next((token for token in sorted(tokens) if theirs.get(token) != tokens[token]), None)
     return (
         "" if other is None else f" ({other!r} has another id)" if other in theirs else f" ({other!r} is in one alone)"
     )

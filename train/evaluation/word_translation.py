@@ -93,7 +93,9 @@ def _run(wanted: Dictionaries, model: OpenedModel, settings: Settings) -> list[T
     covered: dict[str, dict[str, Rows]] = {}
     total = sum(len(one.sources) + len(one.targets) for there in wanted.values() for one in there.values())
     with Embedding(model, settings, "word translation", total) as embedding:
-        known = embedding.known({side for way, there in wanted.items() for one in there for side in _sides(way, one)})
+        known = embedding.known(
+            sorted({side for way, there in wanted.items() for one in there for side in _sides(way, one)})
+        )
         for way, there in wanted.items():
             for language, words in there.items():
                 codes = _sides(way, language)
