@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from schemas.errors import UserError
-from schemas.evaluation import ALL, VERSION, Evaluation, Model, Rows, Table
+from schemas.evaluation import VERSION, Evaluation, Model, Table
 from train.encoders.opened import OpenedModel, open_models, parameters_of
 from train.evaluation.chosen import chosen
-from train.evaluation.measures import MEASURE, SEEN, Measure
+from train.evaluation.measures import MEASURE, Measure, means
 from train.evaluation.settings import Settings
-from train.metrics.figures import mean_of
 
 Tell = Callable[[str], None]
 Keep = Callable[[Evaluation], None]
@@ -98,15 +97,3 @@ def add(tables: list[Table], more: Sequence[Table], measure: Measure) -> None:
                 if isinstance(known, dict) and isinstance(value, dict):
                     there["settings"][name] = known | value
         there["means"] = means(there)
-
-
-def means(table: Table) -> Rows:
-    """Over the languages of each model and baseline, those left out that the answer was learnt in."""
-    seen = table["settings"].get(SEEN)
-    left_out = {ALL, *(seen if isinstance(seen, list) else ())}
-    found: Rows = {}
-    for name, rows in {**table["baselines"], **table["figures"]}.items():
-        kept = {language: figure for language, figure in rows.items() if language not in left_out}
-        if kept:
-            found[name] = mean_of(kept)
-    return found
