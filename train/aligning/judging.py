@@ -21,7 +21,7 @@ BY_LINES, BY_WORDS = "share of development lines found", "share of development w
 BY_FIT = "mean cosine of nearest words by CSLS"
 AROUND = 10_000  # the most frequent words, among which CSLS looks for the neighbours of an answer
 By = Mapping[str, VectorMap]
-Key = tuple[str, str, str]
+Key = tuple[str, Method, str]
 """Measure, kind, way."""
 
 

@@ -179,7 +179,7 @@ def same_width(material: Material, language: str) -> bool:
 
 
 def _identities(material: Material, name: str, say: Say) -> dict[str, Matrix]:
-    found = {material.pivot: np.eye(material.centre.width)}
+    found = dict[str, Matrix]({material.pivot: np.eye(material.centre.width)})
     for language in material.languages:
         width = material.sides[language].width
         if same_width(material, language):

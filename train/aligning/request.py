@@ -69,7 +69,7 @@ def requested(given: Namespace, say: Say) -> Request:
         vocabularies = {
             language: _vocabulary(
                 language, sources, listed, lines, _of_dictionaries(language, pivot, dictionaries), given.max_words
-            )  # fmt: skip
+            )
             for language in (pivot, *languages)
         }
     files = [*given.dictionary, *given.test_dictionary, *listed.values()]
@@ -90,9 +90,7 @@ def _space(given: Namespace) -> Space:
     if space == "sentences" and not given.parallel:
         raise UserError("--space sentences needs --parallel: the mean of a language is of its sentences")
     if given.layer is None and (space == "embeddings" or not given.parallel):
-        raise UserError(
-            "--layer all needs --parallel, and another --space than embeddings: the layers are judged by lines"
-        )
+        raise UserError("--layer all needs --parallel, whose lines judge the layers, and no --space embeddings")
     return space
 
 
@@ -106,9 +104,7 @@ def _languages(
     if taught:
         for language in found:
             if language not in taught:
-                raise UserError(
-                    f"--languages {language}: no --dictionary has it; there are {', '.join(sorted(taught))}"
-                )
+                raise UserError(f"--languages {language}: no --dictionary has it, only {', '.join(sorted(taught))}")
         missing = sorted(set(named) - {*found, pivot})
         if missing and not given.languages:
             say(f"left out {', '.join(missing)}: no --dictionary has it")

@@ -80,7 +80,8 @@ class FileSource:
         found: WordVectors = read_vec(path, most, say)
         self.name, self.words, self.vectors = path.name, found.words, found.vectors
         self.width = found.vectors.shape[1]
-        self.origin, self.layers = Origin(str(path), digest(path)), (-1,)
+        self.origin = Origin(str(path), digest(path))
+        self.layers: tuple[int, ...] = (-1,)
         self._rows = {word: row for row, word in enumerate(found.words)}
 
     def known(self, texts: Sequence[str]) -> NDArray[np.bool_]:

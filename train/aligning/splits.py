@@ -1,4 +1,4 @@
-"""What is learnt from, what chooses, what judges: lines and entries of dictionaries, divided by hash, without a seed."""
+"""What is learnt from, what chooses and what judges: lines and entries of dictionaries, divided by hash."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

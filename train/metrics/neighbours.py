@@ -114,7 +114,7 @@ def _cosines(first: Block, second: Block, chunk: int | None) -> Iterator[tuple[i
 
 
 def _scores(
-    first: Block, second: Block, method: Method, k: int, chunk: int | None, around: Block
+    first: Block, second: Block, method: Method, k: int, chunk: int | None, beside: Block
 ) -> Iterator[tuple[int, Block, Block | float]]:
     """(number of the first row, scores, what cosines were divided by: rounding weighs the more, the less that is)."""
     if method == "cosine" or not len(first):
@@ -122,7 +122,7 @@ def _scores(
             yield begin, cosines, 1.0
         return
     of_first, least = _neighbourhood(first, second, k, chunk)
-    of_second, _ = _neighbourhood(second, around, k, chunk)
+    of_second, _ = _neighbourhood(second, beside, k, chunk)
     for begin, cosines in _cosines(first, second, chunk):
         rows = slice(begin, begin + len(cosines))
         if method == "csls":
