@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from schemas.errors import UserError
-from schemas.evaluation import ALL, VERSION, Evaluation, Model, Rows, Table
+from schemas.evaluation import VERSION, Evaluation, Model, Table
 from train.encoders.named import open_models
 from train.encoders.opened import OpenedModel
 from train.evaluation.chosen import chosen
-from train.evaluation.measures import LEFT_OUT, MEASURE, SEEN, Measure
+from train.evaluation.measures import LEFT_OUT, MEASURE, Measure, means
 from train.evaluation.settings import Settings
 from train.maps.given import with_maps
-from train.metrics.figures import mean_of
 
 Tell = Callable[[str], None]
 Keep = Callable[[Evaluation], None]
@@ -113,15 +112,3 @@ def add(tables: list[Table], more: Sequence[Table], measure: Measure) -> None:
                 if isinstance(known, dict) and isinstance(value, dict):
                     there["settings"][name] = known | value
         there["means"] = means(there)
-
-
-def means(table: Table) -> Rows:
-    """Over the languages of each model and baseline, those left out that the answer was learnt in."""
-    seen = table["settings"].get(SEEN)
-    left_out = {ALL, *(seen if isinstance(seen, list) else ())}
-    found: Rows = {}
-    for name, rows in {**table["baselines"], **table["figures"]}.items():
-        kept = {language: figure for language, figure in rows.items() if language not in left_out}
-        if kept:
-            found[name] = mean_of(kept)
-    return found

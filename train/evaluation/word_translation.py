@@ -5,7 +5,6 @@ what the encoder makes of the word alone, or the mean of its tokens' rows in the
 written the same on both sides, as names are, are found without translating, so figures without them stand beside.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import UserError
 from schemas.evaluation import Rows, Table
-from train.benchmarks.dictionaries import read_dictionary
+from train.benchmarks.dictionaries import read_dictionary, sides_of
 from train.encoders.opened import OpenedModel
 from train.encoders.token_means import token_means
 from train.encoders.vectors import Vectors
@@ -30,8 +29,6 @@ from train.metrics.neighbours import Method, retrieval_accuracy
 METHODS: tuple[tuple[Method, str], ...] = (("csls", "CSLS"), ("cosine", "nearest neighbour"))
 KINDS = (("encoder", "by the encoder"), ("embeddings", "by their tokens' embeddings"))
 ENGLISH = ("en", "eng", "eng_Latn")
-_CODE = r"[a-z]{2,3}(?:_[A-Z][a-z]{3})?"
-_NAME = re.compile(rf"({_CODE})[-_]({_CODE})\.(?:.+\.)?(?:tsv|txt)")
 
 
 class Words(NamedTuple):
@@ -67,10 +64,7 @@ def word_translation(settings: Settings) -> Measure | None:
 def row_of(path: Path) -> tuple[str, str]:
     """(way, row) of `en_fr.tsv`, `en-fr.txt`, `fr-en.5000-6500.txt`: a row is the language that is not English; of two
     others both, way "between". UserError where the name does not tell."""
-    match = _NAME.fullmatch(path.name)
-    if match is None:
-        raise UserError(f"{path} does not tell its languages: name it as en_fr.tsv or en-fr.txt")
-    source, target = match[1], match[2]
+    source, target = sides_of(path)
     if target in ENGLISH:
         return "to", source
     return ("from", target) if source in ENGLISH else ("between", f"{source}-{target}")
