@@ -3,8 +3,10 @@
 import hashlib
 import json
 from argparse import Namespace
+from dataclasses import replace
 
 from schemas.evaluation import Evaluation
+from train.benchmarks.languages import same_language
 from train.branching.steps import Arm
 from train.branching.work import Work
 from train.checkpoints.files import write_text
@@ -15,9 +17,8 @@ from train.fusing import barrier_command
 
 
 def asked(given: Namespace, languages: tuple[str, ...]) -> Settings:
-    """What every arm is asked, in the languages of the shards; of Han script whatever a benchmark calls it, Hans and
-    Hant. UserError where files cannot be read, before anything is trained."""
-    codes = tuple(one.removesuffix("_Hani") for one in languages)
+    """What every arm is asked, in those languages of the shards that there are texts of; of Han script whatever a
+    benchmark calls it, Hans and Hant. UserError where files cannot be read, before anything is trained."""
     settings = Settings(
         shards=given.shards,
         texts=tuple(given.texts),
@@ -25,10 +26,10 @@ def asked(given: Namespace, languages: tuple[str, ...]) -> Settings:
         masked_bytes=given.masked_bytes,
         transfer=given.sib200,
         transfer_from=given.transfer_from,
-        languages=codes,
     )
-    chosen(settings)
-    return settings
+    there = set().union(*(measure.languages for measure in chosen(settings)))
+    codes = [one.removesuffix("_Hani") for one in languages]
+    return replace(settings, languages=tuple(one for one in codes if any(same_language(one, name) for name in there)))
 
 
 def judged(work: Work, arm: Arm, settings: Settings, device: str) -> Evaluation:

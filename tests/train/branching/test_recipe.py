@@ -96,7 +96,8 @@ def test_what_the_command_decides_is_refused(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("step", [one.name for one in PLAN.steps if isinstance(one, Pretraining)])
 def test_settings_are_read_again_as_they_were(tmp_path: Path, step: str) -> None:
-    text = "[objectives.nsp]\n[data]\ntoken_cache = 'a \"b\" \\é'\n[optim]\nlanguage_weights = { eng_Latn = '0:1,100:0.5' }\n"
+    text = "[objectives.nsp]\n[optim]\nlanguage_weights = { eng_Latn = '0:1,100:0.5' }\n"
+    text += "[data]\ntoken_cache = 'a \"b\" \\é'\n"
     written = config(recipe(tmp_path, text), step)
     file = tmp_path / "written.toml"
     file.write_text(as_toml(written), encoding="utf-8")
