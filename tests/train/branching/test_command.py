@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from training_runs import pretrain
 
 import train.branching.work
@@ -89,13 +91,23 @@ def state(output: Path) -> dict[str, tuple[int, str]]:
     return {
         str(path.relative_to(output)): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
         for path in sorted(output.rglob("seed-*/**/*"))
-        if path.suffix in (".safetensors", ".jsonl", ".log") or path.stem in ARMS
+        if path.is_file() and (path.suffix in (".safetensors", ".jsonl", ".log") or path.stem in ARMS)
     }
 
 
 def models(output: Path, seed: int = 0) -> dict[str, str]:
     folders = [path.parent for path in (output / f"seed-{seed}").rglob("config.json")]
     return {str(folder.relative_to(output)): digest_of_folder(folder) for folder in sorted(folders)}
+
+
+def assert_same_models(output: Path, whole: Path) -> None:
+    """Bit for bit, but for the distilled one: the teacher's logits of a single token are a product whose last bit hangs
+    on where its memory lies."""
+    mine, theirs = models(output), models(whole)
+    assert len(mine) == 9
+    assert [name for name in mine if mine[name] != theirs[name] and "distilled" not in name] == []
+    left, right = (load_file(one / "seed-0/distilled/export/model.safetensors") for one in (output, whole))
+    assert all(torch.allclose(left[name], right[name], rtol=0, atol=1e-6) for name in left)
 
 
 def figures(output: Path) -> Any:
@@ -209,8 +221,7 @@ def test_an_interrupted_pretraining_goes_on(
     assert main(flags(tmp_path / "out", *more)) == 0
     said = capsys.readouterr().out
     assert "seed 0: joint, step 1 of 1 that are left of 9" in said and "goes on after step 6 of 10" in said
-    again = models(tmp_path / "out")
-    assert again == {name: value for name, value in models(whole).items() if name in again} and len(again) == 9
+    assert_same_models(tmp_path / "out", whole)
 
 
 BAD: list[tuple[tuple[str, ...], str]] = [
@@ -303,5 +314,4 @@ def test_killed_in_the_middle_and_continued(
     left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False).stdout
     assert not left
     subprocess.run(given, env=environment, check=True, capture_output=True, timeout=500)
-    again = models(tmp_path / "out")
-    assert again == {name: value for name, value in models(whole).items() if name in again} and len(again) == 9
+    assert_same_models(tmp_path / "out", whole)
