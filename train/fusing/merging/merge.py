@@ -71,7 +71,10 @@ def merge_models(settings: MergeSettings, say: Say) -> Merged:
         check_own(parents, settings.own, list(texts))
         read_digests(parents)
         check_different(parents)
-        origin = find_origin(parents, settings.ancestor, settings.force, needs_ancestor, say)
+        with_languages = all(one.languages for one in parents)  # which of their rows were trained the ancestor tells
+        origin = find_origin(
+            parents, settings.ancestor, say, force=settings.force, needed=needs_ancestor, wanted=with_languages
+        )
         if origin.model is not None:
             stack.enter_context(origin.model.stored)
         rows = match(parents, lead, origin.model, open_vocabulary(parents[lead].tokenizer))

@@ -23,10 +23,17 @@ class Origin:
 
 
 def find_origin(
-    parents: Sequence[Parent], given: Path | None, force: bool, needed: bool, say: Callable[[str], None]
+    parents: Sequence[Parent],
+    given: Path | None,
+    say: Callable[[str], None],
+    *,
+    force: bool,
+    needed: bool,
+    wanted: bool,
 ) -> Origin:
-    """given: the user's --ancestor. needed: whether its weights are. The parents' digests are read already; so are the
-    ancestor's afterwards. UserError where there is none, and where its weights are needed and not there."""
+    """given: the user's --ancestor. needed: whether its weights are; wanted: whether they help. The parents' digests are
+    read already; so are the ancestor's afterwards. UserError where there is none, and where its weights are needed and
+    not there."""
     common = common_ancestor([(one.node, one.lineage) for one in parents])
     if given is not None:
         return _given(parents, given, common, force, say)
@@ -40,9 +47,9 @@ def find_origin(
     where = Path(common.ancestor.folder)
     if common.known_by != "weights":
         by = "the run that made it and its step" if common.known_by == "run" else "the name of its folder alone"
-        say(f"ancestor: {where} is known by {by}: a parent's lineage is of a release that wrote no digests of weights")
+        say(f"ancestor: {where}, known by {by}, not by a digest of its weights")
     told = {"folder": str(where), "weights": common.ancestor.weights, "known_by": common.known_by}
-    found = _own(parents, common) or (_open(where, parents, common) if needed else None)
+    found = _own(parents, common) or (_open(where, parents, common) if needed or wanted else None)
     if needed and found is None:
         raise UserError(f"the parents' common ancestor is not at {where}, or was changed: name its place, {FLAG} DIR")
     return Origin(found, common.known_by, told)
