@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.errors import UserError
 from train.fusing.merging.parents import Parent, check_shapes, check_tokens, open_parent, read_digests
-from train.model_folders.ancestry import Common, ancestors, beginning, common_ancestor
+from train.model_folders.ancestry import Common, ancestors, beginning, common_ancestor, scratch_seed
 
 FLAG = "--ancestor"
 
@@ -31,9 +31,9 @@ def find_origin(
     needed: bool,
     wanted: bool,
 ) -> Origin:
-    """given: the user's --ancestor. needed: whether its weights are; wanted: whether they help. The parents' digests are
-    read already; so are the ancestor's afterwards. UserError where there is none, and where its weights are needed and
-    not there."""
+    """given: the user's --ancestor. needed: whether its weights are; wanted: whether they help. The digests of the
+    parents are read already, so is the ancestor's then. UserError where there is none, and where its weights are needed
+    and not there."""
     common = common_ancestor([(one.node, one.lineage) for one in parents])
     if given is not None:
         return _given(parents, given, common, force, say)
@@ -63,6 +63,8 @@ def _given(
     nodes = [[one.node, *ancestors(one.lineage)] for one in parents]
     shared = all(any(found.node.known_by(node) == "weights" for node in chain) for chain in nodes)
     told = {"folder": str(given), "weights": found.digest, "known_by": "weights" if shared else "word"}
+    if not shared and common is None and not force and all(scratch_seed(one.lineage) is not None for one in parents):
+        raise UserError(_unrelated(parents))  # lineages that tell all are believed before a word is
     if not shared and common is not None and common.known_by == "weights" and not force:
         raise UserError(
             f"{FLAG} {given} is no common ancestor by lineage: the parents share {common.ancestor.folder}; name "
@@ -104,6 +106,6 @@ def _unrelated(parents: Sequence[Parent]) -> str:
         )
     began = ", ".join(f"{one.name} was begun {beginning(one.lineage)}" for one in parents)
     return (
-        f"no common ancestor: {began}; averaging has no meaning: name models that branch from one, {FLAG} DIR if they "
-        "do, or --force to see it fail"
+        f"no common ancestor: {began}; averaging has no meaning: name models that branch from one, or --force "
+        "to see it fail"
     )

@@ -92,6 +92,8 @@ def test_unrelated_parents(written: Path, tmp_path: Path, capsys: pytest.Capture
     assert "no common ancestor" in line and "averaging has no meaning" in line and "--force" in line
     assert "modernbert/seed was begun from scratch with seed 0, other/seed was begun from scratch with seed 7" in line
     assert "from scratch with seed 0" in refused(capsys, tmp_path / "x", *pair)
+    line = refused(capsys, tmp_path / "x", *pair, "--ancestor", written / "other" / "seed")
+    assert "no common ancestor: " in line  # lineages that tell all are believed before a word is
     assert "still needs --ancestor" in refused(capsys, tmp_path / "x", *pair, "--force", "--rule", "ties")
     assert main(["merge", *pair, "--output", str(tmp_path / "blind"), "--force"]) == 0
     assert "nobody sees what came of it" in capsys.readouterr().out
