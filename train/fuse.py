@@ -19,6 +19,7 @@ from train.config.arguments import Arguments
 # Name -> (module with flags(Arguments) and run(Namespace, say), what it does). Modules import torch late.
 COMMANDS: dict[str, tuple[str, str]] = {
     "barrier": ("train.fusing.barrier_command", "the loss between parents by language: whether an average means much"),
+    "vocabulary": ("train.vocabularies.command", "models of several vocabularies become models of one"),
 }
 Say = Callable[[str], None]
 

@@ -55,7 +55,9 @@ class Parent:
         """Token -> its row."""
         path = self.tokenizer / "tokenizer.json"
         if not path.is_file():
-            raise UserError(f"--parent {self.given} has no tokenizer.json: rows of tokens are matched by it; put it there")
+            raise UserError(
+                f"--parent {self.given} has no tokenizer.json: rows of tokens are matched by it; put it there"
+            )
         try:
             return dict(Tokenizer.from_file(str(path)).get_vocab(with_added_tokens=True))
         except Exception as error:  # tokenizers raises bare Exception
@@ -86,7 +88,9 @@ def open_parent(name: str, given: Path) -> Parent:
     stored = StoredWeights(folder)
     if not stored.has_head:
         lacks = next(one for one in stored.missing if one.startswith(("head.", "decoder.")))
-        raise UserError(f"--parent {given} has no head for masked words ({lacks} is missing): take the model that has one")
+        raise UserError(
+            f"--parent {given} has no head for masked words ({lacks} is missing): take the model that has one"
+        )
     if stored.missing:
         raise UserError(f"--parent {given} lacks the tensor {stored.missing[0]}: copy it again")
     return Parent(name, given, folder, stored)
@@ -219,4 +223,3 @@ def close(models: Iterable[Parent]) -> None:
 def as_lineage(one: Parent) -> dict[str, Any]:
     """What a result says of it."""
     return {"name": one.name, "folder": str(one.given), "weights": one.digest, "lineage": one.lineage or None}
-
