@@ -47,7 +47,8 @@ def vectors(
     check_layer(model, reading.layer)
     iterator = iter(texts)
     while part := list(islice(iterator, TEXTS_AT_ONCE)):
-        yield _pooled(model, part, reading, [reading.layer])[0]
+        own = model.own_vectors(part, reading)
+        yield _pooled(model, part, reading, [reading.layer])[0] if own is None else own
         if progress:
             progress(len(part))
 
@@ -61,7 +62,10 @@ def embed(model: OpenedModel, texts: Sequence[str], reading: Reading | None = No
 def embed_layers(
     model: OpenedModel, texts: Sequence[str], reading: Reading, progress: Callable[[int], None] | None = None
 ) -> Vectors:
-    """float32 [layers + 1, texts, width], the embeddings first, in one pass; the reading's own layer does not count."""
+    """float32 [layers + 1, texts, width], the embeddings first, in one pass; the reading's own layer does not count.
+    UserError where the model is an ensemble, or has a map, which is of one layer."""
+    if not model.one_module:
+        raise UserError(f"--layer all asks one model for each of its layers, and {model.name} is more: name a layer")
     layers = range(model.config.num_hidden_layers + 1)
     found = np.empty((len(layers), len(texts), model.config.hidden_size), np.float32)
     for begin in range(0, len(texts), TEXTS_AT_ONCE):

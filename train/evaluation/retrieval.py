@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from schemas.errors import UserError
 from schemas.evaluation import Rows, Table
 from train.benchmarks.aligned import read_aligned, read_tatoeba
+from train.benchmarks.languages import same_language
 from train.encoders.opened import OpenedModel
 from train.encoders.vectors import Vectors
 from train.evaluation.measures import Measure, table
 from train.evaluation.sentences import Embedding
-from train.evaluation.settings import EVERY, Settings, same
+from train.evaluation.settings import EVERY, Settings
 from train.metrics.figures import mean_of, number, share
 from train.metrics.neighbours import Method, retrieval_accuracy
 
@@ -59,7 +60,7 @@ def bitext(settings: Settings) -> Measure | None:
     if settings.aligned is None:
         return None
     there = read_aligned(settings.aligned)
-    pivots = [one for one in there if same(one, settings.pivot)]
+    pivots = [one for one in there if same_language(one, settings.pivot)]
     if not pivots:
         raise UserError(
             f"--pivot {settings.pivot}: {settings.aligned} has no such file; there are {', '.join(sorted(there))}"

@@ -5,7 +5,8 @@ from time import monotonic
 
 from schemas.errors import UserError
 from schemas.evaluation import ALL, VERSION, Evaluation, Model, Rows, Table
-from train.encoders.opened import OpenedModel, open_models, parameters_of
+from train.encoders.named import open_models
+from train.encoders.opened import OpenedModel, parameters_of
 from train.evaluation.chosen import chosen
 from train.evaluation.measures import MEASURE, SEEN, Measure
 from train.evaluation.settings import Settings

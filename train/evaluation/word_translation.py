@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from schemas.errors import UserError
 from schemas.evaluation import Rows, Table
 from train.benchmarks.dictionaries import read_dictionary
 from train.encoders.opened import OpenedModel
-from train.encoders.vectors import Vectors
+from train.encoders.token_means import token_means
 from train.evaluation.measures import Measure, table
 from train.evaluation.sentences import Embedding
 from train.evaluation.settings import Settings
@@ -152,18 +151,6 @@ def _baselines(wanted: Dictionaries, settings: Settings) -> list[Table]:
                 rows["written the same"][language] = share(words.same)
         found.append(_table(name, {}, rows, {}))
     return found
-
-
-@torch.inference_mode()
-def token_means(model: OpenedModel, words: Sequence[str]) -> Vectors:
-    """float32 [words, width]: the mean of the rows of each word's tokens, <s> and </s> left out; zeros of a word
-    without tokens."""
-    rows = model.encoder.get_input_embeddings().weight.float()
-    ids = model.tokenizer(list(words), add_special_tokens=False)["input_ids"]
-    flat = torch.tensor([one for each in ids for one in each], dtype=torch.int64, device=rows.device)
-    lengths = [len(each) for each in ids]
-    starts = torch.tensor(np.cumsum([0, *lengths[:-1]]), dtype=torch.int64, device=rows.device)
-    return np.asarray(torch.nn.functional.embedding_bag(flat, rows, starts, mode="mean").cpu().numpy())
 
 
 def dictionary_files(given: Sequence[Path]) -> list[Path]:

@@ -65,7 +65,8 @@ class VectorMap:
         one = self.languages[language]
         if vectors.ndim != 2 or vectors.shape[1] != len(one.mean):
             raise ValueError(f"vectors have the shape {vectors.shape}, and the map of {language} is of {len(one.mean)}")
-        return unit(unit(unit(vectors) - one.mean) @ one.matrix)
+        told = vectors.any(1, keepdims=True)  # what has no vector is not where the mean is
+        return unit(unit((unit(vectors) - one.mean) * told) @ one.matrix)
 
 
 def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:

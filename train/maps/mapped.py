@@ -1,0 +1,124 @@
+"""A model with a map: its vectors of texts in each language of the map, brought into the space of all."""
+
+from collections.abc import Sequence
+from copy import copy, deepcopy
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from schemas.errors import UserError
+from train.encoders.folders import model_folder
+from train.encoders.opened import OpenedModel
+from train.encoders.token_means import token_means
+from train.encoders.vectors import Reading, Vectors, embed
+from train.maps.codes import find
+from train.maps.map_folder import VectorMap
+from train.model_folders.digest import folder_digest
+
+
+class MappedModel(OpenedModel):
+    """An OpenedModel in all but vectors, which are those that the map is of, layer and pooling too, and are asked of the
+    model in a language. Where the map's vectors of a language are another model's, as a pivot's may be, that one is
+    opened beside it.
+
+    found: the map.
+    """
+
+    one_module = False
+
+    def __init__(self, model: OpenedModel, found: VectorMap, folder: Path) -> None:
+        """folder: the map's. UserError where it is a map of another model, of no model's vectors, or another layer."""
+        super().__init__(model.source, model.name, model.place)
+        self.plain, self.found, self.map_folder = model, found, folder
+        if found.space == "vectors":
+            raise UserError(f"--map {folder} is of files of word vectors: --dictionaries alone can ask it, without a model")
+        if not model.one_module:
+            raise UserError(f"--map {folder}: a map is of one model, and {model.name} is several: name one")
+        self.digest = folder_digest(model.folder)
+        own = [name for name, origin in found.origins.items() if origin.digest == self.digest]
+        if not [name for name in own if name != found.pivot]:
+            named = ", ".join(sorted({origin.folder for origin in found.origins.values()}))
+            raise UserError(
+                f"--map {folder} is a map of another model ({named}) than --model {model.given}: take that one, or "
+                "learn a map of this"
+            )
+        self._opened = {self.digest: model}
+        self._in: dict[str, OpenedModel] = {}
+
+    @property
+    def told(self) -> dict[str, object]:
+        """For the settings of a table."""
+        found = self.found
+        return {
+            "folder": str(self.map_folder), "method": found.method, "space": found.space, "pivot": found.pivot,
+            "layer": found.layer, "pooling": found.pooling,
+        }  # fmt: skip
+
+    def knows(self, language: str) -> bool:
+        return find(language, self.found.languages) is not None
+
+    def in_language(self, language: str) -> OpenedModel:
+        name = find(language, self.found.languages)
+        if name is None:
+            there = ", ".join(sorted(self.found.languages))
+            raise UserError(f"--map {self.map_folder} has no language {language}: it has {there}")
+        if name not in self._in:
+            self._in[name] = _InLanguage(self, name)
+        return self._in[name]
+
+    def of_origin(self, name: str) -> OpenedModel:
+        """The model that the map's vectors of a language are of. UserError where it is gone, or another lies there."""
+        origin = self.found.origins[name]
+        if origin.digest not in self._opened:
+            if not Path(origin.folder).is_dir():
+                raise UserError(
+                    f"--map {self.map_folder}: its vectors of {name} are those of the model {origin.folder}, which is "
+                    "not there: put it back, or learn the map again"
+                )
+            found = OpenedModel(model_folder(Path(origin.folder)), origin.folder, self.place)
+            if folder_digest(found.folder) != origin.digest:
+                raise UserError(
+                    f"--map {self.map_folder}: its vectors of {name} are those of a model that was in {origin.folder}, "
+                    "where there is another now: learn the map again"
+                )
+            self._opened[origin.digest] = found
+        return self._opened[origin.digest]
+
+    def own_vectors(self, texts: Sequence[str], reading: Reading) -> NoReturn:
+        raise AssertionError("vectors of a map are asked in a language")
+
+    def untrained(self, seed: int = 0) -> OpenedModel:
+        """Without the map, which is not of it."""
+        return self.plain.untrained(seed)
+
+    def to_train(self, kind: str, seed: int, **settings: Any) -> NoReturn:
+        raise UserError(f"{self.name}: a map changes vectors, not weights: fine-tune the model without --map")
+
+
+class _InLanguage(OpenedModel):
+    def __init__(self, whole: MappedModel, language: str) -> None:
+        self.__dict__.update(copy(whole).__dict__)
+        self.whole, self.language = whole, language
+        self.config = deepcopy(whole.config)
+        self.config.hidden_size = whole.found.languages[language].matrix.shape[1]
+
+    one_module = False
+
+    @cached_property
+    def model_of_vectors(self) -> OpenedModel:
+        return self.whole.of_origin(self.language)
+
+    def own_vectors(self, texts: Sequence[str], reading: Reading) -> Vectors:
+        found, model = self.whole.found, self.model_of_vectors
+        if found.space == "embeddings":
+            rows = token_means(model, texts)
+        else:
+            own = Reading("cls" if found.pooling == "cls" else "mean", found.layer, reading.max_tokens, reading.batch_tokens)
+            rows = embed(model, texts, own)
+            reading.truncated += own.truncated
+        try:
+            return np.asarray(found.apply(self.language, rows))
+        except ValueError as error:
+            raise UserError(f"--map {self.whole.map_folder}: {error}: learn it again with train/align.py") from None
