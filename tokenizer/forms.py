@@ -61,7 +61,7 @@ class Vocabulary:
 
 
 def vocabulary(content: dict[str, Any], roles: Mapping[int, str], name: str) -> Vocabulary:
-    """content: of a tokenizer.json. roles: of special ids, as "mask". name: for messages. UserError for a kind that is
+    """content: of a tokenizer.json. roles: of special ids, as "mask"; <unk> is found. name: for messages. UserError for a kind that is
     not SUPPORTED."""
     convention = convention_of(content, name)
     model = content["model"]
@@ -78,7 +78,9 @@ def vocabulary(content: dict[str, Any], roles: Mapping[int, str], name: str) -> 
         kind: Literal["special", "text"] = "special" if added.get("special") else "text"
         tokens[added["id"]] = added["content"]
         forms[added["id"]] = Form(kind, added["content"].encode())
-    forms |= {number: Form("special", role.encode()) for number, role in roles.items()}
+    unknown = model.get("unk_id") if listed else model["vocab"].get(model.get("unk_token"))
+    named = ({} if unknown is None else {unknown: "unk"}) | dict(roles)
+    forms |= {number: Form("special", role.encode()) for number, role in named.items()}
     size = max(tokens) + 1
     ordered = sorted((number for number, form in forms.items() if form.kind != "special"), key=lambda one: one)
     if listed:
@@ -167,8 +169,14 @@ def set_apart(sign: str) -> bool:
 
 
 def shared(vocabularies: Sequence[Vocabulary]) -> int:
-    """How many forms of text all of them have; bytes prove nothing."""
-    sets = [
-        {form for form in one.forms if form and form.kind == "text" and len(form.value) > 1} for one in vocabularies
-    ]
+    """How many forms all of them have that are whole characters: bytes prove nothing."""
+    sets = [{one for one in each.forms if one and one.kind == "text" and _is_text(one.value)} for each in vocabularies]
     return len(set.intersection(*sets)) if sets else 0
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -42,19 +42,7 @@ def read_vocabulary(parent: Parent) -> Vocabulary:
     opened = open_vocabulary(folder)
     content = json.loads((folder / TOKENIZER).read_text(encoding="utf-8"))
     roles = {number: role for role, number in opened.special_ids.items()}
-    unknown = unknown_of(content)
-    if unknown is not None:
-        roles[unknown] = "unk"
     return vocabulary(content, roles, f"--parent {parent.given}")
-
-
-def unknown_of(content: dict[str, Any]) -> int | None:
-    model = content["model"]
-    if model.get("unk_id") is not None:
-        return int(model["unk_id"])
-    listed = model["vocab"]
-    named = model.get("unk_token")
-    return listed.get(named) if isinstance(listed, dict) and named is not None else None
 
 
 def united(parents: Sequence[Parent]) -> tuple[list[Vocabulary], Union]:
