@@ -61,8 +61,8 @@ class Vocabulary:
 
 
 def vocabulary(content: dict[str, Any], roles: Mapping[int, str], name: str) -> Vocabulary:
-    """content: of a tokenizer.json. roles: of special ids, as "mask"; <unk> is found. name: for messages. UserError for a kind that is
-    not SUPPORTED."""
+    """content: of a tokenizer.json. roles: of special ids, as "mask"; <unk> is found. name: for messages. UserError for
+    a kind that is not SUPPORTED."""
     convention = convention_of(content, name)
     model = content["model"]
     listed = convention == "unigram"
