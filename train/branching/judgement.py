@@ -3,43 +3,48 @@
 import hashlib
 import json
 from argparse import Namespace
-from pathlib import Path
 
 from schemas.evaluation import Evaluation
 from train.branching.steps import Arm
 from train.branching.work import Work
 from train.checkpoints.files import write_text
-from train.evaluation.results import as_json
+from train.evaluation.chosen import chosen
 from train.evaluation.settings import Settings
 from train.evaluation.suite import evaluate
 from train.fusing import barrier_command
 
-MACROLANGUAGES = {"cmn_Hani": ("zho_Hans", "zho_Hant")}  # what FLORES and SIB-200 call our labels that theirs differ from
 
-
-def names_of(languages: tuple[str, ...]) -> tuple[str, ...]:
-    """With the names that benchmarks have for them."""
-    return tuple(dict.fromkeys(name for one in languages for name in (one, *MACROLANGUAGES.get(one, ()))))
+def asked(given: Namespace, languages: tuple[str, ...]) -> Settings:
+    """What every arm is asked, in the languages of the shards; of Han script whatever a benchmark calls it, Hans and
+    Hant. UserError where files cannot be read, before anything is trained."""
+    codes = tuple(one.removesuffix("_Hani") for one in languages)
+    settings = Settings(
+        shards=given.shards,
+        texts=tuple(given.texts),
+        bits_bytes=given.bits_bytes,
+        masked_bytes=given.masked_bytes,
+        transfer=given.sib200,
+        transfer_from=given.transfer_from,
+        languages=codes,
+    )
+    chosen(settings)
+    return settings
 
 
 def judged(work: Work, arm: Arm, settings: Settings, device: str) -> Evaluation:
     """By OUTPUT/seed-N/evaluation/ARM.json where it was asked the same, else asked now."""
-    asked = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
     path = work.place("evaluation") / f"{arm.name}.json"
     if path.is_file():
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["asked"] == asked:
+        if kept["asked"] == digest:
             found: Evaluation = kept["found"]
             return found
     named = f"{arm.name}={'+'.join(str(work.model(one)) for one in arm.models)}"
     found = evaluate([named], settings, lambda line: work.say(f"seed {work.seed}: {line}"), device=device)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps({"asked": asked, "found": found}, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps({"asked": digest, "found": found}, ensure_ascii=False, allow_nan=False) + "\n")
     return found
-
-
-def write_evaluation(found: Evaluation, path: Path) -> None:
-    write_text(path, as_json(found))
 
 
 def barriers(work: Work, settings: Settings, points: int, device: str) -> None:

@@ -1,5 +1,6 @@
 """Of what train/pretrain.py would be given, and of a step, the settings of that step's run."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ class Recipe:
     def config(self, step: Pretraining, output: Path, seed: int, folders: Mapping[str, Path]) -> PretrainConfig:
         """folders: where the models of other steps lie, by name. UserError where settings do not fit."""
         more: Settings = {
-            "run": {"output": str(output), "steps": step.steps, "seed": seed},
+            "run": {"output": str(output), "steps": step.steps, "seed": seed_of(step, seed)},
             "optim": {"warmup_ratio": step.warmup / step.steps, "decay_ratio": step.decay / step.steps},
         }
         if step.shares:
@@ -42,6 +43,14 @@ class Recipe:
     def base(self, output: Path) -> PretrainConfig:
         """What all runs have in common."""
         return build(over(self.settings, {"run": {"output": str(output)}}))
+
+
+def seed_of(step: Pretraining, seed: int) -> int:
+    """Of what begins from scratch the seed itself. What goes on is shown the corpus in another order, since it would
+    else begin with the documents that its parent has just seen."""
+    if not step.order:
+        return seed
+    return int.from_bytes(hashlib.sha256(f"{seed} {step.order}".encode()).digest()[:4], "big")
 
 
 def read_recipe(shards: Path, tokenizer: Path, file: Path | None, preset: str | None) -> Recipe:

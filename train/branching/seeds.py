@@ -104,7 +104,12 @@ def _differences(same: Sequence[Table], seeds: Sequence[int], reference: str) ->
 
 def _less(rows: Rows, others: Rows) -> Rows:
     return {
-        language: {"value": figure["value"] - others[language]["value"], "low": None, "high": None, "count": figure["count"]}
+        language: {
+            "value": figure["value"] - others[language]["value"],
+            "low": None,
+            "high": None,
+            "count": figure["count"],
+        }
         for language, figure in rows.items()
         if language in others
     }

@@ -14,23 +14,26 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from train.branching.budget import Budget
+from train.branching.rules import NamedRule
 
 RUNS = ("joint", "distilled", "adversarial", "ensemble")
-UNIFORM = "average"
+UNIFORM = NamedRule("average", "average")
+DECAY = "decay"  # one order of the data for all that decay, so that they differ in what they began as alone
 Beginning = Literal["merge", "seed"]
 
 
 @dataclass(frozen=True)
 class Pretraining:
     """name: of its folder. warmup, decay: steps that rise and fall; what is between is level. init: the step that it
-    goes on with. shares: language_shares. teachers: steps by language. adversary: whether a discriminator's gradients
-    are turned."""
+    goes on with. order: what its order of the data hangs on beside the seed. shares: language_shares. teachers: steps
+    by language. adversary: whether a discriminator's gradients are turned."""
 
     name: str
     steps: int
     warmup: int
     decay: int = 0
     init: str | None = None
+    order: str = ""
     shares: Mapping[str, float] = field(default_factory=dict)
     teachers: Mapping[str, str] = field(default_factory=dict)
     adversary: bool = False
@@ -41,7 +44,7 @@ class Merging:
     """parents, base: steps; the base is what the parents come from. languages: whose branch each parent is."""
 
     name: str
-    rule: str
+    rule: NamedRule
     parents: tuple[str, ...]
     languages: tuple[str, ...]
     base: str
@@ -72,7 +75,7 @@ class Plan:
 def plan(
     budget: Budget,
     branches: Sequence[str],
-    rules: Sequence[str],
+    rules: Sequence[NamedRule],
     runs: Sequence[str],
     replay: float,
     student: Beginning = "merge",
@@ -84,34 +87,32 @@ def plan(
     rise, rate_up = budget.again(budget.branch), budget.again(budget.decay)
     seed = Pretraining("seed", budget.seed, budget.warmup)
     experts = [
-        Pretraining(f"branches/{language}", budget.branch, rise, init="seed", shares={language: 1 - replay})
+        Pretraining(f"branches/{language}", budget.branch, rise, 0, "seed", language, {language: 1 - replay})
         for language in branches
     ]
     names = tuple(one.name for one in experts)
     before = ("seed", *names)
     steps: list[Pretraining | Merging] = [seed, *experts]
     arms = [Arm("seed", ("seed",), ("seed",))]
-    arms += [
-        Arm(f"branch-{language}", (name,), ("seed", name)) for language, name in zip(branches, names, strict=True)
-    ]
+    arms += [Arm(f"branch-{language}", (name,), ("seed", name)) for language, name in zip(branches, names, strict=True)]
     if "ensemble" in runs:
         arms.append(Arm("ensemble", names, before))
 
-    def merged(rule: str) -> str:
-        name = f"merged/{rule}"
+    def merged(rule: NamedRule) -> str:
+        name = f"merged/{rule.label}"
         if all(one.name != name for one in steps):
             steps.append(Merging(name, rule, names, tuple(branches), "seed"))
         return name
 
     def last(name: str, init: str, arm: str, teachers: Mapping[str, str], adversary: bool = False) -> None:
         fall = budget.decay - rate_up
-        steps.append(Pretraining(name, budget.decay, rate_up, fall, init, teachers=teachers, adversary=adversary))
+        steps.append(Pretraining(name, budget.decay, rate_up, fall, init, DECAY, {}, teachers, adversary))
         arms.append(Arm(arm, (name,), (*before, name), budget.decay if teachers else 0))
 
     for rule in rules:
         of_rule = merged(rule)
-        arms.append(Arm(f"merged-{rule}", (of_rule,), before))
-        last(f"decayed/{rule}", of_rule, f"decayed-{rule}", {})
+        arms.append(Arm(f"merged-{rule.label}", (of_rule,), before))
+        last(f"decayed/{rule.label}", of_rule, f"decayed-{rule.label}", {})
     if "distilled" in runs:
         begins = merged(UNIFORM) if student == "merge" else "seed"
         last("distilled", begins, "distilled", dict(zip(branches, names, strict=True)))

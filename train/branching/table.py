@@ -27,7 +27,5 @@ def _rows(table: Table, accounts: Mapping[str, Any]) -> list[list[str]]:
         tokens = f"{mean_shown(accounts[name]):,}" if name in accounts else ABSENT
         figures = rows_of(table, name)
         last = table["means"].get(name) or figures.get(ALL)
-        rows.append(
-            [name, tokens, *(shown(figures.get(one), table) for one in languages), shown(last, table)]
-        )
+        rows.append([name, tokens, *(shown(figures.get(one), table) for one in languages), shown(last, table)])
     return rows

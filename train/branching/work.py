@@ -1,8 +1,8 @@
 """The folder of a branch-train-merge: its steps, each whole or not there, done once.
 
-    OUTPUT/branch-train-merge.json       what it was begun with
-    OUTPUT/seed-0/seed, branches/eng_Latn, merged/ties, decayed/ties, joint ...
-                                         a run of train/pretrain.py, or a model, each; beside a run STEP.toml and .log
+OUTPUT/branch-train-merge.json       what it was begun with
+OUTPUT/seed-0/seed, branches/eng_Latn, merged/ties, decayed/ties, joint ...
+                                     a run of train/pretrain.py, or a model, each; beside a run STEP.toml and .log
 """
 
 import json
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import UserError
-from train.branching.merging import merge
+from train.branching.merging import merge, write_texts
 from train.branching.pretraining import pretrain
 from train.branching.recipe import Recipe
 from train.branching.steps import Merging, Plan, Pretraining
 from train.checkpoints.files import write_text
 from train.config.written import as_toml
-from train.encoders.folders import EXPORT, checkpoints_of, folder_of, lineage_of
+from train.encoders.folders import EXPORT, checkpoints_of, lineage_of
 from train.telemetry.metrics_file import read
 
 RECORD = "branch-train-merge.json"
@@ -27,13 +27,14 @@ SPLIT = "train"
 
 @dataclass(frozen=True)
 class Work:
-    """The steps of one seed. processes: of each pretraining."""
+    """The steps of one seed. processes: of each pretraining. device: of what a merge asks."""
 
     root: Path
     recipe: Recipe
     plan: Plan
     seed: int
     processes: int
+    device: str
     say: Callable[[str], None]
 
     @property
@@ -62,7 +63,9 @@ class Work:
         """All steps that are not finished, in their order."""
         todo = [step for step in self.plan.steps if not self.finished(step)]
         for number, step in enumerate(todo, 1):
-            self.say(f"seed {self.seed}: {step.name}, step {number} of {len(todo)} that are left of {len(self.plan.steps)}")
+            self.say(
+                f"seed {self.seed}: {step.name}, step {number} of {len(todo)} that are left of {len(self.plan.steps)}"
+            )
             if isinstance(step, Merging):
                 self._merge(step)
             else:
@@ -85,8 +88,22 @@ class Work:
             raise UserError(f"step {step.name} was stopped before its last step: the same command goes on")
 
     def _merge(self, step: Merging) -> None:
-        parents = {language: self.model(name) for language, name in zip(step.languages, step.parents, strict=True)}
-        merge(step.rule, parents, self.model(step.base), self.place(step.name), self.recipe, self.seed, self.say)
+        texts = self.root / "texts"
+        write_texts(self.recipe.base(self.root).data.shards, texts)
+        parents = {language: self.place(name) for language, name in zip(step.languages, step.parents, strict=True)}
+        try:
+            merge(
+                step.rule,
+                parents,
+                self.model(step.base),
+                self.place(step.name),
+                texts,
+                self.seed,
+                self.device,
+                self.say,
+            )
+        except UserError as error:
+            raise UserError(f"step {step.name}: {error}") from None
 
 
 def begin(root: Path, settings: Mapping[str, Any]) -> None:

@@ -16,7 +16,8 @@ def as_toml(config: PretrainConfig) -> str:
         kept = {
             one.name: value
             for one in fields(table)
-            if (value := getattr(table, one.name)) != default_of(one) or name.startswith("objectives.") and one.name == "weight"
+            if (value := getattr(table, one.name)) != default_of(one)
+            or (name.startswith("objectives.") and one.name == "weight")
         }
         if kept:
             lines += [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in kept.items()), ""]

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from copy import copy, deepcopy
 from typing import Any, NoReturn
 
-import numpy as np
-
 from schemas.errors import UserError
 from train.encoders.opened import OpenedModel
-from train.encoders.vectors import Reading, Vectors, embed
+from train.encoders.vectors import Reading, Vectors, embed, side_by_side
 
 
 class Ensemble(OpenedModel):
@@ -49,30 +47,27 @@ class Ensemble(OpenedModel):
         return self._members
 
     @property
-    def longest(self) -> int:  # type: ignore[override]
+    def longest(self) -> int:
         return min(one.longest for one in self._members)
 
     @property
-    def lineage(self) -> dict[str, Any]:  # type: ignore[override]
+    def lineage(self) -> dict[str, Any]:
         return {}
 
     @property
-    def parameters(self) -> int:  # type: ignore[override]
+    def parameters(self) -> int:
         return sum(one.parameters for one in self._members)
 
     def own_vectors(self, texts: Sequence[str], reading: Reading) -> Vectors:
-        """Unit vectors of the members side by side, by the root of their number: the cosine of two texts is the mean of
-        the members' cosines."""
+        """The members', `side_by_side`."""
         shorter = min(reading.max_tokens or self.longest, self.longest)
         parts, cut = [], 0
         for one in self._members:
             of_one = Reading(reading.pooling, reading.layer, shorter, reading.batch_tokens)
-            found = embed(one, texts, of_one)
+            parts.append(embed(one, texts, of_one))
             cut = max(cut, of_one.truncated)
-            lengths = np.linalg.norm(found, axis=1, keepdims=True)
-            parts.append(found / np.where(lengths > 0, lengths, 1))
         reading.truncated += cut
-        return np.asarray(np.concatenate(parts, 1) / np.sqrt(len(parts)), np.float32)
+        return side_by_side(parts)
 
     def untrained(self, seed: int = 0) -> "Ensemble":
         twin = copy(self)
@@ -88,5 +83,7 @@ class Ensemble(OpenedModel):
 
 
 def _differ(tokens: dict[str, int], theirs: dict[str, int]) -> str:
-    other = next((token for token in tokens if theirs.get(token) != tokens[token]), None)
-    return "" if other is None else f" ({other!r} has another id)" if other in theirs else f" ({other!r} is in one alone)"
+    other = next((token for token in sorted(tokens) if theirs.get(token) != tokens[token]), None)
+    return (
+        "" if other is None else f" ({other!r} has another id)" if other in theirs else f" ({other!r} is in one alone)"
+    )

@@ -117,3 +117,13 @@ def pool(hidden: torch.Tensor, attention_mask: torch.Tensor, pooling: Pooling) -
         return hidden[:, 0]
     weight = attention_mask[:, :, None].to(hidden.dtype)
     return (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def side_by_side(parts: Sequence[Vectors]) -> Vectors:
+    """float32 [texts, width of all]: each part's vectors made unit ones, by the root of how many parts there are. The
+    cosine of two texts is the mean of their cosines in the parts."""
+    found = []
+    for one in parts:
+        lengths = np.linalg.norm(one, axis=1, keepdims=True)
+        found.append(one / np.where(lengths > 0, lengths, 1))
+    return np.asarray(np.concatenate(found, 1) / np.sqrt(len(found)), np.float32)

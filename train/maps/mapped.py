@@ -2,28 +2,25 @@
 
 from collections.abc import Sequence
 from copy import copy, deepcopy
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
 from schemas.errors import UserError
+from train.benchmarks.languages import same_language
 from train.encoders.folders import model_folder
 from train.encoders.opened import OpenedModel
 from train.encoders.token_means import token_means
-from train.encoders.vectors import Reading, Vectors, embed
-from train.maps.codes import find
+from train.encoders.vectors import Pooling, Reading, Vectors, embed
 from train.maps.map_folder import VectorMap
 from train.model_folders.digest import folder_digest
 
 
 class MappedModel(OpenedModel):
-    """An OpenedModel in all but vectors, which are those that the map is of, layer and pooling too, and are asked of the
-    model in a language. Where the map's vectors of a language are another model's, as a pivot's may be, that one is
+    """An OpenedModel in all but vectors, which are those that the map is of, layer and pooling too, and are asked in a
+    language. Where the map's vectors of a language are another model's, as a pivot's may be, that one is
     opened beside it.
 
-    found: the map.
+    found: the map. language: as the map calls it, of the vectors that are asked; "" of the model in no language.
     """
 
     one_module = False
@@ -33,7 +30,9 @@ class MappedModel(OpenedModel):
         super().__init__(model.source, model.name, model.place)
         self.plain, self.found, self.map_folder = model, found, folder
         if found.space == "vectors":
-            raise UserError(f"--map {folder} is of files of word vectors: --dictionaries alone can ask it, without a model")
+            raise UserError(
+                f"--map {folder} is of files of word vectors: --dictionaries alone can ask it, without a model"
+            )
         if not model.one_module:
             raise UserError(f"--map {folder}: a map is of one model, and {model.name} is several: name one")
         self.digest = folder_digest(model.folder)
@@ -45,7 +44,7 @@ class MappedModel(OpenedModel):
                 "learn a map of this"
             )
         self._opened = {self.digest: model}
-        self._in: dict[str, OpenedModel] = {}
+        self.language = ""
 
     @property
     def told(self) -> dict[str, object]:
@@ -57,18 +56,24 @@ class MappedModel(OpenedModel):
         }  # fmt: skip
 
     def knows(self, language: str) -> bool:
-        return find(language, self.found.languages) is not None
+        return self._name(language) is not None
 
-    def in_language(self, language: str) -> OpenedModel:
-        name = find(language, self.found.languages)
+    def in_language(self, language: str) -> "MappedModel":
+        name = self._name(language)
         if name is None:
             there = ", ".join(sorted(self.found.languages))
             raise UserError(f"--map {self.map_folder} has no language {language}: it has {there}")
-        if name not in self._in:
-            self._in[name] = _InLanguage(self, name)
-        return self._in[name]
+        twin = copy(self)
+        twin.language, twin.config = name, deepcopy(self.config)
+        twin.config.hidden_size = self.found.languages[name].matrix.shape[1]
+        return twin
 
-    def of_origin(self, name: str) -> OpenedModel:
+    def _name(self, language: str) -> str | None:
+        """What the map calls it."""
+        names = sorted(self.found.languages)
+        return language if language in names else next((one for one in names if same_language(one, language)), None)
+
+    def _of_origin(self, name: str) -> OpenedModel:
         """The model that the map's vectors of a language are of. UserError where it is gone, or another lies there."""
         origin = self.found.origins[name]
         if origin.digest not in self._opened:
@@ -86,8 +91,23 @@ class MappedModel(OpenedModel):
             self._opened[origin.digest] = found
         return self._opened[origin.digest]
 
-    def own_vectors(self, texts: Sequence[str], reading: Reading) -> NoReturn:
-        raise AssertionError("vectors of a map are asked in a language")
+    def own_vectors(self, texts: Sequence[str], reading: Reading) -> Vectors:
+        """UserError where no language is told, as `in_language` does."""
+        found = self.found
+        if not self.language:
+            raise UserError(f"--map {self.map_folder} needs the language of texts: say it, as --language fra_Latn")
+        model = self._of_origin(self.language)
+        if found.space == "embeddings":
+            rows = token_means(model, texts)
+        else:
+            pooling: Pooling = "cls" if found.pooling == "cls" else "mean"
+            own = Reading(pooling, found.layer, reading.max_tokens, reading.batch_tokens)
+            rows = embed(model, texts, own)
+            reading.truncated += own.truncated
+        try:
+            return found.apply(self.language, rows)
+        except ValueError as error:
+            raise UserError(f"--map {self.map_folder}: {error}: learn it again with train/align.py") from None
 
     def untrained(self, seed: int = 0) -> OpenedModel:
         """Without the map, which is not of it."""
@@ -95,30 +115,3 @@ class MappedModel(OpenedModel):
 
     def to_train(self, kind: str, seed: int, **settings: Any) -> NoReturn:
         raise UserError(f"{self.name}: a map changes vectors, not weights: fine-tune the model without --map")
-
-
-class _InLanguage(OpenedModel):
-    def __init__(self, whole: MappedModel, language: str) -> None:
-        self.__dict__.update(copy(whole).__dict__)
-        self.whole, self.language = whole, language
-        self.config = deepcopy(whole.config)
-        self.config.hidden_size = whole.found.languages[language].matrix.shape[1]
-
-    one_module = False
-
-    @cached_property
-    def model_of_vectors(self) -> OpenedModel:
-        return self.whole.of_origin(self.language)
-
-    def own_vectors(self, texts: Sequence[str], reading: Reading) -> Vectors:
-        found, model = self.whole.found, self.model_of_vectors
-        if found.space == "embeddings":
-            rows = token_means(model, texts)
-        else:
-            own = Reading("cls" if found.pooling == "cls" else "mean", found.layer, reading.max_tokens, reading.batch_tokens)
-            rows = embed(model, texts, own)
-            reading.truncated += own.truncated
-        try:
-            return np.asarray(found.apply(self.language, rows))
-        except ValueError as error:
-            raise UserError(f"--map {self.whole.map_folder}: {error}: learn it again with train/align.py") from None

@@ -12,6 +12,7 @@ from train.model_folders.weight_files import files_of
 
 SUFFIX = ".safetensors"
 METADATA = "__metadata__"
+PIECE = 1 << 22  # bytes
 
 
 def folder_digest(folder: Path) -> str:
@@ -30,11 +31,13 @@ def _tensors(path: Path) -> str:
     with path.open("rb", buffering=0) as file:
         size = int.from_bytes(file.read(8), "little")
         try:
-            header = json.loads(file.read(size))
-            header.pop(METADATA, None)
-            found.update(json.dumps(header, sort_keys=True).encode())
-        except (ValueError, MemoryError, AttributeError):  # damaged: whoever opens it says so
+            header = json.loads(file.read(size if size <= path.stat().st_size else 0))
+        except ValueError:
+            header = None
+        if not isinstance(header, dict):  # damaged: whoever opens it says so
             return digest(path)
-        while part := file.read(1 << 22):
+        header.pop(METADATA, None)
+        found.update(json.dumps(header, sort_keys=True).encode())
+        while part := file.read(PIECE):
             found.update(part)
     return found.hexdigest()

@@ -10,7 +10,7 @@ from schemas.errors import UserError
 from train.config.arguments import Arguments, positive
 
 if TYPE_CHECKING:
-    from train.fusing.parents import Parent
+    from train.fusing.merging.parents import Parent
 
 KINDS = ("focus", "pieces", "sampled")
 TRAINED = "trained"
@@ -51,7 +51,7 @@ def run(given: Namespace, say: Callable[[str], None]) -> None:
         raise UserError("--new-rows focus learns from text: name --shards or --texts, or take --new-rows pieces")
 
     from train.evaluation.results import Results
-    from train.fusing.parents import close, open_parents, read_digests
+    from train.fusing.merging.parents import close, open_parents, read_digests
     from train.vocabularies.token_vectors import fasttext, texts_of
     from train.vocabularies.united import TOLD, Making, write
 

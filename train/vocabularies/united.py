@@ -17,7 +17,7 @@ from tokenizer.forms import Vocabulary, shared, vocabulary
 from tokenizer.union import Union, unite
 from train.checkpoints.files import publish
 from train.corpus.vocabulary import open_vocabulary
-from train.fusing.parents import Parent
+from train.fusing.merging.parents import Parent
 from train.model_folders.huggingface import TOKENIZER_FILES, load_encoder, save_pretrained
 from train.telemetry.progress import Progress
 from train.vocabularies.reembedding import NewRows, Rows, new_table, table_of, with_table

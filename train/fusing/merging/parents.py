@@ -55,9 +55,7 @@ class Parent:
         """Token -> its row."""
         path = self.tokenizer / "tokenizer.json"
         if not path.is_file():
-            raise UserError(
-                f"--parent {self.given} has no tokenizer.json: rows of tokens are matched by it; put it there"
-            )
+            raise UserError(f"--parent {self.given} has no tokenizer.json, by which rows are matched: put it there")
         try:
             return dict(Tokenizer.from_file(str(path)).get_vocab(with_added_tokens=True))
         except Exception as error:  # tokenizers raises bare Exception
@@ -130,7 +128,7 @@ def check_shapes(parents: Sequence[Parent]) -> None:
             values = [getattr(model.stored.config, one.name) for model in (first, other)]
             if one.name not in FREE and values[0] != values[1]:
                 raise UserError(
-                    f"{pair} differ in {one.name}, {values[0]} and {values[1]}: only models of one shape can be merged; "
+                    f"{pair} differ in {one.name}, {values[0]} and {values[1]}: only models of one shape merge; "
                     "distil one into the other instead"
                 )
 
@@ -151,8 +149,8 @@ def takes_pairs(parents: Sequence[Parent], without: bool) -> bool:
     learnt = {one.lineage.get("pair_objective") for one in parents}
     if len(learnt) > 1:
         raise UserError(
-            f"--parent: the heads for pairs were learnt by {' and '.join(sorted(map(str, learnt)))}, whose classes mean "
-            "different things: --without-pair-head leaves them out"
+            f"--parent: the heads for pairs were learnt by {' and '.join(sorted(map(str, learnt)))}, whose classes "
+            "mean different things: --without-pair-head leaves them out"
         )
     return True
 
@@ -167,15 +165,15 @@ def check_tokens(parents: Sequence[Parent]) -> None:
             raise UserError(f"{pair} have no token in common: nothing of one vocabulary means anything in the other")
         if first.tokens.keys() != other.tokens.keys():
             raise UserError(
-                f"{pair} have different vocabularies, {len(first.tokens):,} and {len(other.tokens):,} tokens of which "
-                f"{shared:,} are in both: bring them into one first (train/fuse.py vocabulary)"
+                f"{pair} have other vocabularies, {len(first.tokens):,} and {len(other.tokens):,} tokens, "
+                f"of which {shared:,} are in both: bring them into one first (train/fuse.py vocabulary)"
             )
     for one in parents:
         highest = max(one.tokens.values())
         if highest >= one.stored.config.vocab_size:
             raise UserError(
-                f"--parent {one.given} has a token {highest} and {one.stored.config.vocab_size:,} rows of tokens: put the "
-                "tokenizer there that it was trained with"
+                f"--parent {one.given} has a token {highest} and {one.stored.config.vocab_size:,} rows of tokens: put "
+                "the tokenizer there that it was trained with"
             )
 
 

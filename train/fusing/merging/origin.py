@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import UserError
-from train.fusing.parents import Parent, check_shapes, check_tokens, open_parent, read_digests
+from train.fusing.merging.parents import Parent, check_shapes, check_tokens, open_parent, read_digests
 from train.model_folders.ancestry import Common, ancestors, beginning, common_ancestor
 
 FLAG = "--ancestor"
@@ -44,10 +44,7 @@ def find_origin(
     told = {"folder": str(where), "weights": common.ancestor.weights, "known_by": common.known_by}
     found = _own(parents, common) or (_open(where, parents, common) if needed else None)
     if needed and found is None:
-        raise UserError(
-            f"the parents' common ancestor is not at {where}, where a lineage has it, or was changed: name its place, "
-            f"{FLAG} DIR"
-        )
+        raise UserError(f"the parents' common ancestor is not at {where}, or was changed: name its place, {FLAG} DIR")
     return Origin(found, common.known_by, told)
 
 
@@ -61,7 +58,7 @@ def _given(
     told = {"folder": str(given), "weights": found.digest, "known_by": "weights" if shared else "word"}
     if not shared and common is not None and common.known_by == "weights" and not force:
         raise UserError(
-            f"{FLAG} {given} is no common ancestor by the parents' lineages, which share {common.ancestor.folder}: name "
+            f"{FLAG} {given} is no common ancestor by lineage: the parents share {common.ancestor.folder}; name "
             "that, or --force"
         )
     if not shared:
