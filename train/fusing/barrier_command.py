@@ -46,7 +46,7 @@ def run(given: Namespace, say: Callable[[str], None]) -> None:
 
 
 def _measure(given: Namespace, results: "Results", say: Callable[[str], None]) -> None:
-    from train.encoders.opened import open_models
+    from train.encoders.named import open_models
     from train.fusing.barrier import loss_barrier, passes
     from train.telemetry.progress import Progress
 
@@ -68,14 +68,15 @@ def read_texts(
 ) -> dict[str, list["HeldOutText"]]:
     """By language, as `train/evaluate.py` asks masked accuracy of. UserError where none is named or can be read."""
     from train.evaluation.held_out import MASKED_TEXT_BYTES, chosen_texts
-    from train.evaluation.settings import Settings, same
+    from train.benchmarks.languages import same_language
+    from train.evaluation.settings import Settings
 
     settings = Settings(shards=shards, texts=tuple(texts), languages=tuple(languages))
     found = chosen_texts(settings, language_bytes, MASKED_TEXT_BYTES)
     if found is None:
         raise UserError("--shards or --texts is missing: name held-out texts, by which the loss is measured")
     for asked in languages:
-        if not any(same(one, asked) for one in found.texts):
+        if not any(same_language(one, asked) for one in found.texts):
             there = ", ".join(sorted(found.languages))
             raise UserError(f"--languages {asked}: the texts do not have it; there are {there}")
     return found.texts

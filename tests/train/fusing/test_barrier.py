@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from tiny_encoders import SENTENCES, save_encoder
 
 from schemas.errors import UserError
-from train.encoders.opened import open_model, open_models
+from train.encoders.named import open_models
+from train.encoders.opened import open_model
 from train.fuse import main
 from train.fusing.barrier import alphas, excess, loss_barrier, passes
 from train.likelihood.held_out_texts import HeldOutText

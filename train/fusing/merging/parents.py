@@ -12,7 +12,7 @@ from torch import Tensor
 
 from schemas.errors import UserError
 from train.encoders.folders import EXPORT, checkpoints_of, folder_of, lineage_of, tokenizer_of
-from train.encoders.opened import named_folders
+from train.encoders.named import named_folders
 from train.fusing.parent_flag import called_parents
 from train.model.languages import LANGUAGE_TABLE, folded_into
 from train.model_folders.ancestry import Ancestor, of_model, weights_digest
