@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from related_models import TABLES, move, permute, save_family, tensors, write_lineage
@@ -241,7 +240,7 @@ def test_weights_are_tuned_by_held_out_loss(families: dict[str, Path], texts: Pa
 
 @pytest.mark.parametrize("rule", ["fisher", "regmean"])
 def test_rules_that_need_texts(rule: str, families: dict[str, Path], texts: Path, tmp_path: Path) -> None:
-    """The result is not the mean, lies in its reach, and does not hang on where a parent's tokens lie."""
+    """The result is not the mean, lies in its reach, and hardly hangs on where a parent's tokens lie."""
     root = tmp_path / "family"
     shutil.copytree(families["modernbert"], root)
     flags = ["--rule", rule, "--texts", texts, "--statistic-tokens", "400", *FEW]
@@ -258,6 +257,7 @@ def test_rules_that_need_texts(rule: str, families: dict[str, Path], texts: Path
         assert (found[name] >= low - 1e-6).all() and (found[name] <= high + 1e-6).all()
     permute(root / "two", "modernbert")
     merge(tmp_path / "turned", *parents(root), *flags)
-    turned = tensors(tmp_path / "turned")
-    assert np.mean([torch.isfinite(value).all().item() for value in turned.values()]) == 1
-    assert turned[TABLES["modernbert"][0]].shape == found[TABLES["modernbert"][0]].shape
+    # Rows go with their tokens; what is drawn for a hidden token hangs on its row, so numbers are near, not the same.
+    table = TABLES["modernbert"][0]
+    turned = tensors(tmp_path / "turned")[table]
+    assert (turned - found[table]).norm() < 0.2 * (tensors(root / "two")[table] - found[table]).norm()
