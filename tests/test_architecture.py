@@ -55,6 +55,7 @@ FLOORS = {
     "train.branching": 2,
     "train.evaluation": 2,
     "train.fusing": 2,
+    "train.vocabularies": 2,
     "train.watching": 2,
     "train.loop": 2,
     "train.measure": 2,
@@ -78,6 +79,7 @@ SHARED = {
     "train": {
         "pipeline.mixture.allotment", "pipeline.language.identifier", "pipeline.language.labels",
         "tokenizer.model", "tokenizer.fast", "tokenizer.sentences", "tokenizer.plot",
+        "tokenizer.forms", "tokenizer.union",
     }
 }  # fmt: skip
 

@@ -20,6 +20,7 @@ from train.config.arguments import Arguments
 COMMANDS: dict[str, tuple[str, str]] = {
     "merge": ("train.fusing.merge_command", "models that branch from one become one, by a rule"),
     "barrier": ("train.fusing.barrier_command", "the loss between parents by language: whether an average means much"),
+    "vocabulary": ("train.vocabularies.command", "models of several vocabularies become models of one"),
     "branch-train-merge": (
         "train.branching.command",
         "a seed, branches by language, merges, and what they are held against, in one table",
