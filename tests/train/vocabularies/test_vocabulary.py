@@ -269,11 +269,10 @@ def test_vocabularies_without_a_common_token(tmp_path: Path, capsys: pytest.Capt
 def test_one_command_does_it_whole_and_goes_on(parents: dict[str, Path], corpus: Any, tmp_path: Path) -> None:
     """Union, rows and steps; the same command goes on where the steps ended, and leaves the models as they are."""
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text(
-        "[data]\nmax_seq_len = 32\nglobal_batch_tokens = 512\nstreams = 4\nmicro_batch_tokens = 256\neval_tokens = 300\n"
-        'window_tokens = 4096\n[run]\nlog_every = 1\neval_every = 2\nsave_every = 2\ndevice = "cpu"\ntensorboard = false\n',
-        encoding="utf-8",
-    )
+    data = {"max_seq_len": 32, "global_batch_tokens": 512, "streams": 4, "micro_batch_tokens": 256, "eval_tokens": 300}
+    lines = ["[data]", *(f"{key} = {value}" for key, value in data.items()), "window_tokens = 4096"]
+    lines += ["[run]", "log_every = 1", "eval_every = 2", "save_every = 2", 'device = "cpu"', "tensorboard = false"]
+    recipe.write_text("\n".join(lines), encoding="utf-8")
     two = {name: parents[name] for name in ("bytes", "spaces")}
     more = ("--new-rows", "sampled", "--train-shards", corpus.shards, "--config", recipe)
     output = tmp_path / "out"
