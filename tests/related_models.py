@@ -13,8 +13,11 @@ from tokenizers import Tokenizer
 
 from train.model_folders.ancestry import digest_of_folder
 
-TABLES = {"modernbert": ("model.embeddings.tok_embeddings.weight", "decoder.bias")}
-TABLES["bert"] = ("bert.embeddings.word_embeddings.weight", "cls.predictions.bias")
+TABLES = {  # with a row a token
+    "modernbert": ("model.embeddings.tok_embeddings.weight", "decoder.bias"),
+    "bert": ("bert.embeddings.word_embeddings.weight", "cls.predictions.bias"),
+    "xlm-roberta": ("roberta.embeddings.word_embeddings.weight", "lm_head.bias"),
+}
 
 
 def save_family(
@@ -27,12 +30,16 @@ def save_family(
     digest = digest_of_folder(origin)
     for number, name in enumerate(names):
         folder = shutil.copytree(origin, root / name)
-        generator = torch.Generator().manual_seed(1000 * seed + number)
-        weights = tensors(folder)
-        moved = {key: one + 0.03 * torch.randn(one.shape, generator=generator) for key, one in weights.items()}
-        save_file(moved, folder / "model.safetensors", {"format": "pt"})
+        move(folder, 1000 * seed + number)
         write_lineage(folder, {"parent": {"folder": str(origin), "weights": digest, "lineage": begun}, "step": 3})
     return [root / name for name in names]
+
+
+def move(folder: Path, seed: int, far: float = 0.03) -> None:
+    """Takes all weights a step away, by chance."""
+    generator = torch.Generator().manual_seed(seed)
+    moved = {key: one + far * torch.randn(one.shape, generator=generator) for key, one in tensors(folder).items()}
+    save_file(moved, folder / "model.safetensors", {"format": "pt"})
 
 
 def tensors(folder: Path) -> dict[str, torch.Tensor]:
@@ -44,12 +51,6 @@ def write_lineage(folder: Path, lineage: dict[str, Any] | None) -> None:
     path.unlink(missing_ok=True)
     if lineage is not None:
         path.write_text(json.dumps(lineage), encoding="utf-8")
-
-
-def edit(folder: Path, **changed: torch.Tensor) -> None:
-    """Other tensors in the place of those of these names, whose dots are double underscores."""
-    named = {name.replace("__", "."): value for name, value in changed.items()}
-    save_file(tensors(folder) | named, folder / "model.safetensors", {"format": "pt"})
 
 
 def permute(folder: Path, kind: str, seed: int = 3) -> list[int]:

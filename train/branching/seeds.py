@@ -8,11 +8,13 @@ from train.metrics.figures import mean_of, measured
 from train.metrics.intervals import t_interval
 
 LESS = "less_{}"  # names of tables of differences
+UNTRAINED = ", untrained"  # behind a model's name, as `OpenedModel.untrained` has it
 Settings = dict[str, object]
 
 
 def side_by_side(found: Sequence[Evaluation]) -> Evaluation:
-    """One evaluation of all models; of each baseline the first one's figures."""
+    """One evaluation of all models; of each baseline the first one's figures. A model's untrained twin is the first
+    one's alone, since all arms have one shape."""
     models = [model for one in found for model in one["models"]]
     tables: dict[str, Table] = {}
     for one in found:
@@ -21,7 +23,9 @@ def side_by_side(found: Sequence[Evaluation]) -> Evaluation:
                 table["name"], {**table, "figures": {}, "baselines": {}, "settings": dict(table["settings"])}
             )
             there["figures"] |= table["figures"]
-            there["baselines"] = table["baselines"] | there["baselines"]
+            own = {f"{model['name']}{UNTRAINED}" for model in one["models"]} if one is not found[0] else set()
+            more = {name: rows for name, rows in table["baselines"].items() if name not in own}
+            there["baselines"] = more | there["baselines"]
             for name, value in table["settings"].items():
                 known = there["settings"].setdefault(name, value)
                 if isinstance(known, dict) and isinstance(value, dict):

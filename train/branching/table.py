@@ -8,11 +8,15 @@ from train.branching.accounts import mean_shown
 from train.evaluation.results import ABSENT, rows_of, shown
 from train.telemetry.columns import laid_out, shortened
 
+UNSAID = ("lost_characters", "masked_accuracy")  # the same of all arms, and what masked loss tells more finely
+
 
 def lines(found: Evaluation, accounts: Mapping[str, Any]) -> list[str]:
-    """Every table of `found`, each arm with the tokens that it has seen, baselines at the end."""
+    """Each arm with the tokens that it has seen, baselines at the end. Tables of UNSAID are in the files alone."""
     printed: list[str] = []
     for table in found["tables"]:
+        if table["name"].startswith(UNSAID):
+            continue
         printed += [*([""] if printed else []), table["title"], *laid_out(_rows(table, accounts))]
     return printed
 

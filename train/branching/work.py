@@ -66,10 +66,14 @@ class Work:
             self.say(
                 f"seed {self.seed}: {step.name}, step {number} of {len(todo)} that are left of {len(self.plan.steps)}"
             )
-            if isinstance(step, Merging):
-                self._merge(step)
-            else:
-                self._pretrain(step)
+            try:
+                if isinstance(step, Merging):
+                    self._merge(step)
+                else:
+                    self._pretrain(step)
+            except OSError as error:
+                why = error.strerror or error
+                raise UserError(f"step {step.name}: {self.folder} cannot be written ({why}): mend that") from None
 
     def tokens(self, run: str) -> dict[str, int]:
         """By language, what a finished pretraining was shown, <s> and </s> counted."""

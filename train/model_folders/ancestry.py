@@ -132,15 +132,22 @@ def common_ancestor(parents: Sequence[tuple[Ancestor, Mapping[str, Any] | None]]
     return best[2] if best else None
 
 
-def beginning(lineage: Mapping[str, Any] | None) -> str:
-    """How a model began, in words: `from scratch with seed 1`."""
+def scratch_seed(lineage: Mapping[str, Any] | None) -> int | None:
+    """The seed that a model was begun with from scratch; None where its line does not lead there."""
     told = lineage or {}
     while parents := _parents(told):
-        if not parents[0].get("lineage"):
-            return f"from {parents[0].get('folder') or 'another model'}, which does not say where it comes from"
-        told = parents[0]["lineage"]
+        told = parents[0].get("lineage") or {}
     seed = told.get("config", {}).get("run", {}).get("seed")
-    return "in a way that its lineage.json does not tell" if seed is None else f"from scratch with seed {seed}"
+    return seed if isinstance(seed, int) else None
+
+
+def beginning(lineage: Mapping[str, Any] | None) -> str:
+    """How a model began, in words: `from scratch with seed 1`."""
+    seed = scratch_seed(lineage)
+    if seed is not None:
+        return f"from scratch with seed {seed}"
+    line = ancestors(lineage)
+    return f"from {line[-1].folder or 'another model'}, which does not say where it comes from" if line else "untold"
 
 
 def _parents(lineage: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from train.encoders.opened import OpenedModel
 from train.fusing.barrier import loss_barrier, passes
-from train.fusing.barrier_command import as_content, table
+from train.fusing.barrier_command import as_content, plot, table
 from train.fusing.merging.held_out_loss import Texts, Vessel, mean, size
 from train.fusing.merging.tensors import Merging
 from train.fusion.rule import Rule
@@ -33,15 +33,16 @@ class Judge:
 
         return loss
 
-    def barrier(self, say: Callable[[str], None]) -> dict[str, Any]:
-        """As `barrier.json` has it; the table is said. All parents are in memory."""
+    def barrier(self, say: Callable[[str], None]) -> tuple[dict[str, Any], str]:
+        """(as `barrier.json` has it, its picture); the table is said. All parents are in memory."""
         parents = self.merging.parents
         twins = [self.vessel.twin(one.name, self.merging.of(number)) for number, one in enumerate(parents)]
         with Progress("barrier", "bytes", size(self.texts) * passes(len(twins))) as progress:
             found = loss_barrier(twins, self.texts, progress=progress.add)
         for line in table(found):
             say(line)
-        return as_content(found, {one.name: str(one.given) for one in parents}, self.masked_bytes)
+        content = as_content(found, {one.name: str(one.given) for one in parents}, self.masked_bytes)
+        return content, plot(found)
 
     def losses(self, part: Path) -> Losses:
         """Of the result as it lies in its folder, called `merged`, and of the parents."""

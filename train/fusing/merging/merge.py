@@ -10,7 +10,7 @@ from typing import Any
 from schemas.errors import UserError
 from train.corpus.vocabulary import open_vocabulary
 from train.encoders.opened import open_model
-from train.fusing.barrier_command import read_texts
+from train.fusing.barrier_command import PLOT, read_texts
 from train.fusing.merging.choosing import Choice, greedy_soup, tuned
 from train.fusing.merging.held_out_loss import Texts, halves
 from train.fusing.merging.judging import Judge, Losses, told
@@ -71,7 +71,10 @@ def merge_models(settings: MergeSettings, say: Say) -> Merged:
         check_own(parents, settings.own, list(texts))
         read_digests(parents)
         check_different(parents)
-        origin = find_origin(parents, settings.ancestor, settings.force, needs_ancestor, say)
+        with_languages = all(one.languages for one in parents)  # which of their rows were trained the ancestor tells
+        origin = find_origin(
+            parents, settings.ancestor, say, force=settings.force, needed=needs_ancestor, wanted=with_languages
+        )
         if origin.model is not None:
             stack.enter_context(origin.model.stored)
         rows = match(parents, lead, origin.model, open_vocabulary(parents[lead].tokenizer))
@@ -103,7 +106,7 @@ def _merge(
     rule = rule or _rule(settings, len(parents), choice.weights if choice else None)
     merging = replace(merging, languages=language_rows(parents, origin.model, own, rule))
     _tell_rows(merging, say)
-    barrier = judge.barrier(say) if judge is not None else None
+    barrier, picture = judge.barrier(say) if judge is not None else (None, "")
     about = {
         "rule": settings.rule,
         "settings": settings.of_rule() | ({"weights": list(choice.weights)} if choice else {}),
@@ -123,6 +126,7 @@ def _merge(
     def finish(part: Path, digest: str) -> dict[str, Any]:
         if judge is not None:
             losses.update(judge.losses(part))
+            (part / PLOT).write_text(picture, encoding="utf-8")
         return {"merge": about | {"losses": losses}}
 
     written = write_merged(settings.output, merging, merging.by(rule), vocabulary, lineage, finish)

@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.errors import UserError
 from train.fusing.merging.parents import Parent, check_shapes, check_tokens, open_parent, read_digests
-from train.model_folders.ancestry import Common, ancestors, beginning, common_ancestor
+from train.model_folders.ancestry import Common, ancestors, beginning, common_ancestor, scratch_seed
 
 FLAG = "--ancestor"
 
@@ -23,10 +23,17 @@ class Origin:
 
 
 def find_origin(
-    parents: Sequence[Parent], given: Path | None, force: bool, needed: bool, say: Callable[[str], None]
+    parents: Sequence[Parent],
+    given: Path | None,
+    say: Callable[[str], None],
+    *,
+    force: bool,
+    needed: bool,
+    wanted: bool,
 ) -> Origin:
-    """given: the user's --ancestor. needed: whether its weights are. The parents' digests are read already; so are the
-    ancestor's afterwards. UserError where there is none, and where its weights are needed and not there."""
+    """given: the user's --ancestor. needed: whether its weights are; wanted: whether they help. The digests of the
+    parents are read already, so is the ancestor's then. UserError where there is none, and where its weights are needed
+    and not there."""
     common = common_ancestor([(one.node, one.lineage) for one in parents])
     if given is not None:
         return _given(parents, given, common, force, say)
@@ -40,9 +47,9 @@ def find_origin(
     where = Path(common.ancestor.folder)
     if common.known_by != "weights":
         by = "the run that made it and its step" if common.known_by == "run" else "the name of its folder alone"
-        say(f"ancestor: {where} is known by {by}: a parent's lineage is of a release that wrote no digests of weights")
+        say(f"ancestor: {where}, known by {by}, not by a digest of its weights")
     told = {"folder": str(where), "weights": common.ancestor.weights, "known_by": common.known_by}
-    found = _own(parents, common) or (_open(where, parents, common) if needed else None)
+    found = _own(parents, common) or (_open(where, parents, common) if needed or wanted else None)
     if needed and found is None:
         raise UserError(f"the parents' common ancestor is not at {where}, or was changed: name its place, {FLAG} DIR")
     return Origin(found, common.known_by, told)
@@ -56,6 +63,8 @@ def _given(
     nodes = [[one.node, *ancestors(one.lineage)] for one in parents]
     shared = all(any(found.node.known_by(node) == "weights" for node in chain) for chain in nodes)
     told = {"folder": str(given), "weights": found.digest, "known_by": "weights" if shared else "word"}
+    if not shared and common is None and not force and all(scratch_seed(one.lineage) is not None for one in parents):
+        raise UserError(_unrelated(parents))  # lineages that tell all are believed before a word is
     if not shared and common is not None and common.known_by == "weights" and not force:
         raise UserError(
             f"{FLAG} {given} is no common ancestor by lineage: the parents share {common.ancestor.folder}; name "
@@ -97,6 +106,6 @@ def _unrelated(parents: Sequence[Parent]) -> str:
         )
     began = ", ".join(f"{one.name} was begun {beginning(one.lineage)}" for one in parents)
     return (
-        f"no common ancestor: {began}; averaging has no meaning: name models that branch from one, {FLAG} DIR if they "
-        "do, or --force to see it fail"
+        f"no common ancestor: {began}; averaging has no meaning: name models that branch from one, or --force "
+        "to see it fail"
     )

@@ -8,6 +8,7 @@ from typing import Any
 from schemas.errors import UserError
 
 SOUP = "soup"
+MOST_SCALE = 1e6
 STATISTICS = ("fisher", "regmean")  # rules that need texts for them
 # Of each rule the settings that it takes; without weights it cannot be tuned.
 TAKES = {
@@ -78,6 +79,8 @@ def check_settings(settings: MergeSettings) -> None:
         if name not in takes:
             others = ", ".join(f"--{one}" for one in takes) or "none"
             raise UserError(f"--{name} is no setting of --rule {settings.rule}: it takes {others}")
+    if settings.scale is not None and not abs(settings.scale) <= MOST_SCALE:
+        raise UserError(f"--scale {settings.scale:g} is out of bounds: 0 to a few have a meaning")
     if settings.tune and ("weights" not in takes or settings.rule in STATISTICS):
         raise UserError(f"--tune: --rule {settings.rule} has no weights that can be tuned: leave it out")
     if settings.tune and settings.weights is not None:

@@ -19,7 +19,7 @@ PLAIN = Average()
 
 @dataclass(frozen=True)
 class Merging:
-    """ancestor: None where the rule needs none. languages: None where the result has no rows of languages; those of the
+    """ancestor: None where it is not at hand. languages: None where the result has no rows of languages; those of the
     parents are then folded in. pairs: whether it has a head for pairs."""
 
     parents: Sequence[Parent]
@@ -46,7 +46,7 @@ class Merging:
         """The result's tensor of a name, float32, in memory of its own."""
 
         def tensor(name: str) -> Tensor:
-            values, before = self._aligned(name)
+            values, before = self._aligned(name, rule.needs_ancestor)
             # A head that the ancestor has not yet has learnt everything since.
             result = (PLAIN if rule.needs_ancestor and before is None else rule).merge(name, values, before)
             if name in self._tables:
@@ -73,9 +73,10 @@ class Merging:
         """Those with a row a token."""
         return self.lead.stored.embeddings, BIAS
 
-    def _aligned(self, name: str) -> tuple[list[Tensor], Tensor | None]:
+    def _aligned(self, name: str, with_ancestor: bool) -> tuple[list[Tensor], Tensor | None]:
         fold = self.languages is None
         values = [one.tensor(name, fold) for one in self.parents]
-        there = self.ancestor is not None and name in self.ancestor.stored.shapes
-        before = self.ancestor.tensor(name, fold) if self.ancestor is not None and there else None
+        before = None
+        if with_ancestor and self.ancestor is not None and name in self.ancestor.stored.shapes:
+            before = self.ancestor.tensor(name, fold)
         return self.rows.aligned(values, before) if name in self._tables else (values, before)
