@@ -67,8 +67,8 @@ def read_texts(
     shards: Path | None, texts: Sequence[Path], languages: Sequence[str], language_bytes: int
 ) -> dict[str, list["HeldOutText"]]:
     """By language, as `train/evaluate.py` asks masked accuracy of. UserError where none is named or can be read."""
-    from train.evaluation.held_out import MASKED_TEXT_BYTES, chosen_texts
     from train.benchmarks.languages import same_language
+    from train.evaluation.held_out import MASKED_TEXT_BYTES, chosen_texts
     from train.evaluation.settings import Settings
 
     settings = Settings(shards=shards, texts=tuple(texts), languages=tuple(languages))

@@ -37,6 +37,7 @@ def flags(arguments: Arguments) -> None:
     arguments.add_argument("--seed", type=int, default=0, help="of rows that are drawn; default 0")
     more = arguments.add_argument_group("continued training, by train/pretrain.py")
     more.add_argument("--steps", type=positive, help="of each model; without it they are left as they are")
+    more.add_argument("--train", nargs="+", default=[], metavar="NAME", help="of these parents; default all")
     more.add_argument("--train-shards", type=Path, help="to train on; default --shards")
     more.add_argument("--config", type=Path, help="a recipe of train/pretrain.py: rates, batches, objectives")
     more.add_argument("--processes", type=positive, default=1, help="on this machine; default 1")
@@ -59,7 +60,7 @@ def run(given: Namespace, say: Callable[[str], None]) -> None:
     if given.new_rows == "focus":
         fasttext()
     parents = open_parents(given.parent)
-    _check_names(parents)
+    _check_names(parents, given.train)
     read_digests(parents)
     identity = _identity(given, parents)
     if (given.output / TOLD).is_file():
@@ -75,20 +76,19 @@ def run(given: Namespace, say: Callable[[str], None]) -> None:
             write(parents, making, identity, given.output, say)
         except OSError as error:
             raise UserError(f"--output {given.output} cannot be written ({error}): name another folder") from None
-    names = [one.name for one in parents]
+    names = [one.name for one in parents if not given.train or one.name in given.train]
     close(parents)
-    if given.steps:
-        for name in names:
-            _train(given, name, shards, say)
+    for name in names if given.steps else ():
+        _train(given, name, shards, say)
 
 
-def _check_names(parents: list["Parent"]) -> None:
+def _check_names(parents: list["Parent"], trained: list[str]) -> None:
+    names = [one.name for one in parents]
+    for name in trained:
+        if name not in names:
+            raise UserError(f"--train {name} is none of the parents: take one of {', '.join(names)}")
     for one in parents:
-        if (
-            one.name in ("tokenizer", TRAINED)
-            or "/" in one.name
-            or [other.name for other in parents].count(one.name) > 1
-        ):
+        if one.name in ("tokenizer", TRAINED) or "/" in one.name or names.count(one.name) > 1:
             raise UserError(f"--parent {one.given} cannot be called {one.name} here: name it, as --parent NAME=DIR")
 
 
