@@ -46,7 +46,7 @@ def learn(given: Namespace, say: Say) -> None:
             known = maps[name].lineage["score"]
             if known is not None:
                 scores[name] = known
-        best = max(scores, key=lambda name: (scores[name], name in request.methods))
+        best = max(scores, key=lambda name: (scores[name], -list(METHODS).index(name)))  # of equal ones the simplest
         publish(output / BEST, lambda part: _copy(output / best, part))
         evaluation = _evaluation(maps, together([*tables, *of_layers]), request, output, scores, material)
         lines = [*summary(evaluation), *by_language(evaluation), "", *_chosen(best, scores, material, output)]
