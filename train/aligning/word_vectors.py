@@ -4,6 +4,7 @@
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
@@ -67,12 +68,13 @@ def train_vectors(sentences: Iterable[list[str]], settings: Training, counted: d
                 tokens += len(sentence)
         counted["tokens"] = tokens
         try:
-            model = fasttext.train_unsupervised(
-                str(path), model="skipgram", dim=settings.dim, minCount=settings.min_count, epoch=settings.epochs,
-                bucket=settings.buckets, thread=settings.threads, seed=settings.seed, ws=settings.window,
-                neg=settings.negatives, lr=settings.rate, minn=settings.shortest, maxn=settings.longest,
-                verbose=2 if sys.stderr.isatty() else 0,
-            )  # fmt: skip
+            with _seeded(settings.seed):
+                model = fasttext.train_unsupervised(
+                    str(path), model="skipgram", dim=settings.dim, minCount=settings.min_count, epoch=settings.epochs,
+                    bucket=settings.buckets, thread=settings.threads, ws=settings.window, neg=settings.negatives,
+                    lr=settings.rate, minn=settings.shortest, maxn=settings.longest,
+                    verbose=2 if sys.stderr.isatty() else 0,
+                )  # fmt: skip
         except ValueError as error:  # what its C++ throws
             if "vocabulary" in str(error):
                 return None
@@ -86,6 +88,18 @@ def train_vectors(sentences: Iterable[list[str]], settings: Training, counted: d
     if not np.isfinite(vectors).all():
         raise UserError("fastText's vectors are not finite: train with fewer --epochs")
     return WordVectors(listed, np.asarray(vectors, np.float32))
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """The library's call for skip-gram takes every option but this one, which its table of defaults has."""
+    defaults = import_module("fasttext.FastText").unsupervised_default
+    before = defaults.get("seed", 0)
+    defaults["seed"] = seed
+    try:
+        yield
+    finally:
+        defaults["seed"] = before
 
 
 def sentences(texts: Iterable[str], cutter: Cutter, progress: Progress) -> Iterator[list[str]]:
