@@ -36,7 +36,7 @@ def learn(given: Namespace, say: Say) -> None:
     every = materials(
         request.sources, request.pivot, request.languages, request.lines, request.vocabularies, request.dictionaries
     )
-    _check_dictionaries(every[0], given)
+    _check_dictionaries(every[0], given, say)
     material, of_layers = _layer(every, request, asked, given, say)
     maps, tables, scores = dict[str, VectorMap](), list[Table](), dict[str, float]()
     try:
@@ -149,8 +149,11 @@ def _settings(name: str, request: Request, material: Material, asked: Asked, giv
     }
 
 
-def _check_dictionaries(material: Material, given: Namespace) -> None:
+def _check_dictionaries(material: Material, given: Namespace, say: Say) -> None:
+    """UserError where nothing of one is known. What has no vectors is said."""
     for language, one in material.dictionaries.items():
+        if one.unknown:
+            say(f"{language}: {one.unknown:,} of {one.pairs:,} pairs of the dictionary have no vectors: left out")
         if given.dictionary and not len(one.learnt):
             raise UserError(
                 f"--dictionary: no pair of {language} and {material.pivot} that is learnt from has two words with "
