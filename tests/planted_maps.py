@@ -44,7 +44,8 @@ def a_map(
     origins: Mapping[str, Origin] | None = None,
 ) -> Path:
     """Written: of these matrices, means of zeros, and the model, but for the origins of some languages."""
-    of_all = {name: Origin(str(model), folder_digest(model)) for name in languages} | dict(origins or {})
+    own = [name for name in languages if name not in (origins or {})]
+    of_all = {name: Origin(str(model), folder_digest(model)) for name in own} | dict(origins or {})
     maps = {name: LanguageMap(np.zeros(len(one), np.float32), one) for name, one in languages.items()}
     write_map(VectorMap(space, "planted", pivot, maps, of_all, layer), folder)
     return folder

@@ -46,10 +46,11 @@ class OpenedModel:
     float32, onto the device, in eval mode.
 
     Several models that answer as one, and a model with a map, are of classes of their own. one_module: whether its
-    answers are those of one module of transformers, which can be fine-tuned and asked layer by layer.
+    answers are those of one module of transformers, which can be fine-tuned and asked layer by layer. words_only: it
+    has vectors of words and nothing else.
     """
 
-    one_module = True
+    one_module, words_only = True, False
 
     def __init__(self, folder: ModelFolder, name: str, where: Place) -> None:
         self.library = transformers_library()
