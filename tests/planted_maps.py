@@ -17,13 +17,15 @@ TABLE = "embeddings.word_embeddings.weight"
 
 
 def save_planted(folder: Path, language: str = "rus") -> Path:
-    """`save_knowing`, but that the words of `language` are moved: row[AWAY] of what they were."""
+    """`save_knowing`, but that the words of `language` are moved: row[AWAY] of what they were. What is no
+    word of its own has a vector too."""
     save_knowing(folder)
     tensors = load_file(folder / "model.safetensors")
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(word for words in WORDS.values() for word in words)]
     rows = [pieces.index(word) for word in WORDS[language]]
     moved = tensors[TABLE].clone()
     moved[rows] = tensors[TABLE][rows][:, torch.from_numpy(AWAY)]
+    moved[pieces.index("[UNK]")] = torch.linspace(-1, 2, WIDTH)
     save_file(tensors | {TABLE: moved}, folder / "model.safetensors", {"format": "pt"})
     return folder
 

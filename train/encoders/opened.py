@@ -47,10 +47,11 @@ class OpenedModel:
 
     Several models that answer as one, and a model with a map, are of classes of their own. one_module: whether its
     answers are those of one module of transformers, which can be fine-tuned and asked layer by layer. words_only: it
-    has vectors of words and nothing else.
+    has vectors of words and nothing else. map_digest: of the map that its vectors are brought through, "" of none.
     """
 
     one_module, words_only = True, False
+    map_digest = ""
 
     def __init__(self, folder: ModelFolder, name: str, where: Place) -> None:
         self.library = transformers_library()

@@ -5,6 +5,7 @@
 the identity.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -69,6 +70,16 @@ class VectorMap:
     def told(self) -> dict[str, object]:
         """For the settings of a table."""
         return {name: getattr(self, name) for name in ("method", "space", "pivot", "layer", "pooling")}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of what it makes of vectors, wherever they come from."""
+        found = hashlib.sha256(f"{self.space} {self.layer} {self.pooling}".encode())
+        for language, one in sorted(self.languages.items()):
+            found.update(f"{language} {one.matrix.shape}".encode())
+            found.update(np.ascontiguousarray(one.mean, "<f4").tobytes())
+            found.update(np.ascontiguousarray(one.matrix, "<f4").tobytes())
+        return found.hexdigest()
 
     def apply(self, language: str, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """float32 [n, k], unit rows: (unit(vectors [n, d]) - mean) made unit, times the matrix. Zeros stay zeros.

@@ -30,6 +30,7 @@ class MappedModel(OpenedModel):
         self.plain, self.found, self.map_folder = model, found, folder
         if not model.one_module:
             raise UserError(f"--map {folder}: a map is of one model, and {model.name} is several: name one")
+        self.map_digest = found.digest
         self.digest = folder_digest(model.folder)
         own = [name for name, origin in found.origins.items() if origin.digest == self.digest]
         if not [name for name in own if name != found.pivot]:
