@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from copy import copy, deepcopy
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from schemas.errors import UserError
 from train.encoders.folders import ModelFolder, lineage_of, model_folder
 from train.encoders.place import Place, place
-
-if TYPE_CHECKING:
-    from train.encoders.vectors import Reading, Vectors
 
 UNLIMITED = 1_000_000  # tokenizers that know no limit have a number beyond it
 # Positions of these begin behind the number of the padding token, as RoBERTa's.
@@ -116,8 +115,9 @@ class OpenedModel:
         """Whether it has vectors of texts in a language."""
         return True
 
-    def own_vectors(self, texts: Sequence[str], reading: "Reading") -> "Vectors | None":
-        """float32 [texts, width], what stands in the place of the encoder's: of a map, of several together; None."""
+    def own_vectors(self, texts: Sequence[str], reading: Any) -> NDArray[np.float32] | None:
+        """float32 [texts, width], what stands in the place of the encoder's: of a map, of several together; None.
+        reading: as `train.encoders.vectors` has it, which asks this."""
         return None
 
     @property
