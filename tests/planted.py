@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from train.aligning.vec_files import write_vec
+from train.maps.vec_files import write_vec
 
 WORDS, DIM, SHARED, NOISE = 400, 20, 40, 0.05
 SIGNS = {"eng": "a", "fra": "é", "rus": "я", "zho": "河", "tha": "ก", "amh": "ቤ"}

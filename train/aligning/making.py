@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import UserError
-from train.aligning.vec_files import write_vec
 from train.aligning.word_vectors import (
     Training,
     digests,
@@ -22,6 +21,7 @@ from train.aligning.words import Cutter
 from train.benchmarks.languages import same_language
 from train.checkpoints.files import check_folder, digest, write_text
 from train.corpus.shards import open_shards
+from train.maps.vec_files import write_vec
 from train.telemetry.progress import Progress
 
 RECORD = "vectors.json"

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import UserError
-from train.aligning.vec_files import END, WordVectors
 from train.aligning.words import Cutter
 from train.checkpoints.files import digest
 from train.corpus.shards import Shards
 from train.likelihood.held_out_texts import texts_of_files
+from train.maps.vec_files import END, WordVectors
 from train.telemetry.progress import Progress
 
 AT_ONCE = 1000  # texts

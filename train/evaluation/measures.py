@@ -12,6 +12,7 @@ from train.evaluation.settings import Settings
 from train.metrics.figures import mean_of
 
 SEEN = "seen"  # in a table's settings: languages that the answer was learnt in; a mean leaves them out
+LEFT_OUT = "left_out"  # in a table's settings: by model, what it could not be asked
 MEASURE = "measure"  # in a table's settings: of which measure it is
 
 

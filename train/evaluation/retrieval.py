@@ -45,6 +45,7 @@ KINDS = (
 )
 XSIM = (Kind("xsim", "xsim error, ratio margin", "margin", error=True),)
 BOTH_WAYS = KINDS[0]  # by which layers are compared
+ENGLISH = "eng"
 
 
 def tatoeba(settings: Settings) -> Measure | None:
@@ -52,7 +53,7 @@ def tatoeba(settings: Settings) -> Measure | None:
         return None
     there = read_tatoeba(settings.tatoeba)
     pairs = {language: _cut(there[language], settings) for language in settings.wanted(there)}
-    return _measure("tatoeba", "Tatoeba", "English", pairs, KINDS, frozenset(there))
+    return _measure("tatoeba", "Tatoeba", ENGLISH, pairs, KINDS, frozenset(there))
 
 
 def bitext(settings: Settings) -> Measure | None:
@@ -75,10 +76,11 @@ def _measure(
     name: str, title: str, pivot: str, pairs: Pairs, kinds: Sequence[Kind], languages: frozenset[str]
 ) -> Measure:
     def run(model: OpenedModel, settings: Settings) -> list[Table]:
-        tables = _Tables(name, title, pivot, kinds, model.name)
+        tables = _Tables(name, title, "English" if name == "tatoeba" else pivot, kinds, model.name)
         unique = {id(one): len(one) for pair in pairs.values() for one in pair}
         with Embedding(model, settings, name, sum(unique.values())) as embedding:
-            for language, sides in _embedded(pairs, embedding):
+            known = {language: pairs[language] for language in embedding.known(pairs, [pivot])}
+            for language, sides in _embedded(known, pivot, embedding):
                 tables.add(language, sides, settings.layer == EVERY)
             return tables.finished(embedding.told())
 
@@ -97,14 +99,14 @@ def _measure(
     return Measure(name, run, languages, chance)
 
 
-def _embedded(pairs: Pairs, embedding: Embedding) -> Iterator[tuple[str, Sides]]:
+def _embedded(pairs: Pairs, pivot: str, embedding: Embedding) -> Iterator[tuple[str, Sides]]:
     """A pivot that all languages share is embedded once."""
     shared: Sequence[str] | None = None
     of_shared: Vectors | None = None
     for language, (first, second) in pairs.items():
         if of_shared is None or second is not shared:
-            shared, of_shared = second, embedding.layers(second)
-        yield language, (embedding.layers(first), of_shared)
+            shared, of_shared = second, embedding.layers(second, pivot)
+        yield language, (embedding.layers(first, language), of_shared)
 
 
 class _Tables:

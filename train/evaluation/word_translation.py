@@ -18,14 +18,21 @@ from schemas.evaluation import Rows, Table
 from train.benchmarks.dictionaries import read_dictionary, sides_of
 from train.encoders.opened import OpenedModel
 from train.encoders.token_means import token_means
+from train.encoders.vectors import Vectors
 from train.evaluation.measures import Measure, table
 from train.evaluation.sentences import Embedding
 from train.evaluation.settings import Settings
+from train.maps.given import MAPPED
 from train.metrics.figures import number, share
 from train.metrics.neighbours import Method, retrieval_accuracy
 
 METHODS: tuple[tuple[Method, str], ...] = (("csls", "CSLS"), ("cosine", "nearest neighbour"))
-KINDS = (("encoder", "by the encoder"), ("embeddings", "by their tokens' embeddings"))
+KINDS = (
+    ("encoder", "by the encoder"),
+    ("embeddings", "by their tokens' embeddings"),
+    ("vectors", "by vectors of their own"),
+)
+OF_SPACE = {"embeddings": "embeddings", "vectors": "vectors"}  # of a map
 ENGLISH = ("en", "eng", "eng_Latn")
 
 
@@ -82,22 +89,79 @@ def words_of(dictionary: Sequence[tuple[str, set[str]]], most: int) -> Words:
 
 def _run(wanted: Dictionaries, model: OpenedModel, settings: Settings) -> list[Table]:
     rows: dict[tuple[str, Method, bool, str], Rows] = {}
+    covered: dict[str, dict[str, Rows]] = {}
     total = sum(len(one.sources) + len(one.targets) for there in wanted.values() for one in there.values())
     with Embedding(model, settings, "word translation", total) as embedding:
+        asked = {side for way, there in wanted.items() for language in there for side in _sides(way, language)}
+        known = embedding.known(sorted(asked), words=True)
         for way, there in wanted.items():
             for language, words in there.items():
-                vectors = {
-                    "encoder": (embedding.one(words.sources), embedding.one(words.targets)),
-                    "embeddings": (token_means(model, words.sources), token_means(model, words.targets)),
-                }
-                for kind, sides in vectors.items():
+                codes = _sides(way, language)
+                if not set(codes) <= set(known):
+                    continue
+                for kind in _kinds(model):
+                    first, second = (
+                        _vectors(kind, embedding, texts, code)
+                        for texts, code in zip((words.sources, words.targets), codes, strict=True)
+                    )
+                    has = np.concatenate([first.any(1), second.any(1)])
+                    if not has.all():
+                        covered.setdefault(kind, {}).setdefault(way, {})[language] = share(has)
                     for method, _ in METHODS:
-                        hits = retrieval_accuracy(*sides, method, words.right)
+                        hits = _found(first, second, words, method)
                         rows.setdefault((kind, method, True, way), {})[language] = share(hits)
                         if not words.same.all():
                             figure = share(hits[~words.same])
                             rows.setdefault((kind, method, False, way), {})[language] = figure
-    return [_table(name, {model.name: rows[name]}, {}, embedding.told()) for name in _names(wanted) if name in rows]
+    if not rows:
+        raise UserError(f"the map of {model.name} has both languages of no dictionary: it lacks {embedding.unknown[0]}")
+    tables = [_table(name, {model.name: rows[name]}, {}, embedding.told()) for name in _names(wanted) if name in rows]
+    return tables + [
+        _coverage(kind, way, {model.name: found}, embedding.told())
+        for kind, ways in covered.items()
+        for way, found in ways.items()
+    ]
+
+
+def _sides(way: str, row: str) -> tuple[str, str]:
+    """Languages of the sources and of the targets."""
+    if way == "between":
+        source, _, target = row.partition("-")
+        return source, target
+    return (ENGLISH[1], row) if way == "from" else (row, ENGLISH[1])
+
+
+def _kinds(model: OpenedModel) -> Sequence[str]:
+    """A map is of one kind of vectors."""
+    if isinstance(model, MAPPED):
+        return [OF_SPACE.get(model.found.space, "encoder")]
+    return ["encoder", "embeddings"]
+
+
+def _vectors(kind: str, embedding: Embedding, words: Sequence[str], language: str) -> Vectors:
+    if kind == "encoder" or isinstance(embedding.model, MAPPED):
+        return embedding.one(words, language)
+    return token_means(embedding.model, words)
+
+
+def _found(first: Vectors, second: Vectors, words: Words, method: Method) -> NDArray[np.bool_]:
+    """A word without a vector, of zeros, is neither found nor finds."""
+    there = np.flatnonzero(second.any(1))
+    if not len(there):
+        return np.zeros(len(first), np.bool_)
+    place = dict(zip(there.tolist(), range(len(there)), strict=True))
+    right = [[place[one] for one in of if one in place] for of in words.right]
+    return retrieval_accuracy(first, second[there], method, right) & first.any(1)
+
+
+def _coverage(kind: str, way: str, figures: Mapping[str, Rows], told: Mapping[str, object]) -> Table:
+    return table(
+        f"words_{kind}_covered_{way}",
+        f"words {WAYS[way]} {dict(KINDS)[kind]}: words that have a vector",
+        "share of words",
+        figures=figures,
+        settings=told,
+    )
 
 
 def _names(wanted: Dictionaries) -> list[tuple[str, Method, bool, str]]:

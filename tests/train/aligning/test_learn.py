@@ -13,11 +13,11 @@ from pipeline.report.evaluations import read_evaluation
 from train.align import main
 from train.aligning import methods
 from train.aligning.splits import read_lines
-from train.aligning.vec_files import read_vec
 from train.alignment.adversarial_settings import GameSettings
 from train.encoders.opened import open_model
 from train.encoders.vectors import Reading, embed
 from train.maps.map_folder import read_map
+from train.maps.vec_files import read_vec
 
 NUMBERS = ["one", "two", "ten", "six", "red", "old", "new", "big", "hot", "wet"]
 ALPHABETS = {

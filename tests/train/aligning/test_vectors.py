@@ -13,8 +13,8 @@ from tiny_encoders import SENTENCES, save_tokenizer
 
 from pipeline.words.words import words as words_of_the_corpus
 from train.align import main
-from train.aligning.vec_files import read_vec
 from train.aligning.words import Cutter, words
+from train.maps.vec_files import read_vec
 
 LABELS = ("arb_Arab", "cmn_Hani", "eng_Latn", "khm_Khmr")  # fastText takes a third of a second to begin
 SMALL = ["--dim", "8", "--buckets", "1000", "--epochs", "2", "--min-count", "2"]
