@@ -17,13 +17,15 @@ TABLE = "embeddings.word_embeddings.weight"
 
 
 def save_planted(folder: Path, language: str = "rus") -> Path:
-    """`save_knowing`, but that the words of `language` are moved: row[AWAY] of what they were."""
+    """`save_knowing`, but that the words of `language` are moved: row[AWAY] of what they were. What is no
+    word of its own has a vector too."""
     save_knowing(folder)
     tensors = load_file(folder / "model.safetensors")
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(word for words in WORDS.values() for word in words)]
     rows = [pieces.index(word) for word in WORDS[language]]
     moved = tensors[TABLE].clone()
     moved[rows] = tensors[TABLE][rows][:, torch.from_numpy(AWAY)]
+    moved[pieces.index("[UNK]")] = torch.linspace(-1, 2, WIDTH)
     save_file(tensors | {TABLE: moved}, folder / "model.safetensors", {"format": "pt"})
     return folder
 
@@ -44,7 +46,8 @@ def a_map(
     origins: Mapping[str, Origin] | None = None,
 ) -> Path:
     """Written: of these matrices, means of zeros, and the model, but for the origins of some languages."""
-    of_all = {name: Origin(str(model), folder_digest(model)) for name in languages} | dict(origins or {})
+    own = [name for name in languages if name not in (origins or {})]
+    of_all = {name: Origin(str(model), folder_digest(model)) for name in own} | dict(origins or {})
     maps = {name: LanguageMap(np.zeros(len(one), np.float32), one) for name, one in languages.items()}
     write_map(VectorMap(space, "planted", pivot, maps, of_all, layer), folder)
     return folder

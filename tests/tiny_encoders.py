@@ -45,7 +45,7 @@ def save_encoder(kind: str, folder: Path, seed: int = 0, head: str = "AutoModelF
         shape |= {"bos_token_id": 0, "eos_token_id": 2}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        config = transformers.AutoConfig.for_model(kind, **shape, **settings)
+        config = transformers.AutoConfig.for_model(kind, **(shape | settings))
         model = getattr(transformers, head).from_config(config)
         with torch.no_grad():
             for parameter in model.parameters():

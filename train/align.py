@@ -18,7 +18,9 @@ from train.config.arguments import Arguments
 
 # Name -> (module with flags(Arguments) and run(Namespace, say), what it does). Modules import torch late.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "fold": ("train.aligning.fold", "puts a map of embeddings into the model that joint training begins with"),
     "learn": ("train.aligning.learn", "learns maps between languages, each method beside its baselines"),
+    "vectors": ("train.aligning.vectors", "makes word vectors by fastText, a file a language"),
 }
 Say = Callable[[str], None]
 

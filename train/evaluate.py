@@ -96,8 +96,10 @@ def evaluate(given: dict[str, Any]) -> None:
     run, output, models, maps = (given.pop(name) for name in ("watch", "output", "model", "map"))
     if run is not None and (models or output or maps):
         raise UserError("--watch has the run's checkpoints as its models and writes into the run: leave out the others")
-    if run is None and not (models and output):
-        raise UserError(f"{'--output' if models else '--model'} is missing: name it, or --watch RUN; see --help")
+    if run is None and not ((models or maps) and output):
+        raise UserError(
+            f"{'--output' if models or maps else '--model'} is missing: name it, or --watch RUN; see --help"
+        )
 
     from train.evaluation.settings import Settings
 

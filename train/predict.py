@@ -61,6 +61,9 @@ def parser() -> argparse.ArgumentParser:
             flag("--k", type=positive, default=5, help="so many sentences; default 5")
             flag("--to-language", metavar="L", help="only those in this language, as fra_Latn")
         if name in ("embed", "nearest"):
+            flag(
+                "--map", type=Path, metavar="DIR", help="of train/align.py, by --language: one space for all languages"
+            )
             flag("--pooling", choices=("mean", "cls"), help="of the tokens' vectors; default mean, or as in --vectors")
             flag("--layer", type=int, help="0 the embeddings, -1 the last; default -1, or as in --vectors")
         if name != "embed":

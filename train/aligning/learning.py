@@ -36,17 +36,20 @@ def learn(given: Namespace, say: Say) -> None:
     every = materials(
         request.sources, request.pivot, request.languages, request.lines, request.vocabularies, request.dictionaries
     )
-    _check_dictionaries(every[0], given)
+    _check_dictionaries(every[0], given, say)
     material, of_layers = _layer(every, request, asked, given, say)
     maps, tables, scores = dict[str, VectorMap](), list[Table](), dict[str, float]()
     try:
         for name in (*request.baselines, *request.methods):
-            maps[name], found = _method(name, request, material, asked, given, output, say)
-            tables += found
+            done = _method(name, request, material, asked, given, output, say)
+            if done is None:
+                continue
+            maps[name] = done[0]
+            tables += done[1]
             known = maps[name].lineage["score"]
             if known is not None:
                 scores[name] = known
-        best = max(scores, key=lambda name: (scores[name], name in request.methods))
+        best = max(scores, key=lambda name: (scores[name], -list(METHODS).index(name)))  # of equal ones the simplest
         publish(output / BEST, lambda part: _copy(output / best, part))
         evaluation = _evaluation(maps, together([*tables, *of_layers]), request, output, scores, material)
         lines = [*summary(evaluation), *by_language(evaluation), "", *_chosen(best, scores, material, output)]
@@ -78,7 +81,8 @@ def _layer(
 
 def _method(
     name: str, request: Request, material: Material, asked: Asked, given: Namespace, output: Path, say: Say
-) -> tuple[VectorMap, list[Table]]:
+) -> tuple[VectorMap, list[Table]] | None:
+    """The map and its figures; None of a baseline that can map no language."""
     settings = _settings(name, request, material, asked, given)
     fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     folder = output / name
@@ -94,7 +98,7 @@ def _method(
     if len(learnt.matrices) < 2:
         if name in request.methods:
             raise UserError(f"--method {name} has no language to map: take another")
-        say(f"{name}: no language can be mapped so")
+        return None
     found = as_map(name, learnt, request, material, given.pooling)
     tables = figures(material, {name: found}, request.baselines)
     lineage = settings | {"fingerprint": fingerprint, "learnt": learnt.told, "tables": tables}
@@ -145,8 +149,11 @@ def _settings(name: str, request: Request, material: Material, asked: Asked, giv
     }
 
 
-def _check_dictionaries(material: Material, given: Namespace) -> None:
+def _check_dictionaries(material: Material, given: Namespace, say: Say) -> None:
+    """UserError where nothing of one is known. What has no vectors is said."""
     for language, one in material.dictionaries.items():
+        if one.unknown:
+            say(f"{language}: {one.unknown:,} of {one.pairs:,} pairs of the dictionary have no vectors: left out")
         if given.dictionary and not len(one.learnt):
             raise UserError(
                 f"--dictionary: no pair of {language} and {material.pivot} that is learnt from has two words with "

@@ -12,6 +12,7 @@ from train.aligning.sources import Sources
 from train.aligning.splits import Dictionary, Entries, Lines, Split
 from train.aligning.words import words
 from train.alignment.normalising import Normalised, normalised, unit
+from train.alignment.word_pairs import known_pairs
 from train.encoders.vectors import Vectors
 from train.telemetry.progress import Progress
 
@@ -53,23 +54,25 @@ class Side:
 
 @dataclass(frozen=True)
 class Questions:
-    """Words of one side, numbers, int64 [n], and the right answers of each on the other. asked: how many there were;
-    the rest has no vector, or none of its answers has one."""
+    """Words of one side that have a vector, as an answer has, numbers, int64 [n], and the right answers of each on the
+    other."""
 
     words: NDArray[np.int64]
     right: list[list[int]]
-    asked: int
 
 
 @dataclass(frozen=True)
 class KnownDictionary:
     """Of one language with the pivot: learnt, development: int64 [pairs, 2], numbers of words of the language and of
-    the pivot. tests: words held out, "to" the pivot and "from" it; choosing: the same of the development part."""
+    the pivot. tests: words held out, "to" the pivot and "from" it; choosing: the same of the development part.
+    unknown: pairs that are left out, since a word of them has no vector; pairs: how many there are in all."""
 
     learnt: Pairs
     development: Pairs
     tests: Mapping[str, Questions]
     choosing: Mapping[str, Questions]
+    unknown: int
+    pairs: int
 
 
 @dataclass(frozen=True)
@@ -137,19 +140,27 @@ def materials(
 def numbered(dictionary: Dictionary, of_language: Sequence[str], of_pivot: Sequence[str]) -> KnownDictionary:
     """Words as the dictionary writes them, or in lower case. A word of the language that was learnt is not asked, since
     its translation was an answer already."""
-    known = _Numbers(of_language), _Numbers(of_pivot)
-    every = _pairs(dictionary.everything, *known)
-    learnt = _pairs(dictionary.learnt, *known)
-    development = _pairs(dictionary.development, *known)
+
+    def pairs(entries: Entries) -> tuple[set[tuple[int, int]], int]:
+        """(numbers of words of the language and of the pivot, how many pairs have no vectors)."""
+        listed = [(word, sorted(others)) for word, others in entries.items()]
+        try:
+            found, unknown = known_pairs(listed, of_pivot, of_language)
+        except ValueError:  # none is known
+            return set(), sum(len(others) for _, others in listed)
+        return {(first, second) for second, first in found.tolist()}, unknown
+
+    (every, unknown), (learnt, _), (development, _) = map(
+        pairs, (dictionary.everything, dictionary.learnt, dictionary.development)
+    )
 
     def questions(entries: Entries, taken: set[tuple[int, int]]) -> dict[str, Questions]:
-        pairs = _pairs(entries, *known)
-        to = sorted({first for first, _ in pairs} - {first for first, _ in taken})
-        back = sorted({second for _, second in pairs} - {second for _, second in taken})
-        others = {other for each in entries.values() for other in each}
+        asked, _ = pairs(entries)
+        to = sorted({first for first, _ in asked} - {first for first, _ in taken})
+        back = sorted({second for _, second in asked} - {second for _, second in taken})
         return {
-            "to": Questions(np.array(to, np.int64), _answers(every, to, 0), len(others)),
-            "from": Questions(np.array(back, np.int64), _answers(every, back, 1), len(entries)),
+            "to": Questions(np.array(to, np.int64), _answers(every, to, 0)),
+            "from": Questions(np.array(back, np.int64), _answers(every, back, 1)),
         }
 
     return KnownDictionary(
@@ -157,6 +168,8 @@ def numbered(dictionary: Dictionary, of_language: Sequence[str], of_pivot: Seque
         _array(development),
         questions(dictionary.held_out, learnt | development),
         questions(dictionary.development, learnt),
+        unknown,
+        len(every) + unknown,
     )
 
 
@@ -166,27 +179,6 @@ def frequent_words(texts: Iterable[str], most: int) -> list[str]:
     for text in texts:
         counts.update(words(text))
     return sorted(counts, key=lambda word: (-counts[word], word))[:most]
-
-
-class _Numbers:
-    def __init__(self, listed: Sequence[str]) -> None:
-        self._numbers = dict[str, int]()
-        for number, word in enumerate(listed):
-            self._numbers.setdefault(word, number)
-
-    def __call__(self, word: str) -> int | None:
-        return self._numbers.get(word, self._numbers.get(word.lower()))
-
-
-def _pairs(entries: Entries, of_language: _Numbers, of_pivot: _Numbers) -> set[tuple[int, int]]:
-    found = set[tuple[int, int]]()
-    for word, others in entries.items():
-        second = of_pivot(word)
-        for other in others:
-            first = of_language(other)
-            if first is not None and second is not None:
-                found.add((first, second))
-    return found
 
 
 def _answers(pairs: set[tuple[int, int]], asked: Sequence[int], side: int) -> list[list[int]]:

@@ -10,12 +10,12 @@ from train.aligning.material import frequent_words
 from train.aligning.methods import BASELINES, METHODS, NEEDS
 from train.aligning.sources import Sources
 from train.aligning.splits import Dictionary, Entries, Lines, divided, read_dictionaries, read_lines
-from train.aligning.vec_files import END
 from train.benchmarks.files import filled_lines
 from train.benchmarks.languages import same_language
 from train.checkpoints.files import digest
 from train.encoders.vectors import Reading
 from train.maps.map_folder import Space
+from train.maps.vec_files import END
 
 Say = Callable[[str], None]
 

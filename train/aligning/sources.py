@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import UserError
-from train.aligning.vec_files import MOST_WORDS, Say, WordVectors, read_vec
 from train.benchmarks.languages import same_language
 from train.checkpoints.files import digest
 from train.encoders.opened import OpenedModel, open_model
 from train.encoders.token_means import token_means
 from train.encoders.vectors import Reading, Vectors, check_layer, embed_layers, vectors
 from train.maps.map_folder import Origin, Space
+from train.maps.vec_files import MOST_WORDS, Say, WordVectors, read_vec
 from train.model_folders.digest import folder_digest
 
 EVERY = None  # the layer that stands for all of them

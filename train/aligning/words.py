@@ -7,7 +7,11 @@ with its marks; by a pattern of Unicode's scripts here, since the kernels of the
 import re
 import sys
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
+
+from train.corpus.vocabulary import tokenizer_in
 
 SINGLES = (  # blocks of Unicode whose letters are written without spaces between words
     (0x0E00, 0x0E7F), (0x0E80, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x19E0, 0x19FF),  # Thai Lao Myanmar Khmer
@@ -15,6 +19,44 @@ SINGLES = (  # blocks of Unicode whose letters are written without spaces betwee
     (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F), (0xF900, 0xFAFF),
     (0xFF66, 0xFF9F), (0x1AFF0, 0x1B16F), (0x20000, 0x3FFFF),
 )  # fmt: skip
+
+
+class Cutter:
+    """Texts to words. tokenizer: a folder with a tokenizer.json, whose tokens are the words of scripts without spaces:
+    as a run of the same vocabulary reads them, and nearer to words than single characters are."""
+
+    def __init__(self, keep_case: bool = False, tokenizer: Path | None = None) -> None:
+        """UserError where the folder holds no tokenizer."""
+        self.keep_case = keep_case
+        self._tokenizer = tokenizer_in(tokenizer) if tokenizer else None
+
+    def __call__(self, texts: Sequence[str]) -> list[list[str]]:
+        if self._tokenizer is None:
+            return [words(text, self.keep_case) for text in texts]
+        every = [text if self.keep_case else text.lower() for text in texts]
+        encoded = self._tokenizer.encode_batch(every, add_special_tokens=False)
+        return [
+            _joined(text, {begin for begin, _ in one.offsets} | {end for _, end in one.offsets})
+            for text, one in zip(every, encoded, strict=True)
+        ]
+
+
+def _joined(text: str, borders: set[int]) -> list[str]:
+    """Words, neighbours among single characters put together where no token ends between them."""
+    found = list[str]()
+    end = -1  # of the last one, where it is a single character
+    for match in _pattern().finditer(text):
+        single = _is_single(match[0][0])
+        if single and end == match.start() and end not in borders:
+            found[-1] += match[0]
+        else:
+            found.append(match[0])
+        end = match.end() if single else -1
+    return found
+
+
+def _is_single(sign: str) -> bool:
+    return any(first <= ord(sign) <= last for first, last in SINGLES)
 
 
 def words(text: str, keep_case: bool = False) -> list[str]:

@@ -14,6 +14,7 @@ from train.alignment.adversarial_settings import GameSettings
 from train.alignment.checking import Matrix, matrix
 from train.alignment.criterion import criterion
 from train.alignment.discriminator import Discriminator
+from train.alignment.map_rate import MapRate
 
 TOLD = 100  # steps between two calls of `advance`
 Advance = Callable[[int], None]
@@ -53,28 +54,21 @@ def play(
 def _epochs(game: "_Game", X: Matrix, Y: Matrix, advance: Advance) -> Played:
     settings = game.settings
     best, history, losses = np.eye(X.shape[1]), list[float](), list[float]()
-    fallen = False
+    rate = MapRate(settings)
     for _ in range(settings.epochs):
-        losses.append(game.epoch(advance))
+        losses.append(game.epoch(rate.value, advance))
         W = game.matrix()
         history.append(criterion(X @ W, Y, settings.criterion_words))
-        if history[-1] >= max(history):
+        if rate.after_epoch(history[-1]):
             best = W
-        game.rate = max(settings.least_rate, game.rate * settings.decay)
-        if history[-1] < max(history):
-            if fallen:
-                game.rate *= settings.shrink
-            fallen = True
-        if game.rate < settings.least_rate:
+        if rate.value < settings.least_rate:
             break
     return Played(best, tuple(history), tuple(losses))
 
 
 class _Game:
-    """rate: of the map; the discriminator's stays."""
-
     def __init__(self, X: Matrix, Y: Matrix, settings: GameSettings, device: torch.device) -> None:
-        self.settings, self.device, self.rate = settings, device, settings.rate
+        self.settings, self.device = settings, device
         self.X, self.Y = (self._side(one) for one in (X, Y))
         self.W = torch.eye(X.shape[1], device=device, requires_grad=True)
         self.discriminator = Discriminator(X.shape[1], settings.hidden, settings.dropout).to(device)
@@ -92,14 +86,14 @@ class _Game:
     def matrix(self) -> Matrix:
         return self.W.detach().cpu().numpy().astype(np.float64)
 
-    def epoch(self, advance: Advance) -> float:
-        """The discriminator's mean loss."""
+    def epoch(self, rate: float, advance: Advance) -> float:
+        """The discriminator's mean loss. rate: of the map."""
         settings = self.settings
         total = torch.zeros((), device=self.device)
         for step in range(settings.epoch_steps):
             for _ in range(settings.discriminator_steps):
                 total += self._discriminate()
-            self._map()
+            self._map(rate)
             if (step + 1) % TOLD == 0 or step + 1 == settings.epoch_steps:
                 advance(step % TOLD + 1)
         loss = float(total) / (settings.epoch_steps * settings.discriminator_steps)
@@ -124,11 +118,11 @@ class _Game:
         self.optimizer.step()
         return loss.detach()
 
-    def _map(self) -> None:
+    def _map(self, rate: float) -> None:
         """One step to where the discriminator errs, then one towards orthogonality."""
         self.discriminator.eval()
         loss = binary_cross_entropy_with_logits(self.discriminator(self._batch()), 1 - self.first_is)
         (gradient,) = torch.autograd.grad(loss, self.W)
         with torch.no_grad():
-            self.W -= self.rate * gradient
+            self.W -= rate * gradient
             self.W.copy_((1 + self.settings.beta) * self.W - self.settings.beta * (self.W @ self.W.T) @ self.W)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import UserError
-from train.answers.language import DETECT, Detector, Models, check_language, detector, namer
+from train.answers.language import DETECT, Detector, MappedModels, Models, check_language, detector, namer
 from train.answers.texts import STANDARD_INPUT, Text, Texts, batches
 from train.telemetry.progress import Progress
 
@@ -192,6 +192,10 @@ def check_candidates(given: Namespace) -> None:
         raise UserError(f"--to-language {DETECT}: name a language, as fra_Latn")
     if given.to_language and given.candidates and given.language != DETECT:
         raise UserError(f"--to-language needs the languages of --texts: say --language {DETECT}")
+    if given.map and given.candidates and given.language != DETECT:
+        raise UserError(
+            f"--map needs the languages of --texts: say --language {DETECT}, or embed them with theirs first"
+        )
     if given.candidates and Texts([], given.candidates, ("text",), given.max_bytes, given.skip_empty).count() is None:
         raise UserError("--texts cannot be standard input: name a file")
 
@@ -230,6 +234,8 @@ def _nearest_asker(given: Namespace, models: Models, detect: Detector | None, st
 
 
 def models_of(given: Namespace) -> Models:
+    if getattr(given, "map", None):
+        return MappedModels(given.model, given.map, given.language, given.device, given.precision)
     labels_only = given.command in ("embed", "nearest")
     return Models(given.model, given.language, labels_only, given.device, given.precision)
 
@@ -237,6 +243,12 @@ def models_of(given: Namespace) -> Models:
 def reading_of(given: Namespace, models: Models) -> "Reading":
     from train.encoders.vectors import Reading, check_layer
 
+    if isinstance(models, MappedModels):
+        found = models.mapped.found
+        for flag, asked, was in (("--pooling", given.pooling, found.pooling), ("--layer", given.layer, found.layer)):
+            if asked is not None and asked != was:
+                raise UserError(f"--map {given.map} is of {flag} {was}: leave {flag} out, or learn another map")
+        return Reading("cls" if found.pooling == "cls" else "mean", found.layer, batch_tokens=given.batch_tokens)
     reading = Reading(given.pooling or "mean", -1 if given.layer is None else given.layer)
     check_layer(models.any, reading.layer)
     reading.batch_tokens = given.batch_tokens

@@ -48,8 +48,9 @@ def embedded(
 
 
 def making(model: OpenedModel, untold: OpenedModel, reading: Reading) -> Making:
-    """What a file of vectors says of itself. untold: the model that no language is told."""
-    return Making(model.name, reading.pooling, reading.layer, probe(untold, reading))
+    """What a file of vectors says of itself. untold: the model that no language is told, or
+    with a map the model in the pivot's."""
+    return Making(model.name, reading.pooling, reading.layer, probe(untold, reading), untold.map_digest)
 
 
 def check_stored(
@@ -58,17 +59,22 @@ def check_stored(
     """Gives the reading the pooling and the layer that the vectors were made with, where they say it.
 
     pooling, layer: those that the user asked for. UserError where they are others, and where the vectors are not this
-    model's.
+    model's, or brought through another map.
     """
     if not stored.rows:
         raise UserError(f"--vectors {stored.path} has no vector in it: embed its texts again")
+    made = stored.making
+    if made is not None and made.map != untold.map_digest:
+        how = "another --map" if made.map and untold.map_digest else "a --map" if made.map else "no --map"
+        raise UserError(
+            f"--vectors {stored.path} was made with {how}: search it as it was made, or embed the texts again"
+        )
     width = untold.config.hidden_size
     if stored.width != width:
         raise UserError(
             f"--vectors {stored.path} has vectors of {stored.width} numbers, and --model {untold.given} makes {width}: "
             "take the model that made them, or embed the texts again"
         )
-    made = stored.making
     if made is None:
         return
     for flag, asked, was in (("--pooling", pooling, made.pooling), ("--layer", layer, made.layer)):

@@ -110,3 +110,49 @@ class Models:
                 raise UserError(f"{texts[numbers[error.number]].place} {error.problem}") from None
             found.update(zip(numbers, answers, strict=True))
         return [found[number] for number in range(len(texts))]
+
+
+class MappedModels(Models):
+    """The vectors of a model, through the map of each text's language. A model with a language embedding is told none,
+    as when the map was learnt."""
+
+    def __init__(self, given: Path, folder: Path, language: str | None, device: str, precision: str) -> None:
+        """UserError where it is a map of another model or of no model, or lacks the language; where none is said."""
+        from train.encoders.opened import open_model
+        from train.maps.map_folder import read_map
+        from train.maps.mapped import MappedModel
+
+        if language is None:
+            raise UserError(f"--map {folder} needs the language of texts: say --language fra_Latn, or {DETECT}")
+        found = read_map(folder)
+        if found.space == "vectors":
+            raise UserError(f"--map {folder} is of word vectors, not of a model: evaluate.py --dictionaries asks it")
+        self.mapped = MappedModel(open_model(given, device=device, precision=precision), found, folder)
+        self.pivot = self.mapped.in_language(found.pivot)
+        self.languages = ()
+        if language != DETECT:
+            self.mapped.in_language(language)
+
+    def of(self, language: str | None) -> "OpenedModel":
+        return self.pivot if language is None else self.mapped.in_language(language)
+
+    @property
+    def any(self) -> "OpenedModel":
+        return self.pivot
+
+    def ask(
+        self,
+        texts: Sequence[Text],
+        languages: Sequence[str | None],
+        answer: Callable[["OpenedModel", list[Text]], Sequence[Answer]],
+    ) -> list[Answer]:
+        """UserError too for a text in a language that the map lacks, or in none that is known."""
+        for text, language in zip(texts, languages, strict=True):
+            if language is None or not self.mapped.knows(language):
+                there = ", ".join(sorted(self.mapped.found.languages))
+                raise UserError(
+                    f"{text.place} is in {language or 'no language that is known'}, and --map "
+                    f"{self.mapped.map_folder} has {there}: leave it out, or learn a map with it"
+                )
+        self.languages = tuple(sorted({one for one in languages if one is not None}))
+        return super().ask(texts, languages, answer)

@@ -31,12 +31,14 @@ AT_ONCE = 4096  # rows
 
 @dataclass(frozen=True)
 class Making:
-    """How vectors were made. probe: the vector of a text that all know (`train.answers.embed`)."""
+    """How vectors were made. probe: the vector of a text that all know (`train.answers.embed`). map: a digest of the
+    map that they were brought through, "" of none."""
 
     model: str
     pooling: str
     layer: int
     probe: list[float]
+    map: str = ""
 
 
 class VectorFile(Protocol):

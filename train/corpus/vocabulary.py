@@ -51,19 +51,26 @@ class Vocabulary:
         return open_vocabulary, (self.folder,)
 
 
-def open_vocabulary(folder: Path) -> Vocabulary:
-    """Reads `folder`/tokenizer.json. UserError where it is missing, broken, or lacks one of the special tokens."""
+def tokenizer_in(folder: Path) -> Tokenizer:
+    """That of `folder`/tokenizer.json, which cuts nothing off and takes no text for a special token. UserError where it
+    is missing or broken."""
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise UserError(f"{folder} holds no tokenizer.json: point --tokenizer to a folder that jobs/vocab.py wrote")
-    content = path.read_bytes()
     try:
-        tokenizer = Tokenizer.from_str(content.decode("utf-8"))
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # tokenizers raises bare Exception
         raise UserError(f"{path} is no tokenizer: {' '.join(str(error).split())}; write it again") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def open_vocabulary(folder: Path) -> Vocabulary:
+    """Reads `folder`/tokenizer.json. UserError where it is missing, broken, or lacks one of the special tokens."""
+    path = folder / "tokenizer.json"
+    tokenizer = tokenizer_in(folder)
 
     def encode(texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

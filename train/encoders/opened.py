@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from copy import copy, deepcopy
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from schemas.errors import UserError
 from train.encoders.folders import ModelFolder, lineage_of, model_folder
 from train.encoders.place import Place, place
-
-if TYPE_CHECKING:
-    from train.encoders.vectors import Reading, Vectors
 
 UNLIMITED = 1_000_000  # tokenizers that know no limit have a number beyond it
 # Positions of these begin behind the number of the padding token, as RoBERTa's.
@@ -46,10 +45,12 @@ class OpenedModel:
     float32, onto the device, in eval mode.
 
     Several models that answer as one, and a model with a map, are of classes of their own. one_module: whether its
-    answers are those of one module of transformers, which can be fine-tuned and asked layer by layer.
+    answers are those of one module of transformers, which can be fine-tuned and asked layer by layer. words_only: it
+    has vectors of words and nothing else. map_digest: of the map that its vectors are brought through, "" of none.
     """
 
-    one_module = True
+    one_module, words_only = True, False
+    map_digest = ""
 
     def __init__(self, folder: ModelFolder, name: str, where: Place) -> None:
         self.library = transformers_library()
@@ -114,8 +115,9 @@ class OpenedModel:
         """Whether it has vectors of texts in a language."""
         return True
 
-    def own_vectors(self, texts: Sequence[str], reading: "Reading") -> "Vectors | None":
-        """float32 [texts, width], what stands in the place of the encoder's: of a map, of several together; None."""
+    def own_vectors(self, texts: Sequence[str], reading: Any) -> NDArray[np.float32] | None:
+        """float32 [texts, width], what stands in the place of the encoder's: of a map, of several together; None.
+        reading: as `train.encoders.vectors` has it, which asks this."""
         return None
 
     @property

@@ -44,7 +44,8 @@ def vectors(
     progress is told how many texts have been read. UserError where there is no such layer, and for vectors that are not
     finite.
     """
-    check_layer(model, reading.layer)
+    if model.one_module:
+        check_layer(model, reading.layer)
     iterator = iter(texts)
     while part := list(islice(iterator, TEXTS_AT_ONCE)):
         own = model.own_vectors(part, reading)

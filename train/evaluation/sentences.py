@@ -9,7 +9,7 @@ from train.encoders.opened import OpenedModel
 from train.encoders.vectors import Vectors, embed_layers, vectors
 from train.evaluation.measures import LEFT_OUT
 from train.evaluation.settings import EVERY, Settings
-from train.maps.mapped import MappedModel
+from train.maps.given import MAPPED
 from train.telemetry.progress import Progress
 
 
@@ -30,9 +30,11 @@ class Embedding:
     def __exit__(self, *raised: object) -> None:
         self.progress.__exit__(None, None, None)
 
-    def known(self, languages: Iterable[str], always: Sequence[str] = ()) -> list[str]:
+    def known(self, languages: Iterable[str], always: Sequence[str] = (), words: bool = False) -> list[str]:
         """Those languages that the model has vectors of; the others are told of. UserError where it has none of them,
-        or lacks one of `always`, without which nothing can be measured."""
+        or lacks one of `always`, without which nothing can be measured, or has words only and texts are none."""
+        if self.model.words_only and not words:
+            raise UserError(f"{self.model.name} has vectors of words alone: ask it by --dictionaries")
         found = list[str]()
         self.unknown = []
         for one in languages:
@@ -59,6 +61,6 @@ class Embedding:
         told: dict[str, object] = {"truncated": {name: self.reading.truncated}}
         if self.unknown:
             told[LEFT_OUT] = {name: [f"{', '.join(self.unknown)}, which its map lacks"]}
-        if isinstance(self.model, MappedModel):
-            return {**told, "map": {name: self.model.told}}
+        if isinstance(self.model, MAPPED):
+            return {**told, "map": {name: self.model.found.told | {"folder": str(self.model.map_folder)}}}
         return {"pooling": self.reading.pooling, "layer": self.reading.layer, **told}

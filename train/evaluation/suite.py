@@ -33,6 +33,7 @@ def evaluate(
     UserError before any model is asked where files cannot be read; and where in the end nothing could be measured.
     """
     opened = with_maps(open_models(models, device=device, precision=precision), maps)
+    columns = len(opened)
     measures = chosen(settings)
     found = Evaluation(version=VERSION, models=[], tables=[])
     failed: UserError | None = None
@@ -44,10 +45,10 @@ def evaluate(
             began = monotonic()
             try:
                 tables = measure.run(model, settings)
-                if measure.untrained or settings.untrained:
+                if (measure.untrained or settings.untrained) and not model.words_only:
                     tables += [as_baseline(one) for one in measure.run(twin, settings)]
             except UserError as error:
-                if len(models) == len(measures) == 1:
+                if columns == len(measures) == 1:
                     raise
                 failed = failed or error
                 tell(f"left out: {measure.name} of {model.name}: {error}")

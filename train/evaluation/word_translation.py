@@ -22,12 +22,17 @@ from train.encoders.vectors import Vectors
 from train.evaluation.measures import Measure, table
 from train.evaluation.sentences import Embedding
 from train.evaluation.settings import Settings
-from train.maps.mapped import MappedModel
+from train.maps.given import MAPPED
 from train.metrics.figures import number, share
 from train.metrics.neighbours import Method, retrieval_accuracy
 
 METHODS: tuple[tuple[Method, str], ...] = (("csls", "CSLS"), ("cosine", "nearest neighbour"))
-KINDS = (("encoder", "by the encoder"), ("embeddings", "by their tokens' embeddings"))
+KINDS = (
+    ("encoder", "by the encoder"),
+    ("embeddings", "by their tokens' embeddings"),
+    ("vectors", "by vectors of their own"),
+)
+OF_SPACE = {"embeddings": "embeddings", "vectors": "vectors"}  # of a map
 ENGLISH = ("en", "eng", "eng_Latn")
 
 
@@ -87,9 +92,8 @@ def _run(wanted: Dictionaries, model: OpenedModel, settings: Settings) -> list[T
     covered: dict[str, dict[str, Rows]] = {}
     total = sum(len(one.sources) + len(one.targets) for there in wanted.values() for one in there.values())
     with Embedding(model, settings, "word translation", total) as embedding:
-        known = embedding.known(
-            sorted({side for way, there in wanted.items() for one in there for side in _sides(way, one)})
-        )
+        asked = {side for way, there in wanted.items() for language in there for side in _sides(way, language)}
+        known = embedding.known(sorted(asked), words=True)
         for way, there in wanted.items():
             for language, words in there.items():
                 codes = _sides(way, language)
@@ -129,13 +133,13 @@ def _sides(way: str, row: str) -> tuple[str, str]:
 
 def _kinds(model: OpenedModel) -> Sequence[str]:
     """A map is of one kind of vectors."""
-    if isinstance(model, MappedModel):
-        return ["embeddings" if model.found.space == "embeddings" else "encoder"]
-    return [kind for kind, _ in KINDS]
+    if isinstance(model, MAPPED):
+        return [OF_SPACE.get(model.found.space, "encoder")]
+    return ["encoder", "embeddings"]
 
 
 def _vectors(kind: str, embedding: Embedding, words: Sequence[str], language: str) -> Vectors:
-    if kind == "encoder" or isinstance(embedding.model, MappedModel):
+    if kind == "encoder" or isinstance(embedding.model, MAPPED):
         return embedding.one(words, language)
     return token_means(embedding.model, words)
 

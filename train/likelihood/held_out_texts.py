@@ -170,17 +170,23 @@ def _column(path: Path, group: int, name: str) -> list[str]:
 
 
 def _of_files(path: Path, choice: _Choice) -> None:
+    for identity, text, language in texts_of_files(path):
+        lowest = choice.of(language)
+        if lowest is not None:
+            lowest.add(_key(identity), HeldOutText(identity, excerpt(text, choice.text_bytes)))
+
+
+def texts_of_files(path: Path) -> Iterator[tuple[str, str, str]]:
+    """(id, text, language) of a file or of those in a folder. UserError where there is none, or it is of no such
+    kind."""
     paths = sorted(one for one in path.iterdir() if one.name.endswith(ENDINGS)) if path.is_dir() else [path]
     if not paths:
-        raise UserError(f"{path} holds neither shards (data/) nor files {' '.join(ENDINGS)}: point to held-out texts")
+        raise UserError(f"{path} holds neither shards (data/) nor files {' '.join(ENDINGS)}: point to texts")
     for one in paths:
         if not one.name.endswith(ENDINGS):
             raise UserError(f"{one} is none of {' '.join(ENDINGS)}: name it so, <language>.jsonl or <language>.txt")
         of_name = one.name.partition(".")[0]
-        for identity, text, language in _records(one, of_name) if kind_of(one) == ".jsonl" else _texts(one, of_name):
-            lowest = choice.of(language)
-            if lowest is not None:
-                lowest.add(_key(identity), HeldOutText(identity, excerpt(text, choice.text_bytes)))
+        yield from _records(one, of_name) if kind_of(one) == ".jsonl" else _texts(one, of_name)
 
 
 def _texts(path: Path, language: str) -> Iterator[tuple[str, str, str]]:

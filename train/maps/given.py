@@ -8,16 +8,29 @@ from train.encoders.named import name_of
 from train.encoders.opened import OpenedModel
 from train.maps.map_folder import read_map
 from train.maps.mapped import MappedModel
+from train.maps.word_vectors import MappedWords
+
+MAPPED = (MappedModel, MappedWords)
 
 
 def with_maps(models: Sequence[OpenedModel], given: Sequence[str]) -> list[OpenedModel]:
-    """The models in their order, those that a map is named for with it. A map without a name is of the only model.
+    """The models in their order, those that a map is named for with it. A map without a name is of the only model. A
+    map of files of word vectors needs no model, and stands behind them.
 
     UserError where a map cannot be read, no model or several are called so, or it is a map of another model.
     """
     found = {one.name: one for one in models}
     for one in given:
         name, folder = name_of(one)
+        read = read_map(Path(folder))
+        if read.space == "vectors":
+            name = name or Path(folder).absolute().name
+            if name in found:
+                raise UserError(f"--map {one} is of word vectors, not of a model, and {name} is one: give it a name")
+            found[name] = MappedWords(read, Path(folder), name)
+            continue
+        if not models:
+            raise UserError(f"--map {one}: name its model too, as --model {read.origins[read.pivot].folder}")
         if not name and len(models) > 1:
             raise UserError(f"--map {one}: say which model it is for, as --map {models[0].name}={one}")
         name = name or models[0].name
@@ -25,5 +38,5 @@ def with_maps(models: Sequence[OpenedModel], given: Sequence[str]) -> list[Opene
             raise UserError(f"--map {one}: no --model is called {name}: there are {', '.join(found)}")
         if isinstance(found[name], MappedModel):
             raise UserError(f"--map {one}: {name} has a map already: name the model once more, as --model NAME=DIR")
-        found[name] = MappedModel(found[name], read_map(Path(folder)), Path(folder))
+        found[name] = MappedModel(found[name], read, Path(folder))
     return list(found.values())

@@ -5,6 +5,7 @@
 the identity.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,7 @@ from safetensors.numpy import load_file, save_file
 
 from schemas.errors import UserError
 from train.alignment.normalising import unit
+from train.benchmarks.languages import same_language
 from train.checkpoints.files import publish
 
 FORMAT = 1
@@ -59,6 +61,26 @@ class VectorMap:
     pooling: str = "mean"
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def width(self) -> int:
+        """Of what it gives, k; whatever the language."""
+        return int(self.languages[self.pivot].matrix.shape[1])
+
+    @property
+    def told(self) -> dict[str, object]:
+        """For the settings of a table."""
+        return {name: getattr(self, name) for name in ("method", "space", "pivot", "layer", "pooling")}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of what it makes of vectors, wherever they come from."""
+        found = hashlib.sha256(f"{self.space} {self.layer} {self.pooling}".encode())
+        for language, one in sorted(self.languages.items()):
+            found.update(f"{language} {one.matrix.shape}".encode())
+            found.update(np.ascontiguousarray(one.mean, "<f4").tobytes())
+            found.update(np.ascontiguousarray(one.matrix, "<f4").tobytes())
+        return found.hexdigest()
+
     def apply(self, language: str, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """float32 [n, k], unit rows: (unit(vectors [n, d]) - mean) made unit, times the matrix. Zeros stay zeros.
 
@@ -68,6 +90,12 @@ class VectorMap:
             raise ValueError(f"vectors have the shape {vectors.shape}, and the map of {language} is of {len(one.mean)}")
         told = vectors.any(1, keepdims=True)  # what has no vector is not where the mean is
         return unit(unit((unit(vectors) - one.mean) * told) @ one.matrix)
+
+
+def named(found: VectorMap, language: str) -> str | None:
+    """What the map calls a language, which may have another name, as `fr`, `fra` and `fra_Latn`; None: it lacks it."""
+    names = sorted(found.languages)
+    return language if language in names else next((one for one in names if same_language(one, language)), None)
 
 
 def write_map(found: VectorMap, folder: Path) -> None:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from schemas.errors import UserError
-from train.benchmarks.languages import same_language
 from train.encoders.folders import model_folder
 from train.encoders.opened import OpenedModel
 from train.encoders.token_means import token_means
 from train.encoders.vectors import Pooling, Reading, Vectors, embed
-from train.maps.map_folder import VectorMap
+from train.maps.map_folder import VectorMap, named
 from train.model_folders.digest import folder_digest
 
 
@@ -26,52 +25,35 @@ class MappedModel(OpenedModel):
     one_module = False
 
     def __init__(self, model: OpenedModel, found: VectorMap, folder: Path) -> None:
-        """folder: the map's. UserError where it is a map of another model, of no model's vectors, or another layer."""
+        """folder: the map's. UserError where it is a map of another model, or the model is several."""
         super().__init__(model.source, model.name, model.place)
         self.plain, self.found, self.map_folder = model, found, folder
-        if found.space == "vectors":
-            raise UserError(
-                f"--map {folder} is of files of word vectors: --dictionaries alone can ask it, without a model"
-            )
         if not model.one_module:
             raise UserError(f"--map {folder}: a map is of one model, and {model.name} is several: name one")
+        self.map_digest = found.digest
         self.digest = folder_digest(model.folder)
         own = [name for name, origin in found.origins.items() if origin.digest == self.digest]
         if not [name for name in own if name != found.pivot]:
-            named = ", ".join(sorted({origin.folder for origin in found.origins.values()}))
+            those = ", ".join(sorted({origin.folder for origin in found.origins.values()}))
             raise UserError(
-                f"--map {folder} is a map of another model ({named}) than --model {model.given}: take that one, or "
+                f"--map {folder} is a map of another model ({those}) than --model {model.given}: take that one, or "
                 "learn a map of this"
             )
         self._opened = {self.digest: model}
         self.language = ""
 
-    @property
-    def told(self) -> dict[str, object]:
-        """For the settings of a table."""
-        found = self.found
-        return {
-            "folder": str(self.map_folder), "method": found.method, "space": found.space, "pivot": found.pivot,
-            "layer": found.layer, "pooling": found.pooling,
-        }  # fmt: skip
-
     def knows(self, language: str) -> bool:
-        return self._name(language) is not None
+        return named(self.found, language) is not None
 
     def in_language(self, language: str) -> "MappedModel":
-        name = self._name(language)
+        name = named(self.found, language)
         if name is None:
             there = ", ".join(sorted(self.found.languages))
             raise UserError(f"--map {self.map_folder} has no language {language}: it has {there}")
         twin = copy(self)
         twin.language, twin.config = name, deepcopy(self.config)
-        twin.config.hidden_size = self.found.languages[name].matrix.shape[1]
+        twin.config.hidden_size = self.found.width
         return twin
-
-    def _name(self, language: str) -> str | None:
-        """What the map calls it."""
-        names = sorted(self.found.languages)
-        return language if language in names else next((one for one in names if same_language(one, language)), None)
 
     def _of_origin(self, name: str) -> OpenedModel:
         """The model that the map's vectors of a language are of. UserError where it is gone, or another lies there."""

@@ -29,6 +29,8 @@ def served_vectors(path: Path, models: Sequence[Served]) -> ServedVectors:
     """UserError where no model here made the file; of one that does not say how it was made, any of its width may."""
     stored = StoredVectors(path)
     making = stored.making
+    if making is not None and making.map:
+        raise UserError(f"--vectors {path} was made with a map, which is not served: embed its texts without --map")
     reading = Reading() if making is None else Reading(making.pooling, making.layer)  # type: ignore[arg-type]
     for model in models:
         if model.opened.config.hidden_size != stored.width or not _has_layer(model, reading.layer):

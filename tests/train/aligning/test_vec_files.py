@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import UserError
-from train.aligning.vec_files import read_vec, write_vec
+from train.maps.vec_files import read_vec, write_vec
 
 WORDS = [
     "the",

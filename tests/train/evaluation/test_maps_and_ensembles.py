@@ -7,10 +7,12 @@ import pytest
 from known_words import WORDS, evaluated, save_knowing, write, write_words
 from planted_maps import WIDTH, a_map, save_planted, way_back
 
+from train.checkpoints.files import digest
 from train.encoders.opened import open_model
 from train.encoders.vectors import Reading, embed
 from train.evaluate import main
 from train.maps.map_folder import Origin
+from train.maps.vec_files import write_vec
 from train.model_folders.digest import folder_digest
 
 EYE = np.eye(WIDTH, dtype=np.float32)
@@ -193,3 +195,33 @@ def test_bits_of_an_ensemble(tmp_path: Path) -> None:
         figures = {model: rows["tam_Taml"]["value"] for model, rows in found[name]["figures"].items()}
         assert figures["ab"] < (figures["a"] + figures["b"]) / 2
     assert set(found["masked_accuracy"]["figures"]) == {"a", "b", "ab"}
+
+
+def test_word_vectors_need_no_model(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The words of Hebrew are moved, and one of them has no vector, which counts as not found; upper case is looked up
+    as it is, else in lower case."""
+    vectors = np.random.default_rng(1).normal(size=(8, 6)).astype(np.float32)
+    turn = np.linalg.qr(np.random.default_rng(2).normal(size=(6, 6)))[0].astype(np.float32)
+    write_vec(tmp_path / "eng.vec", WORDS["eng"], vectors)
+    write_vec(tmp_path / "heb.vec", WORDS["heb"][:7], vectors[:7] @ turn.T)
+    origins = {name: Origin(str(path), digest(path)) for name in ("eng", "heb") for path in [tmp_path / f"{name}.vec"]}
+    matrices = {"eng": np.eye(6, dtype=np.float32), "heb": turn}
+    mapping = a_map(tmp_path, tmp_path / "muse", matrices, space="vectors", origins=origins)
+    pairs = [f"{a.upper()}\t{b}" for a, b in zip(WORDS["eng"], WORDS["heb"], strict=True)]
+    write(tmp_path / "dictionaries" / "en_he.tsv", pairs)
+    flags = ["--map", mapping, "--dictionaries", tmp_path / "dictionaries", "--untrained"]
+    found = evaluated(tmp_path / "out", *flags, "--tatoeba", files / "tatoeba", "--sib200", files / "sib")
+    told = capsys.readouterr().err
+    assert "left out: tatoeba of muse: muse has vectors of words alone" in told
+    assert "left out: SIB-200 of muse: --map" in told
+    assert found["words_vectors_cosine_from"]["figures"]["muse"]["he"]["value"] == 7 / 8
+    assert found["words_vectors_csls_from"]["figures"]["muse"]["he"]["value"] <= 7 / 8
+    assert found["words_vectors_covered_from"]["figures"]["muse"]["he"]["value"] == 15 / 16
+    assert found["models"][0]["kind"] == "word vectors"
+    assert found["words_vectors_cosine_from"]["settings"]["map"]["muse"]["space"] == "vectors"
+    write_vec(tmp_path / "heb.vec", WORDS["heb"], vectors)
+    assert main([*map(str, flags), "--output", str(tmp_path / "again")]) == 2
+    assert "is of other vectors than those in" in capsys.readouterr().err
+    (tmp_path / "heb.vec").unlink()
+    assert main([*map(str, flags), "--output", str(tmp_path / "again")]) == 2
+    assert "which are not there" in capsys.readouterr().err

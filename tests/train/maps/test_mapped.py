@@ -110,13 +110,15 @@ def test_what_a_map_is_not_of_is_one_line(planted: Path, tmp_path: Path) -> None
     good = a_map(planted, tmp_path / "good", {"eng": EYE, "rus": way_back()})
     other = open_model(save_encoder("bert", tmp_path / "other"), device="cpu", name="b")
     both = Ensemble([model, model], "both")
+    vec = a_map(planted, tmp_path / "vec", {"eng": EYE, "rus": EYE}, space="vectors")
     cases: list[tuple[list, list[str], str]] = [
         ([other], [str(good)], "is a map of another model"),
         ([model, other], [str(good)], "say which model it is for, as --map a="),
         ([model], [f"c={good}"], "no --model is called c: there are a"),
         ([model], [str(good), str(good)], "has a map already"),
         ([both], [str(good)], "a map is of one model"),
-        ([model], [str(a_map(planted, tmp_path / "vec", {"eng": EYE, "rus": EYE}, space="vectors"))], "--dictionaries"),
+        ([model], [f"a={vec}"], "is of word vectors, not of a model"),
+        ([], [str(good)], "name its model too"),
         ([model], [str(tmp_path / "nothing")], "holds no map.json"),
     ]
     for models, given, problem in cases:

@@ -75,6 +75,20 @@ def test_retrieval_equals_brute_force(method, size: int, k: int | None) -> None:
         assert 0 < sum(expected) < 50
 
 
+def test_neighbours_of_a_key_may_be_looked_for_among_more_than_the_queries() -> None:
+    """A few words that are asked, of many: as if all were asked, and the others' answers left out."""
+    every, noise = vectors(7, 90, 90)
+    keys, asked = every + noise, np.arange(5, 65)
+    truth = retrieval_accuracy(every, keys, "csls")
+    found = retrieval_accuracy(every[asked], keys, "csls", asked, around=every, chunk=8)
+    assert found.tolist() == truth[asked].tolist() and 0 < found.sum() < len(found)
+    cos = scores(every, keys, "csls", 10)
+    assert found.tolist() == [cos[one].argmax() == one for one in asked]
+    assert found.tolist() != retrieval_accuracy(every[asked], keys, "csls", asked).tolist()
+    with pytest.raises(ValueError, match="dimensions"):
+        retrieval_accuracy(every[asked], keys, "csls", asked, around=every[:, :3])
+
+
 def test_methods_differ_and_csls_takes_from_what_is_near_to_everything() -> None:
     """One key lies in the middle of all queries; each query's own is a little further than that."""
     queries = np.eye(6) + 0.35
