@@ -1,6 +1,7 @@
 """An evaluation: every measure over every model, one model after the other, tables of one name put together."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import monotonic
 
 from schemas.errors import UserError
@@ -37,15 +38,18 @@ def evaluate(
     measures = chosen(settings)
     found = Evaluation(version=VERSION, models=[], tables=[])
     failed: UserError | None = None
+    have_twins = set[tuple[Path, ...]]()  # of one model and its maps one is enough
     while opened:
         model = opened.pop(0)  # so that its weights go before the next one's come
         found["models"].append(described(model))
-        twin = model.untrained()
+        twin, members = model.untrained(), tuple(one.given for one in model.members)
+        alone = model.words_only or members in have_twins
+        have_twins.add(members)
         for measure in measures:
             began = monotonic()
             try:
                 tables = measure.run(model, settings)
-                if (measure.untrained or settings.untrained) and not model.words_only:
+                if (measure.untrained or settings.untrained) and not alone:
                     tables += [as_baseline(one) for one in measure.run(twin, settings)]
             except UserError as error:
                 if columns == len(measures) == 1:

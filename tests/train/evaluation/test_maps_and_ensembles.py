@@ -59,6 +59,7 @@ def test_a_mapped_model_stands_beside_the_unmapped_one(
     transfer = found["transfer_probe"]["figures"]
     assert set(transfer["b"]) == {"eng_Zzzz", "rus_Zzzz", "cmn_Zzzz"}
     assert transfer["b"]["rus_Zzzz"] == transfer["b"]["cmn_Zzzz"]
+    assert set(found["transfer_probe"]["baselines"]) == {"a, untrained", "majority class", "character n-grams"}
     assert set(found["effective_rank"]["figures"]["b"]) == {"eng", "rus", "cmn", "all"}
     assert [one["name"] for one in found["models"]] == ["a", "b"]
 
