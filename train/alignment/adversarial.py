@@ -22,8 +22,9 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Played:
-    """matrix: float64 [d, d], nearly orthogonal, of the epoch of the highest criterion. history: the criterion after
-    each epoch. losses: the discriminator's mean loss in each, nats; with evenly smoothed targets log 2 is a guess."""
+    """matrix: float64 [d, d], nearly orthogonal, of the epoch of the highest criterion; the identity where there is
+    none. history: the criterion after each epoch. losses: the discriminator's mean loss in each, nats; log 2 is a
+    guess. Where the game diverged, there is a loss more, of the epoch that is lost."""
 
     matrix: Matrix
     history: tuple[float, ...]
@@ -41,7 +42,7 @@ def play(
     """first [n, d], second [m, d]: the most frequent words first. The same for the same seed on one machine; torch's
     own generator is left as it was. advance(steps) is called as steps of the map are done, `settings.steps` in all.
 
-    ValueError as `checking.matrix`, and for sides of other widths. FloatingPointError where the game diverges."""
+    ValueError as `checking.matrix`, and for sides of other widths."""
     X, Y = matrix(first, "vectors of the first side"), matrix(second, "vectors of the second side")
     if X.shape[1] != Y.shape[1]:
         raise ValueError(f"sides of {X.shape[1]} and {Y.shape[1]} dimensions: the game needs the same of both")
@@ -58,6 +59,8 @@ def _epochs(game: "_Game", X: Matrix, Y: Matrix, advance: Advance) -> Played:
     for _ in range(settings.epochs):
         losses.append(game.epoch(rate.value, advance))
         W = game.matrix()
+        if not np.isfinite(W).all():
+            break
         history.append(criterion(X @ W, Y, settings.criterion_words))
         if rate.after_epoch(history[-1]):
             best = W
@@ -78,10 +81,10 @@ class _Game:
 
     def _side(self, vectors: Matrix) -> Tensor:
         frequent = vectors[: self.settings.words]
-        if self.settings.length is not None:
-            mean = np.linalg.norm(frequent, axis=1).mean()
-            frequent = frequent * (self.settings.length / mean if mean > 0 else 1)
-        return torch.tensor(frequent, dtype=torch.float32, device=self.device)
+        size = np.sqrt(np.square(frequent).mean())
+        if self.settings.scaled and size > 0:
+            frequent = frequent / size
+        return torch.tensor(np.ascontiguousarray(frequent), dtype=torch.float32, device=self.device)
 
     def matrix(self) -> Matrix:
         return self.W.detach().cpu().numpy().astype(np.float64)
@@ -96,10 +99,7 @@ class _Game:
             self._map(rate)
             if (step + 1) % TOLD == 0 or step + 1 == settings.epoch_steps:
                 advance(step % TOLD + 1)
-        loss = float(total) / (settings.epoch_steps * settings.discriminator_steps)
-        if not (np.isfinite(loss) and bool(torch.isfinite(self.W).all())):
-            raise FloatingPointError("the game diverged: its rate is too high for vectors of this length")
-        return loss
+        return float(total) / (settings.epoch_steps * settings.discriminator_steps)
 
     def _batch(self) -> Tensor:
         """[2 batch, d]: mapped words of the first side, then words of the second."""

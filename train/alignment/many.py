@@ -1,6 +1,6 @@
-"""More than two languages in one space."""
+"""More than two languages in one space, of which none is the measure of the others."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,23 +15,11 @@ STILL = 1e-9  # of the error, its relative change: less is none
 
 @dataclass(frozen=True)
 class Together:
-    """matrices: by language, float64 [d, k]; the pivot's is the identity. history: of `jointly` the mean squared
-    distance of a vector from the mean of its line, after each round, never growing; empty through a pivot."""
+    """matrices: by language, float64 [d, d], orthogonal; the pivot's is the identity. history: the mean squared
+    distance of a vector from the mean of its line, after each round, never growing."""
 
     matrices: Mapping[str, Matrix]
-    history: tuple[float, ...] = ()
-
-
-def through_pivot(
-    vectors: Mapping[str, ArrayLike], pivot: str, learn: Callable[[Matrix, Matrix], Matrix] = procrustes
-) -> Together:
-    """Each language to the pivot by itself: learn(its vectors, the pivot's) is its map.
-
-    vectors: by language [n, d of the language], line i of all the same. ValueError where lines are missing in one,
-    where there are fewer than two languages, and where the pivot is not among them; else as `learn` says."""
-    lines = _lines(vectors, pivot)
-    found = {language: learn(one, lines[pivot]) for language, one in lines.items() if language != pivot}
-    return Together({**found, pivot: np.eye(lines[pivot].shape[1])})
+    history: tuple[float, ...]
 
 
 def jointly(vectors: Mapping[str, ArrayLike], pivot: str, rounds: int = ROUNDS) -> Together:
@@ -40,7 +28,8 @@ def jointly(vectors: Mapping[str, ArrayLike], pivot: str, rounds: int = ROUNDS) 
     all are turned until the pivot's is the identity; it pulls no more than another for that, but where the first round
     begins. A local minimum.
 
-    As `through_pivot`; ValueError where languages have other widths, too."""
+    vectors: by language [n, d], line i of all the same. ValueError where lines are missing in one, where there are
+    fewer than two languages or they have other widths, and where the pivot is not among them."""
     lines = _lines(vectors, pivot)
     widths = {language: one.shape[1] for language, one in lines.items()}
     if len(set(widths.values())) > 1:

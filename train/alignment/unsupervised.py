@@ -13,12 +13,12 @@ from train.alignment.checking import Matrix, matrix
 from train.alignment.self_learning import Refined, refined
 
 CHANCE_STARTS = 3
-MARGIN = 0.05  # of the criterion, above what chance reaches
+MARGIN = 0.05  # of the criterion: games that brought clouds together but no word to its own stayed below
 
 
 @dataclass(frozen=True)
 class SeedRun:
-    """failed: whether its criterion is no higher than what chance and a margin reach."""
+    """failed: whether its criterion is no higher than the threshold of all runs."""
 
     seed: int
     played: Played
@@ -36,8 +36,8 @@ class SeedRun:
 
 @dataclass(frozen=True)
 class Unsupervised:
-    """runs: by seed, as given. chance: the criterion of each random rotation, refined as runs are. threshold: where a
-    run failed whose criterion is not above it."""
+    """runs: by seed, as given. chance: the criterion of each random rotation, refined as runs are. threshold: a run
+    whose criterion is not above it failed."""
 
     runs: tuple[SeedRun, ...]
     chance: tuple[float, ...]
@@ -59,7 +59,8 @@ def align_without_supervision(
 ) -> Unsupervised:
     """The game and its refinement from each seed. first [n, d], second [m, d]: the most frequent words first.
 
-    A run failed unless its criterion is higher by MARGIN than what the same refinement makes of random rotations.
+    A run failed unless its criterion is higher by MARGIN than what the same refinement makes of random rotations: the
+    median of theirs, since in few dimensions one may hit the truth by itself.
     advance: as of `play`, `settings.steps` a seed. ValueError as `play`, and for no seed or one given twice."""
     X, Y = matrix(first, "vectors of the first side"), matrix(second, "vectors of the second side")
     if not seeds or len(set(seeds)) < len(seeds):
@@ -71,7 +72,7 @@ def align_without_supervision(
         return refined(X, Y, W, settings.refinements, settings.rank, settings.criterion_words)
 
     chance = tuple(refine(rotation(X.shape[1], number)).criterion for number in range(CHANCE_STARTS))
-    threshold = max(chance) + MARGIN
+    threshold = float(np.median(chance)) + MARGIN
     runs = []
     for seed in seeds:
         played = play(X, Y, settings, seed, advance, device)
