@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 
+import train.fuse  # noqa: F401  # large pages
 from train.config.load import read_preset
 from train.fusion.rules import RULES
 from train.model.encoder import EncoderConfig

@@ -102,16 +102,19 @@ def test_dare_without_dropping(models: list[Path], tmp_path: Path, method: str, 
     check(ours("dare", models[1:], models[0], drop=0, then=then, scale=1), theirs)
 
 
-def test_dare_drops_as_many_and_makes_the_rest_as_large(models: list[Path], tmp_path: Path) -> None:
+def test_dare_drops_as_many(models: list[Path], tmp_path: Path) -> None:
+    """What is left becomes larger by 1 / (1 - p) in the paper and here, so that the mean over draws is the whole;
+    mergekit makes it as large as keeps the sum of sizes of this draw (1 / (1 - p) in the mean)."""
     told = [{"weight": 1.0, "density": 0.3}]
     theirs = mergekit("dare_linear", models[1:2], told, tmp_path, base_model=str(models[0]))
     found = ours("dare", models[1:2], models[0], drop=0.7, scale=1)
     start, end = (load_file(one)["embeddings"] for one in models[:2])
-    for made in (theirs["embeddings"], found["embeddings"]):
-        larger = (made - start) / (end - start)
-        kept = (larger.abs() > 0.1).float()
-        assert abs(float(kept.mean()) - 0.3) < 4 * (0.21 / kept.numel()) ** 0.5
-        assert float((larger[kept.bool()] - 1 / 0.3).abs().max()) < 0.01
+    move = end - start
+    for made, whose in ((theirs["embeddings"], "theirs"), (found["embeddings"], "ours")):
+        kept = ((made - start) / move).abs() > 0.1
+        assert abs(float(kept.float().mean()) - 0.3) < 4 * (0.21 / kept.numel()) ** 0.5
+        larger = 1 / 0.3 if whose == "ours" else float(move.abs().sum() / move[kept].abs().sum())
+        torch.testing.assert_close((made - start)[kept], move[kept] * larger, rtol=1e-4, atol=1e-5)
 
 
 def test_where_a_tensor_is_all_zeros_slerp_differs(tmp_path: Path) -> None:
