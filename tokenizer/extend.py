@@ -17,6 +17,7 @@ from tokenizer.continued_merges import continued_merges
 from tokenizer.fast import MODEL
 from tokenizer.learn import LearntVocabulary, of_sentencepiece, of_wordpiece, padding, spare_rows_of
 from tokenizer.model import (
+    NEW_SHARE,
     RESERVED,
     SCORE_STEP,
     is_nfkc,
@@ -30,7 +31,6 @@ from tokenizer.sentencepieces import NO_TEXT, learn_sentencepiece
 from tokenizer.wordpiece import SPECIAL_TOKENS, learn_wordpiece
 
 WORDPIECES = "vocab.txt"
-NEW_SHARE = 0.1  # of a piece's probability in the new text
 
 
 def extend(

@@ -207,10 +207,10 @@ def _of_parsed(parsed: dict[str, Any], file: Path, name: str) -> Loaded:
         model, added = parsed["model"], parsed.get("added_tokens") or []
         spelled = [piece for piece, _ in model["vocab"]] if isinstance(model["vocab"], list) else model["vocab"]
         by_id = dict(enumerate(spelled)) if isinstance(spelled, list) else {i: piece for piece, i in spelled.items()}
-        byte_level = "ByteLevel" in _types(parsed.get("pre_tokenizer")) | _types(parsed.get("normalizer"))
+        byte_level = "ByteLevel" in types_of(parsed.get("pre_tokenizer")) | types_of(parsed.get("normalizer"))
         bytes_ = set()
         if byte_level:
-            raw = {i: _raw_bytes(piece) for i, piece in by_id.items()}
+            raw = {i: raw_bytes(piece) for i, piece in by_id.items()}
             bytes_ = {i for i, value in raw.items() if value is not None and not _is_text(value)}
             by_id = {i: _shown(value, by_id[i]) for i, value in raw.items()}
         elif model.get("byte_fallback"):
@@ -281,12 +281,12 @@ def _unspelled(parsed: dict[str, Any], special: set[str]) -> dict[str, Any]:
     }
 
 
-def _types(component: Any) -> set[str]:
+def types_of(component: Any) -> set[str]:
     """The types of a normalizer or pre-tokenizer and of all that it is made of."""
     if isinstance(component, dict):
         own = {component["type"]} if "type" in component else set()
-        return own.union(*map(_types, component.values()))
-    return set().union(*map(_types, component)) if isinstance(component, list) else set()
+        return own.union(*map(types_of, component.values()))
+    return set().union(*map(types_of, component)) if isinstance(component, list) else set()
 
 
 def _byte_alphabet() -> Iterator[tuple[str, int]]:
@@ -300,12 +300,12 @@ def _byte_alphabet() -> Iterator[tuple[str, int]]:
             following += 1
 
 
-_BYTES = dict(_byte_alphabet())
+BYTES = dict(_byte_alphabet())
 
 
-def _raw_bytes(piece: str) -> bytes | None:
+def raw_bytes(piece: str) -> bytes | None:
     """None where the piece is not written in the byte alphabet."""
-    values = [_BYTES.get(character) for character in piece]
+    values = [BYTES.get(character) for character in piece]
     return None if None in values else bytes(value for value in values if value is not None)
 
 

@@ -33,6 +33,10 @@ SCORE_STEP = 2.0**-6
 of 2^-6 are exact in both up to 2^18 (some 30,000 tokens a text), so both see the same ties and break them alike. Raw
 scores make the two disagree on repeated characters and on close calls in long texts."""
 
+NEW_SHARE = 0.1
+"""Of a piece's probability in another text or vocabulary, what it gets behind the pieces of one that it is put to: text
+that the old pieces cover stays with them."""
+
 # Tags are (field number << 3 | wire type).
 _PIECE, _NORMALIZER, _DENORMALIZER = 1 << 3 | 2, 3 << 3 | 2, 5 << 3 | 2  # of ModelProto
 _TEXT, _SCORE, _TYPE = 1 << 3 | 2, 2 << 3 | 5, 3 << 3 | 0  # of ModelProto.SentencePiece

@@ -56,7 +56,7 @@ def picture(title: str, panels: Sequence[Panel]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" '
         f'height="{height}" role="img" aria-label={quoteattr(title)}>'
     )
-    return "\n".join([head, _STYLE, '<rect width="100%" height="100%" fill="#ffffff"/>', *parts, "</svg>", ""])
+    return "\n".join([head, STYLE, '<rect width="100%" height="100%" fill="#ffffff"/>', *parts, "</svg>", ""])
 
 
 def _panel(panel: Panel, left: float, width: float, above: int) -> tuple[list[str], int]:
@@ -65,7 +65,7 @@ def _panel(panel: Panel, left: float, width: float, above: int) -> tuple[list[st
     values = [value for row in rows for value in row.values if value is not None]
     if (reference := _shown(panel.reference, panel)) is not None:
         values.append(reference)
-    low, high = (_linear_range if panel.linear else _range)(values)
+    low, high = (linear_range if panel.linear else _range)(values)
     step = _ROW_OF_MANY if len(rows) > _MANY else _ROW
     legend, legend_height = _legend(names, left, width, above)
     top = above + 74 + legend_height
@@ -80,7 +80,7 @@ def _panel(panel: Panel, left: float, width: float, above: int) -> tuple[list[st
         *legend,
         f'<text x="{left:.0f}" y="{top - 26}" class="unit">{escape(panel.unit)}</text>',
         *_bands(len(rows), left, top, step),
-        *_axis(x, (_linear_ticks if panel.linear else _ticks)(low, high), top, bottom),
+        *_axis(x, (linear_ticks if panel.linear else _ticks)(low, high), top, bottom),
     ]
     if reference is not None:
         parts.append(f'<path d="M{x(reference):.1f} {top}V{bottom}" class="reference"/>')
@@ -93,7 +93,7 @@ def _shown(value: float | None, panel: Panel) -> float | None:
     return value if value is not None and (panel.linear or value > 0) else None
 
 
-_STYLE = """<style>
+STYLE = """<style>
 text { font: 12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; fill: #222222 }
 .title { font-size: 16px; font-weight: 600 }
 .unit, .tick { fill: #666666 }
@@ -115,17 +115,17 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
     return low / room, high * room
 
 
-def _linear_range(values: Sequence[float]) -> tuple[float, float]:
+def linear_range(values: Sequence[float]) -> tuple[float, float]:
     """From 0, or below where values are, with a little room on both sides."""
     low, high = min([0.0, *values]), max([0.0, *values])
     room = 0.02 * ((high - low) or 1.0)
     return low - room, (high if high > low else low + 1.0) + room
 
 
-def _linear_ticks(low: float, high: float) -> list[float]:
-    """Multiples of 1, 2 or 5 of a power of ten, as many as can stand side by side."""
-    power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
-    step = next(power * one for one in (1, 2, 5, 10) if (high - low) / (power * one) <= _MOST_TICKS)
+def linear_ticks(low: float, high: float, most: int = _MOST_TICKS) -> list[float]:
+    """Multiples of 1, 2 or 5 of a power of ten, `most` of them or fewer: as many as can stand side by side."""
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    step = next(power * one for one in (1, 2, 5, 10) if (high - low) / (power * one) <= most)
     return [round(step * one, 12) for one in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 

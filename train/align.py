@@ -17,7 +17,9 @@ from schemas.errors import UserError, run_program
 from train.config.arguments import Arguments
 
 # Name -> (module with flags(Arguments) and run(Namespace, say), what it does). Modules import torch late.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "learn": ("train.aligning.learn", "learns maps between languages, each method beside its baselines"),
+}
 Say = Callable[[str], None]
 
 

@@ -23,7 +23,10 @@ KINDS = ("within_word_l2r", "original")  # of pseudo-likelihood
 
 def parser() -> Arguments:
     flags = Arguments("evaluate", description=__doc__)
-    flags.add_argument("--model", action="append", default=[], help="NAME=DIR or DIR; may be given again")
+    flags.add_argument(
+        "--model", action="append", default=[], help="NAME=DIR or DIR, several as one NAME=DIR+DIR; may be given again"
+    )
+    flags.add_argument("--map", action="append", default=[], help="of train/align.py: NAME=DIR for the model so called")
     flags.add_argument("--output", type=Path, help="folder for what is found")
     flags.add_argument("--watch", type=Path, metavar="RUN", help="in the place of both: a run of train/pretrain.py")
     files = flags.add_argument_group("files to measure on")
@@ -90,8 +93,8 @@ def share_of_one(text: str) -> float:
 
 def evaluate(given: dict[str, Any]) -> None:
     """Imports late, so that wrong flags are told at once."""
-    run, output, models = given.pop("watch"), given.pop("output"), given.pop("model")
-    if run is not None and (models or output):
+    run, output, models, maps = (given.pop(name) for name in ("watch", "output", "model", "map"))
+    if run is not None and (models or output or maps):
         raise UserError("--watch has the run's checkpoints as its models and writes into the run: leave out the others")
     if run is None and not (models and output):
         raise UserError(f"{'--output' if models else '--model'} is missing: name it, or --watch RUN; see --help")
@@ -110,7 +113,7 @@ def evaluate(given: dict[str, Any]) -> None:
         from train.evaluation.results import Results
 
         results = Results(output)
-        found = suite.evaluate(models, settings, tell, results.keep, **place)
+        found = suite.evaluate(models, settings, tell, results.keep, maps=maps, **place)
         say("\n".join(results.finish(found)))
 
 

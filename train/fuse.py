@@ -22,7 +22,15 @@ from train.config.arguments import Arguments
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 # Name -> (module with flags(Arguments) and run(Namespace, say), what it does). Modules import torch late.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "merge": ("train.fusing.merge_command", "models that branch from one become one, by a rule"),
+    "barrier": ("train.fusing.barrier_command", "the loss between parents by language: whether an average means much"),
+    "vocabulary": ("train.vocabularies.command", "models of several vocabularies become models of one"),
+    "branch-train-merge": (
+        "train.branching.command",
+        "a seed, branches by language, merges, and what they are held against, in one table",
+    ),
+}
 Say = Callable[[str], None]
 
 

@@ -36,7 +36,7 @@ def serve(words: Sequence[str] | None) -> None:
     from train.served.listening import listen, listening_socket
 
     with listening_socket(given.host, given.port) as socket:
-        from train.encoders.opened import open_models
+        from train.encoders.named import open_models
         from train.served.heads import served
         from train.served.vectors import served_vectors
 

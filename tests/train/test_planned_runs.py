@@ -95,6 +95,26 @@ def test_a_schedule_is_followed(corpus, shards, tmp_path: Path, capsys) -> None:
     assert "zho_Hans" not in record["plan"]["phases"][0]["rates"]
 
 
+def test_shares_of_tokens_by_language(corpus, shards, tmp_path: Path, capsys) -> None:
+    """What was shown is what was asked, to what a window leaves open, and part of the run's identity."""
+    flags = {"shards": shards(ONE, 30), "window_tokens": 1024, "eval_every": 99, "save_every": 99, "log_every": 5}
+    asked = corpus.flags(tmp_path / "run", **flags, steps=20, language_shares="rus_Cyrl=0.8")
+    pretrain(asked)
+    printed = capsys.readouterr().out
+    assert "plan: language_shares: rus_Cyrl 80 %; the mixture divides the rest, and its max_epochs hold" in printed
+    assert "plan: natural: rus_Cyrl 80 %, eng_Latn " in printed
+    plan = json.loads((tmp_path / "run" / "_run.json").read_text())["plan"]["phases"][0]["rates"]
+    shown = {name: entry["tokens"] for name, entry in log(tmp_path / "run")[-1]["languages"].items()}
+    assert plan["rus_Cyrl"] == pytest.approx(0.8)
+    for name, tokens in shown.items():
+        assert tokens / sum(shown.values()) == pytest.approx(plan[name], abs=0.03)
+    with pytest.raises(UserError, match=r"language_shares = \{\}, but the run was started with \{'rus_Cyrl': 0.8\}"):
+        pretrain(corpus.flags(tmp_path / "run", **flags, steps=20))
+    pretrain(asked)  # nothing is left to do
+    with pytest.raises(UserError, match="names rus_Cyr, which the shards do not have: did you mean rus_Cyrl"):
+        pretrain(corpus.flags(tmp_path / "other", **flags, steps=20, language_shares="rus_Cyr=0.8"))
+
+
 def test_stopped_and_resumed_is_the_same_run(corpus, shards, tmp_path: Path, stopped, capsys) -> None:
     root = shards(PHASES, 4)
     one, two = (corpus.flags(tmp_path / name, shards=root, steps=12) for name in ("one", "two"))

@@ -1,1 +1,1 @@
-"""Two sets of vectors become a map between them. Arrays and tensors only: no files, no models."""
+"""Two sets of vectors become one space: arrays in, matrices out. Rows are vectors, Z = X @ W."""

@@ -6,6 +6,9 @@ from pathlib import Path
 from schemas.errors import UserError
 from train.benchmarks.files import BLANK, check_text, lines
 
+_CODE = r"[a-z]{2,3}(?:_[A-Z][a-z]{3})?"
+_NAME = re.compile(rf"({_CODE})[-_]({_CODE})\.(?:.+\.)?(?:tsv|txt)")
+
 
 def read_dictionary(path: Path) -> list[tuple[str, set[str]]]:
     """(source, its targets), in the order in which the sources come first; upper and lower case as they are written.
@@ -31,3 +34,12 @@ def read_dictionary(path: Path) -> list[tuple[str, set[str]]]:
     if not found:
         raise UserError(f"{path} is empty: give a dictionary with a pair of words a line")
     return list(found.items())
+
+
+def sides_of(path: Path) -> tuple[str, str]:
+    """(language of the sources, of the targets) of `en_fr.tsv`, `en-fr.txt`, `fr-en.5000-6500.txt`. UserError where the
+    name does not tell."""
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        raise UserError(f"{path} does not tell its languages: name it as en_fr.tsv or en-fr.txt")
+    return match[1], match[2]

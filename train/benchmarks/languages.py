@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pipeline.language.labels import ISO_639_3, OTHER_CODES
 from schemas.errors import UserError
 
 CODE = r"(?:[a-z]{2,3}(?:[-_][A-Za-z]{1,9})*|simple)"  # en, eng_Latn, zh-CN, be-x-old; a Wikipedia of WikiANN
@@ -39,6 +40,22 @@ def language_of_file(path: Path) -> str:
 def language_of_folder(name: str) -> str:
     """Of a folder inside the one of a benchmark, where a code alone names a language."""
     return "" if name in _NO_CODES else _first(_IN_A_BENCHMARK, name)
+
+
+def same_language(one: str, other: str) -> bool:
+    """Whether two codes are of one language: `fra`, `fr` and `fra_Latn` are, and `zho-CN` is `cmn`, as the labels of
+    the corpus have it; a script or a country counts where both tell one."""
+    first, second = _parts(one), _parts(other)
+    return first[0] == second[0] and all(a == b or not (a and b) for a, b in zip(first[1:], second[1:], strict=True))
+
+
+def _parts(code: str) -> tuple[str, str, str]:
+    """Language, script, and what else there is."""
+    base, *more = re.split("[-_]", code)
+    scripts = [one for one in more if re.fullmatch("[A-Z][a-z]{3}", one)]
+    rest = "-".join(one for one in more if one not in scripts[:1])
+    base = ISO_639_3.get(base, base)
+    return OTHER_CODES.get(base, base), "".join(scripts[:1]), rest
 
 
 def split_of(path: Path) -> str:

@@ -59,6 +59,15 @@ def write_text(path: Path, text: str) -> None:
     sync(path.parent)
 
 
+def check_folder(folder: Path, flag: str = "--output") -> None:
+    """UserError where it is a file, or nothing can be written there. It need not be there yet."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{flag} {folder} is a file: name a folder")
+    above = next(one for one in folder.absolute().parents if one.exists())
+    if not above.is_dir() or not os.access(folder if folder.exists() else above, os.W_OK):
+        raise UserError(f"{flag} {folder} cannot be written (in {above}): name another folder")
+
+
 class WholeFile:
     """A context for a file that is written bit by bit: beside its target until all went well, else taken away.
 

@@ -98,7 +98,7 @@ def _convert(name: str, kind: Any, value: Any) -> Any:
             raise wrong(name, value, f"it should be {', '.join(most)} or {last}")
         return value
     if origin is dict:
-        return _paths(name, value) if typing.get_args(kind)[1] is Path else _weights(name, value)
+        return {Path: _paths, float: _shares, str: _weights}[typing.get_args(kind)[1]](name, value)
     if kind is bool:
         if isinstance(value, bool):
             return value
@@ -155,6 +155,15 @@ def _paths(name: str, value: Any) -> dict[str, Path]:
         if not isinstance(path, str | Path) or not str(path):
             raise wrong(name, {k: str(v) for k, v in value.items()}, f"that of {key} should be a path")
     return {str(key): Path(path) for key, path in value.items()}
+
+
+def _shares(name: str, value: Any) -> dict[str, float]:
+    """Of names to numbers: a TOML table, or `eng_Latn=0.9,zho_Hans=0.05`."""
+    value = _pairs(name, value, "shares", "eng_Latn=0.9,zho_Hans=0.05")
+    try:
+        return {str(key): _number(name, share) for key, share in value.items()}
+    except UserError:
+        raise wrong(name, value, "they should be numbers") from None
 
 
 def _pairs(name: str, value: Any, of: str, example: str) -> dict[Any, Any]:

@@ -1,5 +1,6 @@
 """The tables of a run's configuration. Where a default is a paper's, its field says so."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -66,6 +67,14 @@ class ModelConfig:
         return self.language_dropout if self.language_embedding else None
 
 
+def _check_language_shares(shares: Mapping[str, float]) -> None:
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise UserError(f"the share of {name} should be 0 to 1")
+    if (total := math.fsum(shares.values())) > 1 + 1e-9:
+        raise UserError(f"they add up to {total:g}, and should to 1 at most")
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """[data]: what is read, and how it is laid out. Tokens are counted with <s> and </s>."""
@@ -79,6 +88,13 @@ class DataConfig:
     global_batch_tokens: int = setting(393_216, "token budget of an optimiser step", fixed=True, ge=1)
     streams: int = setting(24, "equal bins of a step; the number of processes must divide it", fixed=True, ge=1)
     micro_batch_tokens: int = setting(32_768, "tokens a process puts through the model at a time", ge=1)
+    language_shares: dict[str, float] = setting(
+        {},
+        "shares of a run's tokens by language, as eng_Latn=0.9, in the place of mixture.json's; the others divide the "
+        "rest as the mixture has them to each other, and its max_epochs hold",
+        fixed=True,
+        check=_check_language_shares,
+    )
     window_tokens: int = setting(8_388_608, "tokens that are shuffled together", fixed=True, ge=1)
     parallel_text: Path | None = setting(
         None, "folder of <language>.txt or .txt.gz, translations line by line, for tlm and contrastive"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pipeline.mixture.allotment import Phase, allot, largest_budget
 from schemas.errors import UserError
 from train.corpus.mixture import Mixture
+from train.data.language_shares import check_languages, with_shares
 
 
 class PlannedPhase(NamedTuple):
@@ -77,24 +78,33 @@ def plan_run(
     step_tokens: int,
     done: int = 0,
     shown: NDArray[np.float64] | None = None,
+    language_shares: Mapping[str, float] | None = None,
 ) -> Plan:
-    """The plan of the steps from `done` on; `shown`: tokens of each language that came before.
+    """The plan of the steps from `done` on; `shown`: tokens of each language that came before. language_shares: of the
+    tokens, in every phase, in the place of the mixture's, whose caps hold.
 
     UserError where max_epochs allows less than the tokens to come; it says how many steps would work.
     """
     languages = mixture.languages
     if not sizes.any():
         raise UserError("no training document has text: look at the shards' column text and at mixture.json")
+    named = dict(language_shares or {})
+    check_languages(named, languages, [name for name, size in zip(languages, sizes, strict=True) if size])
     if mixture.epochs is not None:
         amounts = np.array([mixture.epochs[name] for name in languages]) * sizes
         if not amounts.any():
             raise UserError("no language with text has epochs above 0 in mixture.json: give one of them more")
+        rates = with_shares(dict(zip(languages, amounts.tolist(), strict=True)), named)
+        amounts = np.array([rates.get(name, 0.0) for name in languages])
         endless = PlannedPhase(0, None, amounts / amounts.sum())
         return Plan(languages, (endless,), sizes, np.full(len(sizes), math.inf))
     assert mixture.max_epochs is not None
     caps = np.array([mixture.max_epochs[name] for name in languages])
+    for name, share in named.items():
+        if share and not mixture.max_epochs[name]:
+            raise UserError(f"language_shares gives {name} {share:g}, but mixture.json max_epochs = 0: leave it out")
     before = np.zeros(len(sizes)) if shown is None else shown
-    rules = [_in_tokens(number, phase, mixture, sizes) for number, phase in enumerate(mixture.phases)]
+    rules = [_in_tokens(number, phase, mixture, sizes, named) for number, phase in enumerate(mixture.phases)]
     solver = _Solver(languages, rules, sizes, caps, before / np.maximum(sizes, 1.0))
     phases = solver.phases(done, steps, step_tokens)
     if phases is None:
@@ -135,13 +145,16 @@ class _Solver:
         return found
 
 
-def _in_tokens(number: int, phase: Phase, mixture: Mixture, sizes: NDArray[np.float64]) -> Phase:
-    """A phase's shares in tokens, which are the mixture's times tokens a unit of each language."""
+def _in_tokens(
+    number: int, phase: Phase, mixture: Mixture, sizes: NDArray[np.float64], named: Mapping[str, float]
+) -> Phase:
+    """A phase's shares in tokens, which are the mixture's times tokens a unit of each language, or those `named`."""
     assert mixture.weighted is not None
     size = dict(zip(mixture.languages, sizes.tolist(), strict=True))
     shares = {
         name: share * size[name] / mixture.weighted[name] for name, share in phase.shares.items() if size[name] > 0
     }
+    shares = with_shares(shares, named)
     if not shares:
         raise UserError(f"phase {number + 1} of mixture.json has no language with text: run jobs/sample.py again")
     total = math.fsum(shares.values())

@@ -15,7 +15,7 @@ from typing import Any
 
 from schemas.errors import UserError
 from train.checkpoints.checkpoint import STEP
-from train.model_folders.huggingface import CHECKPOINT_CONFIG, load_encoder, save_pretrained
+from train.model_folders.huggingface import CHECKPOINT_CONFIG, config_file, load_encoder, save_pretrained
 
 EXPORT, CHECKPOINTS, STATE = "export", "checkpoints", "state.json"
 
@@ -33,7 +33,7 @@ def model_folder(given: Path, language: str | None = None) -> ModelFolder:
 
     UserError where there is no model, and where a language is named that the model has no row for.
     """
-    folder = _of_run(given)
+    folder = folder_of(given)
     if not (folder / CHECKPOINT_CONFIG).is_file():
         if not (folder / "config.json").is_file():
             what = "holds no model" if folder.is_dir() else "is no folder"
@@ -41,23 +41,24 @@ def model_folder(given: Path, language: str | None = None) -> ModelFolder:
                 f"--model {given} {what}: point to the export of a run, OUTPUT/export, to a checkpoint, or to a model "
                 "of transformers on this disk"
             )
-        if language is not None:
-            _check_folded(given, folder, language)
-        return ModelFolder(given, folder)
+        if language is None or not _table_languages(folder / "config.json"):
+            if language is not None:
+                _check_folded(given, folder, language)
+            return ModelFolder(given, folder)
     loaded = load_encoder(folder)
     languages = loaded.config.languages
     if language is not None and language not in languages:
         why = f"it knows {', '.join(languages)}" if languages else "it has no language embedding"
         raise UserError(f"--model {given} has no language {language}: {why}; leave --language out, or name another")
     made = Path(tempfile.mkdtemp(prefix="wanyu-model-"))
-    special = json.loads((folder / CHECKPOINT_CONFIG).read_text(encoding="utf-8"))
+    special = json.loads(config_file(folder).read_text(encoding="utf-8"))
     ids = {role: special[f"{role}_token_id"] for role in ("pad", "bos", "eos", "mask")}
     lineage = (loaded.lineage or {}) | ({"language": language} if languages else {})
     target = made / EXPORT
     save_pretrained(
         loaded.language_model,
         ids,
-        _tokenizer_of(folder),
+        tokenizer_of(folder),
         target,
         lineage=lineage,
         pair_head=loaded.pair_head,
@@ -71,13 +72,21 @@ def model_folder(given: Path, language: str | None = None) -> ModelFolder:
 def languages_of(given: Path) -> tuple[str, ...]:
     """Those that a model can be told: of a checkpoint that its language embedding has rows for, of an export the one
     that is folded in; none of all others."""
-    folder = _of_run(given)
+    folder = folder_of(given)
+    for name in (CHECKPOINT_CONFIG, "config.json"):
+        if (folder / name).is_file() and (found := _table_languages(folder / name)):
+            return found
+    folded = lineage_of(folder).get("language")
+    return (folded,) if folded else ()
+
+
+def _table_languages(path: Path) -> tuple[str, ...]:
+    """Those that a config says there are rows for: of a checkpoint, and of a merged model, which has them beside what
+    transformers reads. None of a damaged one, of which opening it tells."""
     try:
-        settings = json.loads((folder / CHECKPOINT_CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # no checkpoint, or a damaged one, of which opening it tells
-        folded = lineage_of(folder).get("language")
-        return (folded,) if folded else ()
-    return tuple(settings.get("language_embeddings", ()))
+        return tuple(json.loads(path.read_text(encoding="utf-8")).get("language_embeddings", ()))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return ()
 
 
 def lineage_of(folder: Path) -> dict[str, Any]:
@@ -95,7 +104,8 @@ def checkpoints_of(run: Path) -> list[Path]:
     return sorted(one for one in folders if STEP.fullmatch(one.name) and (one / "digests.json").is_file())
 
 
-def _of_run(given: Path) -> Path:
+def folder_of(given: Path) -> Path:
+    """Where a model lies: of a run its export or else its newest checkpoint."""
     if (given / CHECKPOINT_CONFIG).is_file() or (given / "config.json").is_file():
         return given
     if (given / EXPORT / "config.json").is_file():
@@ -104,9 +114,11 @@ def _of_run(given: Path) -> Path:
     return there[-1] if there else given
 
 
-def _tokenizer_of(checkpoint: Path) -> Path:
-    """The folder that the run's settings name."""
-    path = checkpoint / STATE
+def tokenizer_of(folder: Path) -> Path:
+    """The folder with a model's tokenizer: of a checkpoint the one that the run's settings name."""
+    if not (folder / CHECKPOINT_CONFIG).is_file():
+        return folder
+    path = folder / STATE
     try:
         found = Path(json.loads(path.read_text(encoding="utf-8"))["config"]["data"]["tokenizer"])
     except (OSError, ValueError, KeyError, TypeError) as error:

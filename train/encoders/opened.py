@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from copy import copy, deepcopy
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from schemas.errors import UserError
 from train.encoders.folders import ModelFolder, lineage_of, model_folder
 from train.encoders.place import Place, place
+
+if TYPE_CHECKING:
+    from train.encoders.vectors import Reading, Vectors
 
 UNLIMITED = 1_000_000  # tokenizers that know no limit have a number beyond it
 # Positions of these begin behind the number of the padding token, as RoBERTa's.
@@ -40,12 +43,18 @@ def transformers_library() -> Any:
 
 class OpenedModel:
     """name: for tables. folder: what transformers opens. Weights are read when a kind of model is first asked for, in
-    float32, onto the device, in eval mode."""
+    float32, onto the device, in eval mode.
+
+    Several models that answer as one, and a model with a map, are of classes of their own. one_module: whether its
+    answers are those of one module of transformers, which can be fine-tuned and asked layer by layer.
+    """
+
+    one_module = True
 
     def __init__(self, folder: ModelFolder, name: str, where: Place) -> None:
         self.library = transformers_library()
         self.given, self.folder, self.name, self.place = folder.given, folder.path, name, where
-        self._kept_alive = folder
+        self.source = folder  # a temporary one is there as long as this
         self.config = self._open(self.library.AutoConfig)
         self.tokenizer = self._open(self.library.AutoTokenizer)
         self._check()
@@ -86,6 +95,28 @@ class OpenedModel:
         """Of the encoder; no weights are read."""
         with torch.device("meta"):
             return parameters_of(self.library.AutoModel.from_config(self.config))
+
+    @property
+    def kind(self) -> str:
+        """For tables."""
+        return str(self.config.model_type)
+
+    @property
+    def members(self) -> "Sequence[OpenedModel]":
+        """Itself; of several that answer together, each."""
+        return (self,)
+
+    def in_language(self, language: str) -> "OpenedModel":
+        """The model whose vectors are those of texts in a language. UserError where it has none of it."""
+        return self
+
+    def knows(self, language: str) -> bool:
+        """Whether it has vectors of texts in a language."""
+        return True
+
+    def own_vectors(self, texts: Sequence[str], reading: "Reading") -> "Vectors | None":
+        """float32 [texts, width], what stands in the place of the encoder's: of a map, of several together; None."""
+        return None
 
     @property
     def encoder(self) -> Any:
@@ -182,30 +213,6 @@ def open_model(
 ) -> OpenedModel:
     """Of a run, a checkpoint, an export or a folder of transformers."""
     return OpenedModel(model_folder(given, language), name or given.name, place(device, precision))
-
-
-def open_models(given: Sequence[str], *, device: str = "auto", precision: str = "auto") -> list[OpenedModel]:
-    """Of `DIR` or `NAME=DIR`, of a folder that is there the first; names are the ends of the paths, as short as they
-    can be and differ. UserError where two are called the same."""
-    named = [one.partition("=") if "=" in one and not Path(one).exists() else ("", "=", one) for one in given]
-    paths = [Path(path) for _, _, path in named]
-    short = shortest_names([path for (name, _, _), path in zip(named, paths, strict=True) if not name])
-    names = [name or short.pop(0) for name, _, _ in named]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"--model: two models are called {name}: name them, as --model NAME=DIR")
-    return [
-        open_model(path, name=name, device=device, precision=precision) for name, path in zip(names, paths, strict=True)
-    ]
-
-
-def shortest_names(paths: Sequence[Path]) -> list[str]:
-    """The ends of different paths, as short as they can be and differ."""
-    parts = [path.absolute().parts for path in paths]
-    length = 1
-    while len({one[-length:] for one in parts}) < len(set(parts)):
-        length += 1
-    return ["/".join(one[-length:]) for one in parts]
 
 
 def parameters_of(model: Any) -> int:

@@ -47,7 +47,8 @@ def vectors(
     check_layer(model, reading.layer)
     iterator = iter(texts)
     while part := list(islice(iterator, TEXTS_AT_ONCE)):
-        yield _pooled(model, part, reading, [reading.layer])[0]
+        own = model.own_vectors(part, reading)
+        yield _pooled(model, part, reading, [reading.layer])[0] if own is None else own
         if progress:
             progress(len(part))
 
@@ -61,7 +62,10 @@ def embed(model: OpenedModel, texts: Sequence[str], reading: Reading | None = No
 def embed_layers(
     model: OpenedModel, texts: Sequence[str], reading: Reading, progress: Callable[[int], None] | None = None
 ) -> Vectors:
-    """float32 [layers + 1, texts, width], the embeddings first, in one pass; the reading's own layer does not count."""
+    """float32 [layers + 1, texts, width], the embeddings first, in one pass; the reading's own layer does not count.
+    UserError where the model is an ensemble, or has a map, which is of one layer."""
+    if not model.one_module:
+        raise UserError(f"--layer all asks one model for each of its layers, and {model.name} is more: name a layer")
     layers = range(model.config.num_hidden_layers + 1)
     found = np.empty((len(layers), len(texts), model.config.hidden_size), np.float32)
     for begin in range(0, len(texts), TEXTS_AT_ONCE):
@@ -113,3 +117,13 @@ def pool(hidden: torch.Tensor, attention_mask: torch.Tensor, pooling: Pooling) -
         return hidden[:, 0]
     weight = attention_mask[:, :, None].to(hidden.dtype)
     return (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def side_by_side(parts: Sequence[Vectors]) -> Vectors:
+    """float32 [texts, width of all]: each part's vectors made unit ones, by the root of how many parts there are. The
+    cosine of two texts is the mean of their cosines in the parts."""
+    found = []
+    for one in parts:
+        lengths = np.linalg.norm(one, axis=1, keepdims=True)
+        found.append(one / np.where(lengths > 0, lengths, 1))
+    return np.asarray(np.concatenate(found, 1) / np.sqrt(len(found)), np.float32)

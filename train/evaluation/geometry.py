@@ -72,7 +72,7 @@ def texts_at_hand(settings: Settings) -> dict[str, list[str]]:
 
 def _run(texts: Mapping[str, Sequence[str]], model: OpenedModel, settings: Settings) -> list[Table]:
     with Embedding(model, settings, "geometry", sum(map(len, texts.values()))) as embedding:
-        found = {language: embedding.one(lines) for language, lines in texts.items()}
+        found = {language: embedding.one(texts[language], language) for language in embedding.known(texts)}
     told = embedding.told()
     everything = np.concatenate(list(found.values()))
     tables = []

@@ -23,7 +23,7 @@ KIND_TITLES = {
 
 def bits_a_byte(settings: Settings) -> Measure | None:
     """Tables of each kind of pseudo-likelihood, and of what the vocabulary loses, which costs no bits."""
-    found = _texts(settings, settings.bits_bytes, TEXT_BYTES) if settings.bits else None
+    found = chosen_texts(settings, settings.bits_bytes, TEXT_BYTES) if settings.bits else None
     if found is None:
         return None
     texts = found.texts
@@ -60,7 +60,7 @@ def bits_a_byte(settings: Settings) -> Measure | None:
 
 def masked(settings: Settings) -> Measure | None:
     """Tables of accuracy and loss."""
-    found = _texts(settings, settings.masked_bytes, MASKED_TEXT_BYTES)
+    found = chosen_texts(settings, settings.masked_bytes, MASKED_TEXT_BYTES)
     if found is None:
         return None
     texts = found.texts
@@ -90,8 +90,8 @@ def masked(settings: Settings) -> Measure | None:
     return Measure("masked accuracy", run, found.languages)
 
 
-def _texts(settings: Settings, language_bytes: int, text_bytes: int) -> HeldOut | None:
-    """None where no texts are named, or none of them is of a language that is asked for."""
+def chosen_texts(settings: Settings, language_bytes: int, text_bytes: int) -> HeldOut | None:
+    """None where no texts are named."""
     paths = [*([settings.shards] if settings.shards else []), *settings.texts]
     if not paths:
         return None

@@ -6,11 +6,13 @@ A room's own measures are listed in `train.evaluation.chosen`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from schemas.evaluation import Better, Rows, Table
+from schemas.evaluation import ALL, Better, Rows, Table
 from train.encoders.opened import OpenedModel
 from train.evaluation.settings import Settings
+from train.metrics.figures import mean_of
 
 SEEN = "seen"  # in a table's settings: languages that the answer was learnt in; a mean leaves them out
+LEFT_OUT = "left_out"  # in a table's settings: by model, what it could not be asked
 MEASURE = "measure"  # in a table's settings: of which measure it is
 
 
@@ -53,3 +55,15 @@ def table(
         baselines=dict(baselines or {}),
         means={},
     )
+
+
+def means(table: Table) -> Rows:
+    """Over the languages of each model and baseline, those left out that the answer was learnt in."""
+    seen = table["settings"].get(SEEN)
+    left_out = {ALL, *(seen if isinstance(seen, list) else ())}
+    found: Rows = {}
+    for name, rows in {**table["baselines"], **table["figures"]}.items():
+        kept = {language: figure for language, figure in rows.items() if language not in left_out}
+        if kept:
+            found[name] = mean_of(kept)
+    return found

@@ -1,14 +1,13 @@
 """What an evaluation leaves: one JSON, one table and one picture in a folder, each whole or not there."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import UserError
 from schemas.evaluation import ALL, Evaluation, Figure, Rows, Table, gaps, head_of_gaps, languages_of
 from tokenizer.plot import Panel, Row, picture
-from train.checkpoints.files import write_text
+from train.checkpoints.files import check_folder, write_text
 from train.evaluation.measures import MEASURE
 from train.telemetry.columns import laid_out, shortened
 
@@ -22,27 +21,24 @@ class Results:
 
     def __init__(self, folder: Path) -> None:
         """UserError where it cannot be a folder."""
-        if folder.exists() and not folder.is_dir():
-            raise UserError(f"--output {folder} is a file: name a folder")
-        above = next(one for one in folder.absolute().parents if one.exists())
-        if not above.is_dir() or not os.access(folder if folder.exists() else above, os.W_OK):
-            raise UserError(f"--output {folder} cannot be written (in {above}): name another folder")
+        check_folder(folder)
         self.folder = folder
 
     def keep(self, found: Evaluation) -> None:
         """What is measured so far."""
-        self._write(UNFINISHED, as_json(found))
+        self.write(UNFINISHED, as_json(found))
 
     def finish(self, found: Evaluation) -> list[str]:
         """The lines of the table."""
         lines = summary(found) + by_language(found)
-        self._write(TABLE, "\n".join(lines) + "\n")
-        self._write(PLOT, plot(found))
-        self._write(JSON, as_json(found))
+        self.write(TABLE, "\n".join(lines) + "\n")
+        self.write(PLOT, plot(found))
+        self.write(JSON, as_json(found))
         (self.folder / UNFINISHED).unlink(missing_ok=True)
         return lines
 
-    def _write(self, name: str, text: str) -> None:
+    def write(self, name: str, text: str) -> None:
+        """A file of the folder, at once. UserError where the disk fails."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(self.folder / name, text)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from schemas.errors import UserError
 from schemas.evaluation import Rows, Table
 from train.benchmarks.aligned import read_aligned, read_tatoeba
+from train.benchmarks.languages import same_language
 from train.encoders.opened import OpenedModel
 from train.encoders.vectors import Vectors
 from train.evaluation.measures import Measure, table
 from train.evaluation.sentences import Embedding
-from train.evaluation.settings import EVERY, Settings, same
+from train.evaluation.settings import EVERY, Settings
 from train.metrics.figures import mean_of, number, share
 from train.metrics.neighbours import Method, retrieval_accuracy
 
@@ -44,6 +45,7 @@ KINDS = (
 )
 XSIM = (Kind("xsim", "xsim error, ratio margin", "margin", error=True),)
 BOTH_WAYS = KINDS[0]  # by which layers are compared
+ENGLISH = "eng"
 
 
 def tatoeba(settings: Settings) -> Measure | None:
@@ -51,7 +53,7 @@ def tatoeba(settings: Settings) -> Measure | None:
         return None
     there = read_tatoeba(settings.tatoeba)
     pairs = {language: _cut(there[language], settings) for language in settings.wanted(there)}
-    return _measure("tatoeba", "Tatoeba", "English", pairs, KINDS, frozenset(there))
+    return _measure("tatoeba", "Tatoeba", ENGLISH, pairs, KINDS, frozenset(there))
 
 
 def bitext(settings: Settings) -> Measure | None:
@@ -59,7 +61,7 @@ def bitext(settings: Settings) -> Measure | None:
     if settings.aligned is None:
         return None
     there = read_aligned(settings.aligned)
-    pivots = [one for one in there if same(one, settings.pivot)]
+    pivots = [one for one in there if same_language(one, settings.pivot)]
     if not pivots:
         raise UserError(
             f"--pivot {settings.pivot}: {settings.aligned} has no such file; there are {', '.join(sorted(there))}"
@@ -74,10 +76,11 @@ def _measure(
     name: str, title: str, pivot: str, pairs: Pairs, kinds: Sequence[Kind], languages: frozenset[str]
 ) -> Measure:
     def run(model: OpenedModel, settings: Settings) -> list[Table]:
-        tables = _Tables(name, title, pivot, kinds, model.name)
+        tables = _Tables(name, title, "English" if name == "tatoeba" else pivot, kinds, model.name)
         unique = {id(one): len(one) for pair in pairs.values() for one in pair}
         with Embedding(model, settings, name, sum(unique.values())) as embedding:
-            for language, sides in _embedded(pairs, embedding):
+            known = {language: pairs[language] for language in embedding.known(pairs, [pivot])}
+            for language, sides in _embedded(known, pivot, embedding):
                 tables.add(language, sides, settings.layer == EVERY)
             return tables.finished(embedding.told())
 
@@ -96,14 +99,14 @@ def _measure(
     return Measure(name, run, languages, chance)
 
 
-def _embedded(pairs: Pairs, embedding: Embedding) -> Iterator[tuple[str, Sides]]:
+def _embedded(pairs: Pairs, pivot: str, embedding: Embedding) -> Iterator[tuple[str, Sides]]:
     """A pivot that all languages share is embedded once."""
     shared: Sequence[str] | None = None
     of_shared: Vectors | None = None
     for language, (first, second) in pairs.items():
         if of_shared is None or second is not shared:
-            shared, of_shared = second, embedding.layers(second)
-        yield language, (embedding.layers(first), of_shared)
+            shared, of_shared = second, embedding.layers(second, pivot)
+        yield language, (embedding.layers(first, language), of_shared)
 
 
 class _Tables:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from train.benchmarks.languages import same_language
 from train.encoders.place import BATCH_TOKENS
 from train.encoders.vectors import Pooling, Reading
 from train.likelihood.pseudo_likelihood import Kind
@@ -67,11 +68,8 @@ class Settings:
     def wanted(self, there: Iterable[str]) -> list[str]:
         """Those of the languages `there` that are asked for, in order: `fra` is `fra_Latn` too, and the other way
         round, since layouts call languages with their script or without."""
-        return [one for one in sorted(there) if not self.languages or any(same(one, asked) for asked in self.languages)]
-
-
-def same(one: str, other: str) -> bool:
-    """Whether two codes are of one language: equal, or equal but for a script that one of them does not tell."""
-    if "_" in one and "_" in other:
-        return one == other
-    return one.partition("_")[0] == other.partition("_")[0]
+        return [
+            one
+            for one in sorted(there)
+            if not self.languages or any(same_language(one, asked) for asked in self.languages)
+        ]

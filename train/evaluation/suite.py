@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from schemas.errors import UserError
-from schemas.evaluation import ALL, VERSION, Evaluation, Model, Rows, Table
-from train.encoders.opened import OpenedModel, open_models, parameters_of
+from schemas.evaluation import VERSION, Evaluation, Model, Table
+from train.encoders.named import open_models
+from train.encoders.opened import OpenedModel
 from train.evaluation.chosen import chosen
-from train.evaluation.measures import MEASURE, SEEN, Measure
+from train.evaluation.measures import LEFT_OUT, MEASURE, Measure, means
 from train.evaluation.settings import Settings
-from train.metrics.figures import mean_of
+from train.maps.given import with_maps
 
 Tell = Callable[[str], None]
 Keep = Callable[[Evaluation], None]
@@ -21,15 +22,17 @@ def evaluate(
     tell: Tell,
     keep: Keep = lambda found: None,
     *,
+    maps: Sequence[str] = (),
     device: str = "auto",
     precision: str = "auto",
 ) -> Evaluation:
-    """models: `DIR` or `NAME=DIR`. tell: is given a line of each measure's time, or of why it was left out. keep: is
-    given what there is, after each measure of each model.
+    """models: `DIR` or `NAME=DIR`, of several that answer together `NAME=DIR+DIR`. maps: `DIR` or `NAME=DIR`, for the
+    model called so. tell: is given a line of each measure's time, or of why it was left out. keep: is given what there
+    is, after each measure of each model.
 
     UserError before any model is asked where files cannot be read; and where in the end nothing could be measured.
     """
-    opened = open_models(models, device=device, precision=precision)
+    opened = with_maps(open_models(models, device=device, precision=precision), maps)
     measures = chosen(settings)
     found = Evaluation(version=VERSION, models=[], tables=[])
     failed: UserError | None = None
@@ -51,6 +54,8 @@ def evaluate(
                 continue
             add(found["tables"], tables, measure)
             keep(found)
+            for line in left_out(tables, model.name):
+                tell(f"left out: {measure.name} of {model.name}: {line}")
             tell(f"{measure.name} of {model.name}: {monotonic() - began:.1f} s")
     if failed and not found["tables"]:
         raise failed
@@ -67,13 +72,22 @@ def described(model: OpenedModel) -> Model:
     told = Model(
         name=model.name,
         folder=str(model.given),
-        kind=model.config.model_type,
-        parameters=parameters_of(model.encoder),
+        kind=model.kind,
+        parameters=model.parameters,
     )
     step = model.lineage.get("step")
     if isinstance(step, int):
         told["step"] = step
     return told
+
+
+def left_out(tables: Sequence[Table], model: str) -> list[str]:
+    """What a model could not be asked in these tables, each once."""
+    found: dict[str, None] = {}
+    for one in tables:
+        of_models = one["settings"].get(LEFT_OUT)
+        found |= dict.fromkeys(of_models.get(model, ()) if isinstance(of_models, dict) else ())
+    return list(found)
 
 
 def as_baseline(table: Table) -> Table:
@@ -98,15 +112,3 @@ def add(tables: list[Table], more: Sequence[Table], measure: Measure) -> None:
                 if isinstance(known, dict) and isinstance(value, dict):
                     there["settings"][name] = known | value
         there["means"] = means(there)
-
-
-def means(table: Table) -> Rows:
-    """Over the languages of each model and baseline, those left out that the answer was learnt in."""
-    seen = table["settings"].get(SEEN)
-    left_out = {ALL, *(seen if isinstance(seen, list) else ())}
-    found: Rows = {}
-    for name, rows in {**table["baselines"], **table["figures"]}.items():
-        kept = {language: figure for language, figure in rows.items() if language not in left_out}
-        if kept:
-            found[name] = mean_of(kept)
-    return found

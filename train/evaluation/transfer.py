@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from schemas.errors import UserError
 from schemas.evaluation import Rows, Table
 from train.benchmarks.examples import TextExample
 from train.encoders.opened import OpenedModel
 from train.encoders.vectors import Vectors
 from train.evaluation.linear import NgramClasses, VectorClasses, check_library
-from train.evaluation.measures import MEASURE, SEEN, Measure, table
+from train.evaluation.measures import LEFT_OUT, MEASURE, SEEN, Measure, table
 from train.evaluation.sentences import Embedding
 from train.evaluation.settings import Settings
 from train.evaluation.transfer_data import HELD_OUT, Data, read
@@ -28,6 +29,7 @@ from train.metrics.figures import measured, share
 from train.metrics.intervals import Interval
 
 TITLES = {"probe": "a probe on frozen vectors", "finetune": "the whole model fine-tuned"}
+NOT_TUNED = "an ensemble or has a map, and is not fine-tuned"
 
 
 def transfer(settings: Settings) -> Measure | None:
@@ -40,7 +42,15 @@ def transfer(settings: Settings) -> Measure | None:
 
 def _run(data: Data, model: OpenedModel, settings: Settings) -> list[Table]:
     methods: dict[str, Callable[[Data, OpenedModel, Settings], Table]] = {"probe": _probe, "finetune": _finetune}
-    return [methods[method](data, model, settings) for method in settings.transfer_by]
+    asked = [method for method in settings.transfer_by if method != "finetune" or model.one_module]
+    if not asked:
+        raise UserError(f"{model.name} is {NOT_TUNED}: ask it by a probe")
+    tables = [methods[method](data, model, settings) for method in asked]
+    if len(asked) < len(settings.transfer_by):
+        told = tables[0]["settings"].setdefault(LEFT_OUT, {model.name: []})
+        assert isinstance(told, dict)
+        told[model.name].append(f"fine-tuning: it is {NOT_TUNED}")
+    return tables
 
 
 def _probe(data: Data, model: OpenedModel, settings: Settings) -> Table:
@@ -48,10 +58,12 @@ def _probe(data: Data, model: OpenedModel, settings: Settings) -> Table:
     pair = data.train[0].second is not None
     total = (len(data.train) + sum(map(len, data.test.values()))) * (1 + pair)
     with Embedding(model, settings, "transfer", total) as embedding:
-        classes = VectorClasses(_features(data.train, embedding), _labels(data.train))
+        known = embedding.known(data.test, [data.source])
+        classes = VectorClasses(_features(data.train, data.source, embedding), _labels(data.train))
         rows: Rows = {}
-        for language, examples in data.test.items():
-            found = classes.labels(_features(examples, embedding))
+        for language in known:
+            examples = data.test[language]
+            found = classes.labels(_features(examples, language, embedding))
             rows[language] = share(found == np.asarray(_labels(examples)))
     return _table("probe", data, {model.name: rows}, {}, embedding.told())
 
@@ -135,12 +147,12 @@ def _table(
     )
 
 
-def _features(examples: Sequence[TextExample], embedding: Embedding) -> Vectors:
+def _features(examples: Sequence[TextExample], language: str, embedding: Embedding) -> Vectors:
     """[texts, width]; of pairs [texts, 4 width], as InferSent has it (Conneau et al. 2017, arXiv 1705.02364)."""
-    first = embedding.one([one.text for one in examples])
+    first = embedding.one([one.text for one in examples], language)
     if examples[0].second is None:
         return first
-    second = embedding.one([one.second or "" for one in examples])
+    second = embedding.one([one.second or "" for one in examples], language)
     return np.concatenate([first, second, np.abs(first - second), first * second], 1)
 
 

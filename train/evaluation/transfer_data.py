@@ -8,8 +8,9 @@ from schemas.errors import UserError
 from train.benchmarks.examples import Example, TextExample
 from train.benchmarks.files import nothing
 from train.benchmarks.folders import files_of
+from train.benchmarks.languages import same_language
 from train.benchmarks.read import read_by_language
-from train.evaluation.settings import Settings, same
+from train.evaluation.settings import Settings
 
 TRAINING_TEXTS = 10_000  # at most, the first: a probe gains little from more
 HELD_OUT = 10  # every so many texts of training validate, where validation has no file of its own
@@ -33,7 +34,7 @@ def read(root: Path, settings: Settings) -> tuple[Data, frozenset[str]]:
     are asked for.
     """
     by_language = read_by_language([root], settings.transfer_task, split="train")
-    source = next((one for one in sorted(by_language) if same(one, settings.transfer_from)), None)
+    source = next((one for one in sorted(by_language) if same_language(one, settings.transfer_from)), None)
     if source is None:
         raise UserError(
             f"--transfer-from {settings.transfer_from}: {root} has no training texts of it; there are "

@@ -5,32 +5,30 @@ what the encoder makes of the word alone, or the mean of its tokens' rows in the
 written the same on both sides, as names are, are found without translating, so figures without them stand beside.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from schemas.errors import UserError
 from schemas.evaluation import Rows, Table
-from train.benchmarks.dictionaries import read_dictionary
+from train.benchmarks.dictionaries import read_dictionary, sides_of
 from train.encoders.opened import OpenedModel
+from train.encoders.token_means import token_means
 from train.encoders.vectors import Vectors
 from train.evaluation.measures import Measure, table
 from train.evaluation.sentences import Embedding
 from train.evaluation.settings import Settings
+from train.maps.mapped import MappedModel
 from train.metrics.figures import number, share
 from train.metrics.neighbours import Method, retrieval_accuracy
 
 METHODS: tuple[tuple[Method, str], ...] = (("csls", "CSLS"), ("cosine", "nearest neighbour"))
 KINDS = (("encoder", "by the encoder"), ("embeddings", "by their tokens' embeddings"))
 ENGLISH = ("en", "eng", "eng_Latn")
-_CODE = r"[a-z]{2,3}(?:_[A-Z][a-z]{3})?"
-_NAME = re.compile(rf"({_CODE})[-_]({_CODE})\.(?:.+\.)?(?:tsv|txt)")
 
 
 class Words(NamedTuple):
@@ -66,10 +64,7 @@ def word_translation(settings: Settings) -> Measure | None:
 def row_of(path: Path) -> tuple[str, str]:
     """(way, row) of `en_fr.tsv`, `en-fr.txt`, `fr-en.5000-6500.txt`: a row is the language that is not English; of two
     others both, way "between". UserError where the name does not tell."""
-    match = _NAME.fullmatch(path.name)
-    if match is None:
-        raise UserError(f"{path} does not tell its languages: name it as en_fr.tsv or en-fr.txt")
-    source, target = match[1], match[2]
+    source, target = sides_of(path)
     if target in ENGLISH:
         return "to", source
     return ("from", target) if source in ENGLISH else ("between", f"{source}-{target}")
@@ -89,22 +84,80 @@ def words_of(dictionary: Sequence[tuple[str, set[str]]], most: int) -> Words:
 
 def _run(wanted: Dictionaries, model: OpenedModel, settings: Settings) -> list[Table]:
     rows: dict[tuple[str, Method, bool, str], Rows] = {}
+    covered: dict[str, dict[str, Rows]] = {}
     total = sum(len(one.sources) + len(one.targets) for there in wanted.values() for one in there.values())
     with Embedding(model, settings, "word translation", total) as embedding:
+        known = embedding.known(
+            sorted({side for way, there in wanted.items() for one in there for side in _sides(way, one)})
+        )
         for way, there in wanted.items():
             for language, words in there.items():
-                vectors = {
-                    "encoder": (embedding.one(words.sources), embedding.one(words.targets)),
-                    "embeddings": (token_means(model, words.sources), token_means(model, words.targets)),
-                }
-                for kind, sides in vectors.items():
+                codes = _sides(way, language)
+                if not set(codes) <= set(known):
+                    continue
+                for kind in _kinds(model):
+                    first, second = (
+                        _vectors(kind, embedding, texts, code)
+                        for texts, code in zip((words.sources, words.targets), codes, strict=True)
+                    )
+                    has = np.concatenate([first.any(1), second.any(1)])
+                    if not has.all():
+                        covered.setdefault(kind, {}).setdefault(way, {})[language] = share(has)
                     for method, _ in METHODS:
-                        hits = retrieval_accuracy(*sides, method, words.right)
+                        hits = _found(first, second, words, method)
                         rows.setdefault((kind, method, True, way), {})[language] = share(hits)
                         if not words.same.all():
                             figure = share(hits[~words.same])
                             rows.setdefault((kind, method, False, way), {})[language] = figure
-    return [_table(name, {model.name: rows[name]}, {}, embedding.told()) for name in _names(wanted) if name in rows]
+    if not rows:
+        raise UserError(f"the map of {model.name} has both languages of no dictionary: it lacks {embedding.unknown[0]}")
+    tables = [_table(name, {model.name: rows[name]}, {}, embedding.told()) for name in _names(wanted) if name in rows]
+    return tables + [
+        _coverage(kind, way, {model.name: found}, embedding.told())
+        for kind, ways in covered.items()
+        for way, found in ways.items()
+    ]
+
+
+def _sides(way: str, row: str) -> tuple[str, str]:
+    """Languages of the sources and of the targets."""
+    if way == "between":
+        source, _, target = row.partition("-")
+        return source, target
+    return (ENGLISH[1], row) if way == "from" else (row, ENGLISH[1])
+
+
+def _kinds(model: OpenedModel) -> Sequence[str]:
+    """A map is of one kind of vectors."""
+    if isinstance(model, MappedModel):
+        return ["embeddings" if model.found.space == "embeddings" else "encoder"]
+    return [kind for kind, _ in KINDS]
+
+
+def _vectors(kind: str, embedding: Embedding, words: Sequence[str], language: str) -> Vectors:
+    if kind == "encoder" or isinstance(embedding.model, MappedModel):
+        return embedding.one(words, language)
+    return token_means(embedding.model, words)
+
+
+def _found(first: Vectors, second: Vectors, words: Words, method: Method) -> NDArray[np.bool_]:
+    """A word without a vector, of zeros, is neither found nor finds."""
+    there = np.flatnonzero(second.any(1))
+    if not len(there):
+        return np.zeros(len(first), np.bool_)
+    place = dict(zip(there.tolist(), range(len(there)), strict=True))
+    right = [[place[one] for one in of if one in place] for of in words.right]
+    return retrieval_accuracy(first, second[there], method, right) & first.any(1)
+
+
+def _coverage(kind: str, way: str, figures: Mapping[str, Rows], told: Mapping[str, object]) -> Table:
+    return table(
+        f"words_{kind}_covered_{way}",
+        f"words {WAYS[way]} {dict(KINDS)[kind]}: words that have a vector",
+        "share of words",
+        figures=figures,
+        settings=told,
+    )
 
 
 def _names(wanted: Dictionaries) -> list[tuple[str, Method, bool, str]]:
@@ -152,18 +205,6 @@ def _baselines(wanted: Dictionaries, settings: Settings) -> list[Table]:
                 rows["written the same"][language] = share(words.same)
         found.append(_table(name, {}, rows, {}))
     return found
-
-
-@torch.inference_mode()
-def token_means(model: OpenedModel, words: Sequence[str]) -> Vectors:
-    """float32 [words, width]: the mean of the rows of each word's tokens, <s> and </s> left out; zeros of a word
-    without tokens."""
-    rows = model.encoder.get_input_embeddings().weight.float()
-    ids = model.tokenizer(list(words), add_special_tokens=False)["input_ids"]
-    flat = torch.tensor([one for each in ids for one in each], dtype=torch.int64, device=rows.device)
-    lengths = [len(each) for each in ids]
-    starts = torch.tensor(np.cumsum([0, *lengths[:-1]]), dtype=torch.int64, device=rows.device)
-    return np.asarray(torch.nn.functional.embedding_bag(flat, rows, starts, mode="mean").cpu().numpy())
 
 
 def dictionary_files(given: Sequence[Path]) -> list[Path]:

@@ -86,7 +86,7 @@ def estimate(config: PretrainConfig) -> Iterator[str]:
     if (text := open_translations(config, shards.languages, 1, said.append)) is not None:
         batches_of_translations(config, text, vocabulary, shards.languages, labellers, said.append)
     yield from said
-    plan = plan_run(shards.mixture, sizes, run.steps, data.global_batch_tokens)
+    plan = plan_run(shards.mixture, sizes, run.steps, data.global_batch_tokens, language_shares=data.language_shares)
     check_phases(config, plan, 0)
     check_shown(objectives, weighting, plan)
     for line in told(plan, shards.mixture.methods, run.steps, data.global_batch_tokens):

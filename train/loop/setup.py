@@ -159,7 +159,10 @@ def _plan(
         sizes = epoch_tokens(shards, blocks, tokens, config.run.seed, config.data.max_seq_len)
         if config.pairs:
             say(told_of_pairs(blocks, tokens, config.run.seed))
-    plan = plan_run(shards.mixture, sizes, steps, step_tokens, done, shown)
+    plan = plan_run(shards.mixture, sizes, steps, step_tokens, done, shown, config.data.language_shares)
+    if config.data.language_shares:
+        given = ", ".join(f"{name} {100 * share:.3g} %" for name, share in config.data.language_shares.items())
+        say(f"plan: language_shares: {given}; the mixture divides the rest, and its max_epochs hold")
     if shards.mixture.epochs is not None:
         say("plan: no max_epochs in mixture.json: its epochs are shown again and again to the last step")
     for line in told(plan, shards.mixture.methods, steps, step_tokens, done):

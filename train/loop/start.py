@@ -24,6 +24,7 @@ from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel, PairHead
 from train.model.languages import with_languages
+from train.model_folders.ancestry import digest_of
 from train.model_folders.huggingface import LoadedEncoder, config_file, load_encoder
 from train.objectives.objective import Objective
 
@@ -147,4 +148,4 @@ def _model(
         say(f"--init {init}: without the rows of languages that the shards do not have: {listed(list(left_out), 5)}")
     elif left_out:
         say(f"--init {init}: its language embedding is folded in, as of an unknown language: this run has none")
-    return model, loaded.pair_head, {"folder": str(init), "lineage": loaded.lineage}
+    return model, loaded.pair_head, {"folder": str(init), "weights": digest_of(loaded), "lineage": loaded.lineage}

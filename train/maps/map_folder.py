@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from schemas.errors import UserError
+from train.alignment.normalising import unit
 from train.checkpoints.files import publish
 
 FORMAT = 1
@@ -65,14 +66,8 @@ class VectorMap:
         one = self.languages[language]
         if vectors.ndim != 2 or vectors.shape[1] != len(one.mean):
             raise ValueError(f"vectors have the shape {vectors.shape}, and the map of {language} is of {len(one.mean)}")
-        return unit(unit(unit(vectors) - one.mean) @ one.matrix)
-
-
-def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Rows of length 1, float32; rows of zeros stay."""
-    found = np.asarray(vectors, np.float32)
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    return np.asarray(found / np.where(lengths > 0, lengths, 1), np.float32)
+        told = vectors.any(1, keepdims=True)  # what has no vector is not where the mean is
+        return unit(unit((unit(vectors) - one.mean) * told) @ one.matrix)
 
 
 def write_map(found: VectorMap, folder: Path) -> None:

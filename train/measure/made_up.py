@@ -76,7 +76,9 @@ def made_up_data(config: PretrainConfig, shards: Shards, static: bool) -> Data:
     settings, vocabulary = config.data, open_vocabulary(config.data.tokenizer)
     count = len(shards.languages)
     sizes = np.array([float(blocks.rows.sum()) * MEDIAN for blocks in training_blocks(shards)])
-    plan = plan_run(shards.mixture, sizes, config.run.steps, settings.global_batch_tokens)
+    plan = plan_run(
+        shards.mixture, sizes, config.run.steps, settings.global_batch_tokens, language_shares=settings.language_shares
+    )
     labellers = {name: one.labeller for name, one in build_objectives(config, vocabulary, shards.languages).items()}
     arguments = (shards, settings.tokenizer, settings.cache, 0, plan, labellers, stream_settings(config, static))
     none = Validation(Collator(labellers, vocabulary, count, 0), [], [], config.data.micro_batch_tokens)

@@ -43,7 +43,7 @@ def nearest(queries: ArrayLike, keys: ArrayLike, k: int = 1, chunk: int | None =
 def csls(queries: ArrayLike, keys: ArrayLike, k: int = 10, best: int = 1, chunk: int | None = None) -> Neighbours:
     """The `best` keys of the highest CSLS with k neighbours (all where there are fewer). Otherwise as `nearest`."""
     first, second = _unit_pair(queries, keys)
-    blocks = ((begin, scores) for begin, scores, _ in _scores(first, second, "csls", k, chunk))
+    blocks = ((begin, scores) for begin, scores, _ in _scores(first, second, "csls", k, chunk, first))
     return _best(blocks, len(first), len(second), best)
 
 
@@ -54,13 +54,15 @@ def retrieval_accuracy(
     right: Sequence[int | Collection[int]] | NDArray[np.integer] | None = None,
     k: int | None = None,
     chunk: int | None = None,
+    around: ArrayLike | None = None,
 ) -> NDArray[np.bool_]:
     """bool [queries]: whether a right key scores higher than every wrong one.
 
     right: the number of each query's key, or of all its keys; None: its own number. A query with no right key is
     missed. A wrong key that is as near as the right one (by TIE) is a miss: vectors that are all the same find nothing,
-    rather than all. k: neighbours of CSLS and margin, None: NEIGHBOURHOOD. ValueError as `nearest`, and where `right`
-    is not one for each query, or names no key.
+    rather than all. k: neighbours of CSLS and margin, None: NEIGHBOURHOOD. around: vectors of the queries' side among
+    which those of a key are looked for, where the queries are few of many words; None: the queries. ValueError as
+    `nearest`, and where `right` is not one for each query, or names no key.
     """
     if method not in METHODS:
         raise ValueError(f"{method!r} is no method: {', '.join(METHODS)}")
@@ -69,7 +71,8 @@ def retrieval_accuracy(
     first, second = _unit_pair(queries, keys)
     rows, columns = _right_pairs(right, len(first), len(second))
     hits = np.zeros(len(first), np.bool_)
-    for begin, scores, units in _scores(first, second, method, k, chunk):
+    beside = first if around is None else _unit_pair(around, keys)[0]
+    for begin, scores, units in _scores(first, second, method, k, chunk, beside):
         here = slice(*np.searchsorted(rows, (begin, begin + len(scores))))
         within, of_key = rows[here] - begin, columns[here]
         room = TIE / 2 * np.maximum(1, np.abs(scores)) / units  # on either side
@@ -111,7 +114,7 @@ def _cosines(first: Block, second: Block, chunk: int | None) -> Iterator[tuple[i
 
 
 def _scores(
-    first: Block, second: Block, method: Method, k: int, chunk: int | None
+    first: Block, second: Block, method: Method, k: int, chunk: int | None, beside: Block
 ) -> Iterator[tuple[int, Block, Block | float]]:
     """(number of the first row, scores, what cosines were divided by: rounding weighs the more, the less that is)."""
     if method == "cosine" or not len(first):
@@ -119,7 +122,7 @@ def _scores(
             yield begin, cosines, 1.0
         return
     of_first, least = _neighbourhood(first, second, k, chunk)
-    of_second, _ = _neighbourhood(second, first, k, chunk)
+    of_second, _ = _neighbourhood(second, beside, k, chunk)
     for begin, cosines in _cosines(first, second, chunk):
         rows = slice(begin, begin + len(cosines))
         if method == "csls":

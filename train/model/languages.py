@@ -22,6 +22,12 @@ def row_of(languages: Sequence[str], language: str | None) -> int:
     return 0 if language is None else 1 + languages.index(language)
 
 
+def folded_into(config: EncoderConfig | BertConfig) -> str:
+    """Name of the table that a language's row can be added to."""
+    table = "token_type_embeddings" if isinstance(config, BertConfig) else "tok_embeddings"
+    return f"model.embeddings.{table}.weight"
+
+
 def fold_language(
     config: EncoderConfig | BertConfig, weights: Mapping[str, Tensor], language: str | None
 ) -> tuple[EncoderConfig | BertConfig, dict[str, Tensor]]:
@@ -34,8 +40,7 @@ def fold_language(
     """
     row = weights[LANGUAGE_TABLE][row_of(config.languages, language)]
     kept = {name: value for name, value in weights.items() if name != LANGUAGE_TABLE}
-    table = "token_type_embeddings" if isinstance(config, BertConfig) else "tok_embeddings"
-    kept[f"model.embeddings.{table}.weight"] = kept[f"model.embeddings.{table}.weight"] + row
+    kept[folded_into(config)] = kept[folded_into(config)] + row
     return replace(config, languages=()), kept
 
 

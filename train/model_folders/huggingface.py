@@ -119,16 +119,21 @@ def save_pretrained(
     _write_json(folder / "config.json", huggingface_config(config, special_ids, pairs))
     if lineage is not None:
         _write_json(folder / "lineage.json", lineage)
-    for name in TOKENIZER_FILES:
-        if (tokenizer / name).is_file():
-            shutil.copyfile(tokenizer / name, folder / name)
-    if (folder / TOKENIZER_CONFIG).is_file():
-        _say_inputs(folder / TOKENIZER_CONFIG, config.layout)
+    copy_tokenizer(tokenizer, folder, config.layout)
 
 
 def has_pairs(config: EncoderConfig | BertConfig, pair_head: PairHead | None) -> bool:
     """Whether an export of this shape takes the head along."""
     return pair_head is not None and config.layout in PRETRAINING
+
+
+def copy_tokenizer(tokenizer: Path, folder: Path, layout: str) -> None:
+    """The files of a tokenizer into the folder of a model of that layout."""
+    for name in TOKENIZER_FILES:
+        if (tokenizer / name).is_file():
+            shutil.copyfile(tokenizer / name, folder / name)
+    if (folder / TOKENIZER_CONFIG).is_file():
+        _say_inputs(folder / TOKENIZER_CONFIG, layout)
 
 
 def _say_inputs(path: Path, layout: str) -> None:

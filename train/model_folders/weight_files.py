@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,6 +15,7 @@ from schemas.errors import UserError
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 PAIRS = "pairs."  # before our names of the pair head's tensors
+T = TypeVar("T")
 UNUSED = ("position_ids", "token_type_ids", "inv_freq")  # buffers that old versions wrote down
 
 
@@ -104,9 +106,9 @@ def read_metadata(path: Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
-def to_ours(weights: Mapping[str, Tensor], layout: str, folder: Path) -> dict[str, Tensor]:
-    """Tensors of transformers under our names; what is of neither the encoder nor its heads for words and pairs falls
-    away.
+def to_ours(weights: Mapping[str, T], layout: str, folder: Path) -> dict[str, T]:
+    """Tensors of transformers, or what stands for them, under our names; what is of neither the encoder nor its heads
+    for words and pairs falls away.
 
     The encoder may lie under any prefix: none in `BertModel`, `bert.` in `BertForMaskedLM`.
     """
@@ -131,8 +133,8 @@ def to_ours(weights: Mapping[str, Tensor], layout: str, folder: Path) -> dict[st
     return ours
 
 
-def to_theirs(weights: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
-    """Our tensors under the names of transformers."""
+def to_theirs(weights: Mapping[str, T], layout: str) -> dict[str, T]:
+    """Our tensors, or what stands for them, under the names of transformers."""
     names = NAMES[layout]
     known = {ours: theirs[0] for ours, theirs in names.head.items()} | names.pairs
     return {known.get(key, names.base + key.removeprefix("model.")): tensor for key, tensor in weights.items()}

@@ -1,32 +1,23 @@
 """Which model a teacher is, and whether its token ids are the student's."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from schemas.errors import UserError
-from train.checkpoints.files import digest
 from train.corpus.vocabulary import Vocabulary, file_digest
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model_folders.config_json import read_object
-from train.model_folders.huggingface import config_file
-from train.model_folders.weight_files import files_of
+from train.model_folders.digest import folder_digest
 
 
 def digests(teachers: Mapping[str, Path]) -> dict[str, str]:
     """By language, one of each teacher's config, weights and tokenizer, wherever its folder lies. UserError where it
     has no config or no weights."""
-    found = {folder: _digest(folder) for folder in set(teachers.values())}
+    found = {folder: folder_digest(folder) for folder in set(teachers.values())}
     return {language: found[folder] for language, folder in sorted(teachers.items())}
-
-
-def _digest(folder: Path) -> str:
-    tokenizer = folder / "tokenizer.json"
-    files = [config_file(folder), *files_of(folder), *([tokenizer] if tokenizer.is_file() else [])]
-    return hashlib.sha256("\n".join(f"{file.name} {digest(file)}" for file in files).encode()).hexdigest()
 
 
 def same_tokens(folder: Path, shape: EncoderConfig | BertConfig, vocabulary: Vocabulary) -> bool:

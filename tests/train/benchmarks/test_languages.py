@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from train.benchmarks.languages import language_of_file, language_of_folder, split_of
+from train.benchmarks.languages import language_of_file, language_of_folder, same_language, split_of
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,16 @@ def test_folders_inside_a_benchmark() -> None:
     names = ["de", "eng_Latn", "be-x-old", "wikiann-am", "xquad.ar", "dev", "data", "CoLA", "original", "x-final"]
     found = [language_of_folder(name) for name in names]
     assert found == ["de", "eng_Latn", "be-x-old", "am", "ar", "", "", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("fra", "fr", True), ("fra_Latn", "fr", True), ("zho-CN", "cmn", True), ("zho-CN", "zh", True),
+        ("zho-CN", "zho-TW", False), ("srp_Cyrl", "srp_Latn", False), ("srp", "sr_Latn", True), ("ell", "eng", False),
+        ("sw", "swa", True), ("swh_Latn", "swa", True), ("he", "iw", True),
+        ("amh", "am", True), ("kat_Geor", "ka", True), ("khm", "km", True), ("tam", "ta_Taml", True),
+    ],
+)  # fmt: skip
+def test_codes_of_one_language(one: str, other: str, same: bool) -> None:
+    assert same_language(one, other) is same is same_language(other, one)

@@ -136,6 +136,60 @@ def test_without_caps_rates_are_epochs_times_sizes_for_ever() -> None:
     assert again.max_epochs.tolist() == [math.inf] * 2 and again.phases[0].end is None
 
 
+def test_shares_of_tokens_by_hand() -> None:
+    """9 tokens in 10 are the named language's, in whatever unit the mixture counts; the others have 3 to 2 in tokens,
+    since a unit is 3 tokens of one and 1 of the other and they are 1 to 2 in units."""
+    mixed = mixture([(1.0, {A: 0.4, B: 0.2, C: 0.4})], {A: 1000, B: 100, C: 300}, caps=4)
+    sizes = np.array([1000.0, 300.0, 300.0])
+    plan = plan_run(mixed, sizes, 10, 100, language_shares={A: 0.9})
+    assert plan.phases[0].rates.tolist() == pytest.approx([0.9, 0.06, 0.04])
+    plan = plan_run(mixed, sizes, 10, 40, language_shares={A: 0.0, C: 0.25})
+    assert plan.phases[0].rates.tolist() == pytest.approx([0, 0.75, 0.25])
+    assert plan_run(mixed, sizes, 10, 40, language_shares={B: 1.0}).phases[0].rates.tolist() == [0, 1, 0]
+
+
+def test_shares_of_tokens_hold_in_every_phase_and_without_a_schedule() -> None:
+    mixed = mixture([(0.5, {A: 1.0}), (0.5, {B: 0.5, C: 0.5})], {A: 1e4, B: 1e4, C: 1e4}, caps=2)
+    plan = plan_run(mixed, np.array([1e4, 1e4, 1e4]), 10, 100, language_shares={B: 0.7})
+    assert [phase.rates.tolist() for phase in plan.phases] == [
+        pytest.approx([0.3, 0.7, 0]),
+        pytest.approx([0, 0.7, 0.3]),
+    ]
+    endless = Mixture((A, B, C), epochs={A: 1.0, B: 2.0, C: 0.0})
+    plan = plan_run(endless, np.array([300.0, 200.0, 500.0]), 10, 50, language_shares={C: 0.3})
+    assert plan.phases[0].rates.tolist() == pytest.approx([0.3, 0.4, 0.3]) and plan.phases[0].end is None
+
+
+def test_caps_hold_over_shares_of_tokens() -> None:
+    """Of 300 tokens 270 are asked of a language that may give 200: the others have the rest, as they are."""
+    mixed = mixture([(1.0, {A: 0.5, B: 0.25, C: 0.25})], {A: 100, B: 400, C: 400}, caps=2)
+    plan = plan_run(mixed, np.array([100.0, 400.0, 400.0]), 10, 30, language_shares={A: 0.9})
+    assert amounts(plan, 10, 30).tolist() == pytest.approx([200, 50, 50])
+    assert told(plan, ("natural",), 10, 30)[-1].startswith("used up, shown max_epochs times: l00_Latn; ")
+
+
+@pytest.mark.parametrize(
+    ("shares", "why"),
+    [
+        ({"l0_Latn": 0.5}, "names l0_Latn, which the shards do not have: did you mean l0"),
+        ({"xxxxxxxx": 0.5}, "which the shards do not have: there are l00_Latn, l01_Latn, l02_Latn"),
+        ({A: 0.5, B: 0.3}, "add up to 0.8, and the mixture has no other language for the rest: make them 1"),
+        ({C: 0.5}, "gives l02_Latn 0.5, but it has no text to train on: leave it out"),
+    ],
+)
+def test_shares_that_cannot_be(shares: dict[str, float], why: str) -> None:
+    mixed = mixture([(1.0, {A: 0.5, B: 0.5})], {A: 100, B: 100, C: 100}, caps=2)
+    with pytest.raises(UserError, match=why):
+        plan_run(mixed, np.array([100.0, 100.0, 0.0]), 1, 10, language_shares=shares)
+
+
+def test_a_language_that_may_never_be_shown() -> None:
+    mixed = mixture([(1.0, {A: 1.0})], {A: 100, B: 100}, caps=2)
+    object.__setattr__(mixed, "max_epochs", {A: 2.0, B: 0.0})
+    with pytest.raises(UserError, match=r"gives l01_Latn 0\.5, but mixture\.json max_epochs = 0: leave it out"):
+        plan_run(mixed, np.array([100.0, 100.0]), 1, 10, language_shares={B: 0.5})
+
+
 def test_a_schedule_in_words() -> None:
     phases = [(0.5, {A: 0.8, B: 0.2}), (0.5, {A: 0.3, B: 0.2, C: 0.5})]
     mixed = mixture(phases, {A: 1000, B: 100, C: 1000}, caps=2)

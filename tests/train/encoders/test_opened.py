@@ -14,7 +14,8 @@ from schemas.errors import UserError
 from tokenizer.export import wordpiece_files
 from train.encoders.batches import padded_batches
 from train.encoders.folders import checkpoints_of
-from train.encoders.opened import open_model, open_models, shortest_names
+from train.encoders.named import open_models, shortest_names
+from train.encoders.opened import open_model
 from train.encoders.vectors import Reading, embed, embed_layers, vectors
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh", *(f"##{sign}" for sign in "abcdefgh"), ".", "京"]

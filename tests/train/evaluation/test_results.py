@@ -9,9 +9,10 @@ import pytest
 
 from schemas.errors import UserError
 from schemas.evaluation import Evaluation, Figure, Model, Rows, Table, gaps
+from train.benchmarks.languages import same_language
 from train.evaluation.measures import SEEN, Measure, table
 from train.evaluation.results import Results, summary
-from train.evaluation.settings import Settings, same
+from train.evaluation.settings import Settings
 from train.evaluation.suite import add
 from train.evaluation.word_translation import row_of
 
@@ -88,10 +89,16 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("first", "second", "equal"),
-    [("fra", "fra_Latn", True), ("zho_Hans", "zho_Hant", False), ("zho", "zho_Hans", True), ("fr", "fra", False)],
+    [
+        ("fra", "fra_Latn", True),
+        ("zho_Hans", "zho_Hant", False),
+        ("zho", "zho_Hans", True),
+        ("fr", "fra", True),
+        ("fr", "fur", False),
+    ],
 )
 def test_codes_with_and_without_script(first: str, second: str, equal: bool) -> None:
-    assert same(first, second) is same(second, first) is equal
+    assert same_language(first, second) is same_language(second, first) is equal
     assert Settings(languages=(first,)).wanted([second, "deu"]) == ([second] if equal else [])
 
 

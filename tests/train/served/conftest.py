@@ -8,7 +8,7 @@ from answering import save
 from serving import ADDRESS
 from starlette.testclient import TestClient
 
-from train.encoders.opened import open_models
+from train.encoders.named import open_models
 from train.served.app import make_app
 from train.served.guard import HostNames
 from train.served.heads import Served, served

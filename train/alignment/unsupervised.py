@@ -1,0 +1,86 @@
+"""A map without a dictionary or parallel lines: MUSE's game from several seeds, refined, and which of them failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from train.alignment.adversarial import Advance, Played, play
+from train.alignment.adversarial_settings import GameSettings
+from train.alignment.checking import Matrix, matrix
+from train.alignment.self_learning import Refined, refined
+
+CHANCE_STARTS = 3
+MARGIN = 0.05  # of the criterion, above what chance reaches
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """failed: whether its criterion is no higher than what chance and a margin reach."""
+
+    seed: int
+    played: Played
+    refined: Refined
+    failed: bool
+
+    @property
+    def matrix(self) -> Matrix:
+        return self.refined.matrix
+
+    @property
+    def criterion(self) -> float:
+        return self.refined.criterion
+
+
+@dataclass(frozen=True)
+class Unsupervised:
+    """runs: by seed, as given. chance: the criterion of each random rotation, refined as runs are. threshold: where a
+    run failed whose criterion is not above it."""
+
+    runs: tuple[SeedRun, ...]
+    chance: tuple[float, ...]
+    threshold: float
+
+    @property
+    def best(self) -> SeedRun:
+        """Of the highest criterion alone, which knows no truth; it may have failed, as all others did then."""
+        return max(self.runs, key=lambda run: run.criterion)
+
+
+def align_without_supervision(
+    first: ArrayLike,
+    second: ArrayLike,
+    settings: GameSettings,
+    seeds: Sequence[int],
+    advance: Advance = lambda steps: None,
+    device: torch.device | str = "cpu",
+) -> Unsupervised:
+    """The game and its refinement from each seed. first [n, d], second [m, d]: the most frequent words first.
+
+    A run failed unless its criterion is higher by MARGIN than what the same refinement makes of random rotations.
+    advance: as of `play`, `settings.steps` a seed. ValueError as `play`, and for no seed or one given twice."""
+    X, Y = matrix(first, "vectors of the first side"), matrix(second, "vectors of the second side")
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds {list(seeds)}: one at least is needed, each once")
+    if X.shape[1] != Y.shape[1]:
+        raise ValueError(f"sides of {X.shape[1]} and {Y.shape[1]} dimensions: the game needs the same of both")
+
+    def refine(W: Matrix) -> Refined:
+        return refined(X, Y, W, settings.refinements, settings.rank, settings.criterion_words)
+
+    chance = tuple(refine(rotation(X.shape[1], number)).criterion for number in range(CHANCE_STARTS))
+    threshold = max(chance) + MARGIN
+    runs = []
+    for seed in seeds:
+        played = play(X, Y, settings, seed, advance, device)
+        found = refine(played.matrix)
+        runs.append(SeedRun(seed, played, found, failed=not found.criterion > threshold))
+    return Unsupervised(tuple(runs), chance, threshold)
+
+
+def rotation(width: int, seed: int) -> Matrix:
+    """Orthogonal, float64 [width, width], any as likely as another (Mezzadri 2007)."""
+    Q, R = np.linalg.qr(np.random.default_rng(seed).normal(size=(width, width)))
+    return np.asarray(Q * np.sign(np.diag(R)))

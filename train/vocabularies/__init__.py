@@ -1,0 +1,1 @@
+"""Models of several vocabularies become models of one."""
