@@ -122,10 +122,10 @@ def test_fisher_of_drawn_labels_is_in_the_mean_that_of_all_labels(
         for token in range(model.config.vocab_size):
             gradient = torch.autograd.grad(logs[place, token], weight, retain_graph=True)[0]
             exact += chances[place, token] * gradient**2 / 2
-    draws = torch.stack([fisher_diagonals(model, [replace(text, key=key << 8)])[name] for key in range(150)])
+    draws = torch.stack([fisher_diagonals(model, [replace(text, key=key << 8)])[name] for key in range(60)])
     error = draws.mean(0) - exact
-    assert float((error.abs() > 5 * draws.std(0) / 150**0.5 + 1e-9).float().mean()) < 0.02
-    assert float(draws.mean(0).sum() / exact.sum()) == pytest.approx(1, abs=0.15)
+    assert float((error.abs() > 5 * draws.std(0) / 60**0.5 + 1e-9).float().mean()) < 0.02
+    assert float(draws.mean(0).sum() / exact.sum()) == pytest.approx(1, abs=0.2)
 
 
 def test_fisher_is_the_same_again_in_any_order_and_counts_tokens(
