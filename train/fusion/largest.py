@@ -21,7 +21,7 @@ def threshold(tensor: Tensor, origin: Tensor, keep: int) -> float:
     for _, (one, start) in parts("", (tensor, origin), check=False):
         size = (one - start).abs_().cpu().numpy()  # whose search for few among many is three times as fast as torch's
         larger = size > high
-        above += np.count_nonzero(larger)
+        above += int(np.count_nonzero(larger))
         between.append(size[np.flatnonzero(larger ^ (size >= low))])
     found = torch.from_numpy(np.concatenate(between))
     rank = keep - above  # among `found`, from the largest
