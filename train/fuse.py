@@ -8,6 +8,7 @@
 DIR is a run of train/pretrain.py, an export or a checkpoint. Each command says with --help what it takes.
 """
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -15,6 +16,10 @@ from importlib import import_module
 
 from schemas.errors import UserError, run_program
 from train.config.arguments import Arguments
+
+# Tensors in large pages: without, a processor spends more on the memory of a result than on its numbers. torch reads it
+# when it first asks for memory.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 # Name -> (module with flags(Arguments) and run(Namespace, say), what it does). Modules import torch late.
 COMMANDS: dict[str, tuple[str, str]] = {

@@ -1,5 +1,6 @@
 """How large the k-th largest difference of two tensors is, without sorting them and without a copy of them."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,12 +19,11 @@ def threshold(tensor: Tensor, origin: Tensor, keep: int) -> float:
     low, high = _bounds(tensor, origin, keep)
     above, between = 0, []
     for _, (one, start) in parts("", (tensor, origin), check=False):
-        size = (one - start).abs_()
-        within = size[size >= low]
-        inner = within[within <= high]
-        above += len(within) - len(inner)
-        between.append(inner)
-    found = torch.cat(between)
+        size = (one - start).abs_().cpu().numpy()  # whose search for few among many is three times as fast as torch's
+        larger = size > high
+        above += int(np.count_nonzero(larger))
+        between.append(size[np.flatnonzero(larger ^ (size >= low))])
+    found = torch.from_numpy(np.concatenate(between))
     rank = keep - above  # among `found`, from the largest
     if not 1 <= rank <= len(found):
         found, rank = (tensor.detach().float() - origin.float()).abs_().reshape(-1), keep

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 from train.fusion.largest import threshold
 from train.fusion.parts import parts, result
@@ -11,6 +13,7 @@ from train.fusion.task_arithmetic import ANCESTOR, needed
 from train.fusion.weights import check_count, check_scale, check_weights, factors
 
 DENSITY = 0.2
+TINY = 1e-30  # in place of 0 weights that agree
 
 
 class Ties:
@@ -42,13 +45,11 @@ class Ties:
         if not out.numel():
             return out
         keep = max(1, int(self.density * out.numel()))
-        bounds = [threshold(one, origin, keep) for one in parents]
+        # hardshrink keeps what is larger than its bound.
+        bounds = [float(np.nextafter(np.float32(threshold(one, origin, keep)), np.float32(0))) for one in parents]
         flat = out.view(-1)
         for place, (*found, start) in parts(name, parents, {ANCESTOR: origin}):
-            trimmed = []
-            for one, bound in zip(found, bounds, strict=True):
-                difference = one - start
-                trimmed.append(difference.mul_(difference.abs() >= bound))
+            trimmed = [hardshrink(one - start, bound) for one, bound in zip(found, bounds, strict=True)]
             torch.add(start, agreed(trimmed, weights), alpha=self.scale, out=flat[place])
         return out
 
@@ -58,10 +59,10 @@ def agreed(differences: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     total = differences[0] * weights[0]
     for one, weight in zip(differences[1:], weights[1:], strict=True):
         total.add_(one, alpha=weight)
-    sign = torch.where(total >= 0, 1.0, -1.0)
+    sign = torch.copysign(torch.ones_like(total), total.add_(0.0))  # -0.0 + 0.0 is 0.0
     above, below = torch.zeros_like(total), torch.zeros_like(total)
     for one, weight in zip(differences, weights, strict=True):
-        same = (one * sign > 0).to(total.dtype).mul_(weight)
-        above.addcmul_(one, same)
-        below.add_(same)
-    return above.div_(below.masked_fill_(below == 0, 1))
+        size = torch.mul(one, sign).clamp_(min=0)
+        above.add_(size, alpha=weight)
+        below.add_(size.sign_(), alpha=weight)
+    return above.div_(below.clamp_(min=TINY)).mul_(sign)
