@@ -11,6 +11,7 @@ from train.encoders.opened import OpenedModel, open_model
 def open_models(given: Sequence[str], *, device: str = "auto", precision: str = "auto") -> list[OpenedModel]:
     """Of `DIR` or `NAME=DIR`, of a folder that is there the first; names are the ends of the paths, as short as they
     can be and differ. `DIR+DIR` is an ensemble. UserError where two are called the same."""
+
     def opened(path: str, name: str) -> OpenedModel:
         if "+" not in path or Path(path).exists():
             return open_model(Path(path), name=name, device=device, precision=precision)
