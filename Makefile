@@ -16,6 +16,8 @@ IN_TWO := --numprocesses 2
 export PYTHONSAFEPATH = 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SPARK_LOCAL_IP ?= 127.0.0.1
+# Else each of the many processes of a run compiles all that it imports, and pytest rewrites each test file again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup java browser demo mbert-demo test test-faults lint clean
 .DELETE_ON_ERROR:

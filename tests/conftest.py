@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import gc
 import signal
 import subprocess
 import threading
@@ -44,6 +45,12 @@ def group(nodeid: str) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In a fresh clone the corpus compiles the kernels, once, while the other process has tests that need none."""
     items.sort(key=lambda item: group(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: a collection of garbage, here or in a fork, need not walk it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

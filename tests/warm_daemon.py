@@ -1,5 +1,6 @@
 """Spark's daemon for the Python workers of the tests' session: it imports what they would all import, and forks."""
 
+import gc
 import importlib
 import sys
 from pathlib import Path
@@ -12,4 +13,5 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     for name in ("pyspark.worker", *(f"pipeline.stages.{stage}" for stage in STAGES)):
         importlib.import_module(name)
+    gc.freeze()  # a worker collects garbage after each task, which would walk all that is imported
     manager()
