@@ -28,8 +28,10 @@ LESS = {
     "train/bench.py": ["--seconds", "0.5"],
     "train/evaluate.py": ["--seeds", "1", "--bits-bytes", "512", "--masked-bytes", "512", *SOME],
     "train/finetune.py": ["--epochs", "1"],
+    "train/fuse.py branch-train-merge": ["--steps", "10", "--runs", "ensemble", "--masked-bytes", "512"],
     "train/serve.py": ["--port", "0"],
 }
+OF_RUNS = ("demo/english", "demo/german", "branch-train-merge", "demo/united")  # need runs of their own
 MADE = {"make demo", "make test", "make mbert-demo"}  # the test that is running, and what has a test of its own
 
 
@@ -62,6 +64,13 @@ def demo(corpus_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"{line}\n" for row in cleaned(corpus_root) if (line := labelled(row))]
     (folder / "LABELLED.jsonl").write_text("".join(lines), encoding="utf-8")
     (folder / "SENTENCES.txt").write_text("The river is high.\nDer Fluss ist hoch.\n河水很高。\n", encoding="utf-8")
+    (folder / "PARALLEL").mkdir()
+    (folder / "DICTIONARY").mkdir()
+    for language, words in (("eng_Latn", GERMAN.keys()), ("deu_Latn", GERMAN.values())):
+        lines = "".join(f"{a} {b} {n}.\n" for n, a in enumerate(words) for b in words)
+        (folder / "PARALLEL" / f"{language}.txt").write_text(lines, encoding="utf-8")
+    pairs = "".join(f"{english}\t{german}\n" for english, german in GERMAN.items())
+    (folder / "DICTIONARY" / "en_de.tsv").write_text(pairs, encoding="utf-8")
     for language, (sport, water) in TOPICS.items():
         (folder / "TOPICS" / language).mkdir(parents=True)
         for split, count in (("train", 40), ("dev", 8)):
@@ -75,6 +84,12 @@ TOPICS = {
     "eng_Latn": ("The team won the match", "The river is long"),
     "deu_Latn": ("Die Mannschaft gewann das Spiel", "Der Fluss ist lang"),
     "zho_Hans": ("球队赢了比赛", "河很长"),
+}
+
+
+GERMAN = {
+    **{"the": "die", "and": "und", "in": "in", "of": "von", "river": "Fluss", "city": "Stadt", "water": "Wasser"},
+    **{"house": "Haus", "day": "Tag", "year": "Jahr", "people": "Menschen", "time": "Zeit", "world": "Welt"},
 }
 
 
@@ -94,14 +109,23 @@ def labelled(row: dict[str, str]) -> str:
     return json.dumps({**row, "source": "own", "licence": "CC0"}, ensure_ascii=False)
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith(("spark-submit", "python"))])
+def as_parameter(line: str) -> object:
+    long = any(word in line for word in OF_RUNS)
+    return pytest.param(line, marks=pytest.mark.faults) if long else line
+
+
+@pytest.mark.parametrize(
+    "line", [as_parameter(line) for line in COMMANDS if line.startswith(("spark-submit", "python"))]
+)
 def test_commands(spark: object, demo: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)  # as for a user, who has no session yet
     monkeypatch.setattr("train.served.listening.listen", lambda *asked: served.append(asked))
     served: list[object] = []
     make_what_is_read(demo, line)
-    if "--run demo/other" in line:
+    if "demo/other" in line and not (demo / "other").exists():
+        if not (demo / "run").exists():
+            train(demo)
         shutil.copytree(demo / "run", demo / "other")
     run(demo, line)
     assert bool(served) == ("train/serve.py" in line)
@@ -109,23 +133,24 @@ def test_commands(spark: object, demo: Path, line: str, monkeypatch: pytest.Monk
 
 def make_what_is_read(demo: Path, line: str) -> None:
     """By the commands that write it, where they have not run."""
-    for word in shlex.split(line):
+    for word in (one.rpartition("=")[2] for one in shlex.split(line)):
         for output, maker in MAKERS.items():
             reads = word == output or word.startswith(f"{output}/")
-            if reads and maker != line and not _in(demo, output).exists():
+            if reads and maker != line and not Path(_in(demo, output)).exists():
                 make_what_is_read(demo, maker)
-                train(demo) if maker.startswith("torchrun") else run(demo, maker)
+                train(demo, maker) if maker.startswith("torchrun") else run(demo, maker)
 
 
 def run(demo: Path, line: str) -> None:
     """In this process."""
     words = [str(_in(demo, word)) for word in shlex.split(line)[1:]]
+    less = LESS.get(" ".join(words[:2]), LESS.get(words[0], []))
+    less = less if "--map" not in words else []  # has one language beside the pivot
     job = importlib.import_module(words[0].removesuffix(".py").replace("/", "."))
-    assert job.main([*words[1:], *LESS.get(words[0], ())]) == 0
+    assert job.main([*words[1:], *less]) == 0
 
 
-def train(demo: Path) -> None:
-    (line,) = (line for line in COMMANDS if line.startswith("torchrun"))
+def train(demo: Path, line: str = MAKERS["demo/run"]) -> None:
     words = [str(_in(demo, word)) for word in shlex.split(line)]
     words[0] = str(Path(sys.executable).with_name("torchrun"))
     answer = subprocess.run(
@@ -136,7 +161,7 @@ def train(demo: Path) -> None:
 
 
 def test_eight_commands_lead_from_shards_to_an_answer() -> None:
-    assert len(re.findall(r"```sh\n", MODELS)) == 8
+    assert len(re.findall(r"```sh\n", MODELS.partition("# Many models, one encoder")[0])) == 8
 
 
 def test_the_trained_model_opens(demo: Path) -> None:
@@ -164,9 +189,13 @@ def test_the_demo_config_is_the_one_of_make_demo() -> None:
 
 
 def _in(demo: Path, word: str) -> Path | str:
-    """What is below the folder demo/, or is written in capitals, stands in the test's folder."""
-    named = re.match(r"demo/|TABLE|DEDUPED|NEW|LABELLED|TOPICS|SENTENCES|pages\.|hosts\.", word)
-    return demo / word.removeprefix("demo/") if named else word
+    """What is below the folder demo/, or is written in capitals, stands in the test's folder; NAME= before it stays."""
+    name, sign, path = word.rpartition("=")
+    named = re.match(r"demo/|TABLE|DEDUPED|NEW|LABELLED|TOPICS|SENTENCES|PARALLEL|DICTIONARY|pages\.|hosts\.", path)
+    if not named:
+        return word
+    there = demo / path.removeprefix("demo/")
+    return f"{name}={there}" if sign else there
 
 
 def test_the_toml_of_the_readme_is_read(tmp_path: Path) -> None:
