@@ -70,7 +70,8 @@ def align_without_supervision(
 
     A run failed unless its criterion is higher by MARGIN than what the same refinement makes of random rotations: the
     median of theirs, since in few dimensions one may hit the truth by itself. So did one whose game diverged; the map
-    of its best epoch, or the identity, is not refined. advance: as of `play`, `settings.steps` a seed. ValueError as `play`, and for no seed or one given twice."""
+    of its best epoch, or the identity, is not refined.
+    advance: as of `play`, `settings.steps` a seed. ValueError as `play`, and for no seed or one given twice."""
     X, Y = matrix(first, "vectors of the first side"), matrix(second, "vectors of the second side")
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds {list(seeds)}: one at least is needed, each once")
