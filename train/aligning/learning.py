@@ -47,12 +47,13 @@ def learn(given: Namespace, say: Say) -> None:
             maps[name] = done[0]
             tables += done[1]
             known = maps[name].lineage["score"]
-            if known is not None:
+            if known is not None and not maps[name].lineage["failed"]:
                 scores[name] = known
         best = max(scores, key=lambda name: (scores[name], -list(METHODS).index(name)))  # of equal ones the simplest
         publish(output / BEST, lambda part: _copy(output / best, part))
         evaluation = _evaluation(maps, together([*tables, *of_layers]), request, output, scores, material)
         lines = [*summary(evaluation), *by_language(evaluation), "", *_chosen(best, scores, material, output)]
+        lines += _failed(maps, output)
         write_text(output / TEXT, "\n".join(lines) + "\n")
         write_text(output / JSON, as_json(evaluation))
     except OSError as error:
@@ -101,7 +102,7 @@ def _method(
         return None
     found = as_map(name, learnt, request, material, given.pooling)
     tables = figures(material, {name: found}, request.baselines)
-    lineage = settings | {"fingerprint": fingerprint, "learnt": learnt.told, "tables": tables}
+    lineage = settings | {"fingerprint": fingerprint, "learnt": learnt.told, "failed": learnt.failed, "tables": tables}
     lineage |= {"score": score(material, found), "scored by": scored_by(material)}
     found = as_map(name, learnt, request, material, given.pooling, lineage)
     write_map(found, folder)
@@ -184,11 +185,21 @@ def _evaluation(
         )
         for name in request.methods
     ]
+    failed = {name: dict(one.lineage["failed"]) for name, one in maps.items() if one.lineage["failed"]}
     for one in tables:
-        one["settings"] |= {"pivot": request.pivot, "space": request.space, "score": scores}
+        one["settings"] |= {"pivot": request.pivot, "space": request.space, "score": scores, "failed": failed}
     return Evaluation(version=VERSION, models=models, tables=tables)
 
 
 def _chosen(best: str, scores: dict[str, float], material: Material, output: Path) -> list[str]:
     told = ", ".join(f"{name} {value:.3f}" for name, value in sorted(scores.items(), key=lambda one: -one[1]))
     return [f"{scored_by(material)}: {told}", f"{output / BEST} is a copy of {best}: {METHODS[best].title}"]
+
+
+def _failed(maps: dict[str, VectorMap], output: Path) -> list[str]:
+    """Beside the table, in which their figures stand all the same."""
+    return [
+        f"{name} failed on {language}: {why}; {output / name} is of no use for it, and not chosen"
+        for name, one in maps.items()
+        for language, why in one.lineage["failed"].items()
+    ]

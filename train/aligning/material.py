@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from train.aligning.sources import Sources
 from train.aligning.splits import Dictionary, Entries, Lines, Split
 from train.aligning.words import words
-from train.alignment.normalising import Normalised, normalised, unit
+from train.alignment.normalising import Normalised, less_mean, normalised
 from train.alignment.word_pairs import known_pairs
 from train.encoders.vectors import Vectors
 from train.telemetry.progress import Progress
@@ -49,7 +49,7 @@ class Side:
     def lines_as(self, numbers: NDArray[np.int64]) -> Vectors:
         """Other lines, normalised by the mean of those learnt from."""
         assert self.lines is not None
-        return unit(unit(self.lines[numbers]) - self.mean)
+        return less_mean(self.lines[numbers], self.mean)
 
 
 @dataclass(frozen=True)

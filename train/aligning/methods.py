@@ -1,7 +1,8 @@
 """What may be learnt of the material: a function a method, from vectors to a matrix a language."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from train.alignment.many import jointly
 from train.alignment.procrustes import procrustes
 from train.alignment.ridge import ridge_by_development
 from train.alignment.self_learning import Refined, self_learning
-from train.alignment.unsupervised import align_without_supervision
+from train.alignment.unsupervised import Unsupervised, align_without_supervision
 from train.alignment.word_pairs import identical_strings
 from train.encoders.place import place
 from train.encoders.vectors import Vectors
+from train.telemetry.clock import hours
 from train.telemetry.progress import Progress
 
 Matrix = NDArray[np.floating[Any]]
@@ -37,11 +39,13 @@ class Asked:
 @dataclass(frozen=True)
 class Learnt:
     """matrices: by language, the pivot among them; one that is missing cannot be mapped so, and `say` was told why.
-    told: for the lineage, by language. centred: whether vectors are less the mean of their language."""
+    told: for the lineage, by language. centred: whether vectors are less the mean of their language. failed: why, by
+    language, of those whose matrix is known to be of no use."""
 
     matrices: Mapping[str, Matrix]
     told: Mapping[str, Any] = field(default_factory=dict)
     centred: bool = True
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,15 +91,19 @@ def joint(material: Material, asked: Asked, say: Say) -> Learnt:
     sides = {material.pivot: material.centre} | {one: material.sides[one] for one in material.languages}
     _need_equal_widths(material, "joint")
     found = jointly({language: side.normal_lines.vectors for language, side in sides.items()}, material.pivot)
-    return Learnt(found.matrices, {"distance": list(found.history)})
+    rest = "at rest" if found.still else "not yet at rest, and the rounds are over"
+    say(f"joint: {len(found.history)} rounds, {rest}; distance {found.history[0]:.4f} to {found.history[-1]:.4f}")
+    return Learnt(found.matrices, {"distance": list(found.history), "at rest": found.still})
 
 
 def by_dictionary(material: Material, asked: Asked, say: Say) -> Learnt:
     def learn(language: str) -> tuple[Matrix, Any]:
-        pairs = material.dictionaries[language].learnt
-        return _refined(*_words(material, language), pairs, len(pairs))
+        found = _refined(*_words(material, language), material.dictionaries[language].learnt)
+        progress.add(1)
+        return found
 
-    return _each(material, learn)
+    with Progress("dictionary", "languages", len(material.languages)) as progress:
+        return _each(material, learn)
 
 
 def by_identical_strings(material: Material, asked: Asked, say: Say) -> Learnt:
@@ -108,38 +116,49 @@ def by_identical_strings(material: Material, asked: Asked, say: Say) -> Learnt:
         except ValueError:
             say(f"identical: left out {language}: it and {material.pivot} write no word the same")
             continue
-        found[language], told[language] = _refined(*_words(material, language), pairs, len(pairs))
+        found[language], told[language] = _refined(*_words(material, language), pairs)
     return Learnt(found, told)
 
 
 def muse(material: Material, asked: Asked, say: Say) -> Learnt:
+    """A language of which every seed failed is said to have failed; its map is that of the best seed all the same."""
     _need_equal_widths(material, "muse")
     settings, device = SETTINGS[asked.setting], place(asked.device).device
+    steps = settings.steps * asked.seeds
+    say(f"muse: {len(material.languages)} languages, {asked.seeds} seeds each of {settings.steps:,} steps at most")
+    failed = dict[str, str]()
 
     def learn(language: str) -> tuple[Matrix, Any]:
-        first, second = _words(material, language)
-        with Progress(f"muse, {language}", "steps", settings.steps * asked.seeds) as progress:
-            try:
-                found = align_without_supervision(first, second, settings, range(asked.seeds), progress.add, device)
-            except FloatingPointError as error:
-                raise UserError(f"--method muse: {language}: {error}; take --setting reduced") from None
-        failed = [run.seed for run in found.runs if run.failed]
-        if failed:
-            say(
-                f"muse: {language}: {len(failed)} of {asked.seeds} seeds failed ({', '.join(map(str, failed))}): no "
-                f"better than the refinement of a random rotation ({max(found.chance):.3f})"
-            )
-        runs = [
-            {
-                "seed": run.seed, "failed": run.failed, "criterion": run.criterion, "game": list(run.played.history),
-                "losses": list(run.played.losses), "refinement": list(run.refined.history),
-            }
-            for run in found.runs
-        ]  # fmt: skip
-        told = {"seed": found.best.seed, "failed": failed, "threshold": found.threshold, "chance": list(found.chance)}
-        return found.best.matrix, told | {"runs": runs}
+        began, before = monotonic(), progress.done
+        found = align_without_supervision(
+            *_words(material, language), settings, range(asked.seeds), progress.add, device
+        )
+        progress.add(before + steps - progress.done)  # of games that ended early
+        progress.clear()
+        lost = {run.seed: run.why for run in found.runs if run.failed}
+        reasons = {why: [seed for seed, of in lost.items() if of == why] for why in dict.fromkeys(lost.values())}
+        why = "; ".join(f"{', '.join(map(str, seeds))}: {why}" for why, seeds in reasons.items())
+        told = f"{len(lost)} of {asked.seeds} seeds failed" + (f" ({why})" if lost else "")
+        say(f"muse: {language}: {told}, {hours(monotonic() - began)}")
+        if found.failed:
+            failed[language] = told
+        return found.best.matrix, _of_seeds(found)
 
-    return _each(material, learn)
+    with Progress("muse", "steps", steps * len(material.languages)) as progress:
+        return replace(_each(material, learn), failed=failed)
+
+
+def _of_seeds(found: Unsupervised) -> dict[str, Any]:
+    runs = [
+        {
+            "seed": run.seed, "failed": run.why or False, "criterion": run.criterion, "game": list(run.played.history),
+            "losses": list(run.played.losses), "refinement": list(run.refined.history),
+        }
+        for run in found.runs
+    ]  # fmt: skip
+    lost = [run.seed for run in found.runs if run.failed]
+    told = {"seed": found.best.seed, "failed": lost, "threshold": found.threshold, "chance": list(found.chance)}
+    return told | {"runs": runs}
 
 
 METHODS: Mapping[str, Method] = {
@@ -206,10 +225,10 @@ def _paired(material: Material, language: str, pairs: Pairs) -> tuple[Vectors, V
     return first[pairs[:, 0]], second[pairs[:, 1]]
 
 
-def _refined(first: Vectors, second: Vectors, pairs: Pairs, count: int) -> tuple[Matrix, Any]:
+def _refined(first: Vectors, second: Vectors, pairs: Pairs) -> tuple[Matrix, Any]:
     found: Refined = self_learning(first, second, pairs)
-    told = {"pairs": count, "criterion": list(found.history), "round": found.best, "pairs by round": list(found.pairs)}
-    return found.matrix, told
+    by_round = {"criterion": list(found.history), "round": found.best, "pairs by round": list(found.pairs)}
+    return found.matrix, {"pairs": len(pairs), **by_round}
 
 
 def _count(material: Material, language: str) -> int:

@@ -17,6 +17,7 @@ from train.alignment.discriminator import Discriminator
 from train.alignment.map_rate import MapRate
 
 TOLD = 100  # steps between two calls of `advance`
+FAR = 1e6  # a number of a map; beta pulls it to below 1, where the game holds
 Advance = Callable[[int], None]
 
 
@@ -24,11 +25,12 @@ Advance = Callable[[int], None]
 class Played:
     """matrix: float64 [d, d], nearly orthogonal, of the epoch of the highest criterion; the identity where there is
     none. history: the criterion after each epoch. losses: the discriminator's mean loss in each, nats; log 2 is a
-    guess. Where the game diverged, there is a loss more, of the epoch that is lost."""
+    guess. diverged: whether the epoch behind them is lost, as its map is no longer finite."""
 
     matrix: Matrix
     history: tuple[float, ...]
     losses: tuple[float, ...]
+    diverged: bool = False
 
 
 def play(
@@ -54,19 +56,21 @@ def play(
 
 def _epochs(game: "_Game", X: Matrix, Y: Matrix, advance: Advance) -> Played:
     settings = game.settings
-    best, history, losses = np.eye(X.shape[1]), list[float](), list[float]()
+    best, history, losses, diverged = np.eye(X.shape[1]), list[float](), list[float](), False
     rate = MapRate(settings)
     for _ in range(settings.epochs):
-        losses.append(game.epoch(rate.value, advance))
+        loss = game.epoch(rate.value, advance)
         W = game.matrix()
-        if not np.isfinite(W).all():
+        diverged = not (np.isfinite(loss) and np.abs(W).max() < FAR)
+        if diverged:
             break
+        losses.append(loss)
         history.append(criterion(X @ W, Y, settings.criterion_words))
         if rate.after_epoch(history[-1]):
             best = W
         if rate.value < settings.least_rate:
             break
-    return Played(best, tuple(history), tuple(losses))
+    return Played(best, tuple(history), tuple(losses), diverged)
 
 
 class _Game:

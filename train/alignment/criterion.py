@@ -1,9 +1,9 @@
 """How well two sides fit, told without a dictionary."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from train.alignment.checking import matrix
+from train.alignment.checking import Matrix, matrix
 from train.metrics.neighbours import NEIGHBOURHOOD, csls
 
 WORDS = 10_000
@@ -18,6 +18,11 @@ def criterion(mapped: ArrayLike, second: ArrayLike, words: int = WORDS, chunk: i
     A random map does not have 0: in few dimensions each word is near to something. ValueError as `checking.matrix`.
     """
     X, Y = matrix(mapped, "mapped vectors")[:words], matrix(second, "vectors of the second side")[:words]
-    found = csls(X, Y, k=NEIGHBOURHOOD["csls"], chunk=chunk).indices[:, 0]
+    return mean_cosine(X, Y, csls(X, Y, k=NEIGHBOURHOOD["csls"], chunk=chunk).indices[:, 0])
+
+
+def mean_cosine(X: Matrix, Y: Matrix, found: NDArray[np.int64]) -> float:
+    """Of each row [n, k] with the row of the other side [m, k] that was found for it, by number [n]; of a vector of
+    zeros it is 0."""
     lengths = np.linalg.norm(X, axis=1) * np.linalg.norm(Y[found], axis=1)
     return float(((X * Y[found]).sum(1) / np.where(lengths > 0, lengths, 1)).mean())

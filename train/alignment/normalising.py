@@ -26,9 +26,15 @@ def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.asarray(found / np.where(lengths > 0, lengths, 1), np.float32)
 
 
+def less_mean(vectors: NDArray[np.floating], mean: NDArray[np.floating]) -> NDArray[np.float32]:
+    """unit(unit(vectors) - mean), float32 [n, d]; rows of zeros stay, as what has no vector is not where the mean is.
+    mean: [d], of unit rows."""
+    return unit((unit(vectors) - mean) * vectors.any(1, keepdims=True))
+
+
 def normalised(vectors: ArrayLike) -> Normalised:
     """As a map applies it to other vectors [n, d] of the same language, with this mean. ValueError for another shape,
     for no vector, and for what is not finite."""
-    units = unit(matrix(vectors, "vectors"))
-    mean = np.asarray(units.mean(0, dtype=np.float64), np.float32)
-    return Normalised(unit(units - mean), mean)
+    found = matrix(vectors, "vectors")
+    mean = np.asarray(unit(found).mean(0, dtype=np.float64), np.float32)
+    return Normalised(less_mean(found, mean), mean)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from train.alignment.checking import Matrix, matrix, numbered
-from train.alignment.criterion import WORDS, criterion
-from train.alignment.mutual_pairs import RANK, mutual_pairs
+from train.alignment.criterion import WORDS, criterion, mean_cosine
+from train.alignment.mutual_pairs import RANK, mutual_pairs, nearest_both_ways
 from train.alignment.procrustes import procrustes
 
 ROUNDS = 100  # more than ever were needed to come to a rest
@@ -72,14 +72,25 @@ def refined(
 def _rounds(
     X: Matrix, Y: Matrix, W: Matrix, rounds: int, rank: int, words: int, told: Told | None, until_still: bool
 ) -> Refined:
-    best, number, history, pairs = W, 0, [criterion(X @ W, Y, words)], list[int]()
+    # Where both look among the same words, the nearest are sought once for the criterion and the next dictionary.
+    alike = all(min(words, len(side)) == min(rank, len(side)) for side in (X, Y))
+
+    def looked_at(W: Matrix) -> tuple[float, NDArray[np.int64] | None]:
+        if not alike or not rounds:
+            return criterion(X @ W, Y, words), None
+        nearest = nearest_both_ways(X @ W, Y, rank)
+        return mean_cosine(X[:rank] @ W, Y, nearest.there), nearest.mutual
+
+    fit, found = looked_at(W)
+    best, number, history, pairs = W, 0, [fit], list[int]()
     for round_number in range(1, rounds + 1):
-        found = mutual_pairs(X @ W, Y, rank)
+        found = mutual_pairs(X @ W, Y, rank) if found is None else found
         if not len(found):
             break
-        W = procrustes(X[found[:, 0]], Y[found[:, 1]])
-        history.append(criterion(X @ W, Y, words))
         pairs.append(len(found))
+        W = procrustes(X[found[:, 0]], Y[found[:, 1]])
+        fit, found = looked_at(W)
+        history.append(fit)
         if told is not None:
             told(round_number, history[-1])
         if history[-1] > history[number]:

@@ -18,12 +18,16 @@ MARGIN = 0.05  # of the criterion: games that brought clouds together but no wor
 
 @dataclass(frozen=True)
 class SeedRun:
-    """failed: whether its criterion is no higher than the threshold of all runs."""
+    """why: it failed, as "the game diverged in epoch 3"; "" where it did not."""
 
     seed: int
     played: Played
     refined: Refined
-    failed: bool
+    why: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.why)
 
     @property
     def matrix(self) -> Matrix:
@@ -37,7 +41,7 @@ class SeedRun:
 @dataclass(frozen=True)
 class Unsupervised:
     """runs: by seed, as given. chance: the criterion of each random rotation, refined as runs are. threshold: a run
-    whose criterion is not above it failed."""
+    whose criterion is not above it failed; so did one whose game diverged."""
 
     runs: tuple[SeedRun, ...]
     chance: tuple[float, ...]
@@ -45,8 +49,13 @@ class Unsupervised:
 
     @property
     def best(self) -> SeedRun:
-        """Of the highest criterion alone, which knows no truth; it may have failed, as all others did then."""
-        return max(self.runs, key=lambda run: run.criterion)
+        """Of those that did not fail, or of all where all did, that of the highest criterion, which knows no truth."""
+        return max(self.runs, key=lambda run: (not run.failed, run.criterion))
+
+    @property
+    def failed(self) -> bool:
+        """Whether all runs did."""
+        return all(run.failed for run in self.runs)
 
 
 def align_without_supervision(
@@ -60,7 +69,8 @@ def align_without_supervision(
     """The game and its refinement from each seed. first [n, d], second [m, d]: the most frequent words first.
 
     A run failed unless its criterion is higher by MARGIN than what the same refinement makes of random rotations: the
-    median of theirs, since in few dimensions one may hit the truth by itself.
+    median of theirs, since in few dimensions one may hit the truth by itself. So did one whose game diverged; the map
+    of its best epoch, or the identity, is not refined.
     advance: as of `play`, `settings.steps` a seed. ValueError as `play`, and for no seed or one given twice."""
     X, Y = matrix(first, "vectors of the first side"), matrix(second, "vectors of the second side")
     if not seeds or len(set(seeds)) < len(seeds):
@@ -68,16 +78,20 @@ def align_without_supervision(
     if X.shape[1] != Y.shape[1]:
         raise ValueError(f"sides of {X.shape[1]} and {Y.shape[1]} dimensions: the game needs the same of both")
 
-    def refine(W: Matrix) -> Refined:
-        return refined(X, Y, W, settings.refinements, settings.rank, settings.criterion_words)
+    def refine(W: Matrix, rounds: int = settings.refinements) -> Refined:
+        return refined(X, Y, W, rounds, settings.rank, settings.criterion_words)
 
     chance = tuple(refine(rotation(X.shape[1], number)).criterion for number in range(CHANCE_STARTS))
     threshold = float(np.median(chance)) + MARGIN
     runs = []
     for seed in seeds:
         played = play(X, Y, settings, seed, advance, device)
-        found = refine(played.matrix)
-        runs.append(SeedRun(seed, played, found, failed=not found.criterion > threshold))
+        if played.diverged:
+            why, found = f"the game diverged in epoch {len(played.history) + 1}", refine(played.matrix, rounds=0)
+        else:
+            found = refine(played.matrix)
+            why = "" if found.criterion > threshold else "no better than the refinement of a random rotation"
+        runs.append(SeedRun(seed, played, found, why))
     return Unsupervised(tuple(runs), chance, threshold)
 
 

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from schemas.errors import UserError
-from train.alignment.normalising import unit
+from train.alignment.normalising import less_mean, unit
 from train.benchmarks.languages import same_language
 from train.checkpoints.files import publish
 
@@ -88,8 +88,7 @@ class VectorMap:
         one = self.languages[language]
         if vectors.ndim != 2 or vectors.shape[1] != len(one.mean):
             raise ValueError(f"vectors have the shape {vectors.shape}, and the map of {language} is of {len(one.mean)}")
-        told = vectors.any(1, keepdims=True)  # what has no vector is not where the mean is
-        return unit(unit((unit(vectors) - one.mean) * told) @ one.matrix)
+        return unit(less_mean(vectors, one.mean) @ one.matrix)
 
 
 def named(found: VectorMap, language: str) -> str | None:

@@ -47,6 +47,22 @@ def csls(queries: ArrayLike, keys: ArrayLike, k: int = 10, best: int = 1, chunk:
     return _best(blocks, len(first), len(second), best)
 
 
+def csls_both_ways(
+    first: ArrayLike, second: ArrayLike, k: int = 10, chunk: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each of the first its nearest of the second by CSLS, and of each of the second its nearest of the first: as
+    two calls of `csls`, but the means of neighbours, which both ways need, are made once. ValueError as
+    `nearest`, and where there is none of the first."""
+    one, other = _unit_pair(first, second)
+    if not len(one):
+        raise ValueError("there are no vectors of the first side")
+    around, _ = _neighbourhood(one, other, k, chunk)
+    beside, _ = _neighbourhood(other, one, k, chunk)
+    there = _best(_csls(one, other, around, beside, chunk), len(one), len(other), 1)
+    back = _best(_csls(other, one, beside, around, chunk), len(other), len(one), 1)
+    return there.indices[:, 0], back.indices[:, 0]
+
+
 def retrieval_accuracy(
     queries: ArrayLike,
     keys: ArrayLike,
@@ -123,20 +139,29 @@ def _scores(
         return
     of_first, least = _neighbourhood(first, second, k, chunk)
     of_second, _ = _neighbourhood(second, beside, k, chunk)
+    if method == "csls":
+        for begin, scores in _csls(first, second, of_first, of_second, chunk):
+            yield begin, scores, 1.0
+        return
     for begin, cosines in _cosines(first, second, chunk):
         rows = slice(begin, begin + len(cosines))
-        if method == "csls":
-            cosines *= 2
-            cosines -= of_first[rows, None]
-            cosines -= of_second
-            yield begin, cosines, 1.0
-        else:
-            far = cosines < least[rows, None] - TIE
-            # Where even the nearest are no nearer than a right angle, the ratio would turn the order round.
-            around: Block = np.maximum((of_first[rows, None] + of_second) / 2, TIE, dtype=np.float32)
-            cosines /= around
-            cosines[far], around[far] = -FAR, 1
-            yield begin, cosines, around
+        far = cosines < least[rows, None] - TIE
+        # Where even the nearest are no nearer than a right angle, the ratio would turn the order round.
+        around: Block = np.maximum((of_first[rows, None] + of_second) / 2, TIE, dtype=np.float32)
+        cosines /= around
+        cosines[far], around[far] = -FAR, 1
+        yield begin, cosines, around
+
+
+def _csls(
+    first: Block, second: Block, of_first: NDArray[np.float32], of_second: NDArray[np.float32], chunk: int | None
+) -> Iterator[tuple[int, Block]]:
+    """(number of the first row, scores). of_first, of_second: the means of `_neighbourhood`."""
+    for begin, cosines in _cosines(first, second, chunk):
+        cosines *= 2
+        cosines -= of_first[begin : begin + len(cosines), None]
+        cosines -= of_second
+        yield begin, cosines
 
 
 def _neighbourhood(

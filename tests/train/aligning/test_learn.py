@@ -13,6 +13,8 @@ from pipeline.report.evaluations import read_evaluation
 from train.align import main
 from train.aligning import methods
 from train.aligning.splits import read_lines
+from train.alignment import unsupervised
+from train.alignment.adversarial import Played
 from train.alignment.adversarial_settings import GameSettings
 from train.encoders.opened import open_model
 from train.encoders.vectors import Reading, embed
@@ -211,7 +213,7 @@ def test_muse_tells_its_seeds_and_the_table_its_fit(
     planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The game itself is tested where it is: here a short one, most of whose seeds fail."""
-    short = GameSettings(hidden=8, epochs=2, epoch_words=320, refinements=1, length=1.0)
+    short = GameSettings(hidden=8, epochs=2, epoch_words=320, refinements=1)
     monkeypatch.setattr(methods, "SETTINGS", {"reduced": short})
     monkeypatch.setattr("train.aligning.learning.SETTINGS", {"reduced": short})
     flags = ["--vectors", f"eng={planted / 'eng.vec'}", f"fra={planted / 'fra.vec'}", "--seeds", 2]
@@ -221,7 +223,43 @@ def test_muse_tells_its_seeds_and_the_table_its_fit(
     assert [run["seed"] for run in runs] == [0, 1] and all(len(run["game"]) == 2 for run in runs)
     failed = [run["seed"] for run in runs if run["failed"]]
     assert told["learnt"]["fra"]["failed"] == failed and told["muse"]["hidden"] == 8
-    assert ("seeds failed" in capsys.readouterr().out) == bool(failed)
+    out = capsys.readouterr().out
+    assert "muse: 1 languages, 2 seeds each of 20 steps at most" in out
+    assert f"muse: fra: {len(failed)} of 2 seeds failed" in out
     table = found["criterion_csls_to"]
     assert values(table, "identical")["fra"] > values(table, "nothing")["fra"]
     assert json.loads((tmp_path / "out" / "map" / "map.json").read_text())["method"] == "identical"
+
+
+def test_games_that_diverge_are_failures_beside_the_baselines(
+    planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every seed of French and one of Russian: the map is said to have failed and is not the chosen one, and the table
+    has its figures beside the others."""
+    short = GameSettings(hidden=8, epochs=2, epoch_words=320, refinements=1)
+    monkeypatch.setattr(methods, "SETTINGS", {"reduced": short})
+    monkeypatch.setattr("train.aligning.learning.SETTINGS", {"reduced": short})
+    games = iter([True, True, True, False])  # languages are learnt in the order of their names
+    same = np.eye(read_vec(planted / "eng.vec").vectors.shape[1])
+
+    def play(X: object, Y: object, *more: object) -> Played:
+        return Played(same, (), (), True) if next(games) else Played(same, (0.1,), (0.7,))
+
+    monkeypatch.setattr(unsupervised, "play", play)
+    monkeypatch.setattr(unsupervised, "MARGIN", -1.0)  # so that no other reason is
+    flags = ["--vectors", *(f"{one}={planted / one}.vec" for one in ("eng", "fra", "rus")), "--seeds", 2]
+    found = learnt(tmp_path / "out", *flags)
+    out = capsys.readouterr().out
+    assert "muse: fra: 2 of 2 seeds failed (0, 1: the game diverged in epoch 1)" in out
+    assert "muse: rus: 1 of 2 seeds failed (0: the game diverged in epoch 1)" in out
+    assert f"muse failed on fra: 2 of 2 seeds failed (0, 1: the game diverged in epoch 1); {tmp_path}" in out
+    told = read_map(tmp_path / "out" / "muse").lineage
+    assert list(told["failed"]) == ["fra"]
+    assert [run["failed"] for run in told["learnt"]["rus"]["runs"]] == ["the game diverged in epoch 1", False]
+    assert read_map(tmp_path / "out" / "map").method == "identical"
+    table = found["criterion_csls_to"]
+    assert {*table["figures"], *table["baselines"]} == {"muse", "nothing", "centre", "identical"}
+    assert list(table["settings"]["failed"]["muse"]) == ["fra"] and "muse" not in table["settings"]["score"]
+    learnt(tmp_path / "out", *flags)  # what is there is said to have failed again
+    out = capsys.readouterr().out
+    assert "muse: as " in out and "muse failed on fra: 2 of 2 seeds failed" in out

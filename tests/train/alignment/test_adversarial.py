@@ -7,7 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from train.alignment.adversarial import play
+from train.alignment import unsupervised
+from train.alignment.adversarial import Played, play
 from train.alignment.adversarial_settings import FULL, REDUCED, GameSettings
 from train.alignment.discriminator import Discriminator
 from train.alignment.map_rate import MapRate
@@ -150,8 +151,34 @@ def test_a_game_that_diverges_fails_and_ends() -> None:
     settings = replace(QUICK, rate=1e6, epochs=3, epoch_words=60 * 32)
     found = align_without_supervision(1e6 * X, X @ rotation(6, 1), settings, seeds=(0,))
     run = found.runs[0]
-    assert run.failed and len(run.played.losses) == 1 + len(run.played.history) < 3
-    assert np.isfinite(run.matrix).all()
+    assert run.failed and found.failed and run.played.diverged
+    assert run.why == f"the game diverged in epoch {len(run.played.history) + 1}" and len(run.played.history) < 2
+    assert np.isfinite(run.matrix).all() and np.isfinite(run.played.losses).all()
+
+
+def test_a_game_that_diverges_is_not_the_best_though_the_identity_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sides that lie alike from the start: what a lost game leaves has the highest criterion, and has won nothing."""
+    X = words(200, 6)
+    games = [
+        Played(np.eye(6), (), (), diverged=True),
+        Played(np.eye(6), (0.9,), (0.7,)),
+        Played(np.eye(6), (0.9,), (0.7,), diverged=True),
+    ]
+    monkeypatch.setattr(unsupervised, "play", lambda X, Y, settings, seed, *more: games[seed])
+    found = align_without_supervision(X, X + 0.01, QUICK, seeds=(0, 1, 2))
+    assert [run.why for run in found.runs] == ["the game diverged in epoch 1", "", "the game diverged in epoch 2"]
+    assert found.best.seed == 1 and not found.failed
+    assert all(len(run.refined.history) == 1 for run in found.runs if run.failed)
+    lost = align_without_supervision(X, X + 0.01, QUICK, seeds=(2, 0))
+    assert lost.failed and lost.best.failed
+
+
+def test_a_map_that_is_huge_has_diverged() -> None:
+    """Finite yet, and no float32 holds what it makes of vectors."""
+    X = words(100, 6)
+    wild = replace(QUICK, beta=1.0, rate=30.0, epochs=1, epoch_words=2 * 32, scaled=False)
+    found = play(1e4 * X, X, wild, 0)
+    assert found.diverged and not found.history
 
 
 def test_vectors_of_any_length_play_the_same_game_where_one_is_set() -> None:

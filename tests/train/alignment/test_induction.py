@@ -75,6 +75,22 @@ def test_self_learning_takes_a_few_pairs_to_the_whole_rotation() -> None:
     assert found.pairs[-1] > 390
 
 
+@pytest.mark.parametrize(("rank", "count"), [(15_000, 10_000), (200, 120), (120, 200), (120, 120)])
+def test_what_the_criterion_and_the_dictionary_share_changes_neither(rank: int, count: int) -> None:
+    """Every round against mutual pairs and the criterion asked one by one."""
+    X = words(250)
+    Y = words(230, seed=4)
+    W = rotation(20, 9)
+    found = refined(X, Y, W, rounds=3, rank=rank, words=count)
+    history, pairs = [criterion(X @ W, Y, count)], []
+    for _ in range(3):
+        known = mutual_pairs(X @ W, Y, rank)
+        W = procrustes(X[known[:, 0]], Y[known[:, 1]])
+        history.append(criterion(X @ W, Y, count))
+        pairs.append(len(known))
+    assert found.history == pytest.approx(history, abs=1e-6) and found.pairs == tuple(pairs)
+
+
 def test_refinement_has_all_its_rounds_and_keeps_the_best() -> None:
     X = words(300)
     turn = rotation(20, 8)

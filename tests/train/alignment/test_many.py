@@ -66,6 +66,26 @@ def test_the_joint_space_hardly_hangs_on_the_pivot() -> None:
     np.testing.assert_allclose(of_eng["amh"] @ of_eng["tam"].T, of_zho["amh"] @ of_zho["tam"].T, atol=1e-3)
 
 
+def test_it_rests_where_the_distance_does_or_says_that_it_does_not() -> None:
+    vectors = languages(1.0)
+    whole = jointly(vectors, "eng")
+    before, last = whole.history[-2:]
+    assert whole.still and before - last <= 1e-6 * before
+    assert all(one - other > 1e-6 * one for one, other in zip(whole.history[:-2], whole.history[1:-1], strict=True))
+    cut = jointly(vectors, "eng", rounds=2)
+    assert not cut.still and cut.history == whole.history[:2]
+
+
+def test_few_lines_and_many_are_the_same_sum() -> None:
+    """Fewer lines than dimensions of all languages together, and each of them nine times: the same maps."""
+    few = {language: one[:20] for language, one in languages(0.5).items()}
+    many = {language: np.tile(one, (9, 1)) for language, one in few.items()}
+    one, other = jointly(few, "eng"), jointly(many, "eng")
+    assert one.history == pytest.approx(other.history, rel=1e-9)
+    for language in LANGUAGES:
+        np.testing.assert_allclose(one.matrices[language], other.matrices[language], atol=1e-6)
+
+
 def test_bad_input() -> None:
     vectors = languages(0.1)
     with pytest.raises(ValueError, match="the pivot fra is none of amh, eng, tam, zho"):

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from train.metrics.neighbours import METHODS, csls, nearest, retrieval_accuracy
+from train.metrics.neighbours import METHODS, csls, csls_both_ways, nearest, retrieval_accuracy
 
 Array = NDArray[np.float64]
 
@@ -59,6 +59,9 @@ def test_nearest_and_csls_equal_brute_force(queries: int, keys: int, chunk: int 
         order = np.argsort(-truth, axis=1, kind="stable")[:, :3]
         assert np.allclose(found.scores, np.take_along_axis(truth, order, 1), atol=1e-5)
         assert np.allclose(np.take_along_axis(truth, found.indices, 1), found.scores, atol=1e-5)
+        there, back = csls_both_ways(x, y, k, chunk)
+        assert np.allclose(truth[np.arange(queries), there], truth.max(1), atol=1e-5) and there.dtype == np.int64
+        assert np.allclose(truth[back, np.arange(keys)], truth.max(0), atol=1e-5) and len(back) == keys
 
 
 @pytest.mark.parametrize("method", METHODS)
