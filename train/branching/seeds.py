@@ -80,9 +80,10 @@ def _figure(of_seeds: Sequence[Figure]) -> Figure:
 
 
 def _differences(same: Sequence[Table], seeds: Sequence[int], reference: str) -> list[Table]:
-    """A figure less the reference's, of each arm; its mean over languages too."""
+    """A figure less the reference's, of each arm; its mean over languages too. None where nothing differs, as in what
+    hangs on the vocabulary alone."""
     first = same[0]
-    if any(reference not in one["figures"] for one in same):
+    if any(reference not in one["figures"] for one in same) or all(map(_alike, same)):
         return []
     rows: dict[str, Rows] = {}
     average: Rows = {}
@@ -104,6 +105,12 @@ def _differences(same: Sequence[Table], seeds: Sequence[int], reference: str) ->
             "means": average,
         }
     ]
+
+
+def _alike(table: Table) -> bool:
+    """Whether all arms have the same values."""
+    of_arms = [{language: one["value"] for language, one in rows.items()} for rows in table["figures"].values()]
+    return all(one == of_arms[0] for one in of_arms)
 
 
 def _less(rows: Rows, others: Rows) -> Rows:

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from schemas.errors import UserError
 from schemas.evaluation import Figure
 from train.encoders.opened import OpenedModel
+from train.fusing.token_rows import KIND, in_rows_of
 from train.likelihood.held_out_texts import HeldOutText
 from train.likelihood.masked_accuracy import masked_accuracy
 from train.metrics.figures import measured
 from train.metrics.intervals import Interval, bootstrap
 
 POINTS = 11
-KIND = "AutoModelForMaskedLM"
 Texts = Mapping[str, Sequence[HeldOutText]]
 
 
@@ -62,8 +62,8 @@ def loss_barrier(
     batch_tokens: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> list[Barrier]:
-    """Of each pair of parents, in their order; the same tokens are hidden for each α. progress is told how many bytes
-    of the texts are done: `passes` times all of them.
+    """Of each pair of parents, in their order; the same tokens are hidden for each α. Rows of tokens are matched by the
+    tokens' strings. progress is told how many bytes of the texts are done: `passes` times all of them.
 
     The parents are in memory, and one more set of weights. UserError for fewer than two parents, for tokens or shapes
     that differ, where one has no head for masked words, and for weights that are not finite.
@@ -71,7 +71,8 @@ def loss_barrier(
     if len(parents) < 2:
         raise UserError("--parent: a barrier lies between two models or more: name another")
     for other in parents[1:]:
-        check_alike(parents[0], other)
+        check_kind(parents[0], other)
+    parents = [in_rows_of(parents[0], one) for one in parents]
     at = alphas(points)
     ends: dict[int, dict[str, NDArray[np.float64]]] = {}
     found = []
@@ -103,17 +104,12 @@ def excess(losses: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(losses - (at * losses[-1] + (1 - at) * losses[0]))
 
 
-def check_alike(one: OpenedModel, other: OpenedModel) -> None:
-    """UserError where two models have not the same tokens in the same rows, or not the same layers."""
+def check_kind(one: OpenedModel, other: OpenedModel) -> None:
+    """UserError where two models have not the same kind of layers."""
     if one.config.model_type != other.config.model_type:
         kinds = f"{one.config.model_type} and {other.config.model_type}"
         raise UserError(
             f"--parent {one.given} and {other.given} are of different kinds, {kinds}: no weights lie between"
-        )
-    if one.tokenizer.get_vocab() != other.tokenizer.get_vocab():
-        raise UserError(
-            f"--parent {one.given} and {other.given} have not the same tokens in the same rows: bring them into one "
-            "vocabulary first (train/fuse.py vocabulary)"
         )
 
 

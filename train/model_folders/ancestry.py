@@ -7,29 +7,35 @@ the mean of their weights is of neither (Entezari et al. 2022, arXiv 2110.06296)
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import xxhash
 from torch import Tensor
 
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model.languages import LANGUAGE_TABLE, folded_into, row_of
+from train.model_folders.ahead import ahead
 from train.model_folders.huggingface import LoadedEncoder
 from train.model_folders.stored_weights import StoredWeights
 from train.model_folders.weight_files import NAMES, PAIRS
+
+Look = Callable[[str, Tensor, bool], None]
+PART = 1 << 17  # numbers: half a megabyte
 
 
 def weights_digest(
     config: EncoderConfig | BertConfig,
     names: Iterable[str],
     tensor: Callable[[str], Tensor],
-    look: Callable[[str, Tensor], None] = lambda name, value: None,
+    look: Look = lambda name, value, finite: None,
 ) -> str:
     """Of the encoder and its head for masked words, in hex, by tensors under our names; look is shown each of `names`,
-    in order, once.
+    in order, once, and told whether all its numbers are finite. `tensor` is called by a thread, one name ahead.
 
     Rows that pad the vocabulary do not count, nor does the pair head. A language embedding counts as an export has it,
     folded in as of a language that is not told, so that a checkpoint is the same as its export.
@@ -37,17 +43,22 @@ def weights_digest(
     found = xxhash.xxh3_128()
     embeddings, names = f"model.{NAMES[config.layout].embeddings}", sorted(names)
     row = tensor(LANGUAGE_TABLE)[row_of(config.languages, None)] if LANGUAGE_TABLE in names else None
-    for name in names:
-        value = tensor(name).detach().float().cpu()
-        look(name, value)
-        if name == LANGUAGE_TABLE or name.startswith(PAIRS):
-            continue
-        if name == embeddings:
-            value = value[: config.vocab_size]
-        if row is not None and name == folded_into(config):
-            value = value + row
-        found.update(f"{name} {list(value.shape)}\n".encode())
-        found.update(value.contiguous().numpy().data)
+    with closing(ahead(names, lambda name: tensor(name).detach().float().cpu().contiguous())) as tensors:
+        for name, value in tensors:
+            if name == embeddings:
+                value = value[: config.vocab_size]
+            counts = name != LANGUAGE_TABLE and not name.startswith(PAIRS)
+            folded = row is not None and name == folded_into(config)
+            if counts:
+                found.update(f"{name} {list(value.shape)}\n".encode())
+            finite = True
+            for part in value.view(-1).split(PART):  # seen and digested while it is in the processor's cache
+                finite = finite and bool(torch.isfinite(torch.stack(torch.aminmax(part))).all())
+                if counts and not folded:
+                    found.update(part.numpy().data)
+            if counts and folded:
+                found.update((value + row).numpy().data)
+            look(name, value, finite)
     return found.hexdigest()
 
 

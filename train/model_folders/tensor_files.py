@@ -34,6 +34,7 @@ DTYPES = {
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 ALIGNMENT = 8  # bytes, of the first tensor's place: as the library writes it
+AT_ONCE = 1 << 25  # bytes that are written before the disk is to begin with them
 LONGEST_HEADER = 100_000_000  # bytes: the library's own limit
 
 
@@ -133,6 +134,7 @@ class TensorWriter(WholeFile):
             end += one.bytes
         self._left.reverse()
         text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        self._begun = 0  # bytes that the disk was asked to take
         self._header = text.ljust(-(-len(text) // ALIGNMENT) * ALIGNMENT)
         super().__init__(target)
 
@@ -156,7 +158,12 @@ class TensorWriter(WholeFile):
 
     def _write(self, left: memoryview) -> None:
         while left:
-            left = left[self._file.write(left) :]
+            left = left[self._file.write(left[:AT_ONCE]) :]
+            end = self._file.tell()
+            if end - self._begun >= AT_ONCE and hasattr(os, "posix_fadvise"):
+                # Linux begins to write what is advised away; else all of it would wait for the sync at the end.
+                os.posix_fadvise(self._file.fileno(), self._begun, end - self._begun, os.POSIX_FADV_DONTNEED)
+                self._begun = end
 
     def close(self, whole: bool) -> None:
         self._file.close()

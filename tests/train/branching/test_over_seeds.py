@@ -57,3 +57,10 @@ def test_means_and_intervals_over_three_seeds() -> None:
 def test_without_the_reference_there_are_no_differences() -> None:
     assert len(over_seeds({0: of_seed(2, 1), 1: of_seed(2, 1)}, None)["tables"]) == 1
     assert len(over_seeds({0: of_seed(2, 1)}, "absent")["tables"]) == 1
+
+
+def test_what_is_the_same_of_all_arms_has_no_differences() -> None:
+    """Characters that the one vocabulary of all loses, say; of one seed alone they may be the same by chance."""
+    alike = side_by_side([evaluation("ties", 2, 4), evaluation("joint", 2, 4)])
+    assert len(over_seeds({0: alike, 1: alike}, "joint")["tables"]) == 1
+    assert len(over_seeds({0: alike, 1: of_seed(2, 1)}, "joint")["tables"]) == 2

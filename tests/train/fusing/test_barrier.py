@@ -12,6 +12,7 @@ import torch
 from browser import headless_browser, watched_page
 from hypothesis import given
 from hypothesis import strategies as st
+from related_models import permute, save_family
 from safetensors.torch import load_file, save_file
 from tiny_encoders import SENTENCES, save_encoder
 
@@ -168,7 +169,10 @@ def test_what_cannot_be_measured_is_one_line(tmp_path: Path, capsys: pytest.Capt
     renamed = save_encoder("bert", tmp_path / "renamed")
     (renamed / "tokenizer.json").write_text(words, encoding="utf-8")
     (renamed / "vocab.txt").write_text((one / "vocab.txt").read_text(encoding="utf-8").replace("York", "Yorks"))
-    assert "not the same tokens in the same rows" in fused(capsys, *base, "--parent", one, "--parent", renamed)[1]
+    assert (
+        "have not the same tokens: bring them into one vocabulary"
+        in fused(capsys, *base, "--parent", one, "--parent", renamed)[1]
+    )
     damaged = save_encoder("bert", tmp_path / "damaged", seed=1)
     weights = load_file(damaged / "model.safetensors")
     next(iter(weights.values())).view(-1)[0] = float("nan")
@@ -177,7 +181,23 @@ def test_what_cannot_be_measured_is_one_line(tmp_path: Path, capsys: pytest.Capt
     assert not out.exists()
 
 
-def test_tokens_of_another_order_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["modernbert", "bert", "xlm-roberta"])
+def test_rows_are_matched_by_their_tokens(kind: str, tmp_path: Path) -> None:
+    """Between a model and one whose tokens were moved to other rows lies what lay there before."""
+    folders = save_family(tmp_path, kind, ("one", "two", "three"))
+    before = loss_barrier(open_models([*map(str, folders)], device="cpu"), TEXTS, 3)
+    assert permute(folders[1], kind, 3) != permute(folders[2], kind, 4)
+    moved = open_models([*map(str, folders)], device="cpu")
+    module = moved[1].model("AutoModelForMaskedLM")
+    own = {name: value.clone() for name, value in module.state_dict().items()}
+    for expected, found in zip(before, loss_barrier(moved, TEXTS, 3), strict=True):
+        for language, curve in expected.curves.items():
+            np.testing.assert_allclose(found.curves[language].losses, curve.losses, atol=1e-5)
+    after = module.state_dict()
+    assert all(torch.equal(own[name], after[name]) for name in own)  # what was given is as it was
+
+
+def test_models_of_other_kinds_are_refused(tmp_path: Path) -> None:
     one, other = (open_model(save_encoder(kind, tmp_path / kind), device="cpu") for kind in ("bert", "distilbert"))
     with pytest.raises(UserError, match="of different kinds"):
         loss_barrier([one, other], TEXTS)

@@ -14,6 +14,7 @@ from tiny_encoders import save_encoder
 from train.model.bert import BertConfig
 from train.model.encoder import EncoderConfig
 from train.model.heads import MaskedLanguageModel
+from train.model_folders import ancestry
 from train.model_folders.ancestry import (
     Ancestor,
     ancestors,
@@ -22,6 +23,7 @@ from train.model_folders.ancestry import (
     digest_of,
     digest_of_folder,
     of_model,
+    weights_digest,
 )
 from train.model_folders.huggingface import load_encoder, save_pretrained, write_checkpoint_config
 from train.model_folders.stored_weights import StoredWeights
@@ -88,6 +90,25 @@ def test_padding_rows_and_languages_do_not_count(tmp_path: Path) -> None:
         assert model.model.embeddings.language_embeddings is not None
         model.model.embeddings.language_embeddings.weight[1:] += 1
     assert digest_of_folder(save_checkpoint(model, tmp_path / "after")) == before
+
+
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_parts_do_not_count_and_each_is_looked_at(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Parts of 7 numbers: the same digest, and a number that is not finite is seen in the last of them too."""
+    model = model_of(SHAPES[name])
+    folder = save_checkpoint(model, tmp_path / "one")
+    whole = digest_of_folder(folder)
+    monkeypatch.setattr(ancestry, "PART", 7)
+    assert digest_of_folder(folder) == whole
+    tensors = dict(model.state_dict())
+    spoilt = "head.dense.weight"
+    tensors[spoilt] = tensors[spoilt].clone()
+    tensors[spoilt].view(-1)[-1] = float("-inf")
+    seen: dict[str, bool] = {}
+    weights_digest(model.config, tensors, tensors.__getitem__, lambda name, value, finite: seen.update({name: finite}))
+    assert [*seen] == sorted(tensors) and [name for name, finite in seen.items() if not finite] == [spoilt]
 
 
 @pytest.mark.parametrize("kind", ["modernbert", "bert", "xlm-roberta"])

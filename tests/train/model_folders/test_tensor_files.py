@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from schemas.errors import UserError
+from train.model_folders import tensor_files
 from train.model_folders.tensor_files import DTYPES, Described, TensorReader, TensorWriter
 
 
@@ -86,6 +87,19 @@ def test_nothing_is_in_the_file_s_place_before_all_is_written(tmp_path: Path) ->
     with pytest.raises(ValueError, match="x is described twice"):
         TensorWriter(path, [two[0], two[0]])
     assert [*tmp_path.iterdir()] == [path] and load_file(path)["x"].tolist() == [1, 1]
+
+
+def test_the_disk_is_asked_to_begin_before_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte once, and of the last ones fewer than are waited for; what is written is the same."""
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(tensor_files, "AT_ONCE", 1000)
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, begin, length, advice: asked.append((begin, length)))
+    tensors = {str(number): torch.randn(300) for number in range(6)} | {"large": torch.randn(999)}
+    write(tmp_path / "x.safetensors", tensors)
+    assert same(load_file(tmp_path / "x.safetensors"), tensors)
+    ends = [begin + length for begin, length in asked]
+    assert [begin for begin, _ in asked] == [0, *ends[:-1]]
+    assert 0 <= (tmp_path / "x.safetensors").stat().st_size - ends[-1] < 1000
 
 
 @pytest.mark.parametrize("room", [0, 100, 5000])

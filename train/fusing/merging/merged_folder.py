@@ -90,8 +90,8 @@ def _write(
         Progress("merge", "MB", size >> 20) as progress,
     ):
 
-        def look(name: str, value: Tensor) -> None:
-            if not torch.isfinite(torch.stack(torch.aminmax(value))).all():
+        def look(name: str, value: Tensor, finite: bool) -> None:
+            if not finite:
                 raise UserError(f"the result is not finite in {name}: take a smaller --scale or --drop")
             file.write(name_of[name], pad(value, (0, 0, offset, 0)) if name == POSITIONS else value)
             progress.add((4 * value.numel()) >> 20)
