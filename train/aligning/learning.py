@@ -97,8 +97,8 @@ def _method(
             pass  # damaged: it is learnt again
     learnt = METHODS[name].learn(material, asked, say)
     if len(learnt.matrices) < 2:
-        if name in request.methods:
-            raise UserError(f"--method {name} has no language to map: take another")
+        if name in given.method:
+            raise UserError(f"--method {name} has no language to map: take another, or give more to learn from")
         return None
     found = as_map(name, learnt, request, material, given.pooling)
     tables = figures(material, {name: found}, request.baselines)
@@ -184,6 +184,7 @@ def _evaluation(
             parameters=sum(one.matrix.size + one.mean.size for one in maps[name].languages.values()),
         )
         for name in request.methods
+        if name in maps
     ]
     failed = {name: dict(one.lineage["failed"]) for name, one in maps.items() if one.lineage["failed"]}
     for one in tables:

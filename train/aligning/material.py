@@ -87,6 +87,10 @@ class Material:
     dictionaries: Mapping[str, KnownDictionary] = field(default_factory=dict)
     layer: int = -1
 
+    def has_development(self, language: str) -> bool:
+        """Whether there are lines, or known pairs of its dictionary, to choose settings by."""
+        return self.split is not None or len(self.dictionaries[language].development) > 0
+
     @property
     def centre(self) -> Side:
         return self.sides[self.pivot]

@@ -1,6 +1,6 @@
 """What may be learnt of the material: a function a method, from vectors to a matrix a language."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
@@ -79,12 +79,17 @@ def rotated(material: Material, asked: Asked, say: Say) -> Learnt:
 
 
 def least_squares(material: Material, asked: Asked, say: Say) -> Learnt:
+    """A language whose dictionary leaves no pairs to choose the penalty by is left out, and said."""
+
     def learn(language: str) -> tuple[Matrix, Any]:
         found = ridge_by_development(*taught_by(material, language), *chosen_by(material, language))
         scores = [{"penalty": one.penalty, "accuracy": one.accuracy, "error": one.error} for one in found.scores]
         return found.matrix, {"pairs": _count(material, language), "penalty": found.penalty, "development": scores}
 
-    return _each(material, learn)
+    few = [one for one in material.languages if not material.has_development(one)]
+    for language in few:
+        say(f"ridge: left out {language}: too few pairs of it and {material.pivot} are known to choose a penalty by")
+    return _each(material, learn, without=few)
 
 
 def joint(material: Material, asked: Asked, say: Say) -> Learnt:
@@ -187,10 +192,7 @@ def chosen_by(material: Material, language: str) -> tuple[Vectors, Vectors]:
     if material.split is not None:
         numbers = material.split.development
         return material.sides[language].lines_as(numbers), material.centre.lines_as(numbers)
-    pairs = material.dictionaries[language].development
-    if not len(pairs):
-        raise UserError(f"--method ridge: too few pairs of {language} and {material.pivot} are known: give more")
-    return _paired(material, language, pairs)
+    return _paired(material, language, material.dictionaries[language].development)
 
 
 def same_width(material: Material, language: str) -> bool:
@@ -209,8 +211,10 @@ def _identities(material: Material, name: str, say: Say) -> dict[str, Matrix]:
     return found
 
 
-def _each(material: Material, learn: Callable[[str], tuple[Matrix, Any]]) -> Learnt:
-    found = {language: learn(language) for language in material.languages}
+def _each(
+    material: Material, learn: Callable[[str], tuple[Matrix, Any]], without: Sequence[str] = ()
+) -> Learnt:  # fmt: skip
+    found = {language: learn(language) for language in material.languages if language not in without}
     matrices = {language: one for language, (one, _) in found.items()}
     told = {language: one for language, (_, one) in found.items()}
     return Learnt({**matrices, material.pivot: np.eye(material.centre.width)}, told)
