@@ -107,6 +107,8 @@ def _method(
     lineage = settings | {"fingerprint": fingerprint, "learnt": learnt.told, "failed": learnt.failed, "tables": tables}
     lineage |= {"score": score(material, found), "scored by": scored_by(material)}
     found = as_map(name, learnt, request, material, given.pooling, lineage)
+    for table_of_others in (TEXT, JSON):  # that of an earlier command would speak of another map
+        (output / table_of_others).unlink(missing_ok=True)
     write_map(found, folder)
     return found, tables
 
