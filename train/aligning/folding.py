@@ -16,8 +16,8 @@ from train.checkpoints.files import check_folder, publish
 from train.corpus.vocabulary import Vocabulary, open_vocabulary
 from train.encoders.folders import model_folder
 from train.likelihood.held_out_texts import held_out_texts
-from train.maps.folding import folded, posteriors
-from train.maps.map_folder import VectorMap, named, read_map
+from train.maps.folding import folded, of_rows, posteriors
+from train.maps.map_folder import LINES, VectorMap, named, read_map
 from train.model_folders.digest import folder_digest
 from train.model_folders.huggingface import LoadedEncoder, load_encoder, save_pretrained
 from train.telemetry.progress import Progress
@@ -43,6 +43,8 @@ def fold(given: Namespace, say: Say) -> None:
     vocabulary, loaded = open_vocabulary(folder.path), load_encoder(folder.path)
     if not loaded.has_head:
         say(f"--model {given.model} has no head for masked words: the fold has a new one, as pretrain.py --init makes")
+    if found.mean_of == LINES:
+        say(f"--map {given.map} has means of sentences: those of the languages' token rows are taken instead")
     counts = counted(texts, vocabulary, loaded.config.vocab_size)
     rows, moved = fold_into(loaded, found, counts, vocabulary, given.map)
     users = np.sum([of > 0 for of in counts.values()], 0)
@@ -57,6 +59,7 @@ def fold(given: Namespace, say: Say) -> None:
         "tokenizer": vocabulary.digest,
         "fold": {
             "map": found.told | {"folder": str(given.map), "digest": found.digest, "lineage": dict(found.lineage)},
+            "mean of": "rows" if found.mean_of == LINES else found.mean_of,
             "tokens": {language: int(of.sum()) for language, of in counts.items()},
             **told,
         },
@@ -142,12 +145,16 @@ def counted(texts: Mapping[str, list[str]], vocabulary: Vocabulary, rows: int) -
 def fold_into(
     loaded: LoadedEncoder, found: VectorMap, counts: Counts, vocabulary: Vocabulary, folder: Path
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """See `folded`; of the rows of the vocabulary, without those that pad the table."""
+    """See `folded`; of the rows of the vocabulary, without those that pad the table. A map whose means are of sentences
+    takes those of rows."""
     table = loaded.encoder.token_embeddings.detach()[: loaded.config.vocab_size].float().numpy()
     stays = np.ones(len(table), np.bool_)
     stays[: vocabulary.size] = vocabulary.special
+    shares = posteriors(counts)
     try:
-        return folded(table, found, posteriors(counts), stays)
+        if found.mean_of == LINES:
+            found = of_rows(found, table, {language: of * ~stays for language, of in shares.items()})
+        return folded(table, found, shares, stays)
     except ValueError as error:
         raise UserError(f"--map {folder}: {error}: a table takes a map into a space as wide as itself") from None
 

@@ -19,7 +19,7 @@ from train.aligning.methods import METHODS, SETTINGS, Asked, Learnt
 from train.aligning.request import Request, requested
 from train.checkpoints.files import check_folder, publish, write_text
 from train.evaluation.results import as_json, by_language, summary
-from train.maps.map_folder import LanguageMap, VectorMap, is_map, read_map, write_map
+from train.maps.map_folder import LINES, MEAN_OF, WORDS, LanguageMap, VectorMap, is_map, read_map, write_map
 
 JSON, TEXT, BEST = "alignment.json", "alignment.txt", "map"
 CHEAP = ("nothing", "centre", "procrustes")  # of all layers
@@ -38,6 +38,8 @@ def learn(given: Namespace, say: Say) -> None:
     )
     _check_dictionaries(every[0], given, say)
     material, of_layers = _layer(every, request, asked, given, say)
+    if material.split is None and request.space != "vectors":
+        say("means are of words: sentences lie elsewhere, so for maps of sentences name --parallel beside")
     maps, tables, scores = dict[str, VectorMap](), list[Table](), dict[str, float]()
     try:
         for name in (*request.baselines, *request.methods):
@@ -53,7 +55,7 @@ def learn(given: Namespace, say: Say) -> None:
         publish(output / BEST, lambda part: _copy(output / best, part))
         evaluation = _evaluation(maps, together([*tables, *of_layers]), request, output, scores, material)
         lines = [*summary(evaluation), *by_language(evaluation), "", *_chosen(best, scores, material, output)]
-        lines += _failed(maps, output)
+        lines += [*_failed(maps, output), *_stale(maps, output)]
         write_text(output / TEXT, "\n".join(lines) + "\n")
         write_text(output / JSON, as_json(evaluation))
     except OSError as error:
@@ -105,6 +107,8 @@ def _method(
     lineage = settings | {"fingerprint": fingerprint, "learnt": learnt.told, "failed": learnt.failed, "tables": tables}
     lineage |= {"score": score(material, found), "scored by": scored_by(material)}
     found = as_map(name, learnt, request, material, given.pooling, lineage)
+    for table_of_others in (TEXT, JSON):  # that of an earlier command would speak of another map
+        (output / table_of_others).unlink(missing_ok=True)
     write_map(found, folder)
     return found, tables
 
@@ -145,6 +149,7 @@ def _settings(name: str, request: Request, material: Material, asked: Asked, giv
         "models": {one: origin.digest for one, origin in request.sources.origins(every).items()},
         "data": request.data,
         "lines": counts,
+        MEAN_OF: LINES if split is not None else WORDS,
         "words": {one: len(material.sides[one].words) for one in every},
         "muse": muse,
     }
@@ -203,4 +208,13 @@ def _failed(maps: dict[str, VectorMap], output: Path) -> list[str]:
         f"{name} failed on {language}: {why}; {output / name} is of no use for it, and not chosen"
         for name, one in maps.items()
         for language, why in one.lineage["failed"].items()
+    ]
+
+
+def _stale(maps: dict[str, VectorMap], output: Path) -> list[str]:
+    """Maps that lie beside and are not this command's: an earlier one's, of whatever it was given."""
+    return [
+        f"{output / name} is an earlier command's and no part of this table"
+        for name in METHODS
+        if name not in maps and is_map(output / name)
     ]

@@ -6,11 +6,12 @@ begin with mapped ones); the mix for tokens of several languages, by p(language 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from train.maps.map_folder import VectorMap, unit
+from train.maps.map_folder import LanguageMap, VectorMap, unit
 
 CANCELLED = 1e-4  # of length 1: below, a mix points nowhere
 
@@ -22,6 +23,21 @@ def posteriors(counts: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.
     rates = {language: of / max(1, of.sum()) for language, of in counts.items()}
     whole = np.sum(list(rates.values()), 0)
     return {language: of / np.where(whole > 0, whole, 1) for language, of in rates.items()}
+
+
+def of_rows(found: VectorMap, table: NDArray[np.float32], shares: Mapping[str, NDArray[np.float64]]) -> VectorMap:
+    """The map with means of token rows, in the place of those of sentences: these are near 0.9 long, and less them
+    each row would point away from what sentences share more than anywhere of its own. Each language's is that of its
+    tokens' unit rows, by share; one without tokens keeps its own, and so do maps that take no mean away."""
+
+    def of(language: str, one: LanguageMap) -> LanguageMap:
+        share = shares.get(language)
+        if share is None or not share.any() or not one.mean.any():
+            return one
+        mean = np.average(unit(table), axis=0, weights=share)
+        return LanguageMap(np.asarray(mean, np.float32), one.matrix)
+
+    return replace(found, languages={language: of(language, one) for language, one in found.languages.items()})
 
 
 def folded(

@@ -27,6 +27,7 @@ FORMAT = 1
 SETTINGS, TENSORS = "map.json", "map.safetensors"
 Space = Literal["sentences", "words", "embeddings", "vectors"]
 SPACES = ("sentences", "words", "embeddings", "vectors")
+MEAN_OF, LINES, WORDS = "mean of", "lines", "words"  # in the lineage
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,16 @@ class VectorMap:
         return int(self.languages[self.pivot].matrix.shape[1])
 
     @property
+    def mean_of(self) -> str:
+        """What the means were taken of, LINES or WORDS; "" where the map does not say. Those of sentences lie about
+        their own mean, far from words: asked of the other, a map leaves much that all vectors share."""
+        return str(self.lineage.get(MEAN_OF, ""))
+
+    @property
     def told(self) -> dict[str, object]:
         """For the settings of a table."""
-        return {name: getattr(self, name) for name in ("method", "space", "pivot", "layer", "pooling")}
+        told = {name: getattr(self, name) for name in ("method", "space", "pivot", "layer", "pooling")}
+        return told | ({MEAN_OF: self.mean_of} if self.mean_of else {})
 
     @property
     def digest(self) -> str:

@@ -13,7 +13,7 @@ from train.checkpoints.files import digest
 from train.encoders.opened import OpenedModel
 from train.encoders.vectors import Reading, Vectors
 from train.maps.map_folder import VectorMap, named
-from train.maps.vec_files import read_vec
+from train.maps.vec_files import MOST_WORDS, read_vec
 
 
 class MappedWords(OpenedModel):
@@ -56,7 +56,7 @@ class MappedWords(OpenedModel):
                 raise UserError(
                     f"--map {self.map_folder} is of other vectors than those in {path}: learn the map again"
                 )
-            words, vectors = read_vec(path)
+            words, vectors = read_vec(path, self.found.lineage.get("words", {}).get(self.language, MOST_WORDS))
             self._files[self.language] = ({word: row for row, word in enumerate(words)}, vectors)
         rows, vectors = self._files[self.language]
         found = np.zeros((len(texts), vectors.shape[1]), np.float32)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from training_runs import log, pretrain
 from train.align import main
 from train.encoders.opened import open_model
 from train.encoders.vectors import embed
-from train.maps.map_folder import Origin
+from train.maps.map_folder import Origin, read_map, write_map
 from train.model_folders.huggingface import load_encoder
 
 EYE = np.eye(WIDTH, dtype=np.float32)
@@ -126,6 +127,34 @@ def test_a_token_of_several_languages_stands_between(tmp_path: Path) -> None:
     mixed = 0.4 * row + 0.6 * row @ way_back()  # 1/3 and 1/2 of the tokens
     found = load_encoder(tmp_path / "out").encoder.token_embeddings.detach()[place].numpy()
     np.testing.assert_allclose(found, mixed / np.linalg.norm(mixed) * np.linalg.norm(row), atol=1e-5)
+
+
+def test_means_of_sentences_do_not_move_the_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sentence is the mean of rows that share much: less its mean, every row would point the other way."""
+    planted, files = save_planted(tmp_path / "planted"), write_words(tmp_path / "files")
+    far = np.full(WIDTH, 0.9 / np.sqrt(WIDTH), np.float32)
+    means = dict.fromkeys(WORDS, far)
+    outputs = {}
+    for of in ("lines", "words"):
+        mapping = a_map(planted, tmp_path / of, ALL, space="embeddings")
+        found = read_map(mapping)
+        languages = {name: replace(one, mean=means[name]) for name, one in found.languages.items()}
+        write_map(replace(found, languages=languages, lineage={"mean of": of}), mapping)
+        outputs[of] = tmp_path / f"out-{of}"
+        flags = ["--map", mapping, "--model", planted, "--output", outputs[of], "--parallel", files / "aligned"]
+        assert fold(*flags) == 0
+        told = json.loads((outputs[of] / "lineage.json").read_text())["fold"]
+        assert told["mean of"] == {"lines": "rows", "words": "words"}[of]
+    assert capsys.readouterr().out.count("has means of sentences: those of the languages' token rows are taken") == 1
+    ids = [5 + one for one in range(len(WORDS["eng"]))]
+    rows = load_file(planted / "model.safetensors")[TABLE][ids].numpy()
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    expected = rows - rows.mean(0)
+    found = load_encoder(outputs["lines"]).encoder.token_embeddings.detach()[ids].numpy()
+    cosines = (expected * found).sum(1) / np.linalg.norm(expected, axis=1) / np.linalg.norm(found, axis=1)
+    np.testing.assert_allclose(cosines, 1, atol=1e-5)
+    others = load_encoder(outputs["words"]).encoder.token_embeddings.detach()[ids].numpy()
+    assert not np.allclose(others, found, atol=1e-2)
 
 
 def test_what_cannot_be_folded_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

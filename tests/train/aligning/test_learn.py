@@ -206,7 +206,11 @@ def test_what_is_finished_is_not_learnt_again(
     assert "ridge: as " in out and "procrustes: as " not in out and again == first
     assert (tmp_path / "out" / "ridge" / "map.json").stat().st_mtime_ns == stamp
     learnt(tmp_path / "out", *flags, "--max-words", 300)
-    assert "ridge: as " not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "ridge: as " not in out and "an earlier command's" not in out
+    learnt(tmp_path / "out", *flags[:-1], "--max-words", 200)
+    told = f"{tmp_path / 'out' / 'ridge'} is an earlier command's and no part of this table\n"
+    assert told in capsys.readouterr().out and told in (tmp_path / "out" / "alignment.txt").read_text()
 
 
 def test_muse_tells_its_seeds_and_the_table_its_fit(

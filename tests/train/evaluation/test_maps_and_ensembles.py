@@ -1,5 +1,6 @@
 """evaluate with --map and with ensembles: columns of their own, beside the models that they are made of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from train.checkpoints.files import digest
 from train.encoders.opened import open_model
 from train.encoders.vectors import Reading, embed
 from train.evaluate import main
-from train.maps.map_folder import Origin
+from train.maps.map_folder import Origin, read_map, write_map
 from train.maps.vec_files import write_vec
 from train.model_folders.digest import folder_digest
 
@@ -95,6 +96,10 @@ def test_a_map_of_embeddings_has_words_by_their_embeddings(planted: Path, files:
     assert figures["b"]["rus"] == figures["b"]["cmn"] and figures["a"]["rus"]["value"] < 0.5
     assert "b" not in found["words_encoder_cosine_from"]["figures"]
     assert found["tatoeba_cosine_to"]["figures"]["b"]["rus"]["value"] == 1
+    assert "mean of" not in found["tatoeba_cosine_to"]["settings"]["map"]["b"]  # a map that does not say
+    write_map(replace(read_map(mapping), lineage={"mean of": "words"}), mapping)
+    found = evaluated(tmp_path / "told", "--model", f"b={planted}", "--map", mapping, "--tatoeba", files / "tatoeba")
+    assert found["tatoeba_cosine_to"]["settings"]["map"]["b"]["mean of"] == "words"
 
 
 def test_the_pivot_of_another_model(planted: Path, files: Path, tmp_path: Path) -> None:

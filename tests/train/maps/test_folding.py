@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from train.maps.folding import folded, posteriors
+from train.maps.folding import folded, of_rows, posteriors
 from train.maps.map_folder import LanguageMap, Origin, VectorMap
 
 TURN = np.array([[0, 1], [-1, 0]], np.float32)  # (x, y) to (-y, x)
@@ -49,6 +49,18 @@ def test_means_are_taken_away_and_lengths_stay() -> None:
         place = centred @ matrix
         np.testing.assert_allclose(row, place / np.linalg.norm(place) * np.linalg.norm(before), rtol=1e-4, atol=1e-5)
     assert moved.all()
+
+
+def test_means_of_rows_take_the_place_of_those_of_sentences() -> None:
+    """Golden: by share, of unit rows. What takes no mean away, and a language without tokens, stay."""
+    table = np.array([[4, 0], [0, 9], [-1, 0]], np.float32)
+    far = np.array([0.9, 0], np.float32)
+    given = a_map(eng=LanguageMap(far, HERE), rus=LanguageMap(far, TURN), fra=LanguageMap(far * 0, HERE))
+    shares = {"eng": np.array([0.5, 0.5, 0]), "rus": np.zeros(3), "fra": np.array([0, 0, 1.0])}
+    found = of_rows(given, table, shares)
+    means = {language: one.mean.tolist() for language, one in found.languages.items()}
+    assert means == {"eng": [0.5, 0.5], "rus": far.tolist(), "fra": [0, 0]}
+    assert all(one.matrix is given.languages[language].matrix for language, one in found.languages.items())
 
 
 def test_places_that_cancel_out_leave_the_row() -> None:

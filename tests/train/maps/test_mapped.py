@@ -9,6 +9,7 @@ from planted_maps import AWAY, WIDTH, a_map, save_planted, way_back
 from tiny_encoders import SENTENCES, save_encoder
 
 from schemas.errors import UserError
+from train.checkpoints.files import digest
 from train.encoders.ensemble import Ensemble
 from train.encoders.opened import open_model
 from train.encoders.token_means import token_means
@@ -16,6 +17,8 @@ from train.encoders.vectors import Reading, embed, embed_layers
 from train.maps.given import with_maps
 from train.maps.map_folder import LanguageMap, Origin, VectorMap, read_map, write_map
 from train.maps.mapped import MappedModel
+from train.maps.vec_files import write_vec
+from train.maps.word_vectors import MappedWords
 from train.model_folders.digest import folder_digest
 
 RNG = np.random.default_rng(0)
@@ -140,3 +143,21 @@ def test_without_its_map_it_is_the_model(planted: Path, tmp_path: Path) -> None:
     assert mapped.name == model.name and sorted(AWAY) == list(range(WIDTH))
     with pytest.raises(UserError, match="not weights"):
         mapped.to_train("AutoModelForSequenceClassification", 0)
+
+
+def test_no_words_and_words_by_pieces_have_the_same_means(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = open_model(planted, device="cpu")
+    whole = token_means(model, ["river", "", "river bread", "хлеб"])
+    monkeypatch.setattr("train.encoders.token_means.TEXTS_AT_ONCE", 3)
+    np.testing.assert_array_equal(token_means(model, ["river", "", "river bread", "хлеб"]), whole)
+    assert token_means(model, []).shape == (0, WIDTH)
+
+
+def test_a_file_of_vectors_is_read_as_whole_as_it_was_learnt_of(tmp_path: Path) -> None:
+    write_vec(tmp_path / "eng.vec", ["river", "bread", "moon"], RNG.normal(size=(3, 4)).astype(np.float32))
+    found = VectorMap(
+        "vectors", "x", "eng", {"eng": LanguageMap(np.zeros(4, np.float32), np.eye(4, dtype=np.float32))},
+        {"eng": Origin(str(tmp_path / "eng.vec"), digest(tmp_path / "eng.vec"))}, lineage={"words": {"eng": 2}},
+    )  # fmt: skip
+    model = MappedWords(found, tmp_path, "muse").in_language("eng")
+    assert model.own_vectors(["river", "Bread", "moon"], Reading()).any(1).tolist() == [True, True, False]
