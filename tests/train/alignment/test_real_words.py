@@ -30,6 +30,7 @@ def english_vectors(folder: Path, width: int = 50) -> NDArray[np.float32]:
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(1800)  # a minute a seed on a core of its own
 @pytest.mark.skipif(not TEXTS.exists(), reason="no ../shared/data/mono/eng.jsonl.gz")
 def test_a_planted_rotation_of_real_words_is_found_in_four_of_five_seeds(tmp_path: Path) -> None:
     X = normalised(english_vectors(tmp_path)).vectors
