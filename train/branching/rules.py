@@ -2,10 +2,11 @@
 
 import difflib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from schemas.errors import UserError
-from train.fusing.merging.settings import SOUP, STATISTICS, TAKES
+from train.fusing.merging.settings import SOUP, STATISTICS, TAKES, MergeSettings, check_settings
 
 TUNE = "tune"
 WORDS = ("then",)  # settings that are no numbers
@@ -53,12 +54,20 @@ def _value(text: str, name: str, value: str) -> Any:
 
 
 def _check(text: str, found: NamedRule, parents: int) -> None:
+    """All that merge would say of the settings when the branches are long trained."""
     from train.fusion.rules import RULES
 
-    if found.rule in STATISTICS or found.rule == SOUP:
-        return
     try:
-        RULES[found.rule](**{name: value for name, value in found.settings.items() if name != TUNE}).check(parents)
+        check_settings(MergeSettings((), Path(), found.rule, texts=(Path(),), **found.settings))
+    except UserError as error:
+        raise UserError(f"--rules {text}: {str(error).replace('--', '')}") from None
+    if found.rule == SOUP:
+        return
+    settings = {name: value for name, value in found.settings.items() if name != TUNE}
+    if found.rule in STATISTICS:
+        settings["of"] = lambda name: None
+    try:
+        RULES[found.rule](**settings).check(parents)
     except ValueError as error:
         raise UserError(f"--rules {text}: {error}") from None
 

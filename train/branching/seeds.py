@@ -55,8 +55,13 @@ def _over(same: Sequence[Table], seeds: Sequence[int]) -> Table:
     first = same[0]
     if len(same) == 1:
         return first
-    kept: Settings = {"seeds": list(seeds), "interval": "95 %, Student's t over seeds"}
-    found: Table = {**first, "settings": first["settings"] | kept, "figures": {}, "baselines": {}, "means": {}}
+    found: Table = {
+        **first,
+        "settings": first["settings"] | _over_what(seeds),
+        "figures": {},
+        "baselines": {},
+        "means": {},
+    }
     for kind in ("figures", "baselines"):
         for name in first[kind]:
             of_seeds = [one[kind].get(name, {}) for one in same]
@@ -65,6 +70,10 @@ def _over(same: Sequence[Table], seeds: Sequence[int]) -> Table:
             if len(alone) == len(same):
                 found["means"][name] = _figure(alone)
     return found
+
+
+def _over_what(seeds: Sequence[int]) -> Settings:
+    return {"seeds": list(seeds)} | ({"interval": "95 %, Student's t over seeds"} if len(seeds) > 1 else {})
 
 
 def _rows(of_seeds: Sequence[Rows]) -> Rows:
@@ -99,7 +108,7 @@ def _differences(same: Sequence[Table], seeds: Sequence[int], reference: str) ->
             "name": f"{first['name']}_{LESS.format(reference)}",
             "title": f"{first['title']}: less that of {reference}, seed by seed",
             "unit": first["unit"],
-            "settings": first["settings"] | {"seeds": list(seeds), "reference": reference},
+            "settings": first["settings"] | _over_what(seeds) | {"reference": reference},
             "figures": rows,
             "baselines": {},
             "means": average,

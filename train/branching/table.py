@@ -13,11 +13,12 @@ UNSAID = ("lost_characters", "masked_accuracy")  # the same of all arms, and wha
 
 def lines(found: Evaluation, accounts: Mapping[str, Any]) -> list[str]:
     """Each arm with the tokens that it has seen, baselines at the end. Tables of UNSAID are in the files alone."""
-    printed: list[str] = []
+    seeds = max((len(entry["shown"]) for entry in accounts.values()), default=1)
+    over = f"by Student's t over {seeds} seeds" if seeds > 1 else "over the texts of one seed"
+    printed = [f"in brackets: 95 % intervals {over}"]
     for table in found["tables"]:
-        if table["name"].startswith(UNSAID):
-            continue
-        printed += [*([""] if printed else []), table["title"], *laid_out(_rows(table, accounts))]
+        if not table["name"].startswith(UNSAID):
+            printed += ["", table["title"], *laid_out(_rows(table, accounts))]
     return printed
 
 

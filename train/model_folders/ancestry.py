@@ -48,16 +48,16 @@ def weights_digest(
             if name == embeddings:
                 value = value[: config.vocab_size]
             counts = name != LANGUAGE_TABLE and not name.startswith(PAIRS)
-            folded = row is not None and name == folded_into(config)
+            added = row if name == folded_into(config) else None
             if counts:
                 found.update(f"{name} {list(value.shape)}\n".encode())
             finite = True
             for part in value.view(-1).split(PART):  # seen and digested while it is in the processor's cache
                 finite = finite and bool(torch.isfinite(torch.stack(torch.aminmax(part))).all())
-                if counts and not folded:
+                if counts and added is None:
                     found.update(part.numpy().data)
-            if counts and folded:
-                found.update((value + row).numpy().data)
+            if counts and added is not None:
+                found.update((value + added).numpy().data)
             look(name, value, finite)
     return found.hexdigest()
 

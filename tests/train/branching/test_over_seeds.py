@@ -6,6 +6,7 @@ import pytest
 
 from schemas.evaluation import Evaluation, Figure, Table
 from train.branching.seeds import over_seeds, side_by_side
+from train.branching.table import lines
 
 
 def figure(value: float) -> Figure:
@@ -51,6 +52,7 @@ def test_means_and_intervals_over_three_seeds() -> None:
     assert first["means"]["ties"]["value"] == 3.5 and first["settings"]["seeds"] == [5, 6, 7]
     difference = less["figures"]["ties"]["arb_Arab"]
     assert (difference["value"], difference["low"]) == pytest.approx((1, 1 - half), abs=1e-5)
+    assert first["settings"]["interval"] == less["settings"]["interval"] == "95 %, Student's t over seeds"
     assert first["figures"]["joint"]["eng_Latn"]["low"] == first["figures"]["joint"]["eng_Latn"]["high"] == 1.0
 
 
@@ -64,3 +66,13 @@ def test_what_is_the_same_of_all_arms_has_no_differences() -> None:
     alike = side_by_side([evaluation("ties", 2, 4), evaluation("joint", 2, 4)])
     assert len(over_seeds({0: alike, 1: alike}, "joint")["tables"]) == 1
     assert len(over_seeds({0: alike, 1: of_seed(2, 1)}, "joint")["tables"]) == 2
+
+
+@pytest.mark.parametrize(("seeds", "words"), [(3, "Student's t over 3 seeds"), (1, "over the texts of one seed")])
+def test_the_table_says_what_its_intervals_are(seeds: int, words: str) -> None:
+    by_seed = {seed: of_seed(2 + seed, 1) for seed in range(seeds)}
+    shown = {str(seed): {"eng_Latn": 10} for seed in by_seed}
+    accounts = {arm: {"shown": shown} for arm in ("ties", "joint")}
+    printed = lines(over_seeds(by_seed, "joint"), accounts)
+    assert printed[0].startswith("in brackets: 95 % intervals ") and words in printed[0]
+    assert printed[1:3] == ["", "bits"] and any("less that of joint" in line for line in printed)

@@ -34,9 +34,13 @@ def test_what_a_name_says(text: str, found: NamedRule) -> None:
         ("ties:density=7", "density 7"),
         ("average:weights=1/2", "--rules average:weights=1/2: "),
         ("slerp", "slerp goes between two parents, not 3"),
+        ("fisher:weights=1/2", "--rules fisher:weights=1/2: 2 weights for 3 parents"),
+        ("fisher:tune", "rule fisher has no weights that can be tuned"),
+        ("average:tune,weights=1/2/1", "tune finds the weights"),
+        ("task-arithmetic:scale=1e9", "scale 1e+09 is out of bounds"),
     ],
 )
-def test_what_is_no_rule_is_one_line(text: str, why: str) -> None:
+def test_what_is_no_rule_is_one_line_before_anything_is_trained(text: str, why: str) -> None:
     with pytest.raises(UserError, match="--rules ") as error:
         read_rule(text, 3)
     assert why in str(error.value) and "\n" not in str(error.value)
