@@ -10,10 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.attention.varlen import varlen_attn
 
 from train.model.rotary import rotate
 from train.model.tiles import Tile, global_tiles, local_tiles, tiled_attention
+
+# It loads the compiler, as long as all else of torch, so a build that has no CUDA does without.
+if torch.version.cuda is not None:
+    from torch.nn.attention.varlen import varlen_attn
 
 
 @dataclass(frozen=True)
