@@ -180,9 +180,11 @@ def _row(row: Row, names: Sequence[str], x: Scale, left: float, y: float, digits
 
 
 def _dot(x: float, y: float, i: int, title: str = "") -> str:
-    """Colours come again as rings once they are used up."""
-    colour = COLOURS[i % len(COLOURS)]
-    fill = colour if i // len(COLOURS) % 2 == 0 else "#ffffff"
+    """Colours come again as rings once they are used up, then as squares, full and hollow: 28 names are told apart."""
+    colour, turn = COLOURS[i % len(COLOURS)], i // len(COLOURS)
+    fill = colour if turn % 2 == 0 else "#ffffff"
     inside = f"<title>{escape(title)}</title>" if title else ""
-    look = f'r="4.5" fill="{fill}" stroke="{colour}" stroke-width="1.5"'
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" {look}>{inside}</circle>'
+    look = f'fill="{fill}" stroke="{colour}" stroke-width="1.5"'
+    if turn % 4 >= 2:
+        return f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" {look}>{inside}</rect>'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" {look}>{inside}</circle>'

@@ -92,3 +92,9 @@ def test_panels_stand_below_each_other() -> None:
         assert all(title < y for y in labels[4 * i : 4 * i + 4])
     assert all(below > max(labels[4 * i : 4 * i + 4]) for i, below in enumerate(titles[1:]))
     assert max(labels) < float(root.get("height", ""))
+
+
+def test_twenty_eight_names_have_marks_of_their_own() -> None:
+    root = ET.fromstring(dots("t", "u", [f"n{i}" for i in range(28)], [Row("eng", [1.0 + i for i in range(28)])]))
+    marks = [one for one in root.iter() if one.find(f"{SVG}title") is not None]
+    assert len({(one.tag, one.get("fill"), one.get("stroke")) for one in marks}) == len(marks) == 28
