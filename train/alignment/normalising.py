@@ -13,7 +13,8 @@ from train.alignment.checking import matrix
 
 
 class Normalised(NamedTuple):
-    """vectors: float32 [n, d], unit rows. mean: float32 [d], of the unit rows, which was taken from them."""
+    """vectors: float32 [n, d], unit rows, or zeros where there was no vector. mean: float32 [d], of the unit rows, which
+    was taken from them."""
 
     vectors: NDArray[np.float32]
     mean: NDArray[np.float32]
@@ -31,4 +32,5 @@ def normalised(vectors: ArrayLike) -> Normalised:
     for no vector, and for what is not finite."""
     units = unit(matrix(vectors, "vectors"))
     mean = np.asarray(units.mean(0, dtype=np.float64), np.float32)
-    return Normalised(unit(units - mean), mean)
+    told = units.any(1, keepdims=True)  # what has no vector is not where the mean is
+    return Normalised(unit((units - mean) * told), mean)
