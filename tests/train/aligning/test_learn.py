@@ -211,7 +211,7 @@ def test_muse_tells_its_seeds_and_the_table_its_fit(
     planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The game itself is tested where it is: here a short one, most of whose seeds fail."""
-    short = GameSettings(hidden=8, epochs=2, epoch_words=320, refinements=1, length=1.0)
+    short = GameSettings(hidden=8, epochs=2, epoch_words=320, refinements=1, scaled=True)
     monkeypatch.setattr(methods, "SETTINGS", {"reduced": short})
     monkeypatch.setattr("train.aligning.learning.SETTINGS", {"reduced": short})
     flags = ["--vectors", f"eng={planted / 'eng.vec'}", f"fra={planted / 'fra.vec'}", "--seeds", 2]
