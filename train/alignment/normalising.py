@@ -13,8 +13,8 @@ from train.alignment.checking import matrix
 
 
 class Normalised(NamedTuple):
-    """vectors: float32 [n, d], unit rows, or zeros where there was no vector. mean: float32 [d], of the unit rows, which
-    was taken from them."""
+    """vectors: float32 [n, d], unit rows, or zeros where there was no vector. mean: float32 [d], of the unit rows,
+    which was taken from them."""
 
     vectors: NDArray[np.float32]
     mean: NDArray[np.float32]
