@@ -104,21 +104,20 @@ def _by_shuffles(
         scratch = {name: storage.join(building, "_scratch", name) for name in ("lines", "one_an_id", "clusters")}
         with stage_progress(spark, "dedup"):
             given = document_frame(spark, table, dedup.READ, settings.quality_column)
-            templates, pages = None, given
+            templates, pages, lines = None, given, 0
             if settings.scope == "line":
                 least = settings.min_line_pages, settings.min_line_share
-                tables.write(repeated_lines.repeated(given, *least, scratch["lines"]), path["lines"])
-                repeated = tables.written(spark, path["lines"])
-                tables.write(repeated_lines.cut(given, repeated, repeated.count()), path["_cut"])
-                given = tables.written(spark, path["_cut"])
+                repeated = tables.settled(repeated_lines.repeated(given, *least, scratch["lines"]), path["lines"])
+                lines = repeated.count()
+                given = tables.settled(repeated_lines.cut(given, repeated, lines), path["_cut"])
                 pages, templates = dedup.without_templates(given)
             rows_in = (document_frame(spark, table, ["id"]) if templates is None else given).count()
             documents, salt = _sign(pages, settings, crawls, table, path["signatures"], scratch["one_an_id"])
             united = dedup.unite(spark, tables.written(spark, path["signatures"]), crawls, salt)
             known = dedup.known_copies(spark, crawls, salt)
             names = [crawl.crawl for crawl in crawls]
-            tables.write(dedup.clusters(spark, united, settings, names, scratch["clusters"], known), path["clusters"])
-            clustered = tables.written(spark, path["clusters"])
+            clusters = dedup.clusters(united, settings, names, scratch["clusters"], known)
+            clustered = tables.settled(clusters, path["clusters"])
             placed = document_frame(spark, table, [*PLACE, "id"]) if documents is given else documents
             kept = dedup.survivors(placed.drop(*(["text"] if templates is None else [])), clustered)
             kept_counts = dedup.write_survivors(kept, table, path["documents"])
@@ -130,7 +129,7 @@ def _by_shuffles(
             for label, reasons in tables.count_reasons(templates).items():
                 counts.setdefault(label, {}).update(reasons)
             marked = marked.unionByName(templates.select("id", "drop_reason"))
-            written["lines"] = tables.written(spark, path["lines"]).count()
+            written["lines"] = lines
         account = ledger("dedup", rows_in, counts, written)
         job.say_failed("dedup", account, settings.max_failed_text_share)
         examples = tables.examples(marked, totals(counts), given if documents is pages else documents)
@@ -161,8 +160,8 @@ def _sign(
         ids = signed.agg(F.countDistinct("id")).first()
         if documents is given and ids and ids[0] < signed.count():
             digests = document_frame(spark, table, [*PLACE, "digest"])
-            tables.write(dedup.one_row_an_id(given, digests), one_an_id)
-            documents = given.join(tables.written(spark, one_an_id), list(PLACE), "left_semi")
+            one_row = tables.settled(dedup.one_row_an_id(given, digests), one_an_id)
+            documents = given.join(one_row, list(PLACE), "left_semi")
             tables.write(dedup.signatures(documents, settings), path)
         # else two ids met in one node: with another salt they part
     raise RuntimeError(f"{path}: {rows} signatures have only {nodes} names")

@@ -3,6 +3,7 @@
 import ast
 import functools
 import gc
+import os
 import signal
 import subprocess
 import threading
@@ -13,6 +14,11 @@ from typing import Any
 import hypothesis
 import pytest
 from programs import ARCHIVE, DEMO, QUICK, REPOSITORY, job_environment, submit_command
+
+# Tests run in as many processes as there are cores: a second thread of matrices or tokens, here or in a child, waits in
+# a busy loop for the core that another process has, which costs more than its half of so small a product.
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
 
 # The first call of a kernel compiles it; what must be fast has a test of its own.
 hypothesis.settings.register_profile("wanyu", deadline=None)

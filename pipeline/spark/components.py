@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pipeline.duplicates import union_find
@@ -22,7 +22,7 @@ ONE_TASK_EDGES = 8_000_000  # half a gigabyte in one task, a few seconds
 COMPONENTS = "node long, component long"
 
 
-def components(spark: SparkSession, edges: DataFrame, scratch: str, one_task_edges: int = ONE_TASK_EDGES) -> DataFrame:
+def components(edges: DataFrame, scratch: str, one_task_edges: int = ONE_TASK_EDGES) -> DataFrame:
     """Nodes with their component: columns `node` and `component`, the smallest node that a path leads to.
 
     `edges`: columns `a` and `b`, bigint, any direction, repeats and loops allowed; nodes without an edge to another are
@@ -33,28 +33,25 @@ def components(spark: SparkSession, edges: DataFrame, scratch: str, one_task_edg
     ordered = edges.where(F.col("a") != F.col("b")).select(
         F.greatest("a", "b").alias("u"), F.least("a", "b").alias("v")
     )
-    tables.write(ordered, start)
-    given = tables.written(spark, start)
+    given = tables.settled(ordered, start)
     count = given.count()
     if count <= one_task_edges:
         log.info("connected components: %d edges, in one task", count)
         return given.coalesce(1).mapInArrow(_local_components, COMPONENTS)
-    result = _by_rounds(spark, given, scratch)
+    result = _by_rounds(given, scratch)
     _check(given, result)
     return result
 
 
-def _by_rounds(spark: SparkSession, given: DataFrame, scratch: str) -> DataFrame:
+def _by_rounds(given: DataFrame, scratch: str) -> DataFrame:
     stars = given.mapInArrow(_local_components, COMPONENTS).toDF("u", "v").where(F.col("u") != F.col("v"))
     path = storage.join(scratch, "round-00")
-    tables.write(stars.distinct(), path)  # each task's edges as stars: of the same components, and far fewer
-    current = tables.written(spark, path)
+    current = tables.settled(stars.distinct(), path)  # each task's edges as stars: as connected, and far fewer
     for round_ in range(1, MAX_ROUNDS + 1):
         if _is_stars(current):  # which no further round changes
             break
         path = storage.join(scratch, f"round-{round_:02d}")
-        tables.write(_small_star(_large_star(current)), path)
-        current = tables.written(spark, path)
+        current = tables.settled(_small_star(_large_star(current)), path)
         log.info("connected components: round %d done, %d edges", round_, current.count())
     else:
         raise RuntimeError(f"connected components did not converge in {MAX_ROUNDS} rounds")

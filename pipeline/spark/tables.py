@@ -56,6 +56,13 @@ def written(spark: SparkSession, path: str) -> DataFrame:
     return spark.read.options(**AS_NAMED).parquet(engine_path(path))
 
 
+def settled(table: DataFrame, path: str) -> DataFrame:
+    """Written and read again, which cuts the lineage: what is lost is read from files, not made once more. As the table
+    has its schema, no job asks a file for it."""
+    write(table, path)
+    return table.sparkSession.read.schema(table.schema).options(**AS_NAMED).parquet(engine_path(path))
+
+
 def column(name: str) -> Column:
     """A column by its very name, dots and all."""
     return F.col("`" + name.replace("`", "``") + "`")

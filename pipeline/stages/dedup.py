@@ -110,7 +110,6 @@ def fold(united: DataFrame, known: DataFrame | None) -> DataFrame:
 
 
 def clusters(
-    spark: SparkSession,
     united: DataFrame,
     config: DedupConfig,
     crawls: Sequence[str],
@@ -126,9 +125,7 @@ def clusters(
     new_age = len(crawls)
 
     def settled(table: DataFrame, name: str) -> DataFrame:
-        path = storage.join(scratch, name)
-        tables.write(table, path)
-        return tables.written(spark, path)
+        return tables.settled(table, storage.join(scratch, name))
 
     signed = F.col("text_hash").isNotNull()
     unsigned, united = united.where(~signed & (F.col("age") == new_age)), united.where(signed)
@@ -144,7 +141,7 @@ def clusters(
         edges = settled(compared.where(F.col("similarity") >= config.threshold), "edges")
     folds = folded.where(F.col("node") != F.col("rep")).select(F.col("node").alias("a"), F.col("rep").alias("b"))
     linked = [edges.select("a", "b"), folds, *([] if known is None else [known.select("a", "b")])]
-    component = components(spark, reduce(DataFrame.unionByName, linked), storage.join(scratch, "components"))
+    component = components(reduce(DataFrame.unionByName, linked), storage.join(scratch, "components"))
     members = settled(_members(folded, component, new_age), "members")
     if config.verify != "none":
         missing = settled(_unmeasured(members, edges), "unmeasured")

@@ -83,8 +83,7 @@ def find(spark: SparkSession, root: str, files: Sequence[str], listed: Takedown,
                     yield _held(path, piece, name)
 
     def written(table: DataFrame, name: str) -> DataFrame:
-        tables.write(table, storage.join(scratch, name))
-        return tables.written(spark, storage.join(scratch, name))
+        return tables.settled(table, storage.join(scratch, name))
 
     def write_ids(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -32,7 +32,6 @@ def repeated(pages: DataFrame, min_line_pages: int, min_line_share: float, scrat
     `pages`: columns url and text, read from files; those without host or text are left out. `scratch`: a folder for the
     counts, which the caller removes when the answer is written: they are made once, before this returns.
     """
-    spark = pages.sparkSession
     # Scheme, user, port, `www.` and fragment tell no pages apart.
     address = F.xxhash64("host", F.regexp_extract("url", host_lines.ADDRESS, 2)).bitwiseAND(F.lit(host_lines.LOW_BITS))
     known = (
@@ -41,8 +40,7 @@ def repeated(pages: DataFrame, min_line_pages: int, min_line_share: float, scrat
         .where(F.col("host").isNotNull())
         .select("host", F.xxhash64("host").alias("site"), address.alias("address"), "text")
     )
-    tables.write(_repeats(_counts(known), min_line_pages, min_line_share), scratch)
-    repeats = tables.written(spark, scratch)
+    repeats = tables.settled(_repeats(_counts(known), min_line_pages, min_line_share), scratch)
     # The page to take the line from: one that was counted, the same for most lines of a host.
     line = F.struct("line", "pages", "lines", "host_pages")
     wanted = repeats.groupBy("site", "address").agg(F.sort_array(F.collect_list(line)).alias("wanted"))

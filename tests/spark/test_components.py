@@ -25,7 +25,7 @@ def find(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) ->
 
     def run(edges: Iterable[Edge]) -> dict[int, int]:
         given = table(spark, edges).repartition(5)
-        rows = components(spark, given, str(tmp_path / "scratch"), one_task_edges).collect()
+        rows = components(given, str(tmp_path / "scratch"), one_task_edges).collect()
         assert len({row["node"] for row in rows}) == len(rows)
         return {row["node"]: row["component"] for row in rows}
 
@@ -77,7 +77,7 @@ def test_rounds_that_do_not_end_are_an_error(
     monkeypatch.setattr(module, "MAX_ROUNDS", 1)
     chain = table(spark, [(i, i + 1) for i in range(40)]).repartition(20)
     with pytest.raises(RuntimeError, match="did not converge in 1 rounds"):
-        components(spark, chain, str(tmp_path), one_task_edges=0)
+        components(chain, str(tmp_path), one_task_edges=0)
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def run(spark: SparkSession, table: DocumentTable, folder: Path) -> Result:
     signed = tables.written(spark, path["signatures"])
     assert [name for name, _ in signed.dtypes] == SIGNATURES.names
     united = dedup.unite(spark, signed, [], 0)
-    tables.write(dedup.clusters(spark, united, CONFIG, [], path["scratch"]), path["clusters"])
+    tables.write(dedup.clusters(united, CONFIG, [], path["scratch"]), path["clusters"])
     clustered = tables.written(spark, path["clusters"])
     assert [name for name, _ in clustered.dtypes] == CLUSTERS.names
     survivors = dedup.survivors(documents.select(*PLACE, "id"), clustered)

@@ -112,7 +112,7 @@ def words(count: int, d: int, seed: int = 0) -> Array:
     return np.asarray(centres[cluster] + rng.exponential(size=(count, d)) * np.linspace(1.2, 0.3, d), np.float64)
 
 
-QUICK = GameSettings(words=400, hidden=48, rate=0.5, epochs=4, epoch_words=300 * 32, scaled=True)
+QUICK = GameSettings(words=400, hidden=48, rate=0.5, epochs=2, epoch_words=200 * 32, scaled=True)
 
 
 def test_a_rotation_is_found_without_a_dictionary() -> None:

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from training_runs import pretrain
 
+import train.branching.merging
 import train.branching.work
 from schemas.errors import UserError
 from train.fuse import main
@@ -54,6 +55,13 @@ def in_this_process(name: str, settings: Path, log: Path, processes: int) -> Non
     pretrain(["--config", str(settings)])
 
 
+def made_quick(patch: pytest.MonkeyPatch) -> None:
+    """Runs in this process, and merges that ask a few texts, as the arms are asked few."""
+    patch.setattr(train.branching.work, "pretrain", in_this_process)
+    patch.setattr(train.branching.merging, "TEXT_BYTES", 4096)
+    patch.setattr(train.branching.merging, "ASKED_BYTES", 600)
+
+
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("recipe") / "run.toml"
@@ -76,14 +84,14 @@ def flags(corpus: Any, recipe: Path) -> Callable[..., list[str]]:
 def whole(flags: Callable[..., list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     output = tmp_path_factory.mktemp("whole") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.branching.work, "pretrain", in_this_process)
+        made_quick(patch)
         assert main(flags(output, "--rules", "ties", "--seeds", "2")) == 0
     yield output
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train.branching.work, "pretrain", in_this_process)
+    made_quick(monkeypatch)
 
 
 def state(output: Path) -> dict[str, tuple[int, str]]:
