@@ -25,6 +25,7 @@ MAKERS = {line.split(" --output ")[1].split()[0]: line for line in COMMANDS if "
 SOME = ["--languages", "eng_Latn", "deu_Latn"]
 # Said again behind the line's own flags.
 LESS = {
+    "jobs/fit_language.py": ["--epochs", "1"],
     "train/bench.py": ["--seconds", "0.5"],
     "train/evaluate.py": ["--seeds", "1", "--bits-bytes", "512", "--masked-bytes", "512", *SOME],
     "train/finetune.py": ["--epochs", "1"],

@@ -99,7 +99,7 @@ def test_good_text_stays(text: str) -> None:
     assert mend(text) == text
 
 
-@pytest.mark.parametrize(("first", "second"), itertools.combinations(("eng", "rus", "cmn", "arb", "tha"), 2))
+@pytest.mark.parametrize(("first", "second"), [*itertools.combinations(("eng", "rus", "cmn", "arb", "tha"), 2)])
 def test_lines_in_two_languages(first: str, second: str) -> None:
     whole = f"{SENTENCES[first]}\n{SENTENCES[second]}"
     assert mend(misread(whole, "cp1252")) == whole
