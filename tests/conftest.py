@@ -49,7 +49,7 @@ def group(nodeid: str) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In a fresh clone the corpus compiles the kernels, once, while the other process has tests that need none."""
+    """In a fresh clone the corpus compiles the kernels, once, while the other processes have tests that need none."""
     items.sort(key=lambda item: group(item.nodeid))
 
 
