@@ -24,7 +24,7 @@ from pipeline.store.ledger import ledger, totals
 from schemas.errors import UserError
 from schemas.records import RunRecord
 from schemas.vocab import REPORT
-from tokenizer.extend import extend
+from tokenizer.growing.extend import extend
 from tokenizer.learn import LearntVocabulary, learn_vocabulary
 from tokenizer.loading import load
 from tokenizer.measure import measure_loaded

@@ -79,7 +79,7 @@ SHARED = {
     "train": {
         "pipeline.mixture.allotment", "pipeline.language.identifier", "pipeline.language.labels",
         "tokenizer.model", "tokenizer.fast", "tokenizer.sentences", "tokenizer.plot",
-        "tokenizer.forms", "tokenizer.union",
+        "tokenizer.growing.forms", "tokenizer.growing.union",
     }
 }  # fmt: skip
 

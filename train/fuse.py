@@ -9,20 +9,16 @@ DIR is a run of train/pretrain.py, an export or a checkpoint. Each command says 
 """
 
 import os
-import sys
-from argparse import Namespace
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 
-from schemas.errors import UserError, run_program
-from train.config.arguments import Arguments
+from schemas.errors import run_program
+from train.config.commands import run_command
 
 # Tensors in large pages: without, a processor spends more on the memory of a result than on its numbers. torch reads it
 # when it first asks for memory.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
-# Name -> (module with flags(Arguments) and run(Namespace, say), what it does). Modules import torch late.
-COMMANDS: dict[str, tuple[str, str]] = {
+COMMANDS = {
     "merge": ("train.fusing.merge_command", "models that branch from one become one, by a rule"),
     "barrier": ("train.fusing.barrier_command", "the loss between parents by language: whether an average means much"),
     "vocabulary": ("train.vocabularies.command", "models of several vocabularies become models of one"),
@@ -31,36 +27,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "a seed, branches by language, merges, and what they are held against, in one table",
     ),
 }
-Say = Callable[[str], None]
-
-
-def parser() -> Arguments:
-    program = Arguments("fuse", description=__doc__)
-    commands = program.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Arguments)
-    for name, (module, what) in COMMANDS.items():
-        import_module(module).flags(commands.add_parser(name, help=what, description=what))
-    return program
-
-
-def run(given: Namespace) -> None:
-    import_module(COMMANDS[given.command][0]).run(given, say)
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Status 0; 130 after Ctrl-C; 2, with one line on stderr, for what the user can mend."""
-    try:
-        run(parser().parse_args(sys.argv[1:] if arguments is None else arguments))
-    except KeyboardInterrupt:
-        print("fuse: stopped; the same command goes on with what is finished", file=sys.stderr)
-        return 130
-    except UserError as error:
-        print("fuse: " + " ".join(str(error).split()), file=sys.stderr)
-        return 2
-    return 0
+    return run_command("fuse", __doc__ or "", COMMANDS, arguments)
 
 
 if __name__ == "__main__":

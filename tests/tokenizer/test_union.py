@@ -10,9 +10,9 @@ from tokenizers import Tokenizer
 
 from schemas.errors import UserError
 from tokenizer.fast import PROBES, encoder_of
-from tokenizer.forms import Form, form_of, shared, spelled, vocabulary
+from tokenizer.growing.forms import Form, form_of, shared, spelled, vocabulary
+from tokenizer.growing.union import Union, unite
 from tokenizer.learn import learn_vocabulary
-from tokenizer.union import Union, unite
 from train.corpus.vocabulary import open_vocabulary
 
 TEXTS = list(SENTENCES.values())

@@ -16,9 +16,9 @@ from sentencepiece import SentencePieceProcessor
 
 from schemas.errors import UserError
 from tokenizer.cleaning import Sentences
-from tokenizer.continued_merges import continued_merges
-from tokenizer.extend import extend
 from tokenizer.fast import open_encoder
+from tokenizer.growing.continued_merges import continued_merges
+from tokenizer.growing.extend import extend
 from tokenizer.learn import LearntVocabulary, learn_vocabulary
 from tokenizer.model import RESERVED, encoder
 from tokenizer.normalisation import nfkc_rules

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import pad
 
 from tokenizer.fast import Encode
-from tokenizer.forms import Form, Vocabulary
+from tokenizer.growing.forms import Form, Vocabulary
 from train.fusion.new_rows import focus, of_pieces, sampled
 from train.model.heads import MaskedLanguageModel
 from train.model_folders.weight_files import NAMES

@@ -13,8 +13,8 @@ from tokenizers import Tokenizer
 
 from schemas.errors import UserError
 from tokenizer.fast import TOKENIZER
-from tokenizer.forms import Vocabulary, shared, vocabulary
-from tokenizer.union import Union, unite
+from tokenizer.growing.forms import Vocabulary, shared, vocabulary
+from tokenizer.growing.union import Union, unite
 from train.checkpoints.files import publish
 from train.corpus.vocabulary import open_vocabulary
 from train.fusing.merging.parents import Parent

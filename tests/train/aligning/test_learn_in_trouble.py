@@ -146,6 +146,9 @@ def test_what_a_side_writes_in_no_common_word_is_left_out(
 
 
 def test_it_loads_nothing_large_to_say_what_is_wrong() -> None:
-    program = "import train.align as a, sys; a.parser(); print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    program = (
+        "import train.align as a, train.config.commands as c, sys; c.parser('align', '', a.COMMANDS); "
+        "print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "transformers", "numpy"} & set(loaded)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from schemas.errors import UserError
 from tokenizer.cleaning import Sentences
-from tokenizer.continued_merges import continued_merges
 from tokenizer.fast import MODEL
+from tokenizer.growing.continued_merges import continued_merges
 from tokenizer.learn import LearntVocabulary, of_sentencepiece, of_wordpiece, padding, spare_rows_of
 from tokenizer.model import (
     NEW_SHARE,

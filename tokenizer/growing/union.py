@@ -1,8 +1,8 @@
 """One vocabulary of several: that of the first with all its ids, behind it what only the others have, by what tokens
-stand for (`tokenizer.forms`).
+stand for (`tokenizer.growing.forms`).
 
-- unigram: a token keeps its log-probability, at a tenth of its probability, as in `tokenizer.extend`: text that the
-  first vocabulary covers stays with its pieces. Where the other vocabulary has none, Zipf's law by its order stands in.
+- unigram: a token keeps its log-probability, at a tenth of its probability, as in `tokenizer.growing.extend`: text that
+  the first vocabulary covers stays with its pieces. Where the other vocabulary has none, Zipf's law by its order stands in.
 - bpe, byte-level or not: merges go on where the first vocabulary's end; a token is reached by all ways to part it in
   two that are tokens. Where there is none, tokens are put in that lead to it (bridges).
 - wordpiece: the longest match goes first.
@@ -19,7 +19,7 @@ from typing import Any
 from schemas.errors import UserError
 from tokenizer.export import sentencepiece_files
 from tokenizer.fast import MODEL, TOKENIZER
-from tokenizer.forms import Form, Vocabulary, form_of, spelled
+from tokenizer.growing.forms import Form, Vocabulary, form_of, spelled
 from tokenizer.model import NEW_SHARE, RESERVED, SCORE_STEP, kind_of, read_vocabulary, with_pieces
 
 CONFIG, WORDS = "tokenizer_config.json", "vocab.txt"
