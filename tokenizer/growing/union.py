@@ -1,8 +1,9 @@
 """One vocabulary of several: that of the first with all its ids, behind it what only the others have, by what tokens
 stand for (`tokenizer.growing.forms`).
 
-- unigram: a token keeps its log-probability, at a tenth of its probability, as in `tokenizer.growing.extend`: text that
-  the first vocabulary covers stays with its pieces. Where the other vocabulary has none, Zipf's law by its order stands in.
+- unigram: a token keeps its log-probability, at a tenth of its probability, as in `tokenizer.growing.extend`: text
+  that the first vocabulary covers stays with its pieces. Where the other vocabulary has none, Zipf's law by its order
+  stands in.
 - bpe, byte-level or not: merges go on where the first vocabulary's end; a token is reached by all ways to part it in
   two that are tokens. Where there is none, tokens are put in that lead to it (bridges).
 - wordpiece: the longest match goes first.
