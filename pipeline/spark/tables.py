@@ -46,6 +46,11 @@ class Table(NamedTuple):
     rows: int | None = None
 
     @property
+    def names(self) -> list[str]:
+        """Of its files, in their folder."""
+        return [path.rpartition("/")[2] for path, _ in self.files]
+
+    @property
     def bytes(self) -> int:
         return sum(size for _, size in self.files)
 
@@ -59,10 +64,14 @@ class Table(NamedTuple):
         return numbers.mapInArrow(reader(tasks, arrow_schema(self.spark, schema), file_as), schema)
 
 
-def read(spark: SparkSession, path: str | Sequence[str], required: Iterable[str], *columns: str) -> DataFrame:
-    """A folder, a file, or these files of Parquet: `columns`, else all. UserError names what is missing, the path or a
-    column."""
+def read(spark: SparkSession, path: str, required: Iterable[str], *columns: str) -> DataFrame:
+    """A folder or file of Parquet: `columns`, else all. UserError names what is missing, the path or a column."""
     return opened(spark, path, required).frame(*columns)
+
+
+def of_files(spark: SparkSession, paths: Sequence[str], *columns: str) -> DataFrame:
+    """Files of one table: `columns`, else all."""
+    return opened(spark, paths).frame(*columns)
 
 
 def opened(spark: SparkSession, path: str | Sequence[str], required: Iterable[str] = ()) -> Table:
@@ -144,10 +153,10 @@ def stored(
 
 def write(table: DataFrame, path: str, order: Sequence[str] | None = None) -> list[str]:
     """As `stored`; the names of the files in the folder."""
-    return [name.rpartition("/")[2] for name, _ in stored(table, path, order).files]
+    return stored(table, path, order).names
 
 
-def written(spark: SparkSession, path: str | Sequence[str], *columns: str) -> DataFrame:
+def written(spark: SparkSession, path: str, *columns: str) -> DataFrame:
     """A table just written: counts come from here, never from what was meant to be written."""
     return read(spark, path, (), *columns)
 
