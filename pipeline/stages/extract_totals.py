@@ -55,9 +55,8 @@ class Totals(NamedTuple):
     picks: dict[str | None, list[Pick]]
 
 
-def totals(run_tasks: TaskRunner, folder: str) -> Totals:
-    """Of all archives with a receipt in `folder`."""
-    names = storage.listing(storage.join(folder, "inputs"))
+def totals(run_tasks: TaskRunner, folder: str, names: Iterable[str]) -> Totals:
+    """Of the archives whose files have these names, each of which has a receipt in `folder`."""
     return _added(run_tasks(functools.partial(_of_archives, folder=folder), _tasks(names)))
 
 
