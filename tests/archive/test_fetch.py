@@ -238,6 +238,6 @@ def test_an_object_store(bucket: str, waits: list[float]) -> None:
     with pytest.raises(FetchError) as caught:
         fetch(f"{bucket}/gone", retries=1, sleep=waits.append)
     assert caught.value.reason == "missing"
-    with pytest.raises(UserError, match="s3://no-such-bucket is not there .*check --input"):
+    with pytest.raises(UserError, match=r"s3://no-such-bucket is not there .*check --input"):
         fetch("s3://no-such-bucket/a", retries=1, sleep=waits.append)
     assert waits == []
