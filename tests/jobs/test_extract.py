@@ -22,6 +22,7 @@ from pipeline.spark.tasks import engine_runner
 from pipeline.stages import extract as stage
 from pipeline.stages import extract_tasks, extract_totals
 from pipeline.stages.extract_tasks import Part, planned_tasks
+from pipeline.store import generations
 from pipeline.workers.processes import process_runner
 from pipeline.workers.tasks import TaskRunner
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON
@@ -278,11 +279,12 @@ def test_totals_are_those_of_the_files(run_tasks: TaskRunner, folder: Path, tmp_
         ds.dataset(root / "extract" / table, format="parquet").to_table().to_pylist()
         for table in ("inputs", "documents", "skipped")
     )
-    names = [file.name for file in (root / "extract" / "inputs").iterdir()]
+    now = generations.current(str(root / "extract"))
+    assert now is not None
     for size in (1, 2, 50):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(extract_totals, "ARCHIVES_A_TASK", size)
-            found = extract_totals.totals(run_tasks, str(root / "extract"), names)
+            found = extract_totals.totals(run_tasks, extract_totals.in_generation(now).values())
         assert (found.archives, found.failed) == (len(inputs), 1) == (8, 1)
         assert found.records == sum(row["records"] for row in inputs)
         assert found.documents == found.rows["documents"] == len(documents)
@@ -304,7 +306,7 @@ def test_totals_are_those_of_the_files(run_tasks: TaskRunner, folder: Path, tmp_
             ]
             assert [pick.id for pick in found.picks[reason]] == [row["id"] for row in lowest]
     shown = json.loads((root / "extract" / "_examples.json").read_text())
-    assert shown == extract_totals.examples(found, str(root / "extract"))
+    assert shown == extract_totals.examples(found)
     texts = {row["id"]: row["text"] for row in documents}
     assert all(one["text"] == texts[one["id"]][:EXAMPLE_CHARACTERS] for one in shown if one["reason"] is None)
 

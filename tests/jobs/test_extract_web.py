@@ -2,7 +2,6 @@
 
 import gzip
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from servers import Answer, Server, object_store, web_server
 from warcs import warc
 
 from jobs import extract
-from pipeline.archive import manifest
 from pipeline.spark.session import LazySession
 
 QUICK = ["--engine", "resiliparse"]
