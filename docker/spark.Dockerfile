@@ -32,7 +32,7 @@ ENV JAVA_HOME=/opt/java \
     NUMBA_CACHE_DIR=/opt/wanyu/kernels
 COPY --from=java /opt/java/openjdk /opt/java
 COPY --from=build /opt/venv /opt/venv
-COPY docker/entrypoint.sh docker/decommission.sh /opt/
+COPY docker/entrypoint.sh docker/decommission.sh docker/fetch.py /opt/
 # The commands of README.md hold in /opt/wanyu as they stand. Spark's user needs a name.
 RUN useradd --uid 10001 --create-home --home-dir /home/wanyu --shell /usr/sbin/nologin wanyu \
  && install --directory --owner wanyu /opt/wanyu /opt/wanyu/kernels /data \
