@@ -49,13 +49,17 @@ def test_a_share_fails_and_a_client_that_asks_again_gets_through(
 
 
 def test_listings_lack_what_is_new_and_reads_do_not(store: CountedStore, files: fsspec.AbstractFileSystem) -> None:
+    files.rm("corpus/many", recursive=True)
+    files.rm_file("corpus/new")
     store.behave(late=1)
     files.pipe_file("corpus/late/a b&ü", b"y")
     assert files.find("corpus/late") == [] and files.cat_file("corpus/late/a b&ü") == b"y"
+    assert files.ls("corpus") == ["corpus/there"] and not files.exists("corpus/late")
     with pytest.raises(FileExistsError):
         files.pipe_file("corpus/late/a b&ü", b"z", mode="create")
     time.sleep(1.1)
     assert files.find("corpus/late") == ["corpus/late/a b&ü"]
+    assert files.ls("corpus") == ["corpus/late", "corpus/there"]
 
 
 def test_it_refuses_as_a_store_does_whose_credentials_ran_out(
