@@ -260,10 +260,19 @@ def counted_store(objects: Mapping[str, bytes] | None = None, bucket: str = "cor
             for key, body in (objects or {}).items():
                 client.put_object(Bucket=bucket, Key=key, Body=body)
             store.behave()
+            _forget()
             yield store
     finally:
+        _forget()
         process.kill()
         process.wait()
+
+
+def _forget() -> None:
+    """fsspec keeps its connections by what they were asked for, which does not name the endpoint."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def main() -> None:

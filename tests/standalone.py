@@ -48,8 +48,8 @@ def kill_session(session: int) -> None:
 class Cluster:
     """`master`: its address for --master. `workers`: those that run."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, memory: str) -> None:
+        self.folder, self.memory = folder, memory
         self.workers: list[subprocess.Popen[bytes]] = []
         self._running: list[subprocess.Popen[bytes]] = []
         self.master = ""
@@ -59,7 +59,7 @@ class Cluster:
     def start_worker(self) -> None:
         """Comes back when the master knows it."""
         name = f"worker-{len(self._running)}"
-        flags = ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0", "--cores", "1", "--memory", "2g"]
+        flags = ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0", "--cores", "1", "--memory", self.memory]
         self._start(name, "worker.Worker", *flags, "--work-dir", str(self.folder / name / "work"), self.master)
         self.workers.append(self._running[-1])
         self._said(name, r"(Successfully registered) with master")
@@ -110,8 +110,8 @@ class Cluster:
 
 
 @contextmanager
-def standalone_cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
-    cluster = Cluster(folder)
+def standalone_cluster(folder: Path, workers: int = 2, memory: str = "2g") -> Iterator[Cluster]:
+    cluster = Cluster(folder, memory)
     try:
         for _ in range(workers):
             cluster.start_worker()
