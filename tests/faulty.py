@@ -10,7 +10,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from programs import REPOSITORY, job_environment, submit_command
 from standalone import kill_session, processes
 
 from pipeline.store import generations, storage
+from pipeline.store.parquet_files import read_parquet
 from schemas.records import EXAMPLES, LEDGER, STAGES
 
 ARCHIVE = REPOSITORY / "tests" / "archive"
@@ -269,17 +270,29 @@ def undisturbed(folder: Path) -> dict[str, bytes]:
 
 
 def result(root: str) -> dict[str, bytes]:
-    """Every table's files, ledgers and what training reads, as the current generations have them: name -> bytes."""
-    paths = {}
+    """Ledgers, examples, what training reads and every table's files, as the current generations have them: name ->
+    bytes. Of dedup's tables, which the engine and processes divide into files in ways of their own, the rows."""
+    paths: dict[str, str] = {}
+    rows: dict[str, bytes] = {}
     for stage in STAGES:
         folder = storage.join(root, stage)
         now = generations.required(folder)
         for table in now.tables():
-            paths |= {f"{stage}/{table}/{name}": path for name, path in now.files(table).items()}
+            files = now.files(table)
+            if stage == "dedup":
+                rows[f"{stage}/{table}"] = _rows(files.values())
+            else:
+                paths |= {f"{stage}/{table}/{name}": path for name, path in files.items()}
         paths |= {f"{stage}/{name}": storage.join(now.place, name) for name in (LEDGER, EXAMPLES)}
     for name in ("sample/mixture.json", "sample/README.md", "vocab/tokenizer.json", "vocab/spm.model"):
         paths[name] = storage.join(root, name)
-    return {name: storage.read_bytes(path) or b"" for name, path in paths.items()}
+    return {**rows, **{name: storage.read_bytes(path) or b"" for name, path in paths.items()}}
+
+
+def _rows(paths: Iterable[str]) -> bytes:
+    """A table's rows by their ids, as text."""
+    rows = [row for path in paths for row in read_parquet(path).to_pylist()]
+    return "\n".join(sorted(repr(sorted(row.items())) for row in rows)).encode()
 
 
 def difference(root: str, calm: dict[str, bytes]) -> str:
