@@ -5,7 +5,7 @@ spark-submit jobs/dedup.py --input TABLE --output FOLDER [--text-column body] [-
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -15,16 +15,18 @@ from pipeline.duplicates.earlier_crawls import EarlierCrawl, earlier_crawls
 from pipeline.duplicates.minhash import candidate_probability
 from pipeline.duplicates.small_dedup import small_dedup
 from pipeline.duplicates.survivors import check_quality
+from pipeline.keys import stage_keys
 from pipeline.spark import job, tables
 from pipeline.spark.document_frame import PLACE, document_frame
 from pipeline.spark.session import LazySession, started
 from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
-from pipeline.spark.tasks import cheapest_runner
+from pipeline.spark.tasks import cheapest_runner, engine_runner
 from pipeline.stages import dedup, earlier, repeated_lines
 from pipeline.store import run_records, storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.ledger import ledger, totals
+from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
 
@@ -85,6 +87,7 @@ def _by_files(
         storage.remove(paths["scratch"])
         account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
         job.say_failed("dedup", account, settings.max_failed_text_share)
+        _index(run_tasks, building, record, outcome.files)
         run_records.publish(folder, record, account, outcome.examples, outcome.files)
     return account
 
@@ -137,8 +140,15 @@ def _by_shuffles(
         storage.remove(storage.join(building, "_scratch"))
         files = {name: list(storage.listing(path[name])) for name in PARTS if name in written}
         files["documents"] = survivor_files
+        _index(engine_runner(spark), building, record, files)
         run_records.publish(folder, record, account, examples, files)
     return account
+
+
+def _index(run_tasks: TaskRunner, building: str, record: RunRecord, files: Mapping[str, Sequence[str]]) -> None:
+    """Of a corpus, so that its pages are found."""
+    if "clean" in record["inputs"]:
+        stage_keys.write_keys(run_tasks, building, "dedup", files)
 
 
 def _sign(
