@@ -82,7 +82,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
             stage_keys.write_no_new_keys(building, "clean")
         elif source.stage:
             stage_keys.write_keys(run_tasks, building, "clean", written)
-        run_records.publish(folder, record, account, shown, written, base)
+        run_records.publish(folder, record, account, shown, written, base, {verdict_files.TABLE: judged.gone})
     job.say_done("clean", account["rows_in"], account["rows_out"], began)
     return record
 

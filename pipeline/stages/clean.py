@@ -39,11 +39,12 @@ MISSING = {"opt_out": None}  # of a table without the column; else the empty str
 
 class Judged(NamedTuple):
     """What a task wrote. counts: by label and reason, None for kept. first: by reason, the ids that come first in the
-    order of examples, each with its file's name. files: names of what was written."""
+    order of examples, each with its file's name. files: names of what was written; gone: of verdicts beside the table that the table's own now are."""
 
     counts: Counter[tuple[str, str | None]]
     first: dict[str | None, list[tuple[str, str]]]
     files: list[str]
+    gone: list[str]
 
 
 def others_of(table: DocumentTable) -> list[str]:
@@ -75,7 +76,7 @@ class Cleaning:
         with guarded(self.annotate, self.text_seconds) as guard:
             for split in splits:
                 path = part_file(self.folder, split)
-                judged.append(Judged(Counter(), {}, [path.rpartition("/")[2]]))  # of a file without a row too
+                judged.append(Judged(Counter(), {}, [path.rpartition("/")[2]], []))  # of a file without a row too
                 with RowGroupWriter(path, schema, plain=("id", "text"), most_bytes=BATCH_BYTES) as out:
                     for batch in rows_of(self.table, split, there):
                         columns = [column_or(batch, named.get(name, name), MISSING.get(name, "")) for name in PASSED_ON]
@@ -128,20 +129,21 @@ def _judged(rows: pa.RecordBatch, verdicts: pa.Array, file: str) -> Judged:
     for name, reason in zip(rows.column("id").to_pylist(), reasons, strict=True):
         by_reason[reason].append(name)
     first = {reason: [(name, file) for name in first_examples(names)] for reason, names in by_reason.items()}
-    return Judged(Counter(zip(labels_of(rows), reasons, strict=True)), first, [file])
+    return Judged(Counter(zip(labels_of(rows), reasons, strict=True)), first, [file], [])
 
 
 def _added_up(parts: Iterable[Judged]) -> Judged:
     counts: Counter[tuple[str, str | None]] = Counter()
     first: dict[str | None, list[tuple[str, str]]] = {}
-    files: set[str] = set()
+    files, gone = set[str](), set[str]()
     for part in parts:
         counts.update(part.counts)
         files.update(part.files)
+        gone.update(part.gone)
         for reason, named in part.first.items():
             file_of = dict([*first.get(reason, []), *named])
             first[reason] = [(name, file_of[name]) for name in first_examples(file_of)]
-    return Judged(counts, first, sorted(files))
+    return Judged(counts, first, sorted(files), sorted(gone))
 
 
 def counts_of(judged: Judged) -> Counts:
@@ -192,15 +194,15 @@ def _decide_file(name: str, path: str, beside: str | None, target: str, decide: 
     with open_parquet(path) as file:
         there = [column for column in needed if column in file.schema_arrow.names]
         groups = [_batch(file.read_row_group(place, there)) for place in range(file.num_row_groups)]
-    if beside:
-        known = verdict_files.read_verdicts(beside)
-        groups = [verdict_files.with_verdicts(*one) for one in zip(groups, known, strict=True)]
     verdicts = [_verdicts(group, decide) for group in groups]
-    whole = [_judged(*one, file=name) for one in zip(groups, verdicts, strict=True)]
+    whole = [_judged(*one, file=name)._replace(files=[]) for one in zip(groups, verdicts, strict=True)]
+    judged, now = _added_up(whole), verdict_files.read_verdicts(beside) if beside else None
     if all(new.equals(group.column(VERDICT[0])) for group, new in zip(groups, verdicts, strict=True)):
-        return _added_up([part._replace(files=[]) for part in whole])
-    verdict_files.write_verdicts(storage.join(target, name), verdicts)
-    return _added_up(whole)
+        return judged._replace(gone=[name] if beside else [])
+    if now is None or not all(new.equals(old) for old, new in zip(now, verdicts, strict=True)):
+        verdict_files.write_verdicts(storage.join(target, name), verdicts)
+        return judged._replace(files=[name])
+    return judged
 
 
 def _chunks(items: Sequence[T]) -> list[Sequence[T]]:

@@ -216,7 +216,9 @@ def test_the_record(removed: Path, wanted: Wanted, corpus_root: Path) -> None:
 
 
 @pytest.mark.faults
-def test_later_runs_of_stages_go_on(without_engine: None, removed: Path, wanted: Wanted, corpus_root: Path, tmp_path: Path) -> None:
+def test_later_runs_of_stages_go_on(
+    without_engine: None, removed: Path, wanted: Wanted, corpus_root: Path, tmp_path: Path
+) -> None:
     """New thresholds decide over rewritten files, a new archive joins, a later crawl is compared with what is left."""
     root = tmp_path / "root"
     shutil.copytree(removed, root)
@@ -251,7 +253,13 @@ def state(root: Path) -> dict[str, Any]:
 @pytest.mark.faults
 @pytest.mark.parametrize("published", [0, 2])
 def test_interrupted_and_run_again(
-    without_engine: None, removed: Path, corpus_root: Path, wanted: Wanted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: int
+    without_engine: None,
+    removed: Path,
+    corpus_root: Path,
+    wanted: Wanted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    published: int,
 ) -> None:
     """It dies when so many stages are published; then it is run again, and once more with nothing to do."""
     root = copied(corpus_root, tmp_path, wanted)
