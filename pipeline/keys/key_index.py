@@ -1,8 +1,8 @@
 """Which files of a table hold a key, told without a look at the table: an index of hashes in buckets of bounded size.
 
-A folder of it: `bucket-000000.parquet`, entries (hash, number of a file) by hash, each bucket a range of hashes, as many
-buckets as the entries need; `names-00000.parquet`, the files' names, a thousand each; `_index.json` last, how many
-buckets there are. A key costs three small objects, whatever there is of the table.
+A folder of it: `bucket-000000.parquet`, entries (hash, number of a file) by hash, each bucket a range of hashes, as
+many buckets as the entries need; `names-00000.parquet`, the files' names, a thousand each; `_index.json` last, how
+many buckets there are. A key costs three small objects, whatever there is of the table.
 
 It may name files that hold a key no more, and by chance, once in 10^9 keys asked of 10^10, one that never did: who asks
 looks into the file.

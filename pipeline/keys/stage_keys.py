@@ -47,8 +47,8 @@ def ensure(run_tasks: TaskRunner, now: Generation, stage: str) -> None:
 def files_with(
     run_tasks: TaskRunner, now: Generation, stage: str, table: str, name: str, hashes: np.ndarray
 ) -> dict[str, str]:
-    """The table's files, name -> path, that may have one of the values (`key_index.hashes_of`) in the column `name`; all
-    of them where no index tells."""
+    """The table's files, name -> path, that may have one of the values (`key_index.hashes_of`) in the column `name`;
+    all of them where no index tells."""
     found = set[str]()
     if name not in COLUMNS.get(stage, {}).get(table, ()):
         return now.files(table)

@@ -36,8 +36,8 @@ def address(url: str) -> bytes:
 class Takedown:
     """urls, hosts: files (hosts: folders too). UserError in one line for what is missing, empty or not understood.
 
-    n_urls, n_hosts: entries. n_fronts: of the addresses, those that are nothing but a host. url_hashes: of the addresses,
-    uint64, ascending. Pickles to arrays.
+    n_urls, n_hosts: entries. n_fronts: of the addresses, those that are nothing but a host. url_hashes: of the
+    addresses, uint64, ascending. Pickles to arrays.
     """
 
     def __init__(self, urls: Sequence[str], hosts: Sequence[str]) -> None:

@@ -13,8 +13,8 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 def card(mixed: Mapping[str, Any], data: Folders = (("data", None),)) -> str:
     """mixed: what mixture.json holds, with `corpus` of `pipeline.mixture.sources` where it is known. data: the folders
-    in which the shards lie, seen from the card, each with the languages that it has (None: all). A shard must lie in one
-    of them only, for it is named by patterns."""
+    in which the shards lie, seen from the card, each with the languages that it has (None: all). A shard must lie in
+    one of them only, for it is named by patterns."""
     held = {label: entry for label, entry in mixed["languages"].items() if _rows(entry)}
     mixed = {**mixed, "languages": held}
     parts = [

@@ -1,7 +1,7 @@
 """clean: annotate every document (repair, language, signals, masks) and take a verdict over the annotations.
 
-A verdict reads signals only. With other thresholds it is taken again over the finished table, file by file: what differs
-is written beside it, and no text is read (`pipeline.store.verdict_files`).
+A verdict reads signals only. With other thresholds it is taken again over the finished table, file by file: what
+differs is written beside it, and no text is read (`pipeline.store.verdict_files`).
 """
 
 import functools
@@ -39,7 +39,8 @@ MISSING = {"opt_out": None}  # of a table without the column; else the empty str
 
 class Judged(NamedTuple):
     """What a task wrote. counts: by label and reason, None for kept. first: by reason, the ids that come first in the
-    order of examples, each with its file's name. files: names of what was written; gone: of verdicts beside the table that the table's own now are."""
+    order of examples, each with its file's name. files: names of what was written; gone: of verdicts beside
+    the table that the table's own now are."""
 
     counts: Counter[tuple[str, str | None]]
     first: dict[str | None, list[tuple[str, str]]]
@@ -176,8 +177,8 @@ def _shown(named: tuple[str, list[str]], with_texts: bool) -> list[Shown]:
 def decide_again(
     run_tasks: TaskRunner, files: Mapping[str, str], beside: Mapping[str, str], target: str, decide: Decider
 ) -> Judged:
-    """Takes the verdicts of a table, as `clean` writes it, again, file by file; of those that come out otherwise it writes
-    files of the same names to the folder `target`. Rows that failed have nothing to decide over and keep theirs.
+    """Takes the verdicts of a table, as `clean` writes it, again, file by file; of those that come out otherwise it
+    writes files of the same names to the folder `target`. Rows that failed have nothing to decide over and keep theirs.
 
     files: name -> path; beside: of some of these names the verdicts that hold by now.
     """

@@ -1,9 +1,9 @@
 """remove: documents taken out of every table of a root, and out of what the stages say of their tables.
 
 What is listed is found by its address wherever that came in: in extract, and in tables that nothing of the root was
-made from. Its ids go from all other tables. Which files hold them is told by indexes of keys (`pipeline.keys`), so that a
-page costs the same whatever there is of the corpus; lists of hosts need the addresses of all documents. The caller holds
-the ids of all that is listed. Only files that hold a removed row are written again, a task a few files.
+made from. Its ids go from all other tables. Which files hold them is told by indexes of keys (`pipeline.keys`), so that
+a page costs the same whatever there is of the corpus; lists of hosts need the addresses of all documents. The caller
+holds the ids of all that is listed. Only files that hold a removed row are written again, a task a few files.
 
 A removed row counts as `removed` in each stage whose tables had it: it moves there from the rows out, or from the
 reason for which it had been dropped. `rows_in` is what the stage once read and stays.

@@ -61,8 +61,8 @@ class Generation(NamedTuple):
         return self.read_json(FILES) or Manifest(base=None, tables={}, taken={}, gone={})
 
     def parts(self) -> dict["Generation", Tables | None]:
-        """The generations whose files it uses, the earliest first, itself last, each with what it uses of it; None: all,
-        but for what later ones have or its manifest says is gone. No list of all files is read."""
+        """The generations whose files it uses, the earliest first, itself last, each with what it uses of it; None:
+        all, but for what later ones have or its manifest says is gone. No list of all files is read."""
         said = self.manifest()
         if said["base"] is None:
             return {self: None}

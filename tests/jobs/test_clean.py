@@ -85,8 +85,8 @@ def ruin_texts(root: Path) -> int:
 def test_a_new_threshold_reads_no_text(
     corpus_root: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the texts in ruins, other thresholds and rules give what a whole run with them gives; verdicts are written and
-    nothing else."""
+    """With the texts in ruins, other thresholds and rules give what a whole run with them gives; verdicts are
+    written and nothing else."""
     assert ruin_texts(root) > 50_000
     before = {name: small(root, f"clean/{name}") for name in ("_ledger.json", "_examples.json")}
     there = {path: path.stat().st_mtime_ns for path in root.rglob("*.parquet")}
