@@ -23,7 +23,7 @@ from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
 from pipeline.spark.tasks import cheapest_runner, engine_runner
 from pipeline.stages import dedup, earlier, repeated_lines
-from pipeline.store import run_records, storage
+from pipeline.store import generations, run_records, storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.ledger import ledger, totals
 from pipeline.workers.tasks import TaskRunner
@@ -87,7 +87,7 @@ def _by_files(
         storage.remove(paths["scratch"])
         account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
         job.say_failed("dedup", account, settings.max_failed_text_share)
-        _index(run_tasks, building, record, outcome.files)
+        _index(run_tasks, folder, building, record, outcome.files)
         run_records.publish(folder, record, account, outcome.examples, outcome.files)
     return account
 
@@ -140,15 +140,18 @@ def _by_shuffles(
         storage.remove(storage.join(building, "_scratch"))
         files = {name: list(storage.listing(path[name])) for name in PARTS if name in written}
         files["documents"] = survivor_files
-        _index(engine_runner(spark), building, record, files)
+        _index(engine_runner(spark), folder, building, record, files)
         run_records.publish(folder, record, account, examples, files)
     return account
 
 
-def _index(run_tasks: TaskRunner, building: str, record: RunRecord, files: Mapping[str, Sequence[str]]) -> None:
+def _index(
+    run_tasks: TaskRunner, folder: str, building: str, record: RunRecord, files: Mapping[str, Sequence[str]]
+) -> None:
     """Of a corpus, so that its pages are found."""
     if "clean" in record["inputs"]:
-        stage_keys.write_keys(run_tasks, building, "dedup", files)
+        cleaned = generations.current(storage.join(folder.rpartition("/")[0], "clean"))
+        stage_keys.write_keys(run_tasks, building, "dedup", files, stage_keys.origin_of(cleaned))
 
 
 def _sign(
