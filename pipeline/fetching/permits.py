@@ -6,8 +6,8 @@ because the driver forks its workers and must have no thread. First come, first 
 """
 
 import hmac
+import os
 import resource
-import secrets
 import selectors
 import signal
 import socket
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from pipeline.fetching.children import python_module
+from pipeline.workers.modules import python_module
 from schemas.errors import UserError
 
 GRANTED = b"+"
@@ -44,7 +44,7 @@ def permits(most: int, host: str = "127.0.0.1", bind: str = "") -> Iterator[Perm
     host: the name by which workers reach this machine.  bind: the address to listen at, where it is another. UserError
     where nobody can listen there.
     """
-    key = secrets.token_hex(KEY_BYTES // 2)
+    key = os.urandom(KEY_BYTES // 2).hex()
     process = python_module(
         "pipeline.fetching.permits", bind or host, str(most), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
