@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 
-from pipeline.fetching.permits import Permits, permit, permits
+from pipeline.fetching.permits import Permits, permit, permits, stop
 from schemas.errors import UserError
 
 
@@ -24,7 +24,7 @@ def two() -> Iterator[Permits]:
 
 def ask(source: Permits, key: str | None = None) -> socket.socket:
     connection = socket.create_connection((source.host, source.port))
-    connection.sendall((key or source.key).encode())
+    connection.sendall(b"?" + (key or source.key).encode())
     return connection
 
 
@@ -106,6 +106,20 @@ def test_a_dead_driver_is_one_line(waits: bool) -> None:
         held.close()
     with pytest.raises(UserError, match="does not answer"), permit(source):
         pass
+
+
+def test_who_meets_what_stops_all_says_so(two: Permits) -> None:
+    with permit(two), permit(two):
+        waiting = ask(two)
+        assert not granted(waiting)
+        stop(two, "s3://crawl: the credentials have expired: renew them")
+        assert waiting.recv(100).startswith(b"-s3://crawl")
+        waiting.close()
+        stop(two, "another")  # the first one is told
+    stop(two._replace(key="0" * len(two.key)), "a stranger")
+    for _ in range(3):
+        with pytest.raises(UserError, match=r"^s3://crawl: the credentials have expired: renew them$"), permit(two):
+            pass
 
 
 def children() -> list[str]:
