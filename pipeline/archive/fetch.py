@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import aiohttp
 import fsspec
@@ -18,6 +18,8 @@ from pipeline.store import storage
 RETRY_STATUS = (403, 408, 425, 429, 500, 502, 503, 504)  # Common Crawl throttles with 403
 READ_SECONDS = 120  # without a byte
 LONGEST_WAIT = 300.0  # seconds that a store may ask for
+T = TypeVar("T")
+
 _FROM_FIRST_BYTE = re.compile(r"bytes 0-(\d+)/(\d+)")
 
 
@@ -45,10 +47,15 @@ def fetch(
             raise FetchError("missing", f"{location}: no such file") from None
         except OSError as error:
             raise FetchError("unreadable", f"{location}: {error.strerror}") from None
+    return tried(lambda: _download(location, user_agent), location, retries, sleep)
+
+
+def tried(once: Callable[[], T], location: str, retries: int, sleep: Callable[[float], None]) -> T:
+    """What `once` gives of a store, tried again as `fetch` says. Raises FetchError."""
     stagger = int(hashlib.sha256(location.encode()).hexdigest()[:8], 16) / (1 << 32)
     for attempt in range(retries + 1):
         try:
-            return _download(location, user_agent)
+            return once()
         except FileNotFoundError:
             raise FetchError("missing", f"{location}: no such object") from None
         except Exception as error:
@@ -85,18 +92,22 @@ def _download(location: str, user_agent: str) -> BinaryIO:
     """
     options: dict[str, Any] = {}
     if location.startswith(("http://", "https://")):
-        options["client_kwargs"] = {
-            "headers": {"User-Agent": user_agent, "Accept-Encoding": "identity"},
-            "auto_decompress": False,
-            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=READ_SECONDS),
-            "raise_for_status": _refuse_pieces,
-        }
+        options["client_kwargs"] = {**client_settings(user_agent), "raise_for_status": _refuse_pieces}
     elif location.startswith(("s3://", "s3a://")):
         options["max_concurrency"] = 1
     fs, inside = fsspec.url_to_fs(location, use_listings_cache=False, skip_instance_cache=True, **options)
     with tempfile.NamedTemporaryFile(prefix="archive-") as copy:
         fs.get_file(inside, copy.name)
         return open(copy.name, "rb")
+
+
+def client_settings(user_agent: str) -> dict[str, Any]:
+    """Of aiohttp's sessions, for bytes as they are stored."""
+    return {
+        "headers": {"User-Agent": user_agent, "Accept-Encoding": "identity"},
+        "auto_decompress": False,
+        "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=READ_SECONDS),
+    }
 
 
 async def _refuse_pieces(answer: aiohttp.ClientResponse) -> None:

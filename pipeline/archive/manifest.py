@@ -25,10 +25,24 @@ ARCHIVE_NAME = re.compile(
 LIST_NAME = re.compile(r"\.paths(\.gz)?$", re.IGNORECASE)
 
 
+class Asked(NamedTuple):
+    """Which records of an archive are wanted: row group `group` of the file `table` (`archive/asked/places.py`).
+
+    bytes: of all of them as stored. digest: of their places, 16 hex digits.
+    """
+
+    table: str
+    group: int
+    records: int
+    bytes: int
+    digest: str
+
+
 class Archive(NamedTuple):
     file_path: str
     location: str
     size: int | None  # bytes as stored, None when the store was not asked
+    asked: Asked | None = None  # None: all records
 
 
 def manifest(inputs: Iterable[str], prefix: str = "", limit: int | None = None, sample: float = 1.0) -> list[Archive]:
