@@ -97,16 +97,22 @@ def _resolve(given: str, prefix: str) -> list[Archive]:
     return [Archive(f"{base}/{file}", storage.join(path, file), size) for file, size in files.items()]
 
 
-def _listed(path: str, prefix: str) -> list[Archive]:
+def listed_lines(path: str, flag: str = "--input") -> list[str]:
+    """Of a list of paths, plain or packed with gzip. UserError where it is none."""
     try:
         with fetch(path) as file:
             data = file.read()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
     except (FetchError, OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise UserError(f"--input {path}: not readable as a list of paths: {error}") from None
+        raise UserError(f"{flag} {path}: not readable as a list of paths: {error}") from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise UserError(f"--input {path}: the list is empty")
+        raise UserError(f"{flag} {path}: the list is empty")
+    return lines
+
+
+def _listed(path: str, prefix: str) -> list[Archive]:
+    lines = listed_lines(path)
     base = prefix or ("" if "://" in lines[0] else path.rsplit("/", 1)[0] + "/")
     archives = []
     for line in lines:

@@ -4,7 +4,7 @@ The world's tables are written by many programs over years. Columns are matched 
 wider one holds; a file that lacks a column has nulls there, or what its folder says (`year=2024/`, Hive's layout).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 from urllib.parse import unquote
@@ -33,12 +33,15 @@ class TableFile(NamedTuple):
     group_bytes: tuple[int, ...]
 
 
-def table_files(folder: str) -> list[TableFile]:
+def table_files(folder: str, names: Sequence[str] | None = None) -> list[TableFile]:
     """The files of a folder's table, or the file itself, in the order of their names. Hidden and empty files, and those
-    that are no Parquet by name and by their first bytes, do not count. UserError without any, and for a broken one."""
+    that are no Parquet by name and by their first bytes, do not count. UserError without any, and for a broken one.
+
+    names: of the files below the folder that are the table, which is not listed then.
+    """
     fs, inside = storage.filesystem(folder)
-    sizes = storage.listing(folder)
-    if fs.isdir(inside):
+    sizes = storage.listing(folder) if names is None else dict.fromkeys(names, 1)
+    if names is not None or fs.isdir(inside):
         paths = [f"{inside.rstrip('/')}/{name}" for name, size in sizes.items() if size]
     else:
         paths = [inside] if fs.exists(inside) else []
@@ -116,14 +119,15 @@ def table_schema(folder: str, files: Sequence[TableFile]) -> pa.Schema:
     for name, field in fields.items():
         if any(name not in schema.names for schema in first_of):
             fields[name] = field.with_nullable(True)
-    return pa.schema([*fields.values(), *(field for field in _of_folders(folder, files) if field.name not in fields)])
+    said = folder_fields([partition_of(folder, file.path) for file in files])
+    return pa.schema([*fields.values(), *(field for field in said if field.name not in fields)])
 
 
-def _of_folders(folder: str, files: Sequence[TableFile]) -> Iterator[pa.Field]:
-    """Whole numbers where all values are written as one is, else strings."""
+def folder_fields(partitions: Iterable[Mapping[str, str | None]]) -> Iterator[pa.Field]:
+    """Of what folders say: whole numbers where all values are written as one is, else strings."""
     values: dict[str, set[str]] = {}
-    for file in files:
-        for name, value in partition_of(folder, file.path).items():
+    for partition in partitions:
+        for name, value in partition.items():
             values.setdefault(name, set()).update([] if value is None else [value])
     for name, seen in values.items():
         yield pa.field(name, pa.int64() if seen and all(map(_is_whole_number, seen)) else pa.string())

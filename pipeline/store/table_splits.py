@@ -34,9 +34,10 @@ class SplitTable(NamedTuple):
     rows: int
 
 
-def split_table(folder: str) -> SplitTable:
-    """The table of a folder, or of a file. UserError for what is none, and for files that do not make one table."""
-    files = table_files(folder)
+def split_table(folder: str, names: Sequence[str] | None = None) -> SplitTable:
+    """The table of a folder, of a file, or of these files below the folder. UserError for what is none, and for files
+    that do not make one table."""
+    files = table_files(folder, names)
     schema = table_schema(folder, files)
     pieces = [(file.path, *piece) for file in files for piece in _pieces(file)]
     if not pieces:
