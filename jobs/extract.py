@@ -5,8 +5,13 @@ spark-submit jobs/extract.py --input ARCHIVES --root ROOT [--engine ENGINE] [--c
 ARCHIVES: files, folders, a warc.paths[.gz] list (with --prefix), https:// or s3:// addresses; .warc .arc .wet, plain or
 compressed. Of many, `--sample 0.01` takes a share by hash, `--limit N` the first N. Archives of earlier runs that are
 not asked for stay, unless `--replace` says that they go.
+
+In the place of --input, single records by Common Crawl's columnar index:
+
+spark-submit jobs/extract.py --index INDEX --where "content_languages like 'swa%'" --prefix https://data.commoncrawl.org/
 """
 
+import argparse
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +25,7 @@ from pipeline.spark import job
 from pipeline.spark.session import LazySession, started
 from pipeline.spark.tasks import engine_runner
 from pipeline.stages import extract, extract_totals
+from pipeline.stages.index_query import PLACES, IndexQuery, asked_archives, index_query
 from pipeline.store import run_records, storage
 from pipeline.workers.heartbeats import HEARTBEATS, running_counts
 from pipeline.workers.processes import process_runner
@@ -29,27 +35,37 @@ from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
 
 NEUTRAL = {  # change no row of an archive
-    "prefix", "sample", "limit", "split_bytes", "max_connections", "retries", "user_agent", "max_failed_share",
+    "prefix", "sample", "limit", "split_bytes", "max_connections", "range_gap_bytes", "range_bytes", "retries",
+    "user_agent", "max_failed_share",
 }  # fmt: skip
 
 
 def run(
     engine: SparkSession | LazySession,
     settings: ExtractConfig,
-    archives: list[Archive],
+    wanted: list[Archive] | IndexQuery,
     folder: str,
     replace: bool = False,
 ) -> RunRecord:
     """With `engine` a session that is to be started when it is needed, processes of this machine do on a local master
     what its tasks would.
 
-    Archives of earlier runs that are not among `archives` stay and count, but with `replace`.
+    Archives of earlier runs that are not wanted stay and count, but with `replace`.
     """
     began = time.monotonic()
     config = settings.model_dump(mode="json")
     identity = {name: value for name, value in config.items() if name not in NEUTRAL}
     identity |= extract.lists(settings)
-    record = _record(identity, archives)
+    of_index: dict[str, str] = {}
+    if isinstance(wanted, IndexQuery):
+        identity["where"] = wanted.where
+        of_index["index"] = wanted.fingerprint()
+        if not replace and (earlier := _answered(folder, identity, of_index)):
+            return earlier
+        archives = _asked_archives(engine, wanted, folder, _record(identity, [], of_index))
+    else:
+        archives = wanted
+    record = _record(identity, archives, of_index)
     if job.up_to_date(record, folder):
         return record
     cores, run_tasks = _workers(engine)
@@ -57,7 +73,7 @@ def run(
     others = extract_totals.others(run_tasks, folder, archives) if earlier else []
     if earlier and others:
         _require_same_settings(folder, earlier, record, others)
-        record = _record(identity, [*archives, *others])
+        record = _record(identity, [*archives, *others], of_index)
         if job.up_to_date(record, folder):
             _say_others(others)
             return record
@@ -65,7 +81,7 @@ def run(
         _keep_finished(folder, building, record)
         others = [] if replace else extract_totals.others(run_tasks, building, archives)
         _say_others(others)
-        record = _record(identity, [*archives, *others])
+        record = _record(identity, [*archives, *others], of_index)
         done = _done(run_tasks, building, archives, others)
         left = [archive for archive in archives if extract.file_name(archive) not in done]
         if done:
@@ -97,9 +113,10 @@ def run(
                 run_records.abandon(folder)
             raise UserError(
                 f"{total.failed} of {total.archives} archives gave nothing, such as {total.worst.file_path} "
-                f"({total.worst.status}: {total.worst.detail}): check --input, or raise max_failed_share"
+                f"({total.worst.status}: {total.worst.detail}): check --input (or --index, and --prefix), "
+                "or raise max_failed_share"
             )
-        for scratch in (HEARTBEATS, extract.PARTS):
+        for scratch in (HEARTBEATS, extract.PARTS, PLACES):
             storage.remove(storage.join(building, scratch))
         ledger = Ledger(
             stage="extract",
@@ -124,9 +141,38 @@ def _workers(engine: SparkSession | LazySession) -> tuple[int, TaskRunner]:
     return spark.sparkContext.defaultParallelism, engine_runner(spark)
 
 
-def _record(identity: dict[str, Any], archives: list[Archive]) -> RunRecord:
-    listed = sorted([archive.file_path, archive.size] for archive in archives)  # a path is there once
-    return run_records.make_record("extract", extract.VERSION, identity, {"archives": run_records.fingerprint(listed)})
+def _record(identity: dict[str, Any], archives: list[Archive], of_index: dict[str, str]) -> RunRecord:
+    listed = sorted(  # a path is there once
+        [archive.file_path, archive.size, *([archive.asked.digest] if archive.asked else [])] for archive in archives
+    )
+    inputs = {"archives": run_records.fingerprint(listed), **of_index}
+    return run_records.make_record("extract", extract.VERSION, identity, inputs)
+
+
+def _answered(folder: str, identity: dict[str, Any], of_index: dict[str, str]) -> RunRecord | None:
+    """The record of a finished run that asked the same of the same index, and was refused nothing."""
+    earlier = run_records.finished(folder)
+    if earlier is None:
+        return None
+    inputs = {"archives": earlier["inputs"].get("archives", ""), **of_index}
+    same = run_records.make_record("extract", extract.VERSION, identity, inputs)
+    return same if job.up_to_date(same, folder) else None
+
+
+def _asked_archives(
+    engine: SparkSession | LazySession, query: IndexQuery, folder: str, record: RunRecord
+) -> list[Archive]:
+    """The archives of which the index names records, with their places in what is being built."""
+    with run_records.building(folder, record, resume=True) as building:
+        try:
+            archives = asked_archives(engine, query, building)
+        except UserError:
+            if not storage.listing(storage.join(building, "inputs")):
+                run_records.abandon(folder)
+            raise
+    records, size = (sum(getattr(archive.asked, name) for archive in archives) for name in ("records", "bytes"))
+    job.say(f"extract  {records:,} records of {len(archives):,} archives are asked for, {size / 1e6:,.1f} MB")
+    return archives
 
 
 def _require_same_settings(folder: str, earlier: RunRecord, record: RunRecord, others: list[Archive]) -> None:
@@ -172,6 +218,19 @@ def _keep_finished(folder: str, building: str, record: RunRecord) -> None:
             storage.copy(storage.join(folder, table, name), storage.join(building, table, name))
 
 
+def inputs(args: argparse.Namespace, settings: ExtractConfig) -> list[Archive] | IndexQuery:
+    """What `job.add_input_flags` name. UserError where that is nothing, or not there."""
+    if args.index and args.input:
+        raise UserError("--input and --index: give one of them, archives to read whole or an index of their records")
+    if args.index:
+        return index_query(args.index, args.where, settings)
+    if args.where:
+        raise UserError("--where chooses records of an index: name it with --index")
+    if not args.input:
+        raise UserError("give --input ARCHIVES, or --index INDEX")
+    return manifest(args.input, settings.prefix, settings.limit, settings.sample)
+
+
 def main(argv: list[str] | None = None) -> int:
     def body(argv: Sequence[str] | None) -> None:
         parser = Parser(prog="jobs/extract.py", allow_abbrev=False)
@@ -180,10 +239,9 @@ def main(argv: list[str] | None = None) -> int:
         add_stage_flags(parser, ["extract"])
         args = parse(parser, argv)
         settings = load(args.config, job.stage_flags(args)).extract
-        archives = manifest(args.input, settings.prefix, settings.limit, settings.sample)
         root = storage.absolute(args.root)
         engine = LazySession("wanyu extract", args.partitions)
-        run(engine, settings, archives, storage.join(root, "extract"), args.replace)
+        run(engine, settings, inputs(args, settings), storage.join(root, "extract"), args.replace)
 
     return job.run_body(body, argv)
 

@@ -31,15 +31,15 @@ def rows_of(name: str, data: bytes, languages: dict[str, str]) -> list[dict[str,
     starts = []
     for record in ArchiveIterator(BytesIO(data), parse_http=True):
         starts.append(record.stream_pos)
-        if record.headers.get("WARC-Type") != "response":
+        url = record.headers.get("WARC-Target-URI", "")
+        if record.headers.get("WARC-Type") != "response" or "//" not in url:
             continue
-        url = record.headers["WARC-Target-URI"]
         found.append(
             {
                 "url": url,
                 "url_host_name": url.split("/")[2],
                 "fetch_time": 1_700_000_000_000,
-                "fetch_status": record.http_headers.status_code or 0,
+                "fetch_status": int(record.http_headers.status_code or 0) if record.http_headers else 0,
                 "content_mime_detected": "text/html",
                 "content_languages": next((code for part, code in languages.items() if part in url), None),
                 "warc_record_id": bytes(16),

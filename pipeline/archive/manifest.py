@@ -8,7 +8,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest
@@ -41,7 +41,7 @@ class Asked(NamedTuple):
 class Archive(NamedTuple):
     file_path: str
     location: str
-    size: int | None  # bytes as stored, None when the store was not asked
+    size: int | None  # bytes as stored, of what is asked; None when the store was not asked
     asked: Asked | None = None  # None: all records
 
 
@@ -61,9 +61,14 @@ def manifest(inputs: Iterable[str], prefix: str = "", limit: int | None = None, 
                 )
     if not found:
         raise UserError("no archive to read: name a file, a folder, a .paths list or a URL with --input")
-    taken = [found[name] for name in sorted(found) if sample_position(name) < sample]
+    return [found[name] for name in sampled(found, sample, limit)]
+
+
+def sampled(names: Collection[str], sample: float = 1.0, limit: int | None = None) -> list[str]:
+    """Those taken of these archives, by name. UserError where that is none."""
+    taken = [name for name in sorted(names) if sample_position(name) < sample]
     if not taken:
-        raise UserError(f"--sample {sample:g} takes none of {len(found)} archives: raise it, or use --limit alone")
+        raise UserError(f"--sample {sample:g} takes none of {len(names)} archives: raise it, or use --limit alone")
     return taken[:limit]
 
 

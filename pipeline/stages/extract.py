@@ -6,10 +6,14 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline.archive.asked.places import read_places
+from pipeline.archive.asked.ranges import range_reader
+from pipeline.archive.asked.reading import read_asked
 from pipeline.archive.fetch import FetchError, fetch
 from pipeline.archive.limits import ArchiveLimits
 from pipeline.archive.manifest import Archive
@@ -31,7 +35,7 @@ from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
 from schemas.extract import DOCUMENTS, INPUTS, SKIPPED
 
-VERSION = 5
+VERSION = 6
 TABLES = {"documents": DOCUMENTS, "skipped": SKIPPED, "inputs": INPUTS}
 PARTS = "_parts"  # folder of what is read of large archives, until they are whole
 BATCH_ROWS = 256
@@ -39,10 +43,11 @@ _DUMP = re.compile(r"CC-MAIN-\d{4}-\d{2}")
 
 
 def file_name(archive: Archive) -> str:
-    """The archive's own file name in each table: readable, and unique by file_path and size."""
+    """The archive's own file name in each table: readable, and unique by file_path, size and the records asked for."""
     stem = re.sub(r"[^\w.-]+", "-", archive.file_path.rsplit("/", 1)[-1], flags=re.ASCII)[-80:]
     stem = stem.lstrip("_.")  # Spark does not see files whose names begin with these
-    return f"{stem}.{hashlib.sha256(f'{archive.file_path} {archive.size}'.encode()).hexdigest()[:12]}.parquet"
+    identity = f"{archive.file_path} {archive.size}" + (f" {archive.asked.digest}" if archive.asked else "")
+    return f"{stem}.{hashlib.sha256(identity.encode()).hexdigest()[:12]}.parquet"
 
 
 def plan(run_tasks: TaskRunner, archives: list[Archive], config: ExtractConfig) -> list[list[Part]]:
@@ -138,17 +143,21 @@ def _read_into(
     )
     dump = config.dump or (match.group() if (match := _DUMP.search(archive.file_path)) else "")
     place = {"file_path": archive.file_path}
-    try:
-        stream = fetch(archive.location, config.retries, config.user_agent)
-    except FetchError as error:
-        account.broken(error.reason, None, str(error))
-        lost.add({"record_type": "archive", "reason": error.reason, "detail": str(error), **place})
-        return
     worker, guess, known = _worker(config.engine, limits), _guess(config.languages), Known()
-    with stream:
-        if part.start:
-            stream.seek(part.start)
-        for item in read_archive(stream, name=archive.file_path, limits=limits, start=part.start, end=part.end):
+    with ExitStack() as stack:
+        if archive.asked:
+            items = _asked_items(archive, config, limits)
+        else:
+            try:
+                stream = stack.enter_context(fetch(archive.location, config.retries, config.user_agent))
+            except FetchError as error:
+                account.broken(error.reason, None, str(error))
+                lost.add({"record_type": "archive", "reason": error.reason, "detail": str(error), **place})
+                return
+            if part.start:
+                stream.seek(part.start)
+            items = read_archive(stream, name=archive.file_path, limits=limits, start=part.start, end=part.end)
+        for item in items:
             if isinstance(item, Page):
                 outcome: Document | Skipped
                 if blocked is not None and (hit := blocked.match(pa.array([item.url]))[0]):
@@ -170,6 +179,18 @@ def _read_into(
                 if outcome.reason != "type":  # a row for each lost page, not for each request or warcinfo
                     lost.add({**_columns(outcome, SKIPPED), "id": outcome.record_id, **place})
             heartbeat(records=account.records, documents=account.documents, failures=account.failures)
+
+
+def _asked_items(archive: Archive, config: ExtractConfig, limits: ArchiveLimits) -> Iterator[Page | Skipped | Broken]:
+    assert archive.asked is not None
+    return read_asked(
+        range_reader(archive.location, config.retries, config.user_agent),
+        read_places(archive.asked),
+        name=archive.file_path,
+        limits=limits,
+        gap_bytes=config.range_gap_bytes,
+        most_bytes=config.range_bytes,
+    )
 
 
 def _columns(item: Any, schema: pa.Schema) -> dict[str, Any]:

@@ -7,21 +7,21 @@ import functools
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
-from pipeline.archive.manifest import Archive
+from pipeline.archive.manifest import Archive, Asked
 from pipeline.stages.extract import file_name
+from pipeline.stages.extract_receipts import RETRY
 from pipeline.store import storage
 from pipeline.store.parquet_files import batches_of
 from pipeline.workers.tasks import TaskRunner
 from schemas.extract import FAILED
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON, Example
 
-RETRY = "unreadable"
 ARCHIVES_A_TASK = 50
 
 
@@ -109,11 +109,18 @@ def _batches(folder: str, table: str, name: str, columns: list[str] | None = Non
 
 def _archives(names: Sequence[str], folder: str) -> list[Archive]:
     return [
-        Archive(row["file_path"], "", row["size"])
+        Archive(row["file_path"], "", row["size"], _asked(row))
         for name in names
-        for batch in _batches(folder, "inputs", name, ["file_path", "size"])
+        for batch in _batches(folder, "inputs", name, ["file_path", "size", "asked", "asked_digest"])
         for row in batch.to_pylist()
     ]
+
+
+def _asked(receipt: dict[str, Any]) -> Asked | None:
+    """Without the places, which are not kept."""
+    if receipt["asked"] is None:
+        return None
+    return Asked("", 0, receipt["asked"], receipt["size"], receipt["asked_digest"])
 
 
 def _refused(names: Sequence[str], folder: str) -> list[str]:
@@ -150,6 +157,8 @@ def _of_archive(name: str, folder: str) -> Totals:
         if ids
     }
     failed = receipt["status"] in FAILED
+    if receipt["asked"] is not None:  # of which some may have been read
+        failed = all(entry["reason"] in (*FAILED, "not_there") for entry in receipt["counts"])
     worst = Broken(receipt["file_path"], receipt["status"], receipt["detail"] or "") if failed else None
     return Totals(
         1, int(failed), receipt["records"], receipt["documents"],
