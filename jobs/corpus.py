@@ -11,7 +11,7 @@ from pipeline.report.page import write_report
 from pipeline.spark import job
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import stage_source
-from pipeline.store import storage
+from pipeline.store import generations, lease, storage
 from schemas.records import STAGES
 
 RUNS = {"clean": clean.run, "dedup": dedup.run, "sample": sample.run, "vocab": vocab.run}
@@ -27,10 +27,14 @@ def body(argv: Sequence[str] | None) -> None:
     wanted = extract.inputs(args, config.extract)
     root = storage.absolute(args.root)
     engine = LazySession("wanyu corpus", args.partitions)
-    extract.run(engine, config.extract, wanted, storage.join(root, "extract"), args.replace)
-    for stage, run in RUNS.items():
-        run(engine, config, stage_source(root, stage), storage.join(root, stage))
-    job.say(f"report   {write_report(root)}")
+    with lease.held(root):
+        extract.run(engine, config.extract, wanted, storage.join(root, "extract"), args.replace)
+        generations.retire(storage.join(root, "extract"), args.keep)
+        for stage, run in RUNS.items():
+            folder = storage.join(root, stage)
+            run(engine, config, stage_source(root, stage), folder)
+            generations.retire(folder, args.keep)
+        job.say(f"report   {write_report(root)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -66,7 +66,9 @@ def _places(spark: SparkSession, index: IndexFiles, where: str) -> DataFrame:
         name: tuple(partition_of(index.folder, f"{inside}/{name}").items()) for name in index.sizes
     }
     first_of = {partition: name for name, partition in reversed(partitions.items())}
-    heads = table_files(index.folder, sorted(first_of.values()))  # a crawl of long ago has fewer columns
+    heads = table_files(
+        index.folder, {name: storage.join(index.folder, name) for name in first_of.values()}
+    )  # a crawl of long ago has fewer columns
     own = [name for head in heads for name in head.schema.names]
     of_folders = [field for field in folder_fields(map(dict, partitions.values())) if field.name not in own]
     schema = _for_engine(pa.schema([*(f for f in table_schema(index.folder, heads) if f.name in own), *of_folders]))
@@ -80,10 +82,10 @@ def _places(spark: SparkSession, index: IndexFiles, where: str) -> DataFrame:
     named = _named_in(rows, where)
     values = {field.name: field.type for field in of_folders}
     wanted = {one for one in first_of if not _is_false(rows, where, {k: v for k, v in one if k in values})}
-    names = [name for name, partition in partitions.items() if partition in wanted]
-    if not names:
+    listed = {name: storage.join(index.folder, name) for name, one in partitions.items() if one in wanted}
+    if not listed:
         raise UserError(f"--where {where}: true of no folder of {index.folder}, such as {next(iter(index.sizes))}")
-    table = split_table(index.folder, names)
+    table = split_table(index.folder, listed)
     needed = pa.schema([field for field in schema if field.name in NEEDED or field.name.lower() in named])
     for name in needed.names:
         if name not in table.schema.names:  # only of folders that are left out

@@ -33,16 +33,17 @@ class TableFile(NamedTuple):
     group_bytes: tuple[int, ...]
 
 
-def table_files(folder: str, names: Sequence[str] | None = None) -> list[TableFile]:
+def table_files(folder: str, listed: Mapping[str, str] | None = None) -> list[TableFile]:
     """The files of a folder's table, or the file itself, in the order of their names. Hidden and empty files, and those
     that are no Parquet by name and by their first bytes, do not count. UserError without any, and for a broken one.
 
-    names: of the files below the folder that are the table, which is not listed then.
+    listed: name -> path of the files, where they are known.
     """
     fs, inside = storage.filesystem(folder)
-    sizes = storage.listing(folder) if names is None else dict.fromkeys(names, 1)
-    if names is not None or fs.isdir(inside):
-        paths = [f"{inside.rstrip('/')}/{name}" for name, size in sizes.items() if size]
+    if listed is not None:
+        paths = [storage.filesystem(listed[name])[1] for name in sorted(listed)]
+    elif fs.isdir(inside):
+        paths = [f"{inside.rstrip('/')}/{name}" for name, size in storage.listing(folder).items() if size]
     else:
         paths = [inside] if fs.exists(inside) else []
 
