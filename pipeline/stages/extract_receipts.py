@@ -35,6 +35,10 @@ class Account:
         if self._first_break is None or (reason == RETRY and self._first_break[0] != RETRY):
             self._first_break = reason, offset, detail
 
+    def counts(self) -> dict[str, int]:
+        """For people to see."""
+        return {"records": self.records, "documents": self.documents, "failures": self.failures}
+
     def receipt(self, archive: Archive) -> dict[str, Any]:
         status, broke_at, detail = self._first_break or ("ok", None, None)
         return {

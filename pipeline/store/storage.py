@@ -1,5 +1,6 @@
 """Small files and folders on any store that fsspec knows: JSON whole or not at all, moves, listings, sizes."""
 
+import errno
 import hashlib
 import json
 import os
@@ -134,6 +135,26 @@ def _hidden(name: str) -> bool:
     return any(part.startswith(".") or (part.startswith("_") and "=" not in part) for part in name.split("/"))
 
 
+def scratch_folder() -> str:
+    """Where this machine's large temporary files go: one of the engine's local directories (SPARK_LOCAL_DIRS, which
+    Spark gives its Python workers, or YARN's LOCAL_DIRS), by the process's number, so that workers share out the disks;
+    Python's own where none is named."""
+    for name in ("SPARK_LOCAL_DIRS", "LOCAL_DIRS"):
+        if folders := [folder for folder in os.environ.get(name, "").split(",") if folder.strip()]:
+            folder = folders[os.getpid() % len(folders)].strip()
+            os.makedirs(folder, exist_ok=True)
+            return folder
+    return tempfile.gettempdir()
+
+
+def scratch_full(error: OSError) -> UserError:
+    """What to say of a temporary file that found no room."""
+    return UserError(
+        f"{error.strerror} in {scratch_folder()}, where temporary files go: free space there, or name a larger disk by "
+        "spark.local.dir or SPARK_LOCAL_DIRS"
+    )
+
+
 @contextmanager
 def whole_file(path: str) -> Iterator[IO[bytes]]:
     """A file to write that appears at `path` when the block ends well, and not at all when it fails.
@@ -145,9 +166,14 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
     folder, _, name = inside.rpartition("/")
     fs.makedirs(folder, exist_ok=True)
     if not is_local(path):
-        with tempfile.NamedTemporaryFile(prefix="wanyu-") as file:
-            yield file
-            file.flush()
+        with tempfile.NamedTemporaryFile(prefix="wanyu-", dir=scratch_folder()) as file:
+            try:
+                yield file
+                file.flush()
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise scratch_full(error) from None
+                raise
             fs.put_file(file.name, inside)
         return
     temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"

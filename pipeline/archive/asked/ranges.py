@@ -4,13 +4,15 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import aiohttp
 import fsspec
 from fsspec.asyn import sync
 
-from pipeline.archive.fetch import FetchError, client_settings, tried
+from pipeline.archive import fetch
+from pipeline.archive.fetch import client_settings, open_local, tried
 from pipeline.store import storage
 
 BEHIND_THE_END = 416  # Range Not Satisfiable
@@ -20,32 +22,39 @@ ReadRange = Callable[[int, int], bytes]
 
 
 def range_reader(
-    location: str, retries: int = 5, user_agent: str = "wanyu/0.1", sleep: Callable[[float], None] = time.sleep
+    location: str,
+    retries: int = 5,
+    user_agent: str = "wanyu/0.1",
+    *,
+    permit: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    first_wait: float = fetch.FIRST_WAIT,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> ReadRange:
     """A function of first byte and the one behind the last, that answers these bytes, fewer where the archive ends.
 
-    Requests are tried again as `fetch` tries; connections are kept between them. It may be called from any thread, and
-    raises FetchError.
+    It may be called from any thread, keeps connections between requests, and raises as `fetch.tried` does, which has
+    the other arguments.
     """
     if storage.is_local(location):
         return lambda start, end: _of_file(location, start, end)
-    if location.startswith(("http://", "https://")):
-        fs, url = fsspec.url_to_fs(location, use_listings_cache=False, client_kwargs=client_settings(user_agent))
-        return lambda start, end: tried(
-            lambda: sync(fs.loop, _of_server, fs, url, start, end), location, retries, sleep
-        )
-    fs, inside = fsspec.url_to_fs(location, use_listings_cache=False)
-    return lambda start, end: tried(lambda: _of_store(fs, inside, start, end), location, retries, sleep)
+    settings = {"client_kwargs": client_settings(user_agent)} if location.startswith(("http://", "https://")) else {}
+    fs, inside = fsspec.url_to_fs(location, use_listings_cache=False, **settings)
+
+    def read(start: int, end: int) -> bytes:
+        def once() -> bytes:
+            if settings:
+                data: bytes = sync(fs.loop, _of_server, fs, inside, start, end)
+                return data
+            return _of_store(fs, inside, start, end)
+
+        return tried(once, location, retries, permit=permit, first_wait=first_wait, sleep=sleep)
+
+    return read
 
 
 def _of_file(location: str, start: int, end: int) -> bytes:
-    try:
-        with open(location.removeprefix("file://"), "rb", buffering=0) as file:
-            return os.pread(file.fileno(), end - start, start)
-    except (FileNotFoundError, IsADirectoryError):
-        raise FetchError("missing", f"{location}: no such file") from None
-    except OSError as error:
-        raise FetchError("unreadable", f"{location}: {error.strerror}") from None
+    with open_local(location) as file:
+        return os.pread(file.fileno(), end - start, start)
 
 
 async def _of_server(fs: Any, url: str, start: int, end: int) -> bytes:
