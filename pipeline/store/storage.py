@@ -6,7 +6,8 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 from urllib.parse import urlparse
@@ -15,6 +16,8 @@ import fsspec
 from fsspec.core import url_to_fs
 
 from schemas.errors import UserError
+
+AT_ONCE = 32  # requests to a store
 
 
 def join(root: str, *parts: str) -> str:
@@ -115,6 +118,24 @@ def listing(folder: str, hidden: bool = False) -> dict[str, int]:
     prefix = (inside.rpartition("/")[0] if inside in files else inside).rstrip("/") + "/"
     sizes = {name.removeprefix(prefix): int(info["size"]) for name, info in files.items()}
     return {name: size for name, size in sorted(sizes.items()) if hidden or not _hidden(name)}
+
+
+def sizes(paths: Sequence[str]) -> dict[str, int]:
+    """Bytes of files, in their order. UserError for one that is not there."""
+    if not paths:
+        return {}
+    fs, _ = filesystem(paths[0])
+
+    def size(path: str) -> int:
+        try:
+            return int(fs.size(filesystem(path)[1]))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file") from None
+
+    if is_local(paths[0]):
+        return {path: size(path) for path in paths}
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return dict(zip(paths, threads.map(size, paths), strict=True))
 
 
 def digest(path: str) -> str:
