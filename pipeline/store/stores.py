@@ -39,7 +39,12 @@ EXPIRED = re.compile(r"expired|ExpiredToken|TokenRefreshRequired|invalid_grant",
 NO_BUCKET = re.compile(r"NoSuchBucket|bucket does not exist|ContainerNotFound|container does not exist", re.I)
 UNKNOWN_KEY = re.compile(r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|AuthenticationFailed", re.I)
 NO_KEY = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "ProfileNotFound")
-UNREACHABLE = ("EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "ServiceRequestError")
+UNREACHABLE = ("EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "gaierror")
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ClientConnectorError",
+    "gaierror",
+)  # by names of types
 BROKEN_OFF = (
     *("ClientPayloadError", "ServerDisconnectedError", "ClientOSError", "IncompleteReadError", "ResponseStreamingError"),
     *("ConnectionClosedError", "ReadTimeoutError", "HTTPClientError", "ChunkedEncodingError", "ResponseParserError"),
