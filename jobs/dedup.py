@@ -17,17 +17,19 @@ from pipeline.duplicates.small_dedup import small_dedup
 from pipeline.duplicates.survivors import check_quality
 from pipeline.spark import job, tables
 from pipeline.spark.document_frame import PLACE, document_frame
-from pipeline.spark.session import LazySession, started
+from pipeline.spark.session import LazySession, size_shuffles, started
 from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
-from pipeline.spark.tasks import cheapest_runner
+from pipeline.spark.tasks import cheapest_runner, has_room
 from pipeline.stages import dedup, earlier, repeated_lines
 from pipeline.store import run_records, storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.ledger import ledger, totals
+from pipeline.store.table_splits import SPLIT_BYTES
 from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
 
+ONE_TASK_BYTES = 1 << 10  # a document, of the task that clusters them (docs/quality.md)
 PARTS = ("lines", "signatures", "clusters", "documents")
 
 
@@ -50,19 +52,23 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     job.say(f"dedup    {_curve(settings)}")
     table = source.table()
     check_quality(settings.quality_column, table)
-    account = _by_files(engine, table, settings, folder, record, crawls) if _fits(table, settings, crawls) else None
+    fits = _fits(engine, table, settings, crawls)
+    account = _by_files(engine, table, settings, folder, record, crawls) if fits else None
     if account is None:
         account = _by_shuffles(started(engine), settings, table, folder, record, crawls)
     job.say_done("dedup", account["rows_in"], account["rows_out"], began)
     return record
 
 
-def _fits(table: DocumentTable, settings: DedupConfig, crawls: Sequence[EarlierCrawl]) -> bool:
-    """Whether one task can cluster it, the earlier crawls counted."""
+def _fits(
+    engine: SparkSession | LazySession, table: DocumentTable, settings: DedupConfig, crawls: Sequence[EarlierCrawl]
+) -> bool:
+    """Whether one task can cluster it, the earlier crawls counted, and has room for it."""
     earlier_rows = [crawl.n_signatures for crawl in crawls]
     if None in earlier_rows:
         return False
-    return table.files.rows + sum(rows or 0 for rows in earlier_rows) <= settings.one_task_documents
+    rows = table.files.rows + sum(rows or 0 for rows in earlier_rows)
+    return rows <= settings.one_task_documents and has_room(engine, rows * ONE_TASK_BYTES)
 
 
 def _by_files(
@@ -102,6 +108,7 @@ def _by_shuffles(
     with run_records.building(folder, record) as building:
         path = {name: storage.join(building, name) for name in (*PARTS, "_cut")}
         scratch = {name: storage.join(building, "_scratch", name) for name in ("lines", "one_an_id", "clusters")}
+        size_shuffles(spark, len(table.files.splits) * SPLIT_BYTES)
         with stage_progress(spark, "dedup"):
             given = document_frame(spark, table, dedup.READ, settings.quality_column)
             templates, pages, lines = None, given, 0
