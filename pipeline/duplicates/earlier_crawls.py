@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.store import storage
-from pipeline.store.parquet_files import open_parquet
+from pipeline.store.parquet_files import n_rows, open_parquet
 from schemas.dedup import CLUSTERS, SIGNATURES
 from schemas.errors import UserError
 from schemas.records import LEDGER, RUN
@@ -135,3 +135,9 @@ def _parquet_files(folder: str) -> Iterator[pq.ParquetFile]:
         if name.endswith(".parquet"):
             with open_parquet(storage.join(folder, name)) as file:
                 yield file
+
+
+def signature_rows_of(crawl: EarlierCrawl) -> list[tuple[str, int]]:
+    """Files of its signatures, in their order, and their rows."""
+    paths = [storage.join(crawl.signatures, name) for name in storage.listing(crawl.signatures)]
+    return [(path, n_rows(path)) for path in paths if path.endswith(".parquet")]

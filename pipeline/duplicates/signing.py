@@ -1,13 +1,17 @@
 """Signatures of a split's texts, as a file."""
 
 import functools
+from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.duplicates.signature_table import Signer, guarded_signature_rows
 from pipeline.duplicates.survivors import quality_of
-from pipeline.store.document_table import DocumentTable, column_or, rows_of
+from pipeline.store import storage
+from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of
+from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, Split, part_file
 from pipeline.workers.guard import Guard
@@ -48,3 +52,17 @@ def _to_sign(batch: pa.RecordBatch, table: DocumentTable, quality_column: str) -
         **{name: column_or(batch, name, missing) for name, missing in UNLABELLED.items()},
     }
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+def leave_out(item: tuple[str, int, str]) -> Counter[str]:
+    """Takes rows out of a file of signatures; how many by label. item: the file, its rows, and a table of those that go,
+    `row`, ascending. What a file lacks already was taken by an earlier attempt, which has said so beside the table."""
+    path, n, gone = item
+    table, said = read_parquet(path), f"{gone}.json"
+    if len(table) == n:
+        goes = np.zeros(n, np.bool_)
+        goes[read_parquet(gone, ["row"])["row"].to_numpy()] = True
+        storage.write_json(said, Counter(labels_of(table.filter(pa.array(goes)))))
+        with RowGroupWriter(path, SIGNATURES, plain=PLAIN, most_bytes=BATCH_BYTES) as out:
+            out.write(table.filter(pa.array(~goes)))
+    return Counter(storage.read_json(said))
