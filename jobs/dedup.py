@@ -70,7 +70,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
 
 def _fits(table: DocumentTable, settings: DedupConfig, crawls: Sequence[EarlierCrawl]) -> bool:
     """Whether one task can cluster it, the earlier crawls counted."""
-    earlier_rows = [crawl.n_signatures() for crawl in crawls]
+    earlier_rows = [crawl.n_signatures for crawl in crawls]
     if None in earlier_rows:
         return False
     return table.files.rows + sum(rows or 0 for rows in earlier_rows) <= settings.one_task_documents
@@ -96,7 +96,7 @@ def _by_files(
         storage.remove(paths["scratch"])
         account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
         job.say_failed("dedup", account, settings.max_failed_text_share)
-        run_records.publish(folder, record, account, outcome.examples)
+        run_records.publish(folder, record, account, outcome.examples, outcome.files)
     return account
 
 
@@ -115,21 +115,22 @@ def _by_shuffles(
         scratch = storage.join(building, "_scratch")
         templates, lines = None, 0
         counts: Counts = {}
+        files_of: dict[str, list[str]] = {}
         if settings.scope == "line":
             with stage_progress(spark, "dedup lines"):
                 given = document_frame(spark, table, dedup.READ, settings.quality_column)
                 least = settings.min_line_pages, settings.min_line_share
                 found = repeated_lines.repeated(given, *least, storage.join(scratch, "lines"))
-                repeated = tables.settled(found, path["lines"])
-                lines = repeated.count()
-                pages = tables.settled(repeated_lines.cut(given, repeated, lines), storage.join(scratch, "pages"))
+                stored_lines = tables.stored(found, path["lines"])
+                lines, files_of["lines"] = stored_lines.rows or 0, stored_lines.names
+                pages = repeated_lines.cut(given, stored_lines.frame(), lines)
+                pages = tables.settled(pages, storage.join(scratch, "pages"))
                 cut, templates = dedup.without_templates(pages)
                 counts = tables.count_reasons(templates)
                 one = F.lit(1).cast("long").alias("minhash_cluster_size")
-                dedup.write_cut(cut.select("*", one), table, storage.join(scratch, "cut"))
-                table = DocumentTable(
-                    split_table(storage.join(scratch, "cut")), table.id_column, table.text_column, kept_only=False
-                )
+                place = storage.join(scratch, "cut")
+                listed = dedup.write_cut(cut.select("*", one), table, place)
+                table = DocumentTable(split_table(place, listed), table.id_column, table.text_column, kept_only=False)
         new, left_out = _sign(spark, run_tasks, settings, table, path["signatures"], scratch, counts)
         rows_in = sum(file.rows for file in new) + sum(totals(counts).values())
         files = [SignatureFile(file.path, file.rows, len(crawls)) for file in new]
@@ -137,16 +138,18 @@ def _by_shuffles(
             files += [SignatureFile(*file, age) for file in stored]
         with stage_progress(spark, "dedup"):
             parts = hot_buckets(run_tasks(sampled_buckets, files))
-            rows = dedup.clusters(spark, files, settings, crawls, parts, storage.join(scratch, "clusters"))
-            tables.write(rows.select(*CLUSTERS.names), path["clusters"])
+            found = dedup.clusters(spark, files, settings, crawls, parts, storage.join(scratch, "clusters"))
+            rows = found.frame()
+            files_of["clusters"] = tables.write(found.frame(*CLUSTERS.names), path["clusters"], ())
             new_rows = rows.where(F.col("crawl").isNull())
             for label, reasons in tables.count_reasons(new_rows).items():
                 counts.setdefault(label, {}).update({name: n for name, n in reasons.items() if name is not None})
             written = {"signatures": sum(file.rows for file in new), "unlike": rows.where("apart").count()}
-            written["clusters"] = rows.count()
+            written["clusters"] = found.rows or 0
             marked = new_rows.select("id", "node", "drop_reason")
-            kept_rows = {None: rows_in - sum(totals(counts).values())}
-            wanted = dedup.first_examples(marked, {**totals(counts), **kept_rows})
+            by_reason = totals(counts)
+            by_reason[None] = rows_in - sum(by_reason.values())
+            wanted = dedup.first_examples(marked, by_reason)
             verdicts = storage.join(scratch, "verdicts")
             goes = new_rows.select("node", F.col("drop_reason").isNotNull().alias("goes"), "minhash_cluster_size")
             n_tasks = max(2, written["signatures"] // TASK_ROWS)
@@ -169,12 +172,14 @@ def _by_shuffles(
         names = {reason: [name for name, _ in few] for reason, few in wanted.items()}
         examples = chosen_examples(names, [row for _, rows in kept for row in rows], totals(counts))
         if templates is not None:
-            only = {reason: n for reason, n in totals(counts).items() if reason == "template"}
+            only: dict[str | None, int] = {"template": totals(counts).get("template", 0)}
             examples = sorted(
                 examples + tables.examples(templates, only), key=lambda one: (one["reason"] is not None, one["reason"])
             )
         storage.remove(scratch)
-        run_records.publish(folder, record, account, examples)
+        files_of["documents"] = [part_file("", split).lstrip("/") for split in table.files.splits]
+        files_of["signatures"] = files_of["documents"]
+        run_records.publish(folder, record, account, examples, files_of)
     return account
 
 

@@ -6,7 +6,7 @@ spark-submit jobs/explain.py --root ROOT --url URL
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.flags import Parser, parse
@@ -14,7 +14,7 @@ from pipeline.quality import profiles
 from pipeline.report.words import meaning
 from pipeline.spark import job, tables
 from pipeline.spark.session import session
-from pipeline.store import run_records, storage
+from pipeline.store import generations, run_records, storage
 from schemas.dedup import SIGNING_FAILED
 from schemas.errors import UserError
 from schemas.records import FAILED, LEDGER
@@ -69,25 +69,29 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
     if not copies and any(not row["drop_reason"] for row in cleaned) and _finished(root, "dedup"):
         gone = "dedup: dropped, same_id or template: another row carries its id, or its host repeats every line of it"
         yield "dedup: kept, no copy found" if stayed else gone
-    shards = _rows(spark, root, "sample", "data", by_id, F.input_file_name().alias("file"))
+    shards = _rows(spark, root, "sample", "data", by_id, file_as="file")
     for row in shards:
         label = f"{row['language']}_{row['language_script']}"
-        epochs = storage.read_json(storage.join(root, "sample", "mixture.json"))["languages"][label]["epochs"]
+        mixture = generations.required(storage.join(root, "sample")).read_json("mixture.json")
+        epochs = mixture["languages"][label]["epochs"]
         times = _short(epochs * row.get("weight", 1.0))
         yield f"sample: in {row['file'].split('/sample/')[-1]}, seen {times} times in a run"
     if stayed and not shards and _finished(root, "sample"):
         labels = {f"{row['language'] or 'und'}_{row['language_script'] or 'Zyyy'}" for row in stayed}
-        accounts = storage.read_json(storage.join(root, "sample", LEDGER))["by_language"]
+        accounts = generations.required(storage.join(root, "sample")).read_json(LEDGER)["by_language"]
         for reason in sorted({name for label in labels for name in accounts.get(label, {"dropped": {}})["dropped"]}):
             yield f"sample: dropped, {reason}: {meaning('sample', reason)}"
 
 
-def _rows(spark: SparkSession, root: str, stage: str, table: str, condition: Any, *more: Any) -> list[dict[str, Any]]:
+def _rows(
+    spark: SparkSession, root: str, stage: str, table: str, condition: Any, file_as: str = ""
+) -> list[dict[str, Any]]:
     folder = storage.join(root, stage)
     if not _finished(root, stage):
         return []
-    rows: DataFrame = tables.read(spark, storage.join(folder, table), ["id"])
-    return [row.asDict() for row in rows.where(condition).select("*", *more).limit(20).collect()]
+    files = list(generations.files(folder, table).values())
+    rows = tables.opened(spark, files, ["id"]).frame(file_as=file_as)
+    return [row.asDict() for row in rows.where(condition).limit(20).collect()]
 
 
 def _finished(root: str, stage: str) -> bool:

@@ -8,22 +8,25 @@ not asked for stay, unless `--replace` says that they go.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from pipeline.archive.manifest import Archive, manifest
 from pipeline.config import ExtractConfig
+from pipeline.fetching.permits import permits
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark import job
-from pipeline.spark.session import LazySession, started
-from pipeline.spark.tasks import engine_runner
+from pipeline.spark.session import LazySession, driver_address
+from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import extract, extract_totals
-from pipeline.store import run_records, storage
-from pipeline.workers.heartbeats import HEARTBEATS, running_counts
-from pipeline.workers.processes import process_runner
-from pipeline.workers.progress import Progress, rate_and_time_left
+from pipeline.stages.extract_tasks import Part
+from pipeline.stages.extract_totals import ArchiveFiles
+from pipeline.store import generations, lease, run_records, storage
+from pipeline.workers.heartbeats import HEARTBEATS, RunningCounts
+from pipeline.workers.progress import Progress, rate_and_time_left, terminal
 from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
@@ -52,45 +55,36 @@ def run(
     record = _record(identity, archives)
     if job.up_to_date(record, folder):
         return record
-    cores, run_tasks = _workers(engine)
-    earlier = None if replace else run_records.finished(folder)
-    others = extract_totals.others(run_tasks, folder, archives) if earlier else []
-    if earlier and others:
-        _require_same_settings(folder, earlier, record, others)
+    run_tasks = cheapest_runner(engine)
+    base = generations.current(folder)
+    finished = extract_totals.in_generation(base) if base else {}
+    other = {} if replace else extract_totals.others(run_tasks, finished, archives)
+    others = list(other.values())
+    if base and not _same_settings(base.record(), record):
+        _refuse_other_settings(folder, others)
+        base, finished = None, {}
+    if others:
         record = _record(identity, [*archives, *others])
         if job.up_to_date(record, folder):
             _say_others(others)
             return record
     with run_records.building(folder, record, resume=True) as building:
-        _keep_finished(folder, building, record)
-        others = [] if replace else extract_totals.others(run_tasks, building, archives)
         _say_others(others)
-        record = _record(identity, [*archives, *others])
-        done = _done(run_tasks, building, archives, others)
+        asked = {extract.file_name(archive) for archive in archives}
+        kept = _not_refused(run_tasks, {name: finished[name] for name in asked & set(finished)})
+        kept |= {name: finished[name] for name in other}
+        begun = _written(building, asked - set(kept))
+        own = _not_refused(run_tasks, begun)
+        for name in set(begun) - set(own):
+            storage.remove(begun[name].inputs)  # else its task would find it read
+        done = asked & {*kept, *own}
         left = [archive for archive in archives if extract.file_name(archive) not in done]
         if done:
             job.say(f"extract  {len(archives) - len(left):,} of {len(archives):,} archives are done already")
-        from_stores = sum(not storage.is_local(archive.location) for archive in left)
-        if settings.max_connections < min(cores, from_stores):
-            job.say(
-                f"extract  archives of stores are read by {settings.max_connections} of the {cores} cores "
-                "(max_connections)"
-            )
         planned = extract.plan(run_tasks, left, settings)
-
-        def line() -> str:
-            there, seen = storage.listing(storage.join(building, "inputs")), running_counts(building)
-            fresh = len(there) - len(done) - len(others)
-            counts = ", ".join(f"{seen.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
-            return f"extract: {rate_and_time_left(fresh, len(left), time.monotonic() - began, 'archives')}; {counts}"
-
-        with Progress(line):
-            extract.extract(run_tasks, planned, settings, building)
-        total = extract_totals.totals(run_tasks, building)
-        if total.archives != len(archives) + len(others):
-            raise AssertionError(
-                f"extract: {len(archives)} archives were read beside {len(others)}, {total.archives} receipts are there"
-            )
+        _read(engine, run_tasks, planned, settings, building, len(left))
+        written = {extract.file_name(archive) for archive in left} | set(own)
+        total = extract_totals.totals(run_tasks, [*kept.values(), *extract_totals.in_place(building, written).values()])
         if total.failed > settings.max_failed_share * total.archives:
             assert total.worst is not None
             if total.failed == total.archives:
@@ -111,17 +105,35 @@ def run(
         )
         if total.refused:  # a record of its own, so that the next run tries these again
             record["fingerprint"] = run_records.fingerprint([record["fingerprint"], sorted(total.refused)])
-        run_records.publish(folder, record, ledger, extract_totals.examples(total, building))
+        tables = dict.fromkeys(extract.TABLES, sorted(written))
+        gone = dict.fromkeys(extract.TABLES, sorted(set(finished) - set(kept) - written))
+        run_records.publish(folder, record, ledger, extract_totals.examples(total), tables, base, gone)
     job.say_done("extract", total.records, total.documents, began)
     return record
 
 
-def _workers(engine: SparkSession | LazySession) -> tuple[int, TaskRunner]:
-    """How many there are, and how they are given work."""
-    if isinstance(engine, LazySession) and (cores := engine.local_cores()):
-        return cores, process_runner(cores)
-    spark = started(engine)
-    return spark.sparkContext.defaultParallelism, engine_runner(spark)
+def _read(
+    engine: SparkSession | LazySession,
+    run_tasks: TaskRunner,
+    planned: Sequence[Sequence[Part]],
+    settings: ExtractConfig,
+    building: str,
+    archives: int,
+) -> None:
+    """Reads what is planned, which is of so many archives, and shows how far it is."""
+    began, seen = time.monotonic(), RunningCounts(building)
+
+    def line() -> str:
+        found = seen()
+        counts = ", ".join(f"{found.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
+        done = rate_and_time_left(found.get("archives", 0), archives, time.monotonic() - began, "archives")
+        return f"extract: {done}; {counts}"
+
+    fetched = any(not storage.is_local(part.archive.location) for parts in planned for part in parts)
+    with ExitStack() as stack:
+        source = stack.enter_context(permits(settings.max_connections, *driver_address(engine))) if fetched else None
+        stack.enter_context(Progress(line))
+        extract.extract(run_tasks, planned, settings, building, source, watched=terminal() is not None)
 
 
 def _record(identity: dict[str, Any], archives: list[Archive]) -> RunRecord:
@@ -129,9 +141,13 @@ def _record(identity: dict[str, Any], archives: list[Archive]) -> RunRecord:
     return run_records.make_record("extract", extract.VERSION, identity, {"archives": run_records.fingerprint(listed)})
 
 
-def _require_same_settings(folder: str, earlier: RunRecord, record: RunRecord, others: list[Archive]) -> None:
-    """UserError where the archives of earlier runs cannot stay beside what is to be read now."""
-    if (earlier["config"], earlier["stage_version"]) != (record["config"], record["stage_version"]):
+def _same_settings(earlier: RunRecord, record: RunRecord) -> bool:
+    return (earlier["config"], earlier["stage_version"]) == (record["config"], record["stage_version"])
+
+
+def _refuse_other_settings(folder: str, others: list[Archive]) -> None:
+    """UserError where archives of earlier runs, read with other settings, would stay beside what is to be read now."""
+    if others:
         raise UserError(
             f"{folder} holds {len(others):,} archives that are not asked for, such as {others[0].file_path}, read with "
             "other settings or by another version: ask for them too, or take them out with --replace"
@@ -146,30 +162,16 @@ def _say_others(others: list[Archive]) -> None:
         )
 
 
-def _done(run_tasks: TaskRunner, building: str, archives: list[Archive], others: list[Archive]) -> set[str]:
-    """File names of the asked archives that need not be read again. Files of archives that are neither asked for nor to
-    stay are removed, and receipts of asked ones that were refused."""
-    receipts = storage.join(building, "inputs")
-    asked = {extract.file_name(archive) for archive in archives}
-    names = set(storage.listing(receipts)) - {extract.file_name(archive) for archive in others}
-    for name in names - asked:
-        for table in ("inputs", "documents", "skipped"):
-            storage.remove(storage.join(building, table, name))
-        names.discard(name)
-    refused = extract_totals.refused(run_tasks, building, names)
-    for name in refused:
-        storage.remove(storage.join(receipts, name))
-    return names - refused
+def _not_refused(run_tasks: TaskRunner, archives: Mapping[str, ArchiveFiles]) -> dict[str, ArchiveFiles]:
+    """Those that need not be read again."""
+    refused = extract_totals.refused(run_tasks, archives.values())
+    return {name: files for name, files in archives.items() if name not in refused}
 
 
-def _keep_finished(folder: str, building: str, record: RunRecord) -> None:
-    """Takes over the archives of a finished run with the same settings."""
-    earlier = run_records.finished(folder)
-    if not earlier or (earlier["config"], earlier["stage_version"]) != (record["config"], record["stage_version"]):
-        return
-    for name in storage.listing(storage.join(folder, "inputs")):
-        for table in extract.TABLES:  # the receipt comes last
-            storage.copy(storage.join(folder, table, name), storage.join(building, table, name))
+def _written(building: str, names: set[str]) -> dict[str, ArchiveFiles]:
+    """Archives that a run which was interrupted has finished."""
+    there = set(storage.listing(storage.join(building, "inputs")))
+    return extract_totals.in_place(building, there & names)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -183,7 +185,9 @@ def main(argv: list[str] | None = None) -> int:
         archives = manifest(args.input, settings.prefix, settings.limit, settings.sample)
         root = storage.absolute(args.root)
         engine = LazySession("wanyu extract", args.partitions)
-        run(engine, settings, archives, storage.join(root, "extract"), args.replace)
+        with lease.held(root):
+            run(engine, settings, archives, storage.join(root, "extract"), args.replace)
+            generations.retire(storage.join(root, "extract"), args.keep)
 
     return job.run_body(body, argv)
 

@@ -1,23 +1,22 @@
 """Written tables of signatures, read column by column."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.duplicates import clustering
 from pipeline.kernels.arrow_text import utf8
-from pipeline.store import storage
 from pipeline.store.parquet_files import open_parquet, read_parquet
 
 
 class SignatureFiles:
     """Tables of signatures, those of earlier crawls first, the oldest before the others. Rows are numbered over all
-    their files, tables as given, files in the order of their names."""
+    their files, tables as given, files as given."""
 
-    def __init__(self, folders: Sequence[str]) -> None:
-        self._tables = [[storage.join(folder, name) for name in storage.listing(folder)] for folder in folders]
+    def __init__(self, tables: Sequence[Sequence[str]]) -> None:
+        self._tables = tables
 
     def narrow(self) -> pa.Table:
         """clustering.COLUMNS: everything but the shingles, and `age`, the place of the row's table."""
@@ -60,9 +59,10 @@ class ShingleFile:
         groups = np.searchsorted(self._firsts, rows, "right") - 1
         parts = [pa.array([], pa.large_binary())]
         missing = [group for group in np.unique(groups).tolist() if group != self._group]
-        with open_parquet(self._path) if missing else nullcontext() as parquet:
+        with ExitStack() as stack:
+            parquet = stack.enter_context(open_parquet(self._path)) if missing else None
             for group in np.unique(groups).tolist():
-                if group != self._group:
+                if parquet and group != self._group:
                     column = parquet.read_row_group(group, ["shingles"], use_threads=False).column(0)
                     self._column, self._group = column.cast(pa.large_binary()).combine_chunks(), group
                 parts.append(self._column.take(pa.array(rows[groups == group] - self._firsts[group])))

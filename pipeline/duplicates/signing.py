@@ -55,8 +55,8 @@ def _to_sign(batch: pa.RecordBatch, table: DocumentTable, quality_column: str) -
 
 
 def leave_out(item: tuple[str, int, str]) -> Counter[str]:
-    """Takes rows out of a file of signatures; how many by label. item: the file, its rows, and a table of those that go,
-    `row`, ascending. What a file lacks already was taken by an earlier attempt, which has said so beside the table."""
+    """Takes rows out of a file of signatures; how many by label. item: the file, its rows, and a table of those that
+    go, `row`, ascending. What a file lacks already an earlier attempt took, which has said so beside the table."""
     path, n, gone = item
     table, said = read_parquet(path), f"{gone}.json"
     if len(table) == n:

@@ -19,7 +19,7 @@ from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.signature_files import SignatureFiles
 from pipeline.duplicates.signature_table import Signer
 from pipeline.duplicates.signing import sign_split
-from pipeline.duplicates.small_lines import cut_lines, step
+from pipeline.duplicates.small_lines import LINES_FILE, cut_lines, step
 from pipeline.duplicates.survivors import SurvivorFile
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable, labels_of, rows_of
@@ -27,21 +27,23 @@ from pipeline.store.examples import chosen_examples, example_rows, first_example
 from pipeline.store.ledger import totals
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
-from pipeline.store.table_splits import Split
+from pipeline.store.table_splits import Split, part_file
 from pipeline.workers.tasks import Step, TaskRunner
 from schemas.dedup import CLUSTERS, SIGNING_FAILED
 from schemas.records import UNLABELLED, Counts, Example
 
+CLUSTERS_FILE = "part-00000.parquet"
 Paths = Mapping[str, str]
 
 
 class Outcome(NamedTuple):
-    """What the stage's account and examples are made of. tables: table -> rows."""
+    """What the stage's account and examples are made of. tables: table -> rows. files: table -> names."""
 
     rows_in: int
     counts: Counts
     tables: dict[str, int]
     examples: list[Example]
+    files: dict[str, list[str]]
 
 
 class _Clustered(NamedTuple):
@@ -86,7 +88,7 @@ def small_dedup(
     rows = sum(run_tasks(signing, splits, step("signatures", splits)))
     clustered = run_tasks(
         functools.partial(_cluster, config=config, crawls=crawls),
-        [(paths["signatures"], paths["clusters"])],
+        [([part_file(paths["signatures"], split) for split in splits], storage.join(paths["clusters"], CLUSTERS_FILE))],
         Step("dedup clusters", [rows], "documents"),
     )[0]
     if clustered is None:
@@ -110,12 +112,18 @@ def small_dedup(
         candidates["template"] = [row["id"] for row in cut.examples]
         seen += cut.examples
     rows_in = rows if cut is None else cut.rows_in
-    return Outcome(rows_in, counts, written, chosen_examples(candidates, seen, totals(counts)))
+    of_splits = [part_file("", split).lstrip("/") for split in splits]
+    files = {"signatures": of_splits, "documents": of_splits, "clusters": [CLUSTERS_FILE]}
+    files |= {"lines": [LINES_FILE]} if cut is not None else {}
+    return Outcome(rows_in, counts, written, chosen_examples(candidates, seen, totals(counts)), files)
 
 
-def _cluster(folders: tuple[str, str], config: DedupConfig, crawls: Sequence[EarlierCrawl]) -> _Clustered | None:
-    """Writes the clusters of the signatures in the first folder to the second. None where ids of a crawl repeat."""
-    stored = SignatureFiles([*(crawl.signatures for crawl in crawls), folders[0]])
+def _cluster(
+    paths: tuple[Sequence[str], str], config: DedupConfig, crawls: Sequence[EarlierCrawl]
+) -> _Clustered | None:
+    """Writes the clusters of the signatures in some files to another. None where ids of a crawl repeat."""
+    signatures, path = paths
+    stored = SignatureFiles([*(crawl.signatures for crawl in crawls), signatures])
     narrow = stored.narrow()
     for age in range(len(crawls) + 1):
         ids = narrow["id"].filter(pc.equal(narrow["age"], age))
@@ -134,7 +142,6 @@ def _cluster(folders: tuple[str, str], config: DedupConfig, crawls: Sequence[Ear
     )
     unsigned = narrow.filter(pc.and_(pc.invert(is_signed), pc.equal(narrow["age"], len(crawls))))
     clusters = pa.concat_tables([copies, _failed(unsigned)]).combine_chunks()
-    path = storage.join(folders[1], "part-00000.parquet")
     with RowGroupWriter(path, CLUSTERS, plain=("id", "cluster_id")) as out:
         out.write(clusters)
     new = clusters.filter(pc.is_null(clusters["crawl"]))
@@ -164,7 +171,7 @@ def _verdicts(clusters: str, identity: str) -> tuple[pa.Array, pa.Array, pa.Arra
     """Once a worker: ids of all that have a copy, whether they go, how many they are. identity: of the file, so that a
     worker of an engine knows a new one from an old one."""
     names = ["id", "minhash_cluster_size", "drop_reason", "crawl"]
-    known = read_parquet(storage.join(clusters, "part-00000.parquet"), names)
+    known = read_parquet(storage.join(clusters, CLUSTERS_FILE), names)
     known = known.filter(pc.is_null(known["crawl"])).combine_chunks()
     columns = (known["id"], pc.is_valid(known["drop_reason"]), known["minhash_cluster_size"])
     ids, goes, sizes = (column.combine_chunks() for column in columns)

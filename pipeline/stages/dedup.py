@@ -29,6 +29,7 @@ from pipeline.stages.candidates import Parts, candidates, similarities
 from pipeline.stages.signed import SignatureFile
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable
+from pipeline.store.table_splits import part_file
 from schemas.dedup import SIGNING_FAILED
 from schemas.records import EXAMPLES_A_REASON
 from schemas.repeated_lines import CUT_LINES
@@ -41,7 +42,6 @@ FOLDED = pa.schema(  # rows of a signature file whose text others have: one of t
     [("row", pa.int64()), ("is_rep", pa.bool_()), ("earlier", pa.bool_())]
 )
 LEFT_OUT = pa.schema([("row", pa.int64())])  # rows of a split whose id another row has
-_WRITTEN = pa.schema([("label", pa.string()), ("rows", pa.int64())])
 _CHOSEN = "rep long, copy long, copy_id string, copy_age int, similarity double, apart boolean, n_docs long, latest int"
 
 
@@ -99,7 +99,7 @@ def clusters(
     crawls: Sequence[EarlierCrawl],
     parts: Parts,
     scratch: str,
-) -> DataFrame:
+) -> tables.Table:
     """Rows of schemas.dedup.CLUSTERS for every document of the new crawl that has a copy, what earlier crawls kept of
     its clusters, and those that have no signature; with `node`, and whether a document is kept, being unlike, `apart`
     from its cluster's first copy. Read from files.
@@ -108,29 +108,29 @@ def clusters(
     """
     new_age, n_tasks = len(crawls), max(2, sum(file.rows for file in files) // (4 * signed.TASK_ROWS))
 
-    def settled(table: DataFrame, name: str) -> DataFrame:
-        return tables.settled(table, storage.join(scratch, name))
+    def stored_as(name: str, table: DataFrame) -> tables.Table:
+        return tables.stored(table, storage.join(scratch, name), rows_a_group=tables.SCRATCH_GROUP_ROWS)
 
-    known = settled(known_copies(spark, crawls, files), "known") if crawls else None
+    known = stored_as("known", known_copies(spark, crawls, files)).frame() if crawls else None
     stored = signed.frame(spark, files, 0, STORED)
     has_hash = F.col("text_hash").isNotNull()
-    folded = settled(fold(stored.where(has_hash), known, new_age), "folded")
+    folded = stored_as("folded", fold(stored.where(has_hash), known, new_age)).frame()
     shared = folded.where(F.col("n_docs") > 1).select(
         "node", (F.col("node") == F.col("rep")).alias("is_rep"), "earlier"
     )
-    folds = storage.join(scratch, "folds")
-    numbers = frozenset(signed.kept_by_file(shared, "node", folds, FOLDED, n_tasks))
-    pairs = settled(candidates(spark, files, (folds, numbers), parts, config), "pairs")
-    edges = pairs
+    folder = storage.join(scratch, "shared")
+    numbers = frozenset(signed.kept_by_file(shared, "node", folder, FOLDED, n_tasks))
+    pairs = stored_as("pairs", candidates(spark, files, (folder, numbers), parts, config))
+    edges = pairs.frame()
     if config.verify != "none":
-        alike = similarities(pairs, pairs.count(), files, config.verify)
-        edges = settled(alike.where(F.col("similarity") >= config.threshold).select("a", "b"), "edges")
+        alike = similarities(edges, pairs.rows or 0, files, config.verify)
+        edges = stored_as("edges", alike.where(F.col("similarity") >= config.threshold).select("a", "b")).frame()
     if known is not None:
         edges = edges.unionByName(_between_texts(known, folded))
-    component = settled(components(edges, storage.join(scratch, "components")), "component")
-    n_texts = component.count()
-    texts = folded.where(F.col("node") == F.col("rep")).join(tables.small(component, n_texts), "node")
-    chosen = settled(_with_sizes(_chosen(texts, n_texts, files, config)), "chosen")
+    component = stored_as("component", components(edges, storage.join(scratch, "components")))
+    n_texts = component.rows or 0
+    texts = folded.where(F.col("node") == F.col("rep")).join(tables.small(component.frame(), n_texts), "node")
+    chosen = stored_as("chosen", _with_sizes(_chosen(texts, n_texts, files, config))).frame()
     joined = folded.join(tables.small(chosen, n_texts), "rep", "left")
     copy = F.coalesce("copy", "rep")
     latest = F.coalesce("copy_latest", "latest")
@@ -152,7 +152,7 @@ def clusters(
         (F.coalesce("apart", F.lit(False)) & (F.col("node") == copy) & (F.col("age") == new_age)).alias("apart"),
     )
     unsigned = stored.where(~has_hash & (F.col("age") == new_age))
-    return settled(copies.unionByName(_failed(unsigned)), "rows")
+    return stored_as("rows", copies.unionByName(_failed(unsigned)))
 
 
 def _failed(unsigned: DataFrame) -> DataFrame:
@@ -263,8 +263,8 @@ def one_row_an_id(documents: DataFrame, digests: DataFrame) -> DataFrame:
     return sized.withColumn("rank", rank).where(F.col("rank") == 1).select(*PLACE)
 
 
-def write_cut(kept: DataFrame, table: DocumentTable, folder: str) -> None:
-    """Writes the table with texts that were cut, a file a split that has some.
+def write_cut(kept: DataFrame, table: DocumentTable, folder: str) -> dict[str, str]:
+    """Writes the table with texts that were cut, a file a split that has some; their names and paths.
 
     kept: columns split, row, minhash_cluster_size, `text` and `cut_lines`, which stand for the table's own.
     """
@@ -272,12 +272,14 @@ def write_cut(kept: DataFrame, table: DocumentTable, folder: str) -> None:
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for number, rows in split_by_split(batches):
-            labels = survivors_of.write_survivors(table, splits[number], rows, folder)
-            yield pa.RecordBatch.from_pydict({"label": list(labels), "rows": list(labels.values())}, schema=_WRITTEN)
+            survivors_of.write_survivors(table, splits[number], rows, folder)
+            yield pa.RecordBatch.from_pydict({"split": pa.array([number], pa.int32())})
 
     columns = [name for name in (*PLACE, "minhash_cluster_size", "text", CUT_LINES.name) if name in kept.columns]
     placed = kept.select(*columns).repartition(min(len(splits), MOST_TASKS), "split").sortWithinPartitions(*PLACE)
-    receipts = placed.mapInArrow(write, tables.spark_schema(_WRITTEN)).collect()
-    if not receipts:  # a table without a row has its columns all the same
+    numbers = sorted(row["split"] for row in placed.mapInArrow(write, "split int").collect())
+    if not numbers:  # a table without a row has its columns all the same
         none = pa.table({"row": pa.array([], pa.int64()), "minhash_cluster_size": pa.array([], pa.int64())})
         survivors_of.write_survivors(table, splits[0], none, folder)
+    paths = [part_file(folder, splits[number]) for number in numbers or [0]]
+    return {path.rpartition("/")[2]: path for path in paths}

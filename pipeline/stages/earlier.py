@@ -10,7 +10,7 @@ from pipeline.spark import tables
 def copies(spark: SparkSession, crawl: EarlierCrawl) -> DataFrame:
     """Rows of earlier_crawls.COPIES. Documents of crawls before it are among them where this one added to their
     clusters."""
-    rows = tables.written(spark, crawl.clusters)
+    rows = tables.of_files(spark, crawl.clusters)
     here = F.lit(crawl.crawl)
     return rows.select(
         F.coalesce("crawl", here).alias("crawl"),
