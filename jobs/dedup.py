@@ -120,8 +120,8 @@ def _by_shuffles(
             with stage_progress(spark, "dedup lines"):
                 given = document_frame(spark, table, dedup.READ, settings.quality_column)
                 least = settings.min_line_pages, settings.min_line_share
-                found = repeated_lines.repeated(given, *least, storage.join(scratch, "lines"))
-                stored_lines = tables.stored(found, path["lines"])
+                repeated = repeated_lines.repeated(given, *least, storage.join(scratch, "lines"))
+                stored_lines = tables.stored(repeated, path["lines"])
                 lines, files_of["lines"] = stored_lines.rows or 0, stored_lines.names
                 pages = repeated_lines.cut(given, stored_lines.frame(), lines)
                 pages = tables.settled(pages, storage.join(scratch, "pages"))

@@ -231,8 +231,8 @@ def _with_sizes(chosen: DataFrame) -> DataFrame:
 
 
 def first_examples(marked: DataFrame, rows: dict[str | None, int]) -> dict[str | None, list[tuple[str, int]]]:
-    """By reason, null for kept ones, ids and nodes of the few that are shown, chosen by hash of the id: never a sort or a
-    collect of all. marked: columns id, node, drop_reason."""
+    """By reason, None for kept ones, ids and nodes of the few that are shown, chosen by hash of the id: never a sort or
+    a collect of all. marked: columns id, node, drop_reason."""
     share = F.lit(0.0)
     for name, number in rows.items():
         hit = F.col("drop_reason").isNull() if name is None else F.col("drop_reason") == name
