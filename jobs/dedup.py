@@ -7,7 +7,7 @@ spark-submit jobs/dedup.py --input TABLE --output FOLDER [--text-column body] [-
 import functools
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -20,6 +20,7 @@ from pipeline.duplicates.signing import leave_out, sign_split
 from pipeline.duplicates.small_dedup import small_dedup
 from pipeline.duplicates.small_lines import step
 from pipeline.duplicates.survivors import VERDICTS, Said, check_quality, keep_split
+from pipeline.keys import stage_keys
 from pipeline.spark import job, tables
 from pipeline.spark.document_frame import PLACE, document_frame
 from pipeline.spark.session import LazySession, size_shuffles, started
@@ -101,6 +102,7 @@ def _by_files(
         storage.remove(paths["scratch"])
         account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
         job.say_failed("dedup", account, settings.max_failed_text_share)
+        _index(run_tasks, building, record, outcome.files)
         run_records.publish(folder, record, account, outcome.examples, outcome.files)
     return account
 
@@ -185,8 +187,15 @@ def _by_shuffles(
         storage.remove(scratch)
         files_of["documents"] = [part_file("", split).lstrip("/") for split in table.files.splits]
         files_of["signatures"] = files_of["documents"]
+        _index(run_tasks, building, record, files_of)
         run_records.publish(folder, record, account, examples, files_of)
     return account
+
+
+def _index(run_tasks: TaskRunner, building: str, record: RunRecord, files: Mapping[str, Sequence[str]]) -> None:
+    """Of a corpus, so that its pages are found."""
+    if "clean" in record["inputs"]:
+        stage_keys.write_keys(run_tasks, building, "dedup", files)
 
 
 def _sign(

@@ -97,6 +97,29 @@ def remove(path: str) -> None:
         fs.rm(inside, recursive=True)
 
 
+def copy(source: str, target: str) -> None:
+    """A second name for a file that is never changed: a hard link on a local disk, elsewhere a copy that the store
+    makes."""
+    fs, inside = filesystem(source)
+    _, to = filesystem(target)
+    if is_local(source):
+        os.makedirs(to.rpartition("/")[0], exist_ok=True)
+        with suppress(FileExistsError):
+            os.link(inside, to)
+    else:
+        fs.cp_file(inside, to)
+
+
+def folders(path: str) -> list[str]:
+    """Names of the folders in a folder, in order."""
+    fs, inside = filesystem(path)
+    try:
+        found = fs.ls(inside, detail=True)
+    except FileNotFoundError:
+        return []
+    return sorted(entry["name"].rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == "directory")
+
+
 def remove_empty(folder: str) -> None:
     """A local folder in which nothing is; stores know no folders."""
     if is_local(folder):
