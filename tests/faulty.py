@@ -21,7 +21,8 @@ from standalone import kill_session, processes
 
 from pipeline.store import generations, storage
 from pipeline.store.parquet_files import read_parquet
-from schemas.records import EXAMPLES, LEDGER, STAGES
+from schemas.generations import CURRENT, FILES, FRONT
+from schemas.records import EXAMPLES, LEDGER, RUN, STAGES
 
 ARCHIVE = REPOSITORY / "tests" / "archive"
 FLAGS: list[object] = [
@@ -29,6 +30,7 @@ FLAGS: list[object] = [
     "--validation-share", "0.6", "--vocab-size", "600",
 ]  # fmt: skip
 EXECUTORS = "local-cluster[2,1,1024]"
+WHOLE = {LEDGER, EXAMPLES, RUN, CURRENT, FILES, FRONT, "_card.md", "_keys", "_index.json"}  # of a finished root
 JOB_SECONDS = 900.0
 LAST = 2.0  # seconds into a stage, at most, when something happens
 
@@ -302,13 +304,13 @@ def difference(root: str, calm: dict[str, bytes]) -> str:
         return f"files of one only: {sorted(missing)[:5]}"
     if others := [name for name, data in calm.items() if found[name] != data]:
         return f"other bytes: {others[:5]}"
-    left = [name for name in storage.listing(root, hidden=True) if _is_litter(name)]
+    left = [name for name in storage.listing(root, hidden=True) if any(map(_is_litter, name.split("/")))]
     return f"left behind: {left[:5]}" if left else ""
 
 
-def _is_litter(name: str) -> bool:
-    parts = name.split("/")
-    return any(part.startswith((".", "_scratch", "_writer", generations.BUILDING)) for part in parts)
+def _is_litter(part: str) -> bool:
+    """Whether a name is of a run that goes on: all that begin so, but those that a finished root has."""
+    return part.startswith((".", "_")) and part not in WHOLE
 
 
 @contextmanager
