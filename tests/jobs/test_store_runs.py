@@ -29,7 +29,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def calm(submit: Submit, listed: Path) -> dict[str, bytes]:
     root = listed.parent / "root"
-    answer = submit("corpus", "--input", listed, "--prefix", f"{ARCHIVE}/", "--root", root, *FLAGS)
+    answer = submit("corpus", "--input", listed, "--prefix", f"{ARCHIVE}/", "--root", root, *FLAGS, timeout=900)
     assert answer.returncode == 0, answer.stderr[-3000:]
     return faulty.result(str(root))
 
