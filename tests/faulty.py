@@ -87,8 +87,8 @@ class Run:
     def kill_one(self, of: str, rng: random.Random) -> bool:
         """One of its processes whose command line has this; whether there was one."""
         found = [one for one, command in processes(self.process.pid) if of in command]
-        if of == WORKER:  # of the two kinds of processes under that name the driver itself is none
-            found = [one for one in found if one != _driver(self.process.pid)]
+        if of == WORKER:
+            found = _workers(self.process.pid)
         if not found:
             return False
         with suppress(ProcessLookupError):
@@ -108,10 +108,10 @@ class Run:
 PAGES, EXECUTOR, WORKER = "pipeline.page.isolation", "CoarseGrainedExecutorBackend", "jobs/corpus.py"
 
 
-def _driver(session: int) -> int:
-    """The first Python that runs the job: its workers are forks of it, and so come later."""
+def _workers(session: int) -> list[int]:
+    """Forks of the driver, which is the first Python that runs the job."""
     python = [one for one, command in processes(session) if WORKER in command and "java" not in command.split(" ")[0]]
-    return min(python, default=0)
+    return sorted(python)[1:]
 
 
 class Place(NamedTuple):
