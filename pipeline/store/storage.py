@@ -52,7 +52,7 @@ def read_json(path: str) -> Any:
     try:
         with fs.open(inside, "rb") as file:
             return json.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # `path` may lie "in" a file of a user
         return None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise UserError(f"{path} is damaged: remove its folder and run that stage again") from None
