@@ -22,10 +22,10 @@ from pipeline.duplicates.small_lines import step
 from pipeline.duplicates.survivors import VERDICTS, Said, check_quality, keep_split
 from pipeline.spark import job, tables
 from pipeline.spark.document_frame import PLACE, document_frame
-from pipeline.spark.session import LazySession, started
+from pipeline.spark.session import LazySession, size_shuffles, started
 from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
-from pipeline.spark.tasks import cheapest_runner, engine_runner
+from pipeline.spark.tasks import cheapest_runner, engine_runner, has_room
 from pipeline.stages import dedup, repeated_lines
 from pipeline.stages.candidates import hot_buckets, sampled_buckets
 from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, frame, kept_by_file
@@ -33,12 +33,13 @@ from pipeline.store import run_records, storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.examples import chosen_examples
 from pipeline.store.ledger import ledger, totals
-from pipeline.store.table_splits import part_file, split_table
+from pipeline.store.table_splits import SPLIT_BYTES, part_file, split_table
 from pipeline.workers.tasks import TaskRunner
 from schemas.dedup import CLUSTERS
 from schemas.errors import UserError
 from schemas.records import Counts, Ledger, RunRecord
 
+ONE_TASK_BYTES = 1 << 10  # a document, of the task that clusters them (docs/quality.md)
 PARTS = ("lines", "signatures", "clusters", "documents")
 
 
@@ -61,19 +62,23 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     job.say(f"dedup    {_curve(settings)}")
     table = source.table()
     check_quality(settings.quality_column, table)
-    account = _by_files(engine, table, settings, folder, record, crawls) if _fits(table, settings, crawls) else None
+    fits = _fits(engine, table, settings, crawls)
+    account = _by_files(engine, table, settings, folder, record, crawls) if fits else None
     if account is None:
         account = _by_shuffles(started(engine), settings, table, folder, record, crawls)
     job.say_done("dedup", account["rows_in"], account["rows_out"], began)
     return record
 
 
-def _fits(table: DocumentTable, settings: DedupConfig, crawls: Sequence[EarlierCrawl]) -> bool:
-    """Whether one task can cluster it, the earlier crawls counted."""
+def _fits(
+    engine: SparkSession | LazySession, table: DocumentTable, settings: DedupConfig, crawls: Sequence[EarlierCrawl]
+) -> bool:
+    """Whether one task can cluster it, the earlier crawls counted, and has room for it."""
     earlier_rows = [crawl.n_signatures for crawl in crawls]
     if None in earlier_rows:
         return False
-    return table.files.rows + sum(rows or 0 for rows in earlier_rows) <= settings.one_task_documents
+    rows = table.files.rows + sum(rows or 0 for rows in earlier_rows)
+    return rows <= settings.one_task_documents and has_room(engine, rows * ONE_TASK_BYTES)
 
 
 def _by_files(
@@ -111,6 +116,7 @@ def _by_shuffles(
     run_tasks = engine_runner(spark)
     run_tasks(functools.partial(check_files, version=settings.hasher().version), crawls)
     with run_records.building(folder, record) as building:
+        size_shuffles(spark, len(table.files.splits) * SPLIT_BYTES)
         path = {name: storage.join(building, name) for name in PARTS}
         scratch = storage.join(building, "_scratch")
         templates, lines = None, 0

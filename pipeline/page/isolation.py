@@ -21,6 +21,7 @@ from typing import NamedTuple
 from pipeline.archive.limits import ArchiveLimits
 from pipeline.page.engines import ENGINES, RECURSIVE, Engine, extract_text, forget, html_depth
 from pipeline.page.metadata import Metadata, read_metadata
+from pipeline.workers.modules import python_module
 
 RECYCLE_PAGES = 2000  # a start costs half a second, so a quarter of a millisecond a page
 RECYCLE_PAGES_BLOCKS = 50_000  # two seconds, and no library that leaks
@@ -159,17 +160,12 @@ class PageWorker:
 
 
 def _start(engine: Engine, limits: ArchiveLimits) -> subprocess.Popen[bytes]:
-    paths = [path for path in sys.path if path]
-    passed = {name: value for name, value in os.environ.items() if _is_passed(name)}
-    environment = {**passed, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0"}
+    environment = {name: value for name, value in os.environ.items() if _is_passed(name)} | {"PYTHONHASHSEED": "0"}
     settings = json.dumps([engine, limits.max_tree_depth, limits.page_seconds, limits.page_memory_bytes])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.page.isolation", settings],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment,
-        bufsize=0,
-    )
+    process = python_module(
+        "pipeline.page.isolation", settings, environment=environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+    )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
     for pipe in (process.stdin, process.stdout):
         os.set_blocking(pipe.fileno(), False)
