@@ -24,7 +24,7 @@ from pipeline.spark.sources import Source
 from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import clean
 from pipeline.stages.annotate import PASSED_ON, Annotator
-from pipeline.store import run_records, storage
+from pipeline.store import generations, run_records, storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.ledger import ledger
 from schemas.errors import UserError
@@ -50,7 +50,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
         path, run_tasks = storage.join(building, "documents"), cheapest_runner(engine)
         table = source.table()
         if again:
-            judged = clean.decide_again(run_tasks, storage.join(folder, "documents"), path, decide)
+            judged = clean.decide_again(run_tasks, generations.files(folder, "documents"), path, decide)
         else:
             others = [] if source.stage else clean.others_of(table)
             annotate = Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
@@ -71,7 +71,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
         for example in shown:
             if (example["reason"] or "").startswith(f"{FAILED}:"):
                 example["text"] = ""  # not to be given to masks again
-        run_records.publish(folder, record, account, shown)
+        run_records.publish(folder, record, account, shown, {"documents": judged.files})
     job.say_done("clean", account["rows_in"], account["rows_out"], began)
     return record
 

@@ -12,7 +12,7 @@ from pipeline.report.page import write_report
 from pipeline.spark import job
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import stage_source
-from pipeline.store import storage
+from pipeline.store import generations, lease, storage
 from schemas.records import STAGES
 
 RUNS = {"clean": clean.run, "dedup": dedup.run, "sample": sample.run, "vocab": vocab.run}
@@ -28,10 +28,14 @@ def body(argv: Sequence[str] | None) -> None:
     archives = manifest(args.input, config.extract.prefix, config.extract.limit, config.extract.sample)
     root = storage.absolute(args.root)
     engine = LazySession("wanyu corpus", args.partitions)
-    extract.run(engine, config.extract, archives, storage.join(root, "extract"), args.replace)
-    for stage, run in RUNS.items():
-        run(engine, config, stage_source(root, stage), storage.join(root, stage))
-    job.say(f"report   {write_report(root)}")
+    with lease.held(root):
+        extract.run(engine, config.extract, archives, storage.join(root, "extract"), args.replace)
+        generations.retire(storage.join(root, "extract"), args.keep)
+        for stage, run in RUNS.items():
+            folder = storage.join(root, stage)
+            run(engine, config, stage_source(root, stage), folder)
+            generations.retire(folder, args.keep)
+        job.say(f"report   {write_report(root)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -59,7 +59,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
 
 def _fits(table: DocumentTable, settings: DedupConfig, crawls: Sequence[EarlierCrawl]) -> bool:
     """Whether one task can cluster it, the earlier crawls counted."""
-    earlier_rows = [crawl.n_signatures() for crawl in crawls]
+    earlier_rows = [crawl.n_signatures for crawl in crawls]
     if None in earlier_rows:
         return False
     return table.files.rows + sum(rows or 0 for rows in earlier_rows) <= settings.one_task_documents
@@ -85,7 +85,7 @@ def _by_files(
         storage.remove(paths["scratch"])
         account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
         job.say_failed("dedup", account, settings.max_failed_text_share)
-        run_records.publish(folder, record, account, outcome.examples)
+        run_records.publish(folder, record, account, outcome.examples, outcome.files)
     return account
 
 
@@ -120,7 +120,7 @@ def _by_shuffles(
             clustered = tables.settled(clusters, path["clusters"])
             placed = document_frame(spark, table, [*PLACE, "id"]) if documents is given else documents
             kept = dedup.survivors(placed.drop(*(["text"] if templates is None else [])), clustered)
-            kept_counts = dedup.write_survivors(kept, table, path["documents"])
+            kept_counts, survivor_files = dedup.write_survivors(kept, table, path["documents"])
             counts = dedup.account(pages, documents, clustered, kept_counts)
         written = {"clusters": clustered.count(), "documents": totals(counts).get(None, 0)}
         written["signatures"] = tables.written(spark, path["signatures"]).count()
@@ -135,7 +135,9 @@ def _by_shuffles(
         examples = tables.examples(marked, totals(counts), given if documents is pages else documents)
         storage.remove(path["_cut"])
         storage.remove(storage.join(building, "_scratch"))
-        run_records.publish(folder, record, account, examples)
+        files = {name: list(storage.listing(path[name])) for name in PARTS if name in written}
+        files["documents"] = survivor_files
+        run_records.publish(folder, record, account, examples, files)
     return account
 
 

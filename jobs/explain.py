@@ -14,7 +14,7 @@ from pipeline.quality import profiles
 from pipeline.report.words import meaning
 from pipeline.spark import job, tables
 from pipeline.spark.session import session
-from pipeline.store import run_records, storage
+from pipeline.store import generations, run_records, storage
 from schemas.dedup import SIGNING_FAILED
 from schemas.errors import UserError
 from schemas.records import FAILED, LEDGER
@@ -72,12 +72,13 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
     shards = _rows(spark, root, "sample", "data", by_id, F.input_file_name().alias("file"))
     for row in shards:
         label = f"{row['language']}_{row['language_script']}"
-        epochs = storage.read_json(storage.join(root, "sample", "mixture.json"))["languages"][label]["epochs"]
+        mixture = generations.required(storage.join(root, "sample")).read_json("mixture.json")
+        epochs = mixture["languages"][label]["epochs"]
         times = _short(epochs * row.get("weight", 1.0))
         yield f"sample: in {row['file'].split('/sample/')[-1]}, seen {times} times in a run"
     if stayed and not shards and _finished(root, "sample"):
         labels = {f"{row['language'] or 'und'}_{row['language_script'] or 'Zyyy'}" for row in stayed}
-        accounts = storage.read_json(storage.join(root, "sample", LEDGER))["by_language"]
+        accounts = generations.required(storage.join(root, "sample")).read_json(LEDGER)["by_language"]
         for reason in sorted({name for label in labels for name in accounts.get(label, {"dropped": {}})["dropped"]}):
             yield f"sample: dropped, {reason}: {meaning('sample', reason)}"
 
@@ -86,7 +87,7 @@ def _rows(spark: SparkSession, root: str, stage: str, table: str, condition: Any
     folder = storage.join(root, stage)
     if not _finished(root, stage):
         return []
-    rows: DataFrame = tables.read(spark, storage.join(folder, table), ["id"])
+    rows: DataFrame = tables.of_files(spark, list(generations.files(folder, table).values()))
     return [row.asDict() for row in rows.where(condition).select("*", *more).limit(20).collect()]
 
 

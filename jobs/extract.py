@@ -8,7 +8,7 @@ not asked for stay, unless `--replace` says that they go.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -20,7 +20,8 @@ from pipeline.spark import job
 from pipeline.spark.session import LazySession, started
 from pipeline.spark.tasks import engine_runner
 from pipeline.stages import extract, extract_totals
-from pipeline.store import run_records, storage
+from pipeline.stages.extract_totals import ArchiveFiles
+from pipeline.store import generations, lease, run_records, storage
 from pipeline.workers.heartbeats import HEARTBEATS, running_counts
 from pipeline.workers.processes import process_runner
 from pipeline.workers.progress import Progress, rate_and_time_left
@@ -53,20 +54,28 @@ def run(
     if job.up_to_date(record, folder):
         return record
     cores, run_tasks = _workers(engine)
-    earlier = None if replace else run_records.finished(folder)
-    others = extract_totals.others(run_tasks, folder, archives) if earlier else []
-    if earlier and others:
-        _require_same_settings(folder, earlier, record, others)
+    base = generations.current(folder)
+    finished = extract_totals.in_generation(base) if base else {}
+    other = {} if replace else extract_totals.others(run_tasks, finished, archives)
+    others = list(other.values())
+    if base and not _same_settings(base.record(), record):
+        _refuse_other_settings(folder, others)
+        base, finished = None, {}
+    if others:
         record = _record(identity, [*archives, *others])
         if job.up_to_date(record, folder):
             _say_others(others)
             return record
     with run_records.building(folder, record, resume=True) as building:
-        _keep_finished(folder, building, record)
-        others = [] if replace else extract_totals.others(run_tasks, building, archives)
         _say_others(others)
-        record = _record(identity, [*archives, *others])
-        done = _done(run_tasks, building, archives, others)
+        asked = {extract.file_name(archive) for archive in archives}
+        kept = _not_refused(run_tasks, {name: finished[name] for name in asked & set(finished)})
+        kept |= {name: finished[name] for name in other}
+        begun = _written(building, asked - set(kept))
+        own = _not_refused(run_tasks, begun)
+        for name in set(begun) - set(own):
+            storage.remove(begun[name].inputs)  # else its task would find it read
+        done = asked & {*kept, *own}
         left = [archive for archive in archives if extract.file_name(archive) not in done]
         if done:
             job.say(f"extract  {len(archives) - len(left):,} of {len(archives):,} archives are done already")
@@ -80,17 +89,14 @@ def run(
 
         def line() -> str:
             there, seen = storage.listing(storage.join(building, "inputs")), running_counts(building)
-            fresh = len(there) - len(done) - len(others)
+            fresh = len(there) - len(own)
             counts = ", ".join(f"{seen.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
             return f"extract: {rate_and_time_left(fresh, len(left), time.monotonic() - began, 'archives')}; {counts}"
 
         with Progress(line):
             extract.extract(run_tasks, planned, settings, building)
-        total = extract_totals.totals(run_tasks, building)
-        if total.archives != len(archives) + len(others):
-            raise AssertionError(
-                f"extract: {len(archives)} archives were read beside {len(others)}, {total.archives} receipts are there"
-            )
+        written = {extract.file_name(archive) for archive in left} | set(own)
+        total = extract_totals.totals(run_tasks, [*kept.values(), *extract_totals.in_place(building, written).values()])
         if total.failed > settings.max_failed_share * total.archives:
             assert total.worst is not None
             if total.failed == total.archives:
@@ -111,7 +117,9 @@ def run(
         )
         if total.refused:  # a record of its own, so that the next run tries these again
             record["fingerprint"] = run_records.fingerprint([record["fingerprint"], sorted(total.refused)])
-        run_records.publish(folder, record, ledger, extract_totals.examples(total, building))
+        tables = dict.fromkeys(extract.TABLES, sorted(written))
+        gone = dict.fromkeys(extract.TABLES, sorted(set(finished) - set(kept) - written))
+        run_records.publish(folder, record, ledger, extract_totals.examples(total), tables, base, gone)
     job.say_done("extract", total.records, total.documents, began)
     return record
 
@@ -129,9 +137,13 @@ def _record(identity: dict[str, Any], archives: list[Archive]) -> RunRecord:
     return run_records.make_record("extract", extract.VERSION, identity, {"archives": run_records.fingerprint(listed)})
 
 
-def _require_same_settings(folder: str, earlier: RunRecord, record: RunRecord, others: list[Archive]) -> None:
-    """UserError where the archives of earlier runs cannot stay beside what is to be read now."""
-    if (earlier["config"], earlier["stage_version"]) != (record["config"], record["stage_version"]):
+def _same_settings(earlier: RunRecord, record: RunRecord) -> bool:
+    return (earlier["config"], earlier["stage_version"]) == (record["config"], record["stage_version"])
+
+
+def _refuse_other_settings(folder: str, others: list[Archive]) -> None:
+    """UserError where archives of earlier runs, read with other settings, would stay beside what is to be read now."""
+    if others:
         raise UserError(
             f"{folder} holds {len(others):,} archives that are not asked for, such as {others[0].file_path}, read with "
             "other settings or by another version: ask for them too, or take them out with --replace"
@@ -146,30 +158,16 @@ def _say_others(others: list[Archive]) -> None:
         )
 
 
-def _done(run_tasks: TaskRunner, building: str, archives: list[Archive], others: list[Archive]) -> set[str]:
-    """File names of the asked archives that need not be read again. Files of archives that are neither asked for nor to
-    stay are removed, and receipts of asked ones that were refused."""
-    receipts = storage.join(building, "inputs")
-    asked = {extract.file_name(archive) for archive in archives}
-    names = set(storage.listing(receipts)) - {extract.file_name(archive) for archive in others}
-    for name in names - asked:
-        for table in ("inputs", "documents", "skipped"):
-            storage.remove(storage.join(building, table, name))
-        names.discard(name)
-    refused = extract_totals.refused(run_tasks, building, names)
-    for name in refused:
-        storage.remove(storage.join(receipts, name))
-    return names - refused
+def _not_refused(run_tasks: TaskRunner, archives: Mapping[str, ArchiveFiles]) -> dict[str, ArchiveFiles]:
+    """Those that need not be read again."""
+    refused = extract_totals.refused(run_tasks, archives.values())
+    return {name: files for name, files in archives.items() if name not in refused}
 
 
-def _keep_finished(folder: str, building: str, record: RunRecord) -> None:
-    """Takes over the archives of a finished run with the same settings."""
-    earlier = run_records.finished(folder)
-    if not earlier or (earlier["config"], earlier["stage_version"]) != (record["config"], record["stage_version"]):
-        return
-    for name in storage.listing(storage.join(folder, "inputs")):
-        for table in extract.TABLES:  # the receipt comes last
-            storage.copy(storage.join(folder, table, name), storage.join(building, table, name))
+def _written(building: str, names: set[str]) -> dict[str, ArchiveFiles]:
+    """Archives that a run which was interrupted has finished."""
+    there = set(storage.listing(storage.join(building, "inputs")))
+    return extract_totals.in_place(building, there & names)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -183,7 +181,9 @@ def main(argv: list[str] | None = None) -> int:
         archives = manifest(args.input, settings.prefix, settings.limit, settings.sample)
         root = storage.absolute(args.root)
         engine = LazySession("wanyu extract", args.partitions)
-        run(engine, settings, archives, storage.join(root, "extract"), args.replace)
+        with lease.held(root):
+            run(engine, settings, archives, storage.join(root, "extract"), args.replace)
+            generations.retire(storage.join(root, "extract"), args.keep)
 
     return job.run_body(body, argv)
 

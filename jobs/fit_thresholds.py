@@ -22,7 +22,7 @@ from pipeline.spark import job, tables
 from pipeline.spark.document_frame import columns_for_engine, document_frame
 from pipeline.spark.session import session
 from pipeline.stages import fit_thresholds
-from pipeline.store import run_records, storage
+from pipeline.store import generations, run_records, storage
 from pipeline.store.document_table import document_table
 from schemas.errors import UserError
 
@@ -66,7 +66,7 @@ def _read(spark: SparkSession, args: argparse.Namespace) -> DataFrame:
     if args.root:
         folder = storage.join(storage.absolute(args.root), "clean")
         run_records.require(folder, "clean")
-        return tables.read(spark, storage.join(folder, "documents"), fit_thresholds.REQUIRED)
+        return tables.of_files(spark, list(generations.files(folder, "documents").values()))
     return _foreign(spark, args.input)
 
 

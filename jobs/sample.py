@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from pipeline.config import Config, SampleConfig
 from pipeline.lists import list_files
-from pipeline.mixture.card import card
+from pipeline.mixture.card import CARD, card
 from pipeline.mixture.manifest import manifest
 from pipeline.mixture.plan_table import as_json, as_text
 from pipeline.mixture.sources import sources
@@ -20,9 +20,10 @@ from pipeline.spark.session import LazySession
 from pipeline.spark.sources import Source
 from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import sample
-from pipeline.store import run_records, storage
+from pipeline.store import generations, run_records, storage
 from pipeline.store.ledger import ledger
 from schemas.errors import UserError
+from schemas.generations import inside
 from schemas.records import RunRecord
 
 PLAN = "sample_plan.json"
@@ -42,14 +43,16 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
         outcome = sample.write(table, planned, settings, scratch, building, run_tasks)
         storage.remove(scratch)
         mixed = manifest(planned.plan, outcome.written, settings)
-        root = storage.join(source.folder, "..") if source.stage else None
+        root = source.folder.rpartition("/")[0] if source.stage else None
         mixed["corpus"] = sources(root, [shard.dumps for shard in outcome.written])
         storage.write_json(storage.join(building, "mixture.json"), mixed)
-        storage.write_bytes(storage.join(building, "README.md"), card(mixed).encode())
+        number = generations.following(folder).number
+        storage.write_bytes(storage.join(building, CARD), card(mixed, inside(number, "data")).encode())
         rows_in = sum(documents for documents, _, _ in planned.sizes.values())
         rows = sum(shard.rows for shard in outcome.written)
         account = ledger("sample", rows_in, sample.counts_of(planned), {"data": rows})
-        run_records.publish(folder, record, account, outcome.examples)
+        names = [shard.path.removeprefix("data/") for shard in outcome.written]
+        run_records.publish(folder, record, account, outcome.examples, {"data": names}, front={"README.md": CARD})
     job.say_done("sample", account["rows_in"], account["rows_out"], began)
     return record
 

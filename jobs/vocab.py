@@ -19,7 +19,7 @@ from pipeline.spark.session import LazySession
 from pipeline.spark.sources import Source
 from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import vocab
-from pipeline.store import run_records, storage
+from pipeline.store import generations, run_records, storage
 from pipeline.store.ledger import ledger, totals
 from schemas.errors import UserError
 from schemas.records import RunRecord
@@ -47,7 +47,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     with run_records.building(folder, record) as building:
         scratch, run_tasks = storage.join(building, "_scratch"), cheapest_runner(engine)
         if source.stage:
-            sample = vocab.sample_shards(source.folder, settings, scratch, run_tasks)
+            sample = vocab.sample_shards(generations.required(source.folder), settings, scratch, run_tasks)
         else:
             sample = vocab.sample_table(source.table(), settings, scratch, run_tasks)
         storage.remove(scratch)
@@ -70,7 +70,8 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
             raise AssertionError(
                 f"vocab: {len(sample.documents)} documents were drawn, {totals(sample.counts)} counted"
             )
-        run_records.publish(folder, record, account, [])
+        front = {name: name for name in [*learnt.files, REPORT]}
+        run_records.publish(folder, record, account, [], {}, front=front)
     job.say_done("vocab", account["rows_in"], account["rows_out"], began)
     return record
 

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.store import storage
+from pipeline.store import generations, storage
 from pipeline.store.parquet_files import open_parquet
 from schemas.dedup import CLUSTERS, SIGNATURES
 from schemas.errors import UserError
-from schemas.records import LEDGER, RUN
+from schemas.records import LEDGER
 
 COPIES = pa.schema(  # what a crawl's clusters say of its documents, and of those of crawls before it
     [
@@ -26,27 +26,18 @@ COPIES = pa.schema(  # what a crawl's clusters say of its documents, and of thos
 
 @dataclass(frozen=True)
 class EarlierCrawl:
-    """A finished dedup. `crawl`: the fingerprint of its run, by which clusters of later crawls name it."""
+    """A finished dedup. `crawl`: the fingerprint of its run, by which clusters of later crawls name it.
+
+    signatures, clusters: files of its tables, in their order. n_signatures: as its ledger says; None where it does not.
+    """
 
     path: str
     folder: str
     crawl: str
     compared_with: tuple[str, ...]  # crawls that it was compared with in its turn
-
-    @property
-    def signatures(self) -> str:
-        return storage.join(self.folder, "signatures")
-
-    @property
-    def clusters(self) -> str:
-        return storage.join(self.folder, "clusters")
-
-    def n_signatures(self) -> int | None:
-        """As its ledger says; None where that does not."""
-        rows: int | None = (
-            (storage.read_json(storage.join(self.folder, LEDGER)) or {}).get("tables", {}).get("signatures")
-        )
-        return rows
+    signatures: tuple[str, ...]
+    clusters: tuple[str, ...]
+    n_signatures: int | None
 
 
 def earlier_crawls(roots: Sequence[str]) -> list[EarlierCrawl]:
@@ -59,18 +50,25 @@ def earlier_crawls(roots: Sequence[str]) -> list[EarlierCrawl]:
         path = storage.absolute(root)
         inside = storage.join(path, "dedup")
         folder = inside if storage.exists(inside) else path
-        record = storage.read_json(storage.join(folder, RUN))  # and nothing else: what lies there is not ours to mend
-        if record is None or record["stage"] != "dedup":
+        generation = generations.current(folder)
+        if generation is None or generation.record()["stage"] != "dedup":
             raise UserError(
                 f"--against {root}: no finished dedup there; give a corpus root or a folder of jobs/dedup.py"
             )
-        for table in ("signatures", "clusters"):
-            if not storage.listing(storage.join(folder, table)):
+        record = generation.record()
+        files = {table: tuple(generation.files(table).values()) for table in ("signatures", "clusters")}
+        for table, paths in files.items():
+            if not paths:
                 raise UserError(f"--against {root}: it has no {table}; run jobs/dedup.py on it again")
         compared_with = tuple(value for name, value in record["inputs"].items() if name.startswith("against "))
         if record["fingerprint"] in (crawl.crawl for crawl in crawls):
             raise UserError(f"--against {root}: given twice; leave one out")
-        crawls.append(EarlierCrawl(path, folder, record["fingerprint"], compared_with))
+        told = (generation.read_json(LEDGER) or {}).get("tables", {})
+        crawls.append(
+            EarlierCrawl(
+                path, folder, record["fingerprint"], compared_with, n_signatures=told.get("signatures"), **files
+            )
+        )
     given = {crawl.crawl for crawl in crawls}
     for crawl in crawls:
         if missing := [name for name in crawl.compared_with if name not in given]:
@@ -102,8 +100,8 @@ def refuse_version(crawl: EarlierCrawl, stored: str, version: str) -> UserError:
 def check_files(crawl: EarlierCrawl, version: str) -> None:
     """UserError where its tables are not comparable with signatures of this version. Reads the tables' files."""
     columns = {"signatures": set(SIGNATURES.names), "clusters": set(CLUSTERS.names)}
-    for name, folder in (("signatures", crawl.signatures), ("clusters", crawl.clusters)):
-        for file in _parquet_files(folder):
+    for name, paths in (("signatures", crawl.signatures), ("clusters", crawl.clusters)):
+        for file in _parquet_files(paths):
             columns[name] &= set(file.schema_arrow.names)
     check_columns(crawl, columns["signatures"], columns["clusters"])
     for file in _parquet_files(crawl.signatures):
@@ -130,8 +128,7 @@ def known_copies(crawls: Sequence[EarlierCrawl]) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def _parquet_files(folder: str) -> Iterator[pq.ParquetFile]:
-    for name in storage.listing(folder):
-        if name.endswith(".parquet"):
-            with open_parquet(storage.join(folder, name)) as file:
-                yield file
+def _parquet_files(paths: Sequence[str]) -> Iterator[pq.ParquetFile]:
+    for path in paths:
+        with open_parquet(path) as file:
+            yield file

@@ -7,16 +7,15 @@ import pyarrow as pa
 
 from pipeline.duplicates import clustering
 from pipeline.kernels.arrow_text import utf8
-from pipeline.store import storage
 from pipeline.store.parquet_files import open_parquet, read_parquet
 
 
 class SignatureFiles:
     """Tables of signatures, those of earlier crawls first, the oldest before the others. Rows are numbered over all
-    their files, tables as given, files in the order of their names."""
+    their files, tables as given, files as given."""
 
-    def __init__(self, folders: Sequence[str]) -> None:
-        self._tables = [[storage.join(folder, name) for name in storage.listing(folder)] for folder in folders]
+    def __init__(self, tables: Sequence[Sequence[str]]) -> None:
+        self._tables = tables
 
     def narrow(self) -> pa.Table:
         """clustering.COLUMNS: everything but the shingles, and `age`, the place of the row's table."""

@@ -18,7 +18,7 @@ from pipeline.duplicates import clustering, earlier_crawls
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.signature_files import SignatureFiles
 from pipeline.duplicates.signature_table import Signer, guarded_signature_rows
-from pipeline.duplicates.small_lines import cut_lines, step
+from pipeline.duplicates.small_lines import LINES_FILE, cut_lines, step
 from pipeline.duplicates.survivors import SurvivorFile, quality_of
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of
@@ -33,16 +33,18 @@ from schemas.dedup import CLUSTERS, SIGNATURES, SIGNING_FAILED
 from schemas.records import UNLABELLED, Counts, Example
 
 SALT = 0
+CLUSTERS_FILE = "part-00000.parquet"
 Paths = Mapping[str, str]
 
 
 class Outcome(NamedTuple):
-    """What the stage's account and examples are made of. tables: table -> rows."""
+    """What the stage's account and examples are made of. tables: table -> rows. files: table -> names."""
 
     rows_in: int
     counts: Counts
     tables: dict[str, int]
     examples: list[Example]
+    files: dict[str, list[str]]
 
 
 class _Clustered(NamedTuple):
@@ -79,7 +81,7 @@ def small_dedup(
     rows = sum(run_tasks(signing, splits, step("signatures", splits)))
     clustered = run_tasks(
         functools.partial(_cluster, config=config, crawls=crawls),
-        [(paths["signatures"], paths["clusters"])],
+        [([part_file(paths["signatures"], split) for split in splits], storage.join(paths["clusters"], CLUSTERS_FILE))],
         Step("dedup clusters", [rows], "documents"),
     )[0]
     if clustered is None:
@@ -103,7 +105,10 @@ def small_dedup(
         candidates["template"] = [row["id"] for row in cut.examples]
         seen += cut.examples
     rows_in = rows if cut is None else cut.rows_in
-    return Outcome(rows_in, counts, written, chosen_examples(candidates, seen, totals(counts)))
+    of_splits = [part_file("", split).lstrip("/") for split in splits]
+    files = {"signatures": of_splits, "documents": of_splits, "clusters": [CLUSTERS_FILE]}
+    files |= {"lines": [LINES_FILE]} if cut is not None else {}
+    return Outcome(rows_in, counts, written, chosen_examples(candidates, seen, totals(counts)), files)
 
 
 def _sign(split: Split, table: DocumentTable, config: DedupConfig, folder: str) -> int:
@@ -137,9 +142,12 @@ def _to_sign(batch: pa.RecordBatch, table: DocumentTable, quality_column: str) -
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
 
-def _cluster(folders: tuple[str, str], config: DedupConfig, crawls: Sequence[EarlierCrawl]) -> _Clustered | None:
-    """Writes the clusters of the signatures in the first folder to the second. None where ids of a crawl repeat."""
-    stored = SignatureFiles([*(crawl.signatures for crawl in crawls), folders[0]])
+def _cluster(
+    paths: tuple[Sequence[str], str], config: DedupConfig, crawls: Sequence[EarlierCrawl]
+) -> _Clustered | None:
+    """Writes the clusters of the signatures in some files to another. None where ids of a crawl repeat."""
+    signatures, path = paths
+    stored = SignatureFiles([*(crawl.signatures for crawl in crawls), signatures])
     narrow = stored.narrow()
     nodes = clustering.node_hashes(narrow["id"], narrow["age"].to_numpy(), SALT)
     if len(np.unique(nodes)) < len(nodes):
@@ -158,7 +166,6 @@ def _cluster(folders: tuple[str, str], config: DedupConfig, crawls: Sequence[Ear
     )
     unsigned = narrow.filter(pc.and_(pc.invert(is_signed), pc.equal(narrow["age"], len(crawls))))
     clusters = pa.concat_tables([copies, _failed(unsigned)]).combine_chunks()
-    path = storage.join(folders[1], "part-00000.parquet")
     with RowGroupWriter(path, CLUSTERS, plain=("id", "cluster_id")) as out:
         out.write(clusters)
     new = clusters.filter(pc.is_null(clusters["crawl"]))
@@ -188,7 +195,7 @@ def _verdicts(clusters: str, identity: str) -> tuple[pa.Array, pa.Array, pa.Arra
     """Once a worker: ids of all that have a copy, whether they go, how many they are. identity: of the file, so that a
     worker of an engine knows a new one from an old one."""
     names = ["id", "minhash_cluster_size", "drop_reason", "crawl"]
-    known = read_parquet(storage.join(clusters, "part-00000.parquet"), names)
+    known = read_parquet(storage.join(clusters, CLUSTERS_FILE), names)
     known = known.filter(pc.is_null(known["crawl"])).combine_chunks()
     columns = (known["id"], pc.is_valid(known["drop_reason"]), known["minhash_cluster_size"])
     ids, goes, sizes = (column.combine_chunks() for column in columns)

@@ -22,6 +22,7 @@ from pipeline.workers.tasks import Step, TaskRunner
 from schemas.records import EXAMPLES_A_REASON
 from schemas.repeated_lines import CUT_LINES, LINES
 
+LINES_FILE = "part-00000.parquet"
 ROWS_A_BUCKET = 100_000  # of the table: the lines of so many pages are added up in one task
 
 
@@ -53,16 +54,18 @@ def cut_lines(table: DocumentTable, config: DedupConfig, lines: str, scratch: st
     counting = functools.partial(_count, table=table, n_buckets=n_buckets, folder=folder["counts"])
     run_tasks(counting, splits, step("lines", splits))
     choosing = functools.partial(
-        _choose, config=config, counts=folder["counts"], n_splits=len(splits), folder=folder["repeats"]
+        _choose, splits=splits, config=config, counts=folder["counts"], folder=folder["repeats"]
     )
-    run_tasks(choosing, range(n_buckets))
-    identity = storage.digest(folder["repeats"])
+    repeats = tuple(run_tasks(choosing, range(n_buckets)))
+    identity = "".join(map(storage.digest, repeats))
     cutting = functools.partial(
-        _cut, table=table, repeats=folder["repeats"], identity=identity, shown=folder["shown"], folder=folder["cut"]
+        _cut, table=table, repeats=repeats, identity=identity, shown=folder["shown"], folder=folder["cut"]
     )
     parts = run_tasks(cutting, splits, step("cutting", splits))
-    (n_lines,) = run_tasks(functools.partial(_write_lines, lines=lines), [folder["shown"]])
-    files = split_table(folder["cut"])
+    shown = [part_file(folder["shown"], split) for split in splits]
+    (n_lines,) = run_tasks(functools.partial(_write_lines, lines=lines), [shown])
+    cut = {path.rpartition("/")[2]: path for path in (part_file(folder["cut"], split) for split in splits)}
+    files = split_table(folder["cut"], cut)
     examples = sorted((row for part in parts for row in part.examples), key=lambda row: example_order(row["id"]))
     return CutTable(
         DocumentTable(files, table.id_column, table.text_column, kept_only=False),
@@ -91,17 +94,16 @@ def _count(split: Split, table: DocumentTable, n_buckets: int, folder: str) -> N
             out.write(rows.filter(pa.array(buckets == bucket)))
 
 
-def _choose(bucket: int, config: DedupConfig, counts: str, n_splits: int, folder: str) -> None:
-    """Writes rows of REPEATS, the lines that repeat of a bucket of hosts."""
-    place = storage.join(counts, str(bucket))
-    names = list(storage.listing(place))
-    assert len(names) == n_splits
-    counted = pa.concat_tables([read_parquet(storage.join(place, name)) for name in names])
-    with RowGroupWriter(storage.join(folder, f"{bucket}.parquet"), host_lines.REPEATS) as out:
+def _choose(bucket: int, splits: Sequence[Split], config: DedupConfig, counts: str, folder: str) -> str:
+    """Writes rows of REPEATS, the lines that repeat of a bucket of hosts; where."""
+    place, path = storage.join(counts, str(bucket)), storage.join(folder, f"{bucket}.parquet")
+    counted = pa.concat_tables([read_parquet(part_file(place, split)) for split in splits])
+    with RowGroupWriter(path, host_lines.REPEATS) as out:
         out.write(host_lines.repeats(counted, config.min_line_pages, config.min_line_share))
+    return path
 
 
-def _cut(split: Split, table: DocumentTable, repeats: str, identity: str, shown: str, folder: str) -> _Cut:
+def _cut(split: Split, table: DocumentTable, repeats: tuple[str, ...], identity: str, shown: str, folder: str) -> _Cut:
     """Writes the split's rows without repeated lines, and rows of LINES for those lines that are taken from them."""
     repeated = _repeated_lines(repeats, identity)
     own = [field for field in schema_of(table) if field.name != CUT_LINES.name]
@@ -133,15 +135,14 @@ def _cut(split: Split, table: DocumentTable, repeats: str, identity: str, shown:
 
 
 @functools.lru_cache(maxsize=1)
-def _repeated_lines(folder: str, identity: str) -> host_lines.RepeatedLines:
-    """Once a worker. identity: of the folder's files, so that a worker of an engine knows new ones from old."""
-    names = list(storage.listing(folder))
-    return host_lines.RepeatedLines(pa.concat_tables([read_parquet(storage.join(folder, name)) for name in names]))
+def _repeated_lines(files: tuple[str, ...], identity: str) -> host_lines.RepeatedLines:
+    """Once a worker. identity: of the files, so that a worker of an engine knows new ones from old."""
+    return host_lines.RepeatedLines(pa.concat_tables(list(map(read_parquet, files))))
 
 
-def _write_lines(shown: str, lines: str) -> int:
-    parts = [read_parquet(storage.join(shown, name)) for name in storage.listing(shown)]
-    with RowGroupWriter(storage.join(lines, "part-00000.parquet"), LINES) as out:
+def _write_lines(shown: Sequence[str], lines: str) -> int:
+    parts = list(map(read_parquet, shown))
+    with RowGroupWriter(storage.join(lines, LINES_FILE), LINES) as out:
         out.write(host_lines.one_of_each(pa.concat_tables(parts)))
     return out.rows
 

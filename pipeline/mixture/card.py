@@ -6,15 +6,17 @@ from typing import Any
 
 from schemas.sample import SPLITS
 
+CARD = "_card.md"  # of a generation; at the top of the stage's folder it is README.md
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
-def card(mixed: Mapping[str, Any]) -> str:
-    """mixed: what mixture.json holds, with `corpus` of `pipeline.mixture.sources` where it is known."""
+def card(mixed: Mapping[str, Any], data: str = "data") -> str:
+    """mixed: what mixture.json holds, with `corpus` of `pipeline.mixture.sources` where it is known. data: where the
+    shards lie, seen from the card."""
     held = {label: entry for label, entry in mixed["languages"].items() if _rows(entry)}
     mixed = {**mixed, "languages": held}
     parts = [
-        _front_matter(mixed),
+        _front_matter(mixed, data),
         _overview(mixed),
         _languages(mixed),
         _sources(mixed.get("corpus") or {}),
@@ -23,7 +25,7 @@ def card(mixed: Mapping[str, Any]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _front_matter(mixed: Mapping[str, Any]) -> str:
+def _front_matter(mixed: Mapping[str, Any], data: str) -> str:
     languages: Mapping[str, Any] = mixed["languages"]
     codes = sorted({label.split("_")[0] for label in languages} - {"und"})
     lines = ["---", "pretty_name: A multilingual web corpus", "task_categories:", "- fill-mask", "- text-generation"]
@@ -37,7 +39,7 @@ def _front_matter(mixed: Mapping[str, Any]) -> str:
             continue
         lines += [f"- config_name: {name}", "  data_files:"]
         for split in splits:
-            lines += [f"  - split: {split}", f"    path: data/{'*' if name == 'default' else name}/{split}-*.parquet"]
+            lines += [f"  - split: {split}", f"    path: {data}/{'*' if name == 'default' else name}/{split}-*.parquet"]
     return "\n".join([*lines, "---", ""])
 
 

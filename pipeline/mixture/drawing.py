@@ -95,7 +95,7 @@ def draw_from_shards(language: LanguageShards, seed: int, folder: str) -> Drawn:
     """The first documents of the training shards, until their bytes come nearest to what is wanted; one at least."""
     drawn = read = rows = 0
     held: list[tuple[int, str, str]] = []
-    with RowGroupWriter(storage.join(folder, f"{language.label}.parquet"), DRAWN, plain=("id", "sentences")) as out:
+    with RowGroupWriter(drawn_file(folder, language.label), DRAWN, plain=("id", "sentences")) as out:
         for batch in _shard_rows(language.train):
             sizes = pc.fill_null(pc.binary_length(batch.column("text")), 0).to_numpy(zero_copy_only=False)
             ends = drawn + np.cumsum(sizes, dtype=np.int64)
@@ -195,12 +195,16 @@ def _with_sentences(batch: pa.RecordBatch, seed: int) -> pa.RecordBatch:
     )
 
 
-def in_order(folder: str) -> pa.Table:
+def drawn_file(folder: str, label: str) -> str:
+    """Where `draw_from_shards` puts a language's documents."""
+    return storage.join(folder, f"{label}.parquet")
+
+
+def in_order(files: Sequence[str]) -> pa.Table:
     """DRAWN of all files, in the order of the documents' hash: what is learnt depends on the order."""
-    names = sorted(storage.listing(folder))
     tables = []
-    for name in names:
-        fs, inside = storage.filesystem(storage.join(folder, name))
+    for path in files:
+        fs, inside = storage.filesystem(path)
         with fs.open(inside, "rb") as opened:
             tables.append(pq.ParquetFile(opened).read(use_threads=False))
     whole = pa.concat_tables([DRAWN.empty_table(), *tables])

@@ -13,7 +13,7 @@ from pipeline.mixture import sweeps, upsampling
 from pipeline.mixture.phases import epochs_of, left_out
 from pipeline.mixture.sums import BINS, Sums, bin_of, edge, merged
 from pipeline.mixture.sweeps import GROUPS, ORDER_BINS, STEPS, Decisions
-from pipeline.store import storage
+from pipeline.store.table_splits import Split, part_file
 from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
 
@@ -310,6 +310,6 @@ def _added(parts: Sequence[Mapping[tuple[int, str], int]]) -> dict[tuple[int, st
     return total
 
 
-def row_files(folder: str) -> list[str]:
-    """Files of narrow rows, in their order."""
-    return [storage.join(folder, name) for name in sorted(storage.listing(folder))]
+def row_files(folder: str, splits: Sequence[Split]) -> list[str]:
+    """Files of the splits' narrow rows, in their order."""
+    return [part_file(folder, split) for split in splits]

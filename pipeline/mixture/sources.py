@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from pipeline.store import storage
+from pipeline.store import generations, storage
 from pipeline.store.parquet_files import batches_of
 from schemas.records import LEDGER, STAGES
 
@@ -23,7 +23,8 @@ def sources(root: str | None, dumps: Iterable[Mapping[str, int]]) -> dict[str, A
     known: dict[str, Any] = {"crawls": crawls.most_common(MOST_LISTED)}
     if root is None:
         return known
-    ledgers = {stage: storage.read_json(storage.join(root, stage, LEDGER)) for stage in STAGES[:3]}
+    finished = {stage: generations.current(storage.join(root, stage)) for stage in STAGES[:3]}
+    ledgers = {stage: found.read_json(LEDGER) if found else None for stage, found in finished.items()}
     known["funnel"] = [
         [stage, ledger["rows_in"], ledger["rows_out"], Counter(ledger["dropped"]).most_common(MOST_REASONS)]
         for stage, ledger in ledgers.items()
@@ -31,14 +32,15 @@ def sources(root: str | None, dumps: Iterable[Mapping[str, int]]) -> dict[str, A
     ]
     dropped = (ledgers["clean"] or {"dropped": {}})["dropped"]
     known["opt_outs"] = sorted((reason, rows) for reason, rows in dropped.items() if reason.startswith("opt_out:"))
-    known["licences"] = _licences(storage.join(root, "extract", "documents")).most_common(MOST_LISTED)
+    extracted = finished[STAGES[0]]
+    known["licences"] = _licences(extracted.files("documents") if extracted else {}).most_common(MOST_LISTED)
     return known
 
 
-def _licences(folder: str) -> Counter[str]:
+def _licences(files: Mapping[str, str]) -> Counter[str]:
     counts: Counter[str] = Counter()
-    for name in storage.listing(folder):
-        for batch in batches_of(storage.join(folder, name), BATCH_ROWS, ["licence"]):
+    for path in files.values():
+        for batch in batches_of(path, BATCH_ROWS, ["licence"]):
             found = pc.value_counts(batch.column(0)).to_pylist()
             counts.update({entry["values"]: entry["counts"] for entry in found if entry["values"]})
     return counts

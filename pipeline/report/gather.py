@@ -4,18 +4,20 @@ Never a table of documents. The largest read is extract/inputs, a row an archive
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from pipeline.report.evaluations import Evaluations, read_evaluations
 from pipeline.report.runs import Run, read_runs
-from pipeline.store import storage
+from pipeline.store import generations, storage
+from pipeline.store.generations import Generation
 from schemas.errors import UserError
 from schemas.extract import FAILED, INPUTS
-from schemas.records import EXAMPLES, LEDGER, RUN, STAGES, Example, Ledger, RunRecord
+from schemas.records import EXAMPLES, LEDGER, STAGES, Example, Ledger, RunRecord
 from schemas.repeated_lines import LINES
 
 WORST_ARCHIVES = 50
@@ -73,39 +75,38 @@ def gather(root: str | None, runs: Sequence[str], evaluations: Sequence[str] = (
         return Corpus(None, dict.fromkeys(STAGES), None, None, None, None, logs, judged)
     if not storage.exists(root):
         raise UserError(f"--root {root}: no such folder")
-    records = {stage: storage.read_json(storage.join(root, stage, RUN)) for stage in STAGES}
-    stages = {stage: _stage(root, stage, records) for stage in STAGES}
+    found = {stage: generations.current(storage.join(root, stage)) for stage in STAGES}
+    finished = {stage: generation for stage, generation in found.items() if generation}
+    records = {stage: generation.record() for stage, generation in finished.items()}
+    stages = {stage: _stage(stage, finished, records) for stage in STAGES}
     return Corpus(
         root,
         stages,
-        archives(storage.join(root, "extract", "inputs")) if stages["extract"] else None,
-        repeated_lines(storage.join(root, "dedup", "lines")) if stages["dedup"] else None,
-        storage.read_json(storage.join(root, "sample", "mixture.json")) if stages["sample"] else None,
-        storage.read_json(storage.join(root, "vocab", "report.json")) if stages["vocab"] else None,
+        archives(list(finished["extract"].files("inputs").values())) if stages["extract"] else None,
+        repeated_lines(list(finished["dedup"].files("lines").values())) if stages["dedup"] else None,
+        finished["sample"].read_json("mixture.json") if stages["sample"] else None,
+        finished["vocab"].read_json("report.json") if stages["vocab"] else None,
         logs,
         read_evaluations(evaluations, root, folders),
     )
 
 
-def _stage(root: str, name: str, records: dict[str, RunRecord | None]) -> Stage | None:
-    record = records[name]
-    ledger = storage.read_json(storage.join(root, name, LEDGER))
-    if record is None or ledger is None:
+def _stage(name: str, finished: Mapping[str, Generation], records: Mapping[str, RunRecord]) -> Stage | None:
+    if name not in finished or (ledger := finished[name].read_json(LEDGER)) is None:
         return None
+    record = records[name]
     above = {key: upstream["fingerprint"] for key in record["inputs"] if (upstream := records.get(key))}
     outdated = [key for key, now in sorted(above.items()) if record["inputs"][key] != now]
-    return Stage(record, ledger, storage.read_json(storage.join(root, name, EXAMPLES)) or [], outdated)
+    return Stage(record, ledger, finished[name].read_json(EXAMPLES) or [], outdated)
 
 
-def archives(folder: str) -> Archives | None:
+def archives(paths: Sequence[str]) -> Archives | None:
     """Every receipt counts. The worst are those that gave nothing, then with most breaks, then most bytes left."""
-    if not storage.listing(folder):
+    if not paths:
         return None
-    fs, inside = storage.filesystem(folder)
-    receipts = ds.dataset(inside, schema=INPUTS, filesystem=fs, format="parquet")
     count = size = broken = 0
     worst: list[tuple[Any, dict[str, Any]]] = []
-    for batch in receipts.to_batches():
+    for batch in _dataset(paths, INPUTS).to_batches():
         for row in batch.to_pylist():
             count += 1
             size += row["size"] or 0
@@ -119,13 +120,17 @@ def archives(folder: str) -> Archives | None:
     return Archives(count, size, broken, [row for _, row in worst])
 
 
-def repeated_lines(folder: str) -> RepeatedLines | None:
+def _dataset(paths: Sequence[str], schema: pa.Schema) -> ds.Dataset:
+    fs, _ = storage.filesystem(paths[0])
+    return ds.dataset([storage.filesystem(path)[1] for path in paths], schema=schema, filesystem=fs, format="parquet")
+
+
+def repeated_lines(paths: Sequence[str]) -> RepeatedLines | None:
     """None where dedup has cut no lines."""
-    if not storage.listing(folder):
+    if not paths:
         return None
-    fs, inside = storage.filesystem(folder)
     count, commonest = 0, list[dict[str, Any]]()
-    for batch in ds.dataset(inside, schema=LINES, filesystem=fs, format="parquet").to_batches():
+    for batch in _dataset(paths, LINES).to_batches():
         count += len(batch)
         rows = commonest + batch.to_pylist()
         order = [(-row["pages"], row["host"], row["line_hash"]) for row in rows]

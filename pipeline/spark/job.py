@@ -15,7 +15,7 @@ from pipeline.exit_status import INTERRUPTED, JobBody, run_to_exit_status
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import foreign_source, stage_source
-from pipeline.store import run_records, storage
+from pipeline.store import generations, lease, run_records, storage
 from pipeline.workers.guard import FEW
 from schemas.errors import UserError
 from schemas.records import FAILED, Account, RunRecord
@@ -59,7 +59,9 @@ def stage_job(
             raise UserError("give --root ROOT, or --input TABLE with --output FOLDER")
         engine = LazySession(f"wanyu {stage}", args.partitions)
         chosen = next((do for name, (_, do) in (instead or {}).items() if getattr(args, name)), run)
-        chosen(engine if lazy else engine.start(), config, source, folder)
+        with lease.held(storage.absolute(args.root) if args.root else folder):
+            chosen(engine if lazy else engine.start(), config, source, folder)
+            generations.retire(folder, args.keep)
 
     return run_body(body, argv)
 
@@ -68,6 +70,7 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
     common = parser.add_argument_group("common")
     common.add_argument("--config", metavar="FILE.toml", help="sections [extract] [clean] [dedup] [sample] [vocab]")
     common.add_argument("--partitions", type=positive, help="shuffle partitions; results never depend on it")
+    common.add_argument("--keep", type=not_negative, default=0, metavar="N", help="former runs of a stage to keep [0]")
 
 
 def add_input_flags(parser: argparse.ArgumentParser) -> None:
@@ -85,12 +88,20 @@ def positive(text: str) -> int:
     return number
 
 
+def not_negative(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is below 0")
+    return number
+
+
 def stage_flags(args: argparse.Namespace) -> dict[str, str | None]:
     return {name: value for name, value in vars(args).items() if "." in name}
 
 
 def up_to_date(record: RunRecord, folder: str) -> bool:
-    """Whether the folder already holds exactly this work."""
+    """Whether the folder already holds exactly this work. For its writer, who first ends what one before left."""
+    generations.settle(folder)
     before = run_records.finished(folder)
     if before and before["fingerprint"] == record["fingerprint"]:
         say(f"{record['stage']:8} up to date")

@@ -1,6 +1,6 @@
 """Where a stage reads: the finished stage before it, or any Parquet table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
@@ -8,10 +8,10 @@ from pyspark.sql import functions as F
 
 from pipeline.spark import tables
 from pipeline.spark.document_frame import DEFAULTS, document_frame
-from pipeline.store import run_records, storage
+from pipeline.store import generations, run_records, storage
 from pipeline.store.document_table import READING, DocumentTable, document_table
 from schemas.errors import UserError
-from schemas.records import RUN, STAGES
+from schemas.records import STAGES
 
 TABLE_OF = {"extract": "documents", "clean": "documents", "dedup": "documents", "sample": "data"}
 MADE_BY_STAGES = ("cluster_id", "minhash_cluster_size", "drop_reason")
@@ -27,10 +27,12 @@ class Source:
     text_column: str = "text"
     id_column: str = "id"
     folder: str = ""  # of that stage
+    files: Mapping[str, str] | None = None  # of its table: name -> path; None: those that lie there
 
     def table(self) -> DocumentTable:
         """For tasks; rows that an earlier stage dropped do not count. UserError where it cannot be read."""
-        return document_table(self.path, self.id_column, self.text_column, kept_only=self.stage is not None)
+        kept_only = self.stage is not None
+        return document_table(self.path, self.id_column, self.text_column, kept_only, self.files)
 
     def open(self, spark: SparkSession, required: Sequence[str]) -> DataFrame:
         """For the engine, with `id` and `text` named so and the usual columns there; a foreign table has no others."""
@@ -49,8 +51,8 @@ def stage_source(root: str, stage: str) -> Source:
     above = STAGES[STAGES.index(before) - 1] if before != STAGES[0] else None
     folder = storage.join(root, before)
     record = run_records.require(folder, before, storage.join(root, above) if above else None)
-    path = storage.join(folder, TABLE_OF[before])
-    return Source(path, {before: record["fingerprint"]}, stage=before, folder=folder)
+    path, files = storage.join(folder, TABLE_OF[before]), generations.files(folder, TABLE_OF[before])
+    return Source(path, {before: record["fingerprint"]}, stage=before, folder=folder, files=files)
 
 
 def foreign_source(path: str, text_column: str, id_column: str) -> Source:
@@ -58,7 +60,7 @@ def foreign_source(path: str, text_column: str, id_column: str) -> Source:
     path = storage.absolute(path)
     if not storage.exists(path):
         raise UserError(f"--input {path}: no such table")
-    if storage.exists(storage.join(path, RUN)):
+    if generations.current(path):
         raise UserError(
             f"--input {path}: the folder of a stage, not a table; name one of its tables, as {path}/documents"
         )

@@ -1,6 +1,6 @@
 """Tables: reading with a check of the columns, writing Parquet, counting and picking examples from what was written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -44,6 +44,11 @@ def read(spark: SparkSession, path: str, required: Iterable[str]) -> DataFrame:
         if column not in table.columns:
             raise UserError(f"{path} has no column {column!r}; it has {', '.join(table.columns)}")
     return table
+
+
+def of_files(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
+    """Files of one table."""
+    return spark.read.options(**AS_NAMED).parquet(*map(engine_path, paths))
 
 
 def write(table: DataFrame, path: str) -> None:

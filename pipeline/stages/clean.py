@@ -7,7 +7,7 @@ copied with a new last column, and no text is read (`pipeline.store.last_column`
 import functools
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -39,10 +39,11 @@ MISSING = {"opt_out": None}  # of a table without the column; else the empty str
 
 class Judged(NamedTuple):
     """What a task wrote. counts: by label and reason, None for kept. first: by reason, the ids that come first in the
-    order of examples, each with its file's name."""
+    order of examples, each with its file's name. files: names of all."""
 
     counts: Counter[tuple[str, str | None]]
     first: dict[str | None, list[tuple[str, str]]]
+    files: list[str]
 
 
 def others_of(table: DocumentTable) -> list[str]:
@@ -74,6 +75,7 @@ class Cleaning:
         with guarded(self.annotate, self.text_seconds) as guard:
             for split in splits:
                 path = part_file(self.folder, split)
+                judged.append(Judged(Counter(), {}, [path.rpartition("/")[2]]))  # of a file without a row too
                 with RowGroupWriter(path, schema, plain=("id", "text"), most_bytes=BATCH_BYTES) as out:
                     for batch in rows_of(self.table, split, there):
                         columns = [column_or(batch, named.get(name, name), MISSING.get(name, "")) for name in PASSED_ON]
@@ -126,18 +128,20 @@ def _judged(rows: pa.RecordBatch, verdicts: pa.Array, file: str) -> Judged:
     for name, reason in zip(rows.column("id").to_pylist(), reasons, strict=True):
         by_reason[reason].append(name)
     first = {reason: [(name, file) for name in first_examples(names)] for reason, names in by_reason.items()}
-    return Judged(Counter(zip(labels_of(rows), reasons, strict=True)), first)
+    return Judged(Counter(zip(labels_of(rows), reasons, strict=True)), first, [file])
 
 
 def _added_up(parts: Iterable[Judged]) -> Judged:
     counts: Counter[tuple[str, str | None]] = Counter()
     first: dict[str | None, list[tuple[str, str]]] = {}
+    files: set[str] = set()
     for part in parts:
         counts.update(part.counts)
+        files.update(part.files)
         for reason, named in part.first.items():
             file_of = dict([*first.get(reason, []), *named])
             first[reason] = [(name, file_of[name]) for name in first_examples(file_of)]
-    return Judged(counts, first)
+    return Judged(counts, first, sorted(files))
 
 
 def counts_of(judged: Judged) -> Counts:
@@ -167,27 +171,26 @@ def _shown(named: tuple[str, list[str]], folder: str, with_texts: bool) -> list[
     return rows
 
 
-def decide_again(run_tasks: TaskRunner, source: str, target: str, decide: Decider) -> Judged:
-    """Writes the table `source`, as `clean` writes it, to the folder `target` with new verdicts, file by file. Rows
-    that failed have nothing to decide over and keep theirs."""
-    names = [name for name in storage.listing(source) if name.endswith(".parquet")]
-    task = functools.partial(_decide_files, source=source, target=target, decide=decide)
-    return _added_up(run_tasks(task, _chunks(names)))
+def decide_again(run_tasks: TaskRunner, files: Mapping[str, str], target: str, decide: Decider) -> Judged:
+    """Writes a table, as `clean` writes it, to the folder `target` with new verdicts, file by file. Rows that failed
+    have nothing to decide over and keep theirs. files: name -> path."""
+    task = functools.partial(_decide_files, target=target, decide=decide)
+    return _added_up(run_tasks(task, _chunks(sorted(files.items()))))
 
 
-def _decide_files(names: Sequence[str], source: str, target: str, decide: Decider) -> Judged:
-    return _added_up(_decide_file(name, source, target, decide) for name in names)
+def _decide_files(files: Sequence[tuple[str, str]], target: str, decide: Decider) -> Judged:
+    return _added_up(_decide_file(name, path, target, decide) for name, path in files)
 
 
-def _decide_file(name: str, source: str, target: str, decide: Decider) -> Judged:
-    path = storage.join(source, name)
+def _decide_file(name: str, path: str, target: str, decide: Decider) -> Judged:
     needed = dict.fromkeys((*decide.columns, "id", *UNLABELLED, VERDICT[0]))
     with open_parquet(path) as file:
         there = [column for column in needed if column in file.schema_arrow.names]
         groups = [_batch(file.read_row_group(place, there)) for place in range(file.num_row_groups)]
     verdicts = [_verdicts(group, decide) for group in groups]
     last_column.replace_last_column(path, storage.join(target, name), VERDICT[0], verdicts)
-    return _added_up(_judged(*one, file=name) for one in zip(groups, verdicts, strict=True))
+    whole = [_judged(*one, file=name) for one in zip(groups, verdicts, strict=True)]
+    return _added_up([Judged(Counter(), {}, [name]), *whole])
 
 
 def _chunks(items: Sequence[T]) -> list[Sequence[T]]:

@@ -27,6 +27,7 @@ from pipeline.stages import earlier
 from pipeline.stages.candidates import candidates, similarities
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable
+from pipeline.store.table_splits import part_file
 from pipeline.workers.guard import Guard
 from schemas.dedup import SIGNATURES, SIGNING_FAILED
 from schemas.records import Counts
@@ -35,7 +36,7 @@ from schemas.repeated_lines import CUT_LINES
 VERSION = 4
 READ = (*PLACE, "id", "text", "url", "date", "language", "language_script", "quality")  # of a document
 MOST_TASKS = 4096
-_WRITTEN = pa.schema([("label", pa.string()), ("rows", pa.int64())])
+_WRITTEN = pa.schema([("split", pa.int32()), ("label", pa.string()), ("rows", pa.int64())])
 
 
 def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
@@ -244,8 +245,8 @@ def survivors(documents: DataFrame, clustered: DataFrame) -> DataFrame:
     return joined.select(*documents.columns, size.alias("minhash_cluster_size"))
 
 
-def write_survivors(kept: DataFrame, table: DocumentTable, folder: str) -> Counts:
-    """Writes kept rows with all columns of the table, a file a split, and counts what was written.
+def write_survivors(kept: DataFrame, table: DocumentTable, folder: str) -> tuple[Counts, list[str]]:
+    """Writes kept rows with all columns of the table, a file a split, and counts what was written; names of the files.
 
     kept: columns split, row, minhash_cluster_size; with `text` and `cut_lines` these stand for the table's own.
     """
@@ -254,7 +255,8 @@ def write_survivors(kept: DataFrame, table: DocumentTable, folder: str) -> Count
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for number, rows in split_by_split(batches):
             labels = survivors_of.write_survivors(table, splits[number], rows, folder)
-            yield pa.RecordBatch.from_pydict({"label": list(labels), "rows": list(labels.values())}, schema=_WRITTEN)
+            told = {"split": [number] * len(labels), "label": list(labels), "rows": list(labels.values())}
+            yield pa.RecordBatch.from_pydict(told, schema=_WRITTEN)
 
     columns = [name for name in (*PLACE, "minhash_cluster_size", "text", CUT_LINES.name) if name in kept.columns]
     placed = kept.select(*columns).repartition(min(len(splits), MOST_TASKS), "split").sortWithinPartitions(*PLACE)
@@ -262,11 +264,12 @@ def write_survivors(kept: DataFrame, table: DocumentTable, folder: str) -> Count
     if not receipts:  # a table without a row has its columns all the same
         none = pa.table({"row": pa.array([], pa.int64()), "minhash_cluster_size": pa.array([], pa.int64())})
         survivors_of.write_survivors(table, splits[0], none, folder)
+    written = {receipt["split"] for receipt in receipts} or {0}
     counts: Counts = {}
     for receipt in receipts:
         reasons = counts.setdefault(receipt["label"], {None: 0})
         reasons[None] += receipt["rows"]
-    return counts
+    return counts, [part_file("", splits[number]).lstrip("/") for number in sorted(written)]
 
 
 def account(given: DataFrame, documents: DataFrame, clustered: DataFrame, kept: Counts) -> Counts:

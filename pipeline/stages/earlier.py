@@ -9,8 +9,8 @@ from pipeline.spark import tables
 
 def check_tables(spark: SparkSession, crawl: EarlierCrawl, version: str) -> None:
     """UserError where the stored signatures are not comparable with new ones of this version."""
-    stored = tables.read(spark, crawl.signatures, [])
-    check_columns(crawl, stored.columns, tables.read(spark, crawl.clusters, []).columns)
+    stored = tables.of_files(spark, crawl.signatures)
+    check_columns(crawl, stored.columns, tables.of_files(spark, crawl.clusters).columns)
     other = stored.where(F.col("signature_version") != version).select("signature_version").first()
     if other:
         raise refuse_version(crawl, other[0], version)
@@ -18,13 +18,13 @@ def check_tables(spark: SparkSession, crawl: EarlierCrawl, version: str) -> None
 
 def signatures(spark: SparkSession, crawl: EarlierCrawl) -> DataFrame:
     """Its stored signatures."""
-    return tables.written(spark, crawl.signatures)
+    return tables.of_files(spark, crawl.signatures)
 
 
 def copies(spark: SparkSession, crawl: EarlierCrawl) -> DataFrame:
     """Rows of earlier_crawls.COPIES. Documents of crawls before it are among them where this one added to their
     clusters."""
-    rows = tables.written(spark, crawl.clusters)
+    rows = tables.of_files(spark, crawl.clusters)
     here = F.lit(crawl.crawl)
     return rows.select(
         F.coalesce("crawl", here).alias("crawl"),

@@ -3,19 +3,18 @@
 Each task reads the receipts of some archives and of their other files the footers and the ids.
 """
 
-import functools
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
 from pipeline.archive.manifest import Archive
 from pipeline.stages.extract import file_name
 from pipeline.store import storage
+from pipeline.store.generations import Generation
 from pipeline.store.parquet_files import batches_of
 from pipeline.workers.tasks import TaskRunner
 from schemas.extract import FAILED
@@ -23,6 +22,16 @@ from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON, Example
 
 RETRY = "unreadable"
 ARCHIVES_A_TASK = 50
+BATCH_ROWS = 1024
+
+
+class ArchiveFiles(NamedTuple):
+    """Paths of what was written of an archive; name: of each file in its table."""
+
+    name: str
+    inputs: str
+    documents: str
+    skipped: str
 
 
 class Broken(NamedTuple):
@@ -32,7 +41,7 @@ class Broken(NamedTuple):
 
 
 class Pick(NamedTuple):
-    """A page to be shown: the ones whose ids hash lowest."""
+    """A page to be shown: the ones whose ids hash lowest. file: its path."""
 
     order: int
     id: str
@@ -55,97 +64,105 @@ class Totals(NamedTuple):
     picks: dict[str | None, list[Pick]]
 
 
-def totals(run_tasks: TaskRunner, folder: str) -> Totals:
-    """Of all archives with a receipt in `folder`."""
-    names = storage.listing(storage.join(folder, "inputs"))
-    return _added(run_tasks(functools.partial(_of_archives, folder=folder), _tasks(names)))
+def in_generation(generation: Generation) -> dict[str, ArchiveFiles]:
+    """The archives of a finished generation of the stage, by the names of their files."""
+    inputs, documents, skipped = (generation.files(table) for table in ("inputs", "documents", "skipped"))
+    return {name: ArchiveFiles(name, path, documents[name], skipped[name]) for name, path in inputs.items()}
 
 
-def refused(run_tasks: TaskRunner, folder: str, names: Iterable[str]) -> set[str]:
-    """Those files of archives whose receipt says that a store refused them."""
-    return {
-        name for refusals in run_tasks(functools.partial(_refused, folder=folder), _tasks(names)) for name in refusals
-    }
+def in_place(place: str, names: Iterable[str]) -> dict[str, ArchiveFiles]:
+    """Likewise of names of files that were written to the place of a generation."""
+    tables = ("inputs", "documents", "skipped")
+    return {name: ArchiveFiles(name, *(storage.join(place, table, name) for table in tables)) for name in sorted(names)}
 
 
-def others(run_tasks: TaskRunner, folder: str, archives: Sequence[Archive]) -> list[Archive]:
-    """The archives with a receipt in `folder` whose paths are not those of `archives`, by path. Where they are is not
-    known any more: their location is empty."""
+def totals(run_tasks: TaskRunner, archives: Iterable[ArchiveFiles]) -> Totals:
+    return _added(run_tasks(_of_archives, _tasks(archives)))
+
+
+def refused(run_tasks: TaskRunner, archives: Iterable[ArchiveFiles]) -> set[str]:
+    """Names of those whose receipt says that a store refused them."""
+    return {name for refusals in run_tasks(_refused, _tasks(archives)) for name in refusals}
+
+
+def others(
+    run_tasks: TaskRunner, finished: Mapping[str, ArchiveFiles], archives: Sequence[Archive]
+) -> dict[str, Archive]:
+    """Of the finished ones those whose paths are not those of `archives`, by the names of their files, in the order of
+    their paths. Where they are is not known any more: their location is empty."""
     asked = {file_name(archive) for archive in archives}
     paths = {archive.file_path for archive in archives}
-    names = [name for name in storage.listing(storage.join(folder, "inputs")) if name not in asked]
-    found = run_tasks(functools.partial(_archives, folder=folder), _tasks(names))
-    kept = [archive for part in found for archive in part if archive.file_path not in paths]
-    return sorted(kept, key=lambda archive: archive.file_path)
+    found = run_tasks(_archives, _tasks(files for name, files in finished.items() if name not in asked))
+    kept = [(name, archive) for part in found for name, archive in part if archive.file_path not in paths]
+    return dict(sorted(kept, key=lambda pair: pair[1].file_path))
 
 
-def examples(total: Totals, folder: str) -> list[Example]:
+def examples(total: Totals) -> list[Example]:
     """The pages picked, documents first, then by reason."""
     shown = []
     for reason in sorted(total.picks, key=lambda reason: (reason is not None, reason or "")):
         for pick in total.picks[reason]:
-            url, text = _shown(pick, folder)
+            url, text = _shown(pick)
             shown.append(Example(id=pick.id, url=url, language="", reason=reason, text=text[:EXAMPLE_CHARACTERS]))
     return shown
 
 
-def _tasks(names: Iterable[str]) -> list[list[str]]:
-    ordered = sorted(names)
+def _tasks(archives: Iterable[ArchiveFiles]) -> list[list[ArchiveFiles]]:
+    ordered = sorted(archives)
     return [ordered[at : at + ARCHIVES_A_TASK] for at in range(0, len(ordered), ARCHIVES_A_TASK)]
 
 
-def _shown(pick: Pick, folder: str) -> tuple[str, str]:
+def _shown(pick: Pick) -> tuple[str, str]:
     """Address and text, or the detail of what was not read."""
     text = "text" if pick.table == "documents" else "detail"
-    for batch in _batches(folder, pick.table, pick.file, ["id", "url", text]):
+    for batch in batches_of(pick.file, BATCH_ROWS, ["id", "url", text]):
         for row in batch.filter(pc.equal(batch.column("id"), pick.id)).to_pylist():
             return row["url"] or "", row[text] or ""
-    raise AssertionError(f"{pick.file} of {pick.table} lost {pick.id}")
+    raise AssertionError(f"{pick.file} lost {pick.id}")
 
 
-def _batches(folder: str, table: str, name: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    yield from batches_of(storage.join(folder, table, name), 1024, columns)
-
-
-def _archives(names: Sequence[str], folder: str) -> list[Archive]:
+def _archives(archives: Sequence[ArchiveFiles]) -> list[tuple[str, Archive]]:
     return [
-        Archive(row["file_path"], "", row["size"])
-        for name in names
-        for batch in _batches(folder, "inputs", name, ["file_path", "size"])
+        (files.name, Archive(row["file_path"], "", row["size"]))
+        for files in archives
+        for batch in batches_of(files.inputs, BATCH_ROWS, ["file_path", "size"])
         for row in batch.to_pylist()
     ]
 
 
-def _refused(names: Sequence[str], folder: str) -> list[str]:
-    return [name for name in names if _column(folder, "inputs", name, "status") == [RETRY]]
+def _refused(archives: Sequence[ArchiveFiles]) -> list[str]:
+    return [files.name for files in archives if _column(files.inputs, "status") == [RETRY]]
 
 
-def _column(folder: str, table: str, name: str, column: str) -> list[str | None]:
-    return [value for batch in _batches(folder, table, name, [column]) for value in batch.column(0).to_pylist()]
+def _column(path: str, column: str) -> list[str | None]:
+    return [value for batch in batches_of(path, BATCH_ROWS, [column]) for value in batch.column(0).to_pylist()]
 
 
-def _of_archives(names: Sequence[str], folder: str) -> Totals:
-    return _added([_of_archive(name, folder) for name in names])
+def _of_archives(archives: Sequence[ArchiveFiles]) -> Totals:
+    return _added([_of_archive(files) for files in archives])
 
 
-def _of_archive(name: str, folder: str) -> Totals:
-    (receipt,) = (row for batch in _batches(folder, "inputs", name) for row in batch.to_pylist())
+def _of_archive(files: ArchiveFiles) -> Totals:
+    (receipt,) = (row for batch in batches_of(files.inputs, BATCH_ROWS) for row in batch.to_pylist())
     reasons: Counter[str] = Counter()
     for entry in receipt["counts"]:
         if entry["reason"] is not None:
             reasons[f"type:{entry['record_type']}" if entry["reason"] == "type" else entry["reason"]] += entry["count"]
-    documents = _column(folder, "documents", name, "id")
+    documents = _column(files.documents, "id")
     lost = [
         (row["id"], row["reason"])
-        for batch in _batches(folder, "skipped", name, ["id", "reason"])
+        for batch in batches_of(files.skipped, BATCH_ROWS, ["id", "reason"])
         for row in batch.to_pylist()
     ]
-    pages: dict[str | None, list[tuple[str, str]]] = {None: [(page, "documents") for page in documents if page]}
+    places = {"documents": ("documents", files.documents), "skipped": ("skipped", files.skipped)}
+    pages: dict[str | None, list[tuple[str, tuple[str, str]]]] = {
+        None: [(page, places["documents"]) for page in documents if page]
+    }
     for page, reason in lost:
         if page is not None:  # a break has no page
-            pages.setdefault(reason, []).append((page, "skipped"))
+            pages.setdefault(reason, []).append((page, places["skipped"]))
     picks = {
-        reason: _lowest(Pick(xxh3_64_intdigest(page.encode()), page, table, name) for page, table in ids)
+        reason: _lowest(Pick(xxh3_64_intdigest(page.encode()), page, *place) for page, place in ids)
         for reason, ids in pages.items()
         if ids
     }
@@ -154,7 +171,7 @@ def _of_archive(name: str, folder: str) -> Totals:
     return Totals(
         1, int(failed), receipt["records"], receipt["documents"],
         Counter(inputs=1, documents=len(documents), skipped=len(lost)), reasons,
-        frozenset({name} if receipt["status"] == RETRY else ()), worst, picks,
+        frozenset({files.name} if receipt["status"] == RETRY else ()), worst, picks,
     )  # fmt: skip
 
 

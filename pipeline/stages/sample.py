@@ -40,7 +40,7 @@ def plan(table: DocumentTable, config: SampleConfig, scratch: str, run_tasks: Ta
     )
     measured = run_tasks(measuring, splits, Step("sample: measured", [split.rows for split in splits], "documents"))
     sizes = added(measured)
-    return Planned(plan_mixture(row_files(rows), sizes, config, run_tasks), rows, sizes)
+    return Planned(plan_mixture(row_files(rows, splits), sizes, config, run_tasks), rows, sizes)
 
 
 class Outcome(NamedTuple):

@@ -16,6 +16,8 @@ from pipeline.mixture.manifest import read_manifest
 from pipeline.mixture.planning import row_files
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable
+from pipeline.store.generations import Generation
+from pipeline.store.table_splits import part_file
 from pipeline.workers.tasks import Step, TaskRunner
 from schemas.errors import UserError
 from schemas.records import Counts
@@ -37,17 +39,17 @@ class Sample(NamedTuple):
     held_out: dict[str, list[str]]
 
 
-def sample_shards(folder: str, config: VocabConfig, scratch: str, run_tasks: TaskRunner) -> Sample:
-    """From the shards of stage sample, of which only what is kept is read. folder: of that stage."""
-    languages = read_manifest(folder)["languages"]
+def sample_shards(shards: Generation, config: VocabConfig, scratch: str, run_tasks: TaskRunner) -> Sample:
+    """From the shards of stage sample, of which only what is kept is read."""
+    languages = read_manifest(shards.place)["languages"]
     sizes = {label: (entry["characters"], entry["bytes"]) for label, entry in languages.items()}
     wanted = drawing.wanted_bytes(sizes, config.sample_characters, config.temperature, _least(config))
     if not wanted:
         raise UserError(_NO_TEXT)
     files: dict[tuple[str, str], list[str]] = {}
-    for name in sorted(storage.listing(storage.join(folder, "data"))):
+    for name, path in shards.files("data").items():
         label, _, file = name.partition("/")
-        files.setdefault((label, file.partition("-")[0]), []).append(storage.join(folder, "data", name))
+        files.setdefault((label, file.partition("-")[0]), []).append(path)
     items = [
         LanguageShards(label, files.get((label, SPLITS[0]), []), files.get((label, SPLITS[1]), []), wanted[label])
         for label in sorted(wanted)
@@ -55,7 +57,8 @@ def sample_shards(folder: str, config: VocabConfig, scratch: str, run_tasks: Tas
     drawing_ = functools.partial(drawing.draw_from_shards, seed=config.seed, folder=scratch)
     step = Step("vocab: drawn", [int(item.wanted) for item in items], "bytes")
     drawn = run_tasks(drawing_, items, step)
-    return _sample(drawn, {label: entry["documents"] for label, entry in languages.items()}, scratch)
+    files_drawn = [drawing.drawn_file(scratch, item.label) for item in items]
+    return _sample(drawn, {label: entry["documents"] for label, entry in languages.items()}, files_drawn)
 
 
 def sample_table(table: DocumentTable, config: VocabConfig, scratch: str, run_tasks: TaskRunner) -> Sample:
@@ -71,21 +74,22 @@ def sample_table(table: DocumentTable, config: VocabConfig, scratch: str, run_ta
     wanted = drawing.wanted_bytes(sizes_of, config.sample_characters, config.temperature, _least(config))
     if not wanted:
         raise UserError(_NO_TEXT)
-    below = drawing.thresholds(row_files(rows), sorted(there), wanted)
+    below = drawing.thresholds(row_files(rows, splits), sorted(there), wanted)
     folder = storage.join(scratch, "drawn")
     drawing_ = functools.partial(
         drawing.draw_from_split, table=table, rows=rows, below=below, seed=config.seed, folder=folder
     )
     drawn = run_tasks(drawing_, splits, Step("vocab: drawn", sizes, "documents"))
-    return _sample(drawn, {label: documents for label, (documents, _, _) in there.items()}, folder)
+    files_drawn = [part_file(folder, split) for split in splits]
+    return _sample(drawn, {label: documents for label, (documents, _, _) in there.items()}, files_drawn)
 
 
 def _least(config: VocabConfig) -> int:
     return drawing.CHARACTERS_A_PIECE * config.vocab_size
 
 
-def _sample(drawn: Sequence[Drawn], there: dict[str, int], folder: str) -> Sample:
-    documents = drawing.in_order(folder)
+def _sample(drawn: Sequence[Drawn], there: dict[str, int], files: Sequence[str]) -> Sample:
+    documents = drawing.in_order(files)
     counts: Counts = {}
     held: dict[str, list[tuple[int, str, str]]] = {}
     for label, number in sorted(there.items()):

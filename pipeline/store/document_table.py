@@ -5,7 +5,7 @@ Of a column that has a name of ours, such as `language` or `date`, whatever can 
 numbers and times too; a list or a struct says nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -27,9 +27,12 @@ class DocumentTable(NamedTuple):
     kept_only: bool
 
 
-def document_table(path: str, id_column: str, text_column: str, kept_only: bool = False) -> DocumentTable:
-    """UserError where a column is not there, or cannot be what it is to be."""
-    files = split_table(path)
+def document_table(
+    path: str, id_column: str, text_column: str, kept_only: bool = False, listed: Mapping[str, str] | None = None
+) -> DocumentTable:
+    """UserError where a column is not there, or cannot be what it is to be. listed: the table's files, name -> path;
+    None: those that lie in its folder."""
+    files = split_table(path, listed)
     for flag, name in (("--id-column", id_column), ("--text-column", text_column)):
         if name not in files.schema.names:
             raise UserError(f"{path} has no column {name!r}; it has {', '.join(files.schema.names)}")

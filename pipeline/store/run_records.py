@@ -1,20 +1,22 @@
-"""A stage's folder: built beside its place, recorded, and moved into place whole.
+"""A stage's folder: a run builds a generation of it (`pipeline.store.generations`), records it, and makes it current.
 
-The run record `_run.json` is written last. A folder without one is unfinished and no other stage reads it; one whose
-fingerprint equals that of the work at hand is not made again.
+The run record `_run.json` is written last. A generation without one is unfinished and nobody reads it; a current one
+whose fingerprint equals that of the work at hand is not made again.
 """
 
 import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pipeline.store import storage
+from pipeline.store import generations, lease, storage
+from pipeline.store.generations import BUILDING, Generation
 from schemas.code_revision import code_revision
 from schemas.errors import UserError
+from schemas.generations import FRONT
 from schemas.records import EXAMPLES, LEDGER, RUN, Example, Ledger, RunRecord, unbalanced
 
 LIBRARIES = [
@@ -34,7 +36,6 @@ LIBRARIES = [
     "sentencepiece",
     "tokenizers",
 ]
-PLAN = "_plan.json"
 
 
 def fingerprint(value: Any) -> str:
@@ -58,54 +59,79 @@ def make_record(stage: str, stage_version: int, config: Mapping[str, Any], input
 
 
 def finished(folder: str) -> RunRecord | None:
-    """The record of a finished stage folder. An interrupted publication is completed first."""
-    if storage.exists(storage.join(_beside(folder, "building"), RUN)):
-        _move_into_place(folder)
-    storage.remove(_beside(folder, "old"))
-    return storage.read_json(storage.join(folder, RUN))
+    """The record of a stage folder's current generation. Changes nothing."""
+    now = generations.current(folder)
+    return now.record() if now else None
 
 
 @contextmanager
 def building(folder: str, record: RunRecord, resume: bool = False) -> Iterator[str]:
-    """A folder to build in, which `publish` moves into place. UserError where a folder of somebody else stands there.
+    """The place of the generation to be built, which `publish` makes current. UserError where a folder of somebody else
+    stands there.
 
     What a failed stage built is removed. With `resume` it is kept, for the next run with the same settings to go on.
     """
-    before = storage.read_json(storage.join(folder, RUN))
-    if storage.exists(folder) and (before or {}).get("stage") != record["stage"]:
-        raise UserError(f"{folder} exists and was not written by {record['stage']}: name a new folder")
-    place = _beside(folder, "building")
+    now, made = generations.current(folder), generations.following(folder)
     plan = {"stage_version": record["stage_version"], "config": record["config"]} if resume else {}
-    if not (resume and storage.read_json(storage.join(place, PLAN)) == plan):
-        storage.remove(place)
-        storage.write_json(storage.join(place, PLAN), plan)
+    begun = storage.read_json(storage.join(made.place, BUILDING))
+    if now is None and begun is None and storage.listing(folder, hidden=True).keys() - {lease.NAME}:
+        raise UserError(f"{folder} exists and was not written by {record['stage']}: name a new folder")
+    if now is not None and now.record()["stage"] != record["stage"]:
+        raise UserError(f"{folder} exists and was not written by {record['stage']}: name a new folder")
+    generations.settle(folder)
+    if begun is None or not resume or begun != plan:
+        _clear(made)
+        storage.write_json(storage.join(made.place, BUILDING), plan)
     try:
-        yield place
+        yield made.place
     except BaseException:
-        recorded = storage.exists(storage.join(place, RUN))  # whole already: `finished` moves it into place
-        if not recorded and not resume:
-            storage.remove(place)
+        if not resume and generations.current(folder) != made:
+            _clear(made)
         raise
 
 
 def abandon(folder: str) -> None:
     """Removes what was built, where there is nothing to go on from."""
-    storage.remove(_beside(folder, "building"))
+    _clear(generations.following(folder))
 
 
-def publish(folder: str, record: RunRecord, ledger: Ledger, examples: list[Example]) -> None:
-    """Writes ledger, examples and record, then moves the built folder into place. Fails when rows are unaccounted."""
+def unfinished(folder: str) -> bool:
+    """Whether a run that resumes has left something to go on from."""
+    made = generations.following(folder)
+    return bool(storage.read_json(storage.join(made.place, BUILDING)))
+
+
+def publish(
+    folder: str,
+    record: RunRecord,
+    ledger: Ledger,
+    examples: list[Example],
+    tables: Mapping[str, Sequence[str]],
+    base: Generation | None = None,
+    gone: Mapping[str, Sequence[str]] | None = None,
+    front: Mapping[str, str] | None = None,
+) -> None:
+    """Writes ledger, examples, the list of files and the record, and makes the built generation current. Fails when
+    rows are unaccounted.
+
+    tables: names of the files written, inside each table's folder; with a `base` the others are those of that
+    generation but for the `gone` ones. front: of small files, already written to the
+    generation's place, name at the top of the stage's folder -> name in that place.
+    """
     for name, account in (("all rows", ledger), *ledger["by_language"].items()):
         if missing := unbalanced(account):
             raise AssertionError(
                 f"{record['stage']}: the ledger does not add up for {name}: {missing} rows unexplained"
             )
-    place = _beside(folder, "building")
-    storage.write_json(storage.join(place, LEDGER), ledger)
-    storage.write_json(storage.join(place, EXAMPLES), examples)
-    storage.write_json(storage.join(place, RUN), record)  # from here on the folder is whole
-    storage.remove(storage.join(place, PLAN))
-    _move_into_place(folder)
+    made = generations.following(folder)
+    if front:
+        storage.write_json(storage.join(made.place, FRONT), dict(front))
+    storage.write_json(storage.join(made.place, LEDGER), ledger)
+    storage.write_json(storage.join(made.place, EXAMPLES), examples)
+    generations.write_manifest(made, tables, base, gone)
+    storage.write_json(storage.join(made.place, RUN), record)  # from here on it is whole; the first one is current
+    generations.make_current(made)
+    storage.remove(storage.join(made.place, BUILDING))
 
 
 def require(folder: str, stage: str, upstream: str | None = None) -> RunRecord:
@@ -123,18 +149,15 @@ def require(folder: str, stage: str, upstream: str | None = None) -> RunRecord:
     return record
 
 
-def _move_into_place(folder: str) -> None:
-    place, old = _beside(folder, "building"), _beside(folder, "old")
-    if storage.exists(folder):
-        storage.remove(old)
-        storage.move(folder, old, RUN)
-    storage.move(place, folder, RUN)
-    storage.remove(old)
-
-
-def _beside(folder: str, what: str) -> str:
-    parent, _, name = folder.rstrip("/").rpartition("/")
-    return f"{parent}/_{name}.{what}"
+def _clear(made: Generation) -> None:
+    """Removes what was built of it."""
+    if made.number == 1:
+        for name in {name.partition("/")[0] for name in storage.listing(made.folder, hidden=True)} - {lease.NAME}:
+            storage.remove(storage.join(made.folder, name))
+        storage.remove_empty(made.folder)
+    else:
+        storage.remove(storage.join(made.place, RUN))  # first: what has one counts as whole
+        storage.remove(made.place)
 
 
 def _version(name: str) -> str:

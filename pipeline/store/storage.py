@@ -54,48 +54,51 @@ def read_json(path: str) -> Any:
         raise UserError(f"{path} is damaged: remove its folder and run that stage again") from None
 
 
+def read_bytes(path: str) -> bytes | None:
+    """The whole file, or None where there is none."""
+    fs, inside = filesystem(path)
+    try:
+        return bytes(fs.cat_file(inside))
+    except FileNotFoundError:
+        return None
+
+
 def write_bytes(path: str, data: bytes) -> None:
     """Whole or not at all."""
     with whole_file(path) as file:
         file.write(data)
 
 
+def create(path: str, data: bytes) -> bool:
+    """Writes a small file where none is, in one step; False where there is one."""
+    fs, inside = filesystem(path)
+    try:
+        if is_local(path):
+            os.makedirs(inside.rpartition("/")[0], exist_ok=True)
+            with open(inside, "xb") as file:
+                file.write(data)
+        else:
+            fs.pipe_file(inside, data, mode="create")
+    except FileExistsError:
+        return False
+    return True
+
+
 def write_json(path: str, value: Any) -> None:
     write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode())
-
-
-def move(source: str, target: str, marker: str) -> None:
-    """Renames a folder; one step on a local disk, a copy and a delete on an object store.
-
-    The delete begins with the file `marker`, so that one cut short leaves no source that still looks whole.
-    """
-    fs, inside = filesystem(source)
-    _, to = filesystem(target)
-    if is_local(source):
-        os.rename(inside, to)
-    else:
-        fs.copy(inside, to, recursive=True)
-        with suppress(FileNotFoundError):
-            fs.rm_file(f"{inside}/{marker}")
-        fs.rm(inside, recursive=True)
-
-
-def copy(source: str, target: str) -> None:
-    """A second name for a file that is never changed: a hard link on a local disk, a copy elsewhere."""
-    fs, inside = filesystem(source)
-    _, to = filesystem(target)
-    fs.makedirs(to.rpartition("/")[0], exist_ok=True)
-    if is_local(source):
-        if not os.path.exists(to):
-            os.link(inside, to)
-    else:
-        fs.cp_file(inside, to)
 
 
 def remove(path: str) -> None:
     fs, inside = filesystem(path)
     if fs.exists(inside):
         fs.rm(inside, recursive=True)
+
+
+def remove_empty(folder: str) -> None:
+    """A local folder in which nothing is; stores know no folders."""
+    if is_local(folder):
+        with suppress(OSError):
+            os.rmdir(absolute(folder))
 
 
 def listing(folder: str, hidden: bool = False) -> dict[str, int]:

@@ -4,7 +4,7 @@ The world's tables are written by many programs over years. Columns are matched 
 wider one holds; a file that lacks a column has nulls there, or what its folder says (`year=2024/`, Hive's layout).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 from urllib.parse import unquote
@@ -33,13 +33,17 @@ class TableFile(NamedTuple):
     group_bytes: tuple[int, ...]
 
 
-def table_files(folder: str) -> list[TableFile]:
+def table_files(folder: str, listed: Mapping[str, str] | None = None) -> list[TableFile]:
     """The files of a folder's table, or the file itself, in the order of their names. Hidden and empty files, and those
-    that are no Parquet by name and by their first bytes, do not count. UserError without any, and for a broken one."""
+    that are no Parquet by name and by their first bytes, do not count. UserError without any, and for a broken one.
+
+    listed: name -> path of the files, where they are known.
+    """
     fs, inside = storage.filesystem(folder)
-    sizes = storage.listing(folder)
-    if fs.isdir(inside):
-        paths = [f"{inside.rstrip('/')}/{name}" for name, size in sizes.items() if size]
+    if listed is not None:
+        paths = [storage.filesystem(listed[name])[1] for name in sorted(listed)]
+    elif fs.isdir(inside):
+        paths = [f"{inside.rstrip('/')}/{name}" for name, size in storage.listing(folder).items() if size]
     else:
         paths = [inside] if fs.exists(inside) else []
 

@@ -1,6 +1,6 @@
 """A table of Parquet files (`table_files`) as pieces for tasks, and their rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -34,9 +34,12 @@ class SplitTable(NamedTuple):
     rows: int
 
 
-def split_table(folder: str) -> SplitTable:
-    """The table of a folder, or of a file. UserError for what is none, and for files that do not make one table."""
-    files = table_files(folder)
+def split_table(folder: str, listed: Mapping[str, str] | None = None) -> SplitTable:
+    """The table of a folder, or of a file. UserError for what is none, and for files that do not make one table.
+
+    listed: its files, name -> path, where they are known.
+    """
+    files = table_files(folder, listed)
     schema = table_schema(folder, files)
     pieces = [(file.path, *piece) for file in files for piece in _pieces(file)]
     if not pieces:

@@ -8,9 +8,10 @@ import fsspec
 import pyarrow as pa
 import pytest
 
-from pipeline.store import run_records, storage
+from pipeline.store import generations, run_records, storage
 from pipeline.store.run_records import building, fingerprint, finished, make_record, publish, require
 from schemas.errors import UserError
+from schemas.generations import CURRENT, FILES
 from schemas.records import EXAMPLES, LEDGER, RUN, Ledger, RunRecord
 
 
@@ -33,6 +34,9 @@ def ledger(rows_in: int = 3, rows_out: int = 2) -> Ledger:
     return Ledger(stage="clean", rows_in=rows_in, rows_out=rows_out, dropped={"empty": 1}, by_language={}, tables={})
 
 
+DOCUMENTS = {"documents": ["part-0.parquet"]}
+
+
 def write(place: str, name: str = "documents/part-0.parquet", data: bytes = b"rows") -> None:
     storage.write_bytes(storage.join(place, name), data)
 
@@ -40,7 +44,7 @@ def write(place: str, name: str = "documents/part-0.parquet", data: bytes = b"ro
 def build(folder: str, made: RunRecord, data: bytes = b"rows") -> None:
     with building(folder, made) as place:
         write(place, data=data)
-        publish(folder, made, ledger(), [])
+        publish(folder, made, ledger(), [], DOCUMENTS)
 
 
 def contents(root: str) -> list[str]:
@@ -48,11 +52,18 @@ def contents(root: str) -> list[str]:
 
 
 def documents(folder: str) -> bytes:
-    fs, inside = storage.filesystem(storage.join(folder, "documents/part-0.parquet"))
-    return bytes(fs.cat_file(inside))
+    (path,) = generations.files(folder, "documents").values()
+    return storage.read_bytes(path) or b""
 
 
-WHOLE = [f"clean/{name}" for name in sorted([EXAMPLES, LEDGER, RUN])] + ["clean/documents/part-0.parquet"]
+def whole(number: int = 1) -> list[str]:
+    """Names of what is there when generation `number` is all there is."""
+    place = "clean/" if number == 1 else f"clean/g{number}/"
+    names = [place + name for name in (*SMALL, "documents/part-0.parquet")]
+    return sorted([*names, *([] if number == 1 else [f"clean/{CURRENT}"])])
+
+
+SMALL = [EXAMPLES, FILES, LEDGER, RUN]
 
 
 def test_a_finished_stage(root: str) -> None:
@@ -60,10 +71,9 @@ def test_a_finished_stage(root: str) -> None:
     assert finished(folder) is None
     with building(folder, made) as place:
         write(place)
-        assert not storage.exists(folder)
         assert finished(folder) is None
-        publish(folder, made, ledger(), [])
-    assert contents(root) == WHOLE
+        publish(folder, made, ledger(), [], DOCUMENTS)
+    assert contents(root) == whole()
     assert finished(folder) == made
     assert storage.read_json(storage.join(folder, LEDGER)) == ledger()
 
@@ -71,10 +81,15 @@ def test_a_finished_stage(root: str) -> None:
 def test_a_second_run_takes_the_place_of_the_first(root: str) -> None:
     folder = storage.join(root, "clean")
     build(folder, record(0))
+    first = generations.current(folder)
     build(folder, record(1), b"other rows")
-    assert contents(root) == WHOLE
     assert finished(folder) == record(1)
     assert documents(folder) == b"other rows"
+    assert first is not None
+    (path,) = first.files("documents").values()
+    assert storage.read_bytes(path) == b"rows"  # whoever reads it still does
+    generations.retire(folder)
+    assert contents(root) == whole(2)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, ValueError])
@@ -84,7 +99,7 @@ def test_a_failed_run_leaves_what_was_there(root: str, error: type[BaseException
     with pytest.raises(error), building(folder, record(1)) as place:
         write(place)
         raise error
-    assert contents(root) == WHOLE
+    assert contents(root) == whole()
     assert finished(folder) == record(0)
 
 
@@ -94,10 +109,10 @@ def test_a_resumable_run_keeps_its_work(root: str, error: type[BaseException]) -
     with pytest.raises(error), building(folder, record(0), resume=True) as place:
         write(place)
         raise error
+    assert run_records.unfinished(folder)
     with building(folder, record(0), resume=True) as place:
         assert "documents/part-0.parquet" in storage.listing(place)
-        raised = storage.exists(folder)
-    assert not raised
+    assert finished(folder) is None
 
 
 def test_only_the_same_work_is_resumed(root: str) -> None:
@@ -117,29 +132,39 @@ def test_rows_unaccounted_for_stop_the_publication(root: str) -> None:
     for account, named in ((ledger(rows_in=4), "all rows: 1 rows"), (wrong, "eng_Latn: -1 rows")):
         message = f"clean: the ledger does not add up for {named} unexplained"
         with pytest.raises(AssertionError, match=message), building(folder, record()):
-            publish(folder, record(), account, [])
+            publish(folder, record(), account, [], DOCUMENTS)
     assert contents(root) == []
 
 
-@pytest.mark.parametrize("step", range(1, 6))
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("step", range(1, 7))
 def test_a_publication_cut_short_is_completed_or_never_was(
-    root: str, step: int, monkeypatch: pytest.MonkeyPatch
+    root: str, step: int, before: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed before any step of publish: afterwards there is the old folder or the new one, whole."""
+    """Killed before any object that publish writes: a reader sees the old table or the new one, whole."""
     folder = storage.join(root, "clean")
-    build(folder, record(0), b"old rows")
-    with building(folder, record(1)) as place:
+    if before:
+        build(folder, record(0), b"old rows")
+    published = 5 if not before else 6  # ledger, examples, files, record, and behind a former one the pointer
+    with pytest.raises(Killed), building(folder, record(1)) as place:
         write(place, data=b"new rows")
+        monkeypatch.setattr(run_records, "_clear", lambda made: None)  # killed, not ended by an exception
         _die_at(step, monkeypatch)
-        with pytest.raises(Killed):
-            publish(folder, record(1), ledger(), [])
-        monkeypatch.undo()
-    recorded = step > 3  # ledger, examples, record, then two moves
-    assert finished(folder) == record(1 if recorded else 0)
-    assert documents(folder) == (b"new rows" if recorded else b"old rows")
-    assert [name for name in contents(root) if name.startswith("clean/")] == WHOLE
-    build(folder, record(2))
-    assert contents(root) == WHOLE
+        publish(folder, record(1), ledger(), [], DOCUMENTS)
+        raise Killed
+    monkeypatch.undo()
+    seen = contents(root)
+    expected = record(1) if step >= published else record(0) if before else None
+    assert finished(folder) == expected
+    if expected:
+        assert documents(folder) == (b"new rows" if step >= published else b"old rows")
+    assert contents(root) == seen  # readers change nothing
+    generations.settle(folder)
+    assert finished(folder) == (record(1) if step >= 5 else expected)
+    build(folder, record(2), b"newest")
+    generations.retire(folder)
+    assert documents(folder) == b"newest"
+    assert contents(root) == whole(1 + before + (step >= 5))
 
 
 class Killed(BaseException):
@@ -147,35 +172,17 @@ class Killed(BaseException):
 
 
 def _die_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The `step`-th file written or folder moved from now on is not, nor is any after it."""
+    """The `step`-th small file written from now on is not, nor is any after it."""
     calls: list[str] = []
+    real = storage.write_json
 
-    def wrapped(name: str) -> object:
-        real = getattr(storage, name)
+    def write_json(path: str, value: object) -> None:
+        calls.append(path)
+        if len(calls) >= step:
+            raise Killed
+        real(path, value)
 
-        def call(*args: object) -> object:
-            calls.append(name)
-            if len(calls) >= step:
-                raise Killed
-            return real(*args)
-
-        return call
-
-    for name in ("write_json", "move"):
-        monkeypatch.setattr(storage, name, wrapped(name))
-
-
-def test_an_error_behind_the_record_loses_nothing(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The block ends by an exception, not by a kill, between the two moves."""
-    folder = storage.join(root, "clean")
-    build(folder, record(0), b"old rows")
-    with pytest.raises(Killed), building(folder, record(1)) as place:
-        write(place, data=b"new rows")
-        _die_at(5, monkeypatch)
-        publish(folder, record(1), ledger(), [])
-    monkeypatch.undo()
-    assert finished(folder) == record(1)
-    assert documents(folder) == b"new rows"
+    monkeypatch.setattr(storage, "write_json", write_json)
 
 
 def test_what_a_stage_reads_must_fit(root: str) -> None:

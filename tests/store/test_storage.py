@@ -124,38 +124,18 @@ def test_listing_looks_only_below_the_folder(tree: str) -> None:
     assert storage.listing(storage.join(tree, "deep") + "/") == {"er/b.parquet": 3}
 
 
-def test_move(tree: str) -> None:
-    before = storage.listing(tree, hidden=True)
-    moved = tree + "-moved"
-    storage.move(tree, moved, "_run.json")
-    assert storage.listing(moved, hidden=True) == before
-    assert not storage.exists(tree)
+def test_remove(tree: str) -> None:
+    for _ in range(2):  # the second time it is gone already
+        storage.remove(storage.join(tree, "deep"))
+        assert storage.listing(tree) == {"a.parquet": 2}
 
 
-def test_a_move_cut_short_leaves_no_second_whole_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, target = (f"memory://{uuid.uuid4().hex}" for _ in range(2))
-    for name in ("_run.json", "a", "b"):
-        storage.write_bytes(storage.join(source, name), b"1")
-    fs = fsspec.filesystem("memory")
-
-    def interrupted(self: object, path: str, recursive: bool = False) -> None:
-        raise Stop
-
-    monkeypatch.setattr(type(fs), "rm", interrupted)
-    with pytest.raises(Stop):
-        storage.move(source, target, "_run.json")
-    assert list(storage.listing(target, hidden=True)) == ["_run.json", "a", "b"]
-    assert list(storage.listing(source, hidden=True)) == ["a", "b"]
-
-
-def test_copy_and_remove(tree: str) -> None:
-    target = storage.join(tree, "there", "b.parquet")
-    for _ in range(2):  # the second time it is there already
-        storage.copy(storage.join(tree, "deep/er/b.parquet"), target)
-        assert read(target) == b"123"
-    storage.remove(storage.join(tree, "deep"))
-    storage.remove(storage.join(tree, "deep"))
-    assert storage.listing(tree) == {"a.parquet": 2, "there/b.parquet": 3}
+def test_create_writes_where_nothing_is(tree: str) -> None:
+    path = storage.join(tree, "new", "lease.json")
+    assert storage.create(path, b"1")
+    assert not storage.create(path, b"2")
+    assert storage.read_bytes(path) == b"1"
+    assert storage.read_bytes(path + ".absent") is None
 
 
 @pytest.mark.parametrize(
