@@ -6,7 +6,7 @@ spark-submit jobs/explain.py --root ROOT --url URL
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.flags import Parser, parse
@@ -69,7 +69,7 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
     if not copies and any(not row["drop_reason"] for row in cleaned) and _finished(root, "dedup"):
         gone = "dedup: dropped, same_id or template: another row carries its id, or its host repeats every line of it"
         yield "dedup: kept, no copy found" if stayed else gone
-    shards = _rows(spark, root, "sample", "data", by_id, F.input_file_name().alias("file"))
+    shards = _rows(spark, root, "sample", "data", by_id, file_as="file")
     for row in shards:
         label = f"{row['language']}_{row['language_script']}"
         mixture = generations.required(storage.join(root, "sample")).read_json("mixture.json")
@@ -83,12 +83,15 @@ def explain(spark: SparkSession, root: str, url: str) -> Iterator[str]:
             yield f"sample: dropped, {reason}: {meaning('sample', reason)}"
 
 
-def _rows(spark: SparkSession, root: str, stage: str, table: str, condition: Any, *more: Any) -> list[dict[str, Any]]:
+def _rows(
+    spark: SparkSession, root: str, stage: str, table: str, condition: Any, file_as: str = ""
+) -> list[dict[str, Any]]:
     folder = storage.join(root, stage)
     if not _finished(root, stage):
         return []
-    rows: DataFrame = tables.of_files(spark, list(generations.files(folder, table).values()))
-    return [row.asDict() for row in rows.where(condition).select("*", *more).limit(20).collect()]
+    files = list(generations.files(folder, table).values())
+    rows = tables.opened(spark, files, ["id"]).frame(file_as=file_as)
+    return [row.asDict() for row in rows.where(condition).limit(20).collect()]
 
 
 def _finished(root: str, stage: str) -> bool:

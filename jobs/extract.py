@@ -9,22 +9,24 @@ not asked for stay, unless `--replace` says that they go.
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from pipeline.archive.manifest import Archive, manifest
 from pipeline.config import ExtractConfig
+from pipeline.fetching.permits import permits
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark import job
-from pipeline.spark.session import LazySession, started
-from pipeline.spark.tasks import engine_runner
+from pipeline.spark.session import LazySession, driver_address
+from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import extract, extract_totals
+from pipeline.stages.extract_tasks import Part
 from pipeline.stages.extract_totals import ArchiveFiles
 from pipeline.store import generations, lease, run_records, storage
-from pipeline.workers.heartbeats import HEARTBEATS, running_counts
-from pipeline.workers.processes import process_runner
-from pipeline.workers.progress import Progress, rate_and_time_left
+from pipeline.workers.heartbeats import HEARTBEATS, RunningCounts
+from pipeline.workers.progress import Progress, rate_and_time_left, terminal
 from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
@@ -53,7 +55,7 @@ def run(
     record = _record(identity, archives)
     if job.up_to_date(record, folder):
         return record
-    cores, run_tasks = _workers(engine)
+    run_tasks = cheapest_runner(engine)
     base = generations.current(folder)
     finished = extract_totals.in_generation(base) if base else {}
     other = {} if replace else extract_totals.others(run_tasks, finished, archives)
@@ -79,22 +81,8 @@ def run(
         left = [archive for archive in archives if extract.file_name(archive) not in done]
         if done:
             job.say(f"extract  {len(archives) - len(left):,} of {len(archives):,} archives are done already")
-        from_stores = sum(not storage.is_local(archive.location) for archive in left)
-        if settings.max_connections < min(cores, from_stores):
-            job.say(
-                f"extract  archives of stores are read by {settings.max_connections} of the {cores} cores "
-                "(max_connections)"
-            )
         planned = extract.plan(run_tasks, left, settings)
-
-        def line() -> str:
-            there, seen = storage.listing(storage.join(building, "inputs")), running_counts(building)
-            fresh = len(there) - len(own)
-            counts = ", ".join(f"{seen.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
-            return f"extract: {rate_and_time_left(fresh, len(left), time.monotonic() - began, 'archives')}; {counts}"
-
-        with Progress(line):
-            extract.extract(run_tasks, planned, settings, building)
+        _read(engine, run_tasks, planned, settings, building, len(left))
         written = {extract.file_name(archive) for archive in left} | set(own)
         total = extract_totals.totals(run_tasks, [*kept.values(), *extract_totals.in_place(building, written).values()])
         if total.failed > settings.max_failed_share * total.archives:
@@ -124,12 +112,28 @@ def run(
     return record
 
 
-def _workers(engine: SparkSession | LazySession) -> tuple[int, TaskRunner]:
-    """How many there are, and how they are given work."""
-    if isinstance(engine, LazySession) and (cores := engine.local_cores()):
-        return cores, process_runner(cores)
-    spark = started(engine)
-    return spark.sparkContext.defaultParallelism, engine_runner(spark)
+def _read(
+    engine: SparkSession | LazySession,
+    run_tasks: TaskRunner,
+    planned: Sequence[Sequence[Part]],
+    settings: ExtractConfig,
+    building: str,
+    archives: int,
+) -> None:
+    """Reads what is planned, which is of so many archives, and shows how far it is."""
+    began, seen = time.monotonic(), RunningCounts(building)
+
+    def line() -> str:
+        found = seen()
+        counts = ", ".join(f"{found.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
+        done = rate_and_time_left(found.get("archives", 0), archives, time.monotonic() - began, "archives")
+        return f"extract: {done}; {counts}"
+
+    fetched = any(not storage.is_local(part.archive.location) for parts in planned for part in parts)
+    with ExitStack() as stack:
+        source = stack.enter_context(permits(settings.max_connections, *driver_address(engine))) if fetched else None
+        stack.enter_context(Progress(line))
+        extract.extract(run_tasks, planned, settings, building, source, watched=terminal() is not None)
 
 
 def _record(identity: dict[str, Any], archives: list[Archive]) -> RunRecord:

@@ -29,6 +29,7 @@ PIPE_BYTES = 1 << 20  # a page goes through at once, not in turns of 64 KiB
 MAX_ANSWER = 64 << 20  # bytes
 START_SECONDS = 600.0  # wall clock for a child to start: the first on a machine compiles its kernels
 WALL_FACTOR = 10.0  # wall clock for each CPU second: only for children that neither work nor answer
+KILLED_AGAIN = 2  # times that a page is asked for once more whose process was killed from outside
 _DOUBTED = frozenset({"timeout", "memory"})  # what earlier pages may have brought about: a heap, caches that grow
 # What the child may know of the parent's environment: where programs and caches are, how text is spelt, how many
 # threads; no key, token or address that a page might make a parser give away.
@@ -46,6 +47,9 @@ class Failure(NamedTuple):
 
     reason: str
     detail: str = ""
+
+
+_KILLED = Failure("memory", "killed")  # not by us: the kernel ends whoever takes too much, or whoever is at hand
 
 
 class Extracted(NamedTuple):
@@ -71,11 +75,16 @@ class PageWorker:
     def extract(self, html: bytes) -> Extracted | Failure:
         """Main text and metadata of a page in UTF-8, or why there is no text. Never raises for what a page contains.
 
-        That a page takes too long or too much is believed of a process that has seen no other page.
+        That a page takes too long or too much is believed of a process that has seen no other page; that it had its
+        process killed, of the third one.
         """
         found = self._ask(html)
         if isinstance(found, Failure) and found.reason in _DOUBTED and not self._was_fresh:
             found = self._ask(html)  # the process that failed is gone
+        for _ in range(KILLED_AGAIN):
+            if found != _KILLED:
+                break
+            found = self._ask(html)
         return found
 
     def _ask(self, html: bytes) -> Extracted | Failure:
@@ -139,8 +148,8 @@ class PageWorker:
         self.close()
         if status == -signal.SIGPROF:
             return Failure("timeout", f"more than {self._limits.page_seconds:g} CPU seconds")
-        if status == -signal.SIGKILL:  # not by us: the kernel ends whoever takes too much
-            return Failure("memory", "killed")
+        if status == -signal.SIGKILL:
+            return _KILLED
         return Failure("parser_crash", f"signal {-status}" if status < 0 else f"exit {status}: {error}"[:200])
 
 

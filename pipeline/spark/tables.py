@@ -1,15 +1,19 @@
 """Tables: reading with a check of the columns, writing Parquet, counting and picking examples from what was written."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+from pyspark.errors import PySparkTypeError
 from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
-from pyspark.sql.types import StructType
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+from pyspark.sql.types import ArrayType, DataType, MapType, StringType, StructField, StructType
 
+from pipeline.spark.table_tasks import ANSWER, dealt, reader, writer
 from pipeline.store import storage
+from pipeline.store.parquet_files import damage_named, open_parquet
+from pipeline.store.row_groups import RowGroupWriter
 from schemas.errors import UserError
 from schemas.records import (
     EXAMPLE_CHARACTERS,
@@ -20,7 +24,7 @@ from schemas.records import (
     Example,
 )
 
-AS_NAMED = {"__globPaths__": "false"}  # a [ or * of a path is a letter of it
+SCRATCH_GROUP_ROWS = 1 << 17  # of tables that are read once and whole
 BROADCAST_ROWS = 1_000_000  # of two or three narrow columns: under 100 MB in every process
 
 
@@ -28,44 +32,138 @@ def spark_schema(schema: pa.Schema) -> StructType:
     return from_arrow_schema(schema)
 
 
-def engine_path(path: str) -> str:
-    """Hadoop calls fsspec's s3:// s3a://."""
-    return "s3a://" + path.removeprefix("s3://") if path.startswith("s3://") else path
+def arrow_schema(spark: SparkSession, schema: StructType) -> pa.Schema:
+    """As batches of mapInArrow have it."""
+    return to_arrow_schema(schema, timezone=spark.conf.get("spark.sql.session.timeZone"))
 
 
-def read(spark: SparkSession, path: str, required: Iterable[str]) -> DataFrame:
-    """A folder or file of Parquet. UserError names what is missing, the path or a column."""
-    if not storage.exists(path):
-        raise UserError(f"{path}: no such table")
-    if not any(name.endswith(".parquet") for name in [path, *storage.listing(path)]):
-        raise UserError(f"{path}: no Parquet file in it")
-    table = spark.read.options(**AS_NAMED, recursiveFileLookup="true").parquet(engine_path(path))
-    for column in required:
-        if column not in table.columns:
-            raise UserError(f"{path} has no column {column!r}; it has {', '.join(table.columns)}")
-    return table
+class Table(NamedTuple):
+    """Files of one schema. files: path and bytes, in order. rows: None where nobody has counted."""
+
+    spark: SparkSession
+    schema: StructType
+    files: tuple[tuple[str, int], ...]
+    rows: int | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Of its files, in their folder."""
+        return [path.rpartition("/")[2] for path, _ in self.files]
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for _, size in self.files)
+
+    def frame(self, *columns: str, file_as: str = "") -> DataFrame:
+        """Its rows: these columns, else all, and under the name `file_as` each row's file. The engine cannot leave
+        columns out by itself: what reads them is a task of ours."""
+        chosen = [self.schema[name] for name in columns] or self.schema.fields
+        schema = StructType([*chosen, *([StructField(file_as, StringType())] if file_as else [])])
+        tasks = dealt(self.files, 2 * self.spark.sparkContext.defaultParallelism)
+        numbers = self.spark.range(0, len(tasks), 1, max(1, len(tasks)))
+        return numbers.mapInArrow(reader(tasks, arrow_schema(self.spark, schema), file_as), schema)
 
 
-def of_files(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
-    """Files of one table."""
-    return spark.read.options(**AS_NAMED).parquet(*map(engine_path, paths))
+def read(spark: SparkSession, path: str, required: Iterable[str], *columns: str) -> DataFrame:
+    """A folder or file of Parquet: `columns`, else all. UserError names what is missing, the path or a column."""
+    return opened(spark, path, required).frame(*columns)
 
 
-def write(table: DataFrame, path: str) -> None:
-    """Zstandard Parquet in row groups small enough to be read and split by many."""
-    table.write.mode("overwrite").option("parquet.block.row.count.limit", ROW_GROUP_ROWS).parquet(engine_path(path))
+def of_files(spark: SparkSession, paths: Sequence[str], *columns: str) -> DataFrame:
+    """Files of one table: `columns`, else all."""
+    return opened(spark, paths).frame(*columns)
 
 
-def written(spark: SparkSession, path: str) -> DataFrame:
+def opened(spark: SparkSession, path: str | Sequence[str], required: Iterable[str] = ()) -> Table:
+    """As `read`; the schema is that of the first file."""
+    if isinstance(path, str):
+        if not storage.exists(path):
+            raise UserError(f"{path}: no such table")
+        listed = storage.listing(path)
+        is_file = list(listed) == [path.rpartition("/")[2]] and not storage.exists(storage.join(path, *listed))
+        sizes = {
+            path if is_file else storage.join(path, name): size
+            for name, size in listed.items()
+            if name.endswith(".parquet") and size
+        }
+    else:
+        sizes = storage.sizes(path)
+    if not sizes:
+        raise UserError(f"{path if isinstance(path, str) else 'a table'}: no Parquet file in it")
+    first = next(iter(sizes))
+    schema = _schema_of(first)
+    for name in required:
+        if name not in schema.names:
+            place = path if isinstance(path, str) else first
+            raise UserError(f"{place} has no column {name!r}; it has {', '.join(schema.names)}")
+    return Table(spark, schema, tuple(sizes.items()))
+
+
+def _schema_of(path: str) -> StructType:
+    with damage_named(path), open_parquet(path) as file:
+        found = file.schema_arrow
+    fields = []
+    for field in found:
+        try:
+            fields.append(StructField(field.name, from_arrow_schema(pa.schema([field])).fields[0].dataType))
+        except PySparkTypeError:
+            raise UserError(
+                f"{path}: Spark cannot have column {field.name!r} of type {field.type}: write it with another type"
+            ) from None
+    return nullable(StructType(fields))
+
+
+def nullable(schema: StructType) -> StructType:
+    """As any table of files is: the engine believes what it is told and does not look."""
+
+    def of(kind: DataType) -> DataType:
+        if isinstance(kind, StructType):
+            return StructType([StructField(field.name, of(field.dataType)) for field in kind.fields])
+        if isinstance(kind, ArrayType):
+            return ArrayType(of(kind.elementType))
+        return MapType(of(kind.keyType), of(kind.valueType)) if isinstance(kind, MapType) else kind
+
+    return StructType([StructField(field.name, of(field.dataType)) for field in schema.fields])
+
+
+def stored(
+    table: DataFrame, path: str, order: Sequence[str] | None = None, rows_a_group: int = ROW_GROUP_ROWS
+) -> Table:
+    """Writes a table into the folder `path`, new: Zstandard Parquet, a file a partition that has rows, each whole or
+    not at all; of an empty table one file with its columns.
+
+    order: by these columns rows are sorted in their file, so that every attempt of a task writes the same bytes over
+    the same name, `part-00003.parquet`; () says that they come so already, as from files without a shuffle. None: in
+    what order they come is chance, as behind a shuffle; then each attempt has a name of its own, since a reader that
+    had one half of a file from each would lose rows, and what no answer names does not count.
+    """
+    spark, schema = table.sparkSession, nullable(table.schema)
+    arrow = arrow_schema(spark, schema)
+    storage.remove(path)
+    ordered = table.sortWithinPartitions(*order) if order else table
+    task = writer(path, arrow, rows_a_group, an_attempt=order is None)
+    answers = ordered.mapInArrow(task, spark_schema(ANSWER)).collect()
+    files = [(storage.join(path, row["name"]), row["bytes"]) for row in sorted(answers)]
+    if not files:
+        with RowGroupWriter(storage.join(path, "part-00000.parquet"), arrow) as out:
+            pass
+        files = [(storage.join(path, "part-00000.parquet"), out.bytes)]
+    return Table(spark, schema, tuple(files), sum(row["rows"] for row in answers))
+
+
+def write(table: DataFrame, path: str, order: Sequence[str] | None = None) -> list[str]:
+    """As `stored`; the names of the files in the folder."""
+    return stored(table, path, order).names
+
+
+def written(spark: SparkSession, path: str, *columns: str) -> DataFrame:
     """A table just written: counts come from here, never from what was meant to be written."""
-    return spark.read.options(**AS_NAMED).parquet(engine_path(path))
+    return read(spark, path, (), *columns)
 
 
 def settled(table: DataFrame, path: str) -> DataFrame:
-    """Written and read again, which cuts the lineage: what is lost is read from files, not made once more. As the table
-    has its schema, no job asks a file for it."""
-    write(table, path)
-    return table.sparkSession.read.schema(table.schema).options(**AS_NAMED).parquet(engine_path(path))
+    """Stored and read again, which cuts the lineage: what is lost is read from files, not made once more."""
+    return stored(table, path, rows_a_group=SCRATCH_GROUP_ROWS).frame()
 
 
 def column(name: str) -> Column:

@@ -31,6 +31,10 @@ class Account:
         self.add("archive", reason)
         self._first_break = self._first_break or (reason, offset, detail)
 
+    def counts(self) -> dict[str, int]:
+        """For people to see."""
+        return {"records": self.records, "documents": self.documents, "failures": self.failures}
+
     def receipt(self, archive: Archive) -> dict[str, Any]:
         status, broke_at, detail = self._first_break or ("ok", None, None)
         return {

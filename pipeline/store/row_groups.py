@@ -31,6 +31,7 @@ class RowGroupWriter:
         page_index: bool = False,
     ) -> None:
         self.rows = 0  # given so far
+        self.bytes = 0  # of the file, when it is whole
         self._whole_file = storage.whole_file(path)
         self._schema, self._rows_a_group, self._most_bytes = schema, rows_a_group, most_bytes
         repeated = [name for name in schema.names if name not in plain]
@@ -40,7 +41,8 @@ class RowGroupWriter:
         self._dicts: list[dict[str, Any]] = []  # behind these
 
     def __enter__(self) -> "RowGroupWriter":
-        self._writer = pq.ParquetWriter(self._whole_file.__enter__(), self._schema, **self._options)
+        self._file = self._whole_file.__enter__()
+        self._writer = pq.ParquetWriter(self._file, self._schema, **self._options)
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -48,6 +50,7 @@ class RowGroupWriter:
             self._take_dicts()
             self._write_groups(1)
             self._writer.close()
+            self.bytes = self._file.tell()
         else:
             with suppress(Exception):  # left open it would write to the file when it is forgotten, and say so
                 self._writer.close()

@@ -1,11 +1,13 @@
 """Small files and folders on any store that fsspec knows: JSON whole or not at all, moves, listings, sizes."""
 
+import errno
 import hashlib
 import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 from urllib.parse import urlparse
@@ -14,6 +16,8 @@ import fsspec
 from fsspec.core import url_to_fs
 
 from schemas.errors import UserError
+
+AT_ONCE = 32  # requests to a store
 
 
 def join(root: str, *parts: str) -> str:
@@ -116,6 +120,24 @@ def listing(folder: str, hidden: bool = False) -> dict[str, int]:
     return {name: size for name, size in sorted(sizes.items()) if hidden or not _hidden(name)}
 
 
+def sizes(paths: Sequence[str]) -> dict[str, int]:
+    """Bytes of files, in their order. UserError for one that is not there."""
+    if not paths:
+        return {}
+    fs, _ = filesystem(paths[0])
+
+    def size(path: str) -> int:
+        try:
+            return int(fs.size(filesystem(path)[1]))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file") from None
+
+    if is_local(paths[0]):
+        return {path: size(path) for path in paths}
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return dict(zip(paths, threads.map(size, paths), strict=True))
+
+
 def digest(path: str) -> str:
     """SHA-256 of a file's bytes, as sha256sum prints it; of a folder, of its files' names and digests."""
     fs, inside = filesystem(path)
@@ -134,6 +156,26 @@ def _hidden(name: str) -> bool:
     return any(part.startswith(".") or (part.startswith("_") and "=" not in part) for part in name.split("/"))
 
 
+def scratch_folder() -> str:
+    """Where this machine's large temporary files go: one of the engine's local directories (SPARK_LOCAL_DIRS, which
+    Spark gives its Python workers, or YARN's LOCAL_DIRS), by the process's number, so that workers share out the disks;
+    Python's own where none is named."""
+    for name in ("SPARK_LOCAL_DIRS", "LOCAL_DIRS"):
+        if folders := [folder for folder in os.environ.get(name, "").split(",") if folder.strip()]:
+            folder = folders[os.getpid() % len(folders)].strip()
+            os.makedirs(folder, exist_ok=True)
+            return folder
+    return tempfile.gettempdir()
+
+
+def scratch_full(error: OSError) -> UserError:
+    """What to say of a temporary file that found no room."""
+    return UserError(
+        f"{error.strerror} in {scratch_folder()}, where temporary files go: free space there, or name a larger disk by "
+        "spark.local.dir or SPARK_LOCAL_DIRS"
+    )
+
+
 @contextmanager
 def whole_file(path: str) -> Iterator[IO[bytes]]:
     """A file to write that appears at `path` when the block ends well, and not at all when it fails.
@@ -145,9 +187,14 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
     folder, _, name = inside.rpartition("/")
     fs.makedirs(folder, exist_ok=True)
     if not is_local(path):
-        with tempfile.NamedTemporaryFile(prefix="wanyu-") as file:
-            yield file
-            file.flush()
+        with tempfile.NamedTemporaryFile(prefix="wanyu-", dir=scratch_folder()) as file:
+            try:
+                yield file
+                file.flush()
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise scratch_full(error) from None
+                raise
             fs.put_file(file.name, inside)
         return
     temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"

@@ -2,7 +2,6 @@
 
 import gzip
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from servers import Answer, Server, object_store, web_server
 from warcs import warc
 
 from jobs import extract
-from pipeline.archive import manifest
 from pipeline.spark.session import LazySession
 
 QUICK = ["--engine", "resiliparse"]
@@ -42,17 +40,15 @@ def rows(root: Path) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two tries, in forked processes. How long it is else, is a matter of tests/archive/test_manifest.py."""
+    """Between two tries. How long it is else, is a matter of tests/archive/test_fetch.py."""
     monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)
-    *others, sleep = manifest.fetch.__defaults__ or ()
-    assert sleep is time.sleep
-    monkeypatch.setattr(manifest.fetch, "__defaults__", (*others, lambda seconds: None))
+    monkeypatch.setattr("pipeline.archive.fetch.FIRST_WAIT", 0.01)
 
 
 def test_a_path_list_of_a_server_that_misbehaves(server: Server, no_waiting: None, tmp_path: Path) -> None:
     whole = archive(3)
     good = Answer(body=whole)
-    busy = tuple(Answer(status, b"", headers=(("Retry-After", "1"),)) for status in (429, 503, 403))
+    busy = tuple(Answer(status, b"", headers=(("Retry-After", "0"),)) for status in (429, 503, 403))
     piece = ("Content-Range", f"bytes 0-99/{len(whole)}")
     answers = {
         "a/good.warc.gz": [good],

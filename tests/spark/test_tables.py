@@ -150,8 +150,3 @@ def test_examples_of_nothing_and_of_nulls(spark: SparkSession) -> None:
     assert tables.examples(rows(spark), {}) == []
     (one,) = tables.examples(rows(spark, ("a", None, "eng", "Latn", None, "empty")), {"empty": 1})
     assert one == {"id": "a", "url": "", "language": "eng_Latn", "reason": "empty", "text": ""}
-
-
-def test_the_engine_s_name_of_a_store() -> None:
-    assert tables.engine_path("s3://bucket/a") == "s3a://bucket/a"
-    assert tables.engine_path("/data/s3://x") == "/data/s3://x"
