@@ -34,7 +34,7 @@ from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
 from schemas.extract import DOCUMENTS, INPUTS, SKIPPED
 
-VERSION = 5
+VERSION = 6
 TABLES = {"documents": DOCUMENTS, "skipped": SKIPPED, "inputs": INPUTS}
 PARTS = "_parts"  # folder of what is read of large archives, until they are whole
 BATCH_ROWS = 256
