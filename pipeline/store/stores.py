@@ -40,13 +40,9 @@ NO_BUCKET = re.compile(r"NoSuchBucket|bucket does not exist|ContainerNotFound|co
 UNKNOWN_KEY = re.compile(r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|AuthenticationFailed", re.I)
 NO_KEY = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "ProfileNotFound")
 UNREACHABLE = ("EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "gaierror")
-    "EndpointConnectionError",
-    "ConnectTimeoutError",
-    "ClientConnectorError",
-    "gaierror",
-)  # by names of types
 BROKEN_OFF = (
-    *("ClientPayloadError", "ServerDisconnectedError", "ClientOSError", "IncompleteReadError", "ResponseStreamingError"),
+    *("ClientPayloadError", "ServerDisconnectedError", "ClientOSError", "IncompleteReadError"),
+    *("ResponseStreamingError", "ServiceRequestError"),
     *("ConnectionClosedError", "ReadTimeoutError", "HTTPClientError", "ChunkedEncodingError", "ResponseParserError"),
     *("ServiceResponseError", "IncompleteDownloadError", "TransportError"),
 )  # fmt: skip
