@@ -70,9 +70,7 @@ def own_files(read: Read, generation: int) -> dict[int, Tables] | None:
         return {generation: whole}
     gone = {table: set(names) for table, names in manifest["gone"].items()}
     parts: dict[int, Tables] = {
-        at: {
-            table: [name for name in names if name not in gone.get(table, ())] for table, names in whole.items()
-        }
+        at: {table: [name for name in names if name not in gone.get(table, ())] for table, names in whole.items()}
     }
     parts.update({int(number): tables for number, tables in manifest["taken"].items()})
     parts[generation] = manifest["tables"]

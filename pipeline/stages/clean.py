@@ -31,7 +31,7 @@ from schemas.records import FAILED, UNLABELLED, Counts, Example
 
 T = TypeVar("T")
 
-VERSION = 4
+VERSION = 5
 CLEANED = ANNOTATED.append(pa.field(*VERDICT))
 MOST_TASKS = 4096
 MISSING = {"opt_out": None}  # of a table without the column; else the empty string
