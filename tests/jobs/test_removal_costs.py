@@ -5,6 +5,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,10 @@ def corpus(root: str, archives: int) -> None:
     """Four finished stages over made-up pages, every second of which is a copy of the one before."""
     pages = [rows_of(number) for number in range(archives)]
     names = [f"part-{number:05d}.parquet" for number in range(archives)]
-    groups = [sum(pages[at : at + ARCHIVES_A_FILE], []) for at in range(0, archives, ARCHIVES_A_FILE)]
+    groups = [[*chain(*pages[at : at + ARCHIVES_A_FILE])] for at in range(0, archives, ARCHIVES_A_FILE)]
     shards = [shard_path("eng", "Latn", "train", at, len(groups)) for at in range(len(groups))]
-    cleaned = pa.schema([*(SHARD.field(name) for name in ("id", "text", "url", "language", "language_script", "language_score")),
-                         pa.field(*VERDICT)])  # fmt: skip
+    own = ("id", "text", "url", "language", "language_script", "language_score")
+    cleaned = pa.schema([*map(SHARD.field, own), pa.field(*VERDICT)])
     counts = {"counts": [{"record_type": "response", "reason": None, "count": PAGES}], "documents": PAGES}
     receipts = [[{"file_path": page[0]["file_path"], "records": PAGES, "status": "ok", **counts}] for page in pages]
     copies = [
@@ -126,18 +127,18 @@ def corpus(root: str, archives: int) -> None:
         record = run_records.make_record(stage, 1, {"thresholds": ""}, before)
         folder = storage.join(root, stage)
         with run_records.building(folder, record) as place:
-            for table, (schema, own, parts) in tables.items():
-                for name, part in zip(own, parts, strict=True):
+            for table, (schema, named, parts) in tables.items():
+                for name, part in zip(named, parts, strict=True):
                     with RowGroupWriter(storage.join(place, table, name), schema) as out:
                         for row in part:
                             out.add({column: row.get(column) for column in schema.names})
-            listed = {table: own for table, (_, own, _) in tables.items()}
+            listed = {table: named for table, (_, named, _) in tables.items()}
             origin = stage_keys.origin_of(generations.current(storage.join(root, "extract"))) or record["fingerprint"]
             stage_keys.write_keys(here, place, stage, listed, origin)
             if stage == "sample":
                 storage.write_json(storage.join(place, "mixture.json"), {**mixed, "languages": {"eng_Latn": entry}})
             account = Ledger(
-                stage=stage, rows_in=rows, rows_out=rows, dropped={}, by_language={}, tables={table: rows for table in tables}
+                stage=stage, rows_in=rows, rows_out=rows, dropped={}, by_language={}, tables=dict.fromkeys(tables, rows)
             )  # fmt: skip
             run_records.publish(folder, record, account, [], listed)
         before = {stage: record["fingerprint"]}
