@@ -22,7 +22,7 @@ from pipeline.spark.tasks import engine_runner
 from pipeline.stages import extract as stage
 from pipeline.stages import extract_tasks, extract_totals
 from pipeline.stages.extract_tasks import Part, planned_tasks
-from pipeline.store import generations
+from pipeline.store import generations, storage
 from pipeline.workers.processes import process_runner
 from pipeline.workers.tasks import TaskRunner
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON
@@ -223,6 +223,32 @@ def test_a_large_archive_in_parts_gives_the_same_files(spark: object, tmp_path: 
     assert not list(roots[1].rglob("_parts"))
     assert extract.main(["--input", str(small.parent), "--root", str(roots[1]), "--engine", "resiliparse"]) == 0
     assert tables_of(roots[1]) == parts  # split_bytes is no reason to read again
+
+
+def test_parts_of_a_killed_run_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor taken for those of other cuts; they are known by name, whatever a listing says."""
+    path, building = tmp_path / "a.warc", str(tmp_path / "building")
+    path.write_bytes(b"".join(wet_record(f"http://a.example/{n}") for n in range(600)))
+    (archive,) = manifest.manifest([str(path)])
+    run_tasks = process_runner(1)
+    few, many = (
+        [part for (part,) in stage.plan(run_tasks, [archive], ExtractConfig(split_bytes=size))]
+        for size in (100_000, 65_536)
+    )
+    assert 1 < len(few) < len(many)
+    reading = stage.Reading(ExtractConfig(), None, building)
+    stage.read_part(few[0], reading)
+    for part in many[:-1]:
+        stage.read_part(part, reading)
+    monkeypatch.setattr(storage, "listing", lambda *_, **__: {})
+    monkeypatch.setattr(stage, "_read_to", None)
+    stage.read_part(many[0], reading)
+    monkeypatch.undo()
+    receipt = Path(building) / "inputs" / stage.file_name(archive)
+    assert not receipt.exists()
+    stage.read_part(many[-1], reading)
+    (row,) = ds.dataset(receipt).to_table().to_pylist()
+    assert (row["status"], row["documents"]) == ("ok", 600)
 
 
 @pytest.fixture(params=["engine", "processes"])
