@@ -228,7 +228,7 @@ def test_a_large_archive_in_parts_gives_the_same_files(spark: object, tmp_path: 
 def test_parts_of_a_killed_run_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor taken for those of other cuts; they are known by name, whatever a listing says."""
     path, building = tmp_path / "a.warc", str(tmp_path / "building")
-    path.write_bytes(b"".join(wet_record(f"http://a.example/{n}") for n in range(600)))
+    path.write_bytes(b"".join(wet_record(f"http://a.example/{n}") for n in range(1200)))
     (archive,) = manifest.manifest([str(path)])
     run_tasks = process_runner(1)
     few, many = (
@@ -248,7 +248,7 @@ def test_parts_of_a_killed_run_are_not_read_again(tmp_path: Path, monkeypatch: p
     assert not receipt.exists()
     stage.read_part(many[-1], reading)
     (row,) = ds.dataset(receipt).to_table().to_pylist()
-    assert (row["status"], row["documents"]) == ("ok", 600)
+    assert (row["status"], row["documents"]) == ("ok", 1200)
 
 
 @pytest.fixture(params=["engine", "processes"])

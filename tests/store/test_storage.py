@@ -88,6 +88,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_temporary_files_lie_in_the_engines_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPARK_LOCAL_DIRS", raising=False)
     monkeypatch.setenv("LOCAL_DIRS", f"{tmp_path}/yarn")
     assert storage.scratch_folder() == f"{tmp_path}/yarn"
     monkeypatch.setenv("SPARK_LOCAL_DIRS", f"{tmp_path}/one, {tmp_path}/two")
@@ -99,10 +100,10 @@ def test_temporary_files_lie_in_the_engines_folders(tmp_path: Path, monkeypatch:
 
 def test_a_full_disk_of_temporary_files_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARK_LOCAL_DIRS", f"{tmp_path}/small")
-    with pytest.raises(UserError, match=rf"No space left on device in {tmp_path}/small, .* spark\.local\.dir"):
-        with storage.whole_file("memory://full/a") as file:
-            assert os.path.dirname(file.name) == f"{tmp_path}/small"
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    said = rf"No space left on device in {tmp_path}/small, .* spark\.local\.dir"
+    with pytest.raises(UserError, match=said), storage.whole_file("memory://full/a") as file:
+        assert os.path.dirname(file.name) == f"{tmp_path}/small"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert not storage.exists("memory://full/a") and os.listdir(tmp_path / "small") == []
 
 
