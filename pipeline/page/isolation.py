@@ -30,7 +30,7 @@ PIPE_BYTES = 1 << 20  # a page goes through at once, not in turns of 64 KiB
 MAX_ANSWER = 64 << 20  # bytes
 START_SECONDS = 600.0  # wall clock for a child to start: the first on a machine compiles its kernels
 WALL_FACTOR = 10.0  # wall clock for each CPU second: only for children that neither work nor answer
-KILLED_AGAIN = 2  # times that a page is asked for once more whose process was killed from outside
+KILLED_AGAIN = 2  # times that a process that was killed from outside is started once more, with its page or before it
 _DOUBTED = frozenset({"timeout", "memory"})  # what earlier pages may have brought about: a heap, caches that grow
 # What the child may know of the parent's environment: where programs and caches are, how text is spelt, how many
 # threads; no key, token or address that a page might make a parser give away.
@@ -131,14 +131,19 @@ class PageWorker:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is not None:
             self.close()
-        if self._process is None:
-            self._process = _start(self._engine, self._limits)
-            self._finalizer = weakref.finalize(self, _stop, self._process)
+        for left in reversed(range(KILLED_AGAIN + 1)):
+            if self._process is not None:
+                break
+            process = self._process = _start(self._engine, self._limits)
+            self._finalizer = weakref.finalize(self, _stop, process)
             try:
-                _receive(self._process, 1, monotonic() + START_SECONDS)
+                _receive(process, 1, monotonic() + START_SECONDS)
             except (EOFError, TimeoutError) as error:
+                killed = isinstance(error, EOFError) and process.wait(START_SECONDS) == -signal.SIGKILL
                 self.close()
-                raise RuntimeError(f"the extraction process did not start: {error}") from error
+                if not (killed and left):
+                    raise RuntimeError(f"the extraction process did not start: {error}") from error
+        assert self._process is not None
         return self._process
 
     def _post_mortem(self, process: subprocess.Popen[bytes], error: Exception) -> Failure:
