@@ -23,6 +23,7 @@ from pipeline.archive.manifest import Archive, manifest
 from pipeline.config import ExtractConfig
 from pipeline.fetching.permits import permits
 from pipeline.flags import Parser, add_stage_flags, load, parse
+from pipeline.keys import stage_keys
 from pipeline.spark import job
 from pipeline.spark.session import LazySession, driver_address
 from pipeline.spark.tasks import cheapest_runner
@@ -124,6 +125,7 @@ def run(
             record["fingerprint"] = run_records.fingerprint([record["fingerprint"], sorted(total.refused)])
         tables = dict.fromkeys(extract.TABLES, sorted(written))
         gone = dict.fromkeys(extract.TABLES, sorted(set(finished) - set(kept) - written))
+        stage_keys.write_keys(run_tasks, building, "extract", tables)
         run_records.publish(folder, record, ledger, extract_totals.examples(total), tables, base, gone)
     job.say_done("extract", total.records, total.documents, began)
     return record
