@@ -25,12 +25,12 @@ from pipeline.fetching.permits import permits
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.keys import stage_keys
 from pipeline.spark import job
+from pipeline.spark.index_query import PLACES, IndexQuery, asked_archives, index_query
 from pipeline.spark.session import LazySession, driver_address
 from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import extract, extract_totals
 from pipeline.stages.extract_tasks import Part
 from pipeline.stages.extract_totals import ArchiveFiles
-from pipeline.stages.index_query import PLACES, IndexQuery, asked_archives, index_query
 from pipeline.store import generations, lease, run_records, storage
 from pipeline.workers.heartbeats import HEARTBEATS, RunningCounts
 from pipeline.workers.progress import Progress, rate_and_time_left, terminal
