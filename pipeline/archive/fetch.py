@@ -6,18 +6,30 @@ import re
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from email.utils import parsedate_to_datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import aiohttp
 import fsspec
 from aiohttp.http import HttpProcessingError
 
 from pipeline.store import storage
+from schemas.errors import UserError
+
+R = TypeVar("R")
 
 RETRY_STATUS = (403, 408, 425, 429, 500, 502, 503, 504)  # Common Crawl throttles with 403
 READ_SECONDS = 120  # without a byte
 LONGEST_WAIT = 300.0  # seconds that a store may ask for
+FIRST_WAIT = 1.0  # seconds, doubled with each try
+NO_BUCKET = ("NoSuchBucket", "InvalidBucketName")
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
+NO_CREDENTIALS = (  # by name, since no store's library need be there: botocore's, Google's, Azure's
+    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError",
+    "SSOTokenLoadError", "UnauthorizedSSOTokenError", "ProfileNotFound", "DefaultCredentialsError", "RefreshError",
+    "ClientAuthenticationError",
+)  # fmt: skip
 _FROM_FIRST_BYTE = re.compile(r"bytes 0-(\d+)/(\d+)")
 
 
@@ -34,33 +46,97 @@ def fetch(
 ) -> BinaryIO:
     """The archive as a local file, open for reading: the file itself, or a temporary copy of what a store holds.
 
-    A transfer that fails or ends early begins anew, after 1, 2, 4 ... seconds (at most 60) and a share of that time
-    set by the location's hash, so that many tasks do not come back at once; not before the store said (Retry-After,
-    at most LONGEST_WAIT). Raises FetchError.
+    Raises as `tried` does.
     """
     if storage.is_local(location):
-        try:
-            return open(location.removeprefix("file://"), "rb")
-        except (FileNotFoundError, IsADirectoryError):
-            raise FetchError("missing", f"{location}: no such file") from None
-        except OSError as error:
-            raise FetchError("unreadable", f"{location}: {error.strerror}") from None
+        return open_local(location)
+
+    def to_file() -> BinaryIO:
+        with tempfile.NamedTemporaryFile(prefix="archive-", dir=storage.scratch_folder()) as copy:
+            download(location, user_agent, copy.name)
+            return open(copy.name, "rb")
+
+    return tried(to_file, location, retries, sleep=sleep)
+
+
+def open_local(location: str) -> BinaryIO:
+    """Raises FetchError."""
+    try:
+        return open(location.removeprefix("file://"), "rb")
+    except (FileNotFoundError, IsADirectoryError):
+        raise FetchError("missing", f"{location}: no such file") from None
+    except OSError as error:
+        raise FetchError("unreadable", f"{location}: {error.strerror}") from None
+
+
+def tried(
+    transfer: Callable[[], R],
+    location: str,
+    retries: int,
+    *,
+    permit: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    first_wait: float = FIRST_WAIT,
+    sleep: Callable[[float], None] = time.sleep,
+) -> R:
+    """What `transfer` gives, begun anew when it fails or ends early, after `first_wait` seconds and twice, four times
+    ... as many (at most 60) and a share of that time set by the location's hash, so that many tasks do not come back
+    at once; not before the store said (Retry-After, at most LONGEST_WAIT).
+
+    permit: held during each try, and not between them. Raises FetchError for what is wrong with one archive, and
+    UserError for what is wrong with all: credentials, permission, no such bucket, a full disk.
+    """
     stagger = int(hashlib.sha256(location.encode()).hexdigest()[:8], 16) / (1 << 32)
     for attempt in range(retries + 1):
         try:
-            return _download(location, user_agent)
-        except FileNotFoundError:
-            raise FetchError("missing", f"{location}: no such object") from None
+            with permit():
+                return transfer()
+        except UserError:
+            raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise  # this machine's disk, not the store
+                raise storage.scratch_full(error) from None  # this machine's disk, not the store
+            if line := _refusal(error, location):
+                raise UserError(line) from None
+            if isinstance(error, FileNotFoundError):
+                raise FetchError("missing", f"{location}: no such object") from None
             garbled = isinstance(error.__cause__, HttpProcessingError)  # aiohttp calls a bad answer status 400
             status = None if garbled else getattr(error, "status", None)
             if attempt == retries or (status is not None and status not in RETRY_STATUS):
                 detail = f"{type(error).__name__}: {error}".splitlines()[0][:500]
                 raise FetchError("unreadable", f"{location}: {detail} (after {attempt + 1} tries)") from None
-            sleep(max(min(60.0, 2.0**attempt) * (1 + stagger), _retry_after(error) + stagger))
+            wait = min(60.0, first_wait * 2.0**attempt)
+            asked = _retry_after(error)
+            sleep(max(wait * (1 + stagger), asked and asked + stagger))
     raise AssertionError("unreachable")
+
+
+def _refusal(error: Exception, location: str) -> str | None:
+    """One line where the store refuses us and not this archive. https:// knows no credentials of ours, and Common Crawl
+    throttles there with 403."""
+    if location.startswith(("http://", "https://")):
+        return None
+    store = "/".join(location.split("/")[:3])
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    code = _store_code(error)
+    again = "and run it again: it goes on where it was"
+    if code in NO_BUCKET or (isinstance(error, FileNotFoundError) and "bucket does not exist" in str(error)):
+        return f"{store} is not there ({location}): check --input and --prefix, and the endpoint"
+    if code in EXPIRED:
+        return f"{store}: the credentials have expired ({said}): renew them, {again}"
+    if type(error).__name__ in NO_CREDENTIALS:
+        return f"{store}: no credentials that work ({said}): give them as the store's own tools take them, {again}"
+    if isinstance(error, PermissionError) or getattr(error, "status", None) in (401, 403):
+        return (
+            f"{location}: the store refuses us ({said}): see that the credentials are right and may read there, or "
+            f"take this archive out of --input, {again}"
+        )
+    return None
+
+
+def _store_code(error: Exception) -> str:
+    """What S3 calls it (botocore's answer lies below s3fs's error); "" elsewhere."""
+    answer = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
+    return str(answer.get("Error", {}).get("Code", "")) if isinstance(answer, dict) else ""
 
 
 def _retry_after(error: Exception) -> float:
@@ -76,27 +152,29 @@ def _retry_after(error: Exception) -> float:
     return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
-def _download(location: str, user_agent: str) -> BinaryIO:
-    """One transfer of the whole archive over one connection (ranges do not fare well under load) to a file that
-    vanishes when closed.
+def download(location: str, user_agent: str, path: str) -> None:
+    """One transfer of the whole archive over one connection (ranges do not fare well under load) to the file `path`,
+    which grows meanwhile.
 
     The bytes stay as stored, because offsets count them. Time is bounded between two reads, not in all: a large archive
     may take an hour.
     """
     options: dict[str, Any] = {}
     if location.startswith(("http://", "https://")):
-        options["client_kwargs"] = {
-            "headers": {"User-Agent": user_agent, "Accept-Encoding": "identity"},
-            "auto_decompress": False,
-            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=READ_SECONDS),
-            "raise_for_status": _refuse_pieces,
-        }
+        options["client_kwargs"] = {**client_settings(user_agent), "raise_for_status": _refuse_pieces}
     elif location.startswith(("s3://", "s3a://")):
         options["max_concurrency"] = 1
     fs, inside = fsspec.url_to_fs(location, use_listings_cache=False, skip_instance_cache=True, **options)
-    with tempfile.NamedTemporaryFile(prefix="archive-") as copy:
-        fs.get_file(inside, copy.name)
-        return open(copy.name, "rb")
+    fs.get_file(inside, path)
+
+
+def client_settings(user_agent: str) -> dict[str, Any]:
+    """Of aiohttp's sessions, for bytes as they are stored."""
+    return {
+        "headers": {"User-Agent": user_agent, "Accept-Encoding": "identity"},
+        "auto_decompress": False,
+        "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=READ_SECONDS),
+    }
 
 
 async def _refuse_pieces(answer: aiohttp.ClientResponse) -> None:

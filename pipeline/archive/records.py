@@ -10,7 +10,6 @@ from base64 import b32encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha1
-from typing import BinaryIO
 
 from xxhash import xxh3_128_hexdigest
 
@@ -20,7 +19,7 @@ from pipeline.archive.framing import read_blocks
 from pipeline.archive.http_head import media_type, parse_head
 from pipeline.archive.limits import ArchiveLimits, RefusedPayload
 from pipeline.archive.sniffing import HTML_TYPES, is_page
-from pipeline.archive.window import Window
+from pipeline.archive.window import Source, Window
 
 __all__ = ["ArchiveLimits", "Broken", "Page", "Skipped", "iso_date", "read_archive"]
 
@@ -79,7 +78,7 @@ class Broken:
 
 
 def read_archive(
-    stream: BinaryIO, *, name: str, limits: ArchiveLimits, start: int = 0, end: int | None = None
+    stream: Source, *, name: str, limits: ArchiveLimits, start: int = 0, end: int | None = None
 ) -> Iterator[Page | Skipped | Broken]:
     """Items in the order of the archive. `stream` needs only `read`; its exceptions become one `unreadable`.
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from pipeline.kernels.compiling import kernel
+from pipeline.kernels.elementary import exp
 from pipeline.language.fasttext_format import Quantised, Reader, shape
 from pipeline.language.fasttext_sums import END, LABEL_PREFIX, hash_table, sum_rows
 from schemas.errors import UserError
@@ -220,7 +221,7 @@ def _score(totals, counts, weights, loss, left, right, probabilities) -> None:
         if loss == HIERARCHICAL:
             weight_of[2 * n_labels - 2] = 1
             for node in range(n_labels - 2, -1, -1):
-                yes = 1 / (1 + math.exp(-np.float64(logits[node])))
+                yes = 1 / (1 + exp(-np.float64(logits[node])))
                 weight_of[left[node]] = weight_of[n_labels + node] * (1 - yes)
                 weight_of[right[node]] = weight_of[n_labels + node] * yes
             for label in range(n_labels):
@@ -230,7 +231,7 @@ def _score(totals, counts, weights, loss, left, right, probabilities) -> None:
             for label in range(n_labels):
                 # Most labels are nowhere near: their 1e-9 is none.
                 near = logits[label] - top > LEAST_LOGIT
-                weight_of[label] = math.exp(np.float64(logits[label] - top)) if near else 0.0
+                weight_of[label] = exp(np.float64(logits[label] - top)) if near else 0.0
                 whole += weight_of[label]
             for label in range(n_labels):
                 probabilities[row, label] = weight_of[label] / whole
@@ -240,6 +241,6 @@ def _score(totals, counts, weights, loss, left, right, probabilities) -> None:
                 logit = min(8.0, max(-8.0, np.float64(logits[label])))
                 if abs(logit) < 8:
                     logit = math.floor((logit + 8) * 32) / 32 - 8
-                    probabilities[row, label] = 1 / (1 + math.exp(-logit))
+                    probabilities[row, label] = 1 / (1 + exp(-logit))
                 else:
                     probabilities[row, label] = 1.0 if logit > 0 else 0.0

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from pipeline.kernels.arrow_text import from_strings, utf8
 from pipeline.kernels.compiling import kernel
+from pipeline.kernels.elementary import exps, logs
 from pipeline.language import fasttext_model
 from pipeline.language.capitals import in_capitals, lowered
 from pipeline.language.evidence import Evidence, shipped
@@ -274,24 +275,23 @@ class Identifier:
         support[:, listed] = evidence[:, self._listed[listed]]
         # A language without a list has as much as its best rival, up to what would speak for the rival itself.
         support[:, ~listed] = np.minimum(evidence, RIVAL_EVIDENCE * usual).max(axis=1, initial=0.0)[:, None]
-        with np.errstate(divide="ignore"):
-            joint = np.log(np.where(possible, np.maximum(known, MODEL_FLOOR), 0.0)) + weight * support
+        joint = logs(np.where(possible, np.maximum(known, MODEL_FLOOR), 0.0)) + weight * support
         unsupported = evidence[:, self._unsupported]
         credible = unsupported >= CREDIBLE_EVIDENCE * usual[self._unsupported]
         elsewhere = np.where(credible, unsupported, 0.0).max(axis=1, initial=0.0)
-        unknown = np.log(UNKNOWN_PRIOR) + weight[:, 0] * elsewhere
+        unknown = logs(np.array(UNKNOWN_PRIOR)) + weight[:, 0] * elsewhere
 
         rows = np.arange(len(known))
         label = joint.argmax(axis=1)
         best = joint[rows, label]
         top = np.maximum(best, unknown)
-        whole = np.exp(joint - top[:, None]).sum(axis=1) + np.exp(unknown - top)
+        whole = exps(joint - top[:, None]).sum(axis=1) + exps(unknown - top)
         place = self._listed[label]
         model_score = known[rows, label].astype(np.float64)
         enough = np.where(model_score < MIN_SCORE, CREDIBLE_EVIDENCE, WEAK_EVIDENCE)
         weak = support[rows, label] < enough * np.append(usual, np.inf)[place]
         least = np.where(weak, np.append(least, MIN_SCORE_UNLISTED)[place], 0.0)
-        score = np.minimum(np.exp(best - top) / whole, np.where(weak, model_score, 1.0))
+        score = np.minimum(exps(best - top) / whole, np.where(weak, model_score, 1.0))
         sure = (best > unknown) & (model_score >= least) & (scripts.letters > 0) & self._named[label]
         return Judged(label, score, sure)
 

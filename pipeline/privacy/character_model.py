@@ -19,6 +19,8 @@ from typing import NamedTuple
 import numpy as np
 import regex
 
+from pipeline.kernels.elementary import logs
+
 COUNTS = Path(__file__).with_suffix(".npz")
 LINE_END = "\n"  # stands for a text's ends as well
 PSEUDO = 20.0
@@ -95,11 +97,11 @@ class CharacterModel:
         alone = (singles + UNSEEN) / (singles.sum() + UNSEEN * n)
         after_one = (bigrams + PSEUDO * alone) / (bigrams.sum(axis=1, keepdims=True) + PSEUDO)
         after_two = (trigrams + PSEUDO * after_one) / (trigrams.sum(axis=2, keepdims=True) + PSEUDO)
-        self._after = np.log(after_two).astype(np.float32)
+        self._after = logs(after_two).astype(np.float32)
         sizes = np.bincount(model.kinds[model.pages].ravel(), minlength=n)
         of_kind = np.bincount(self._kind_of(model.points), model.seen, n) + UNSEEN * sizes
-        self._rare = np.log(UNSEEN / np.maximum(of_kind, UNSEEN))
-        within = np.log((model.seen + UNSEEN) / of_kind[self._kind_of(model.points)])
+        self._rare = logs(UNSEEN / np.maximum(of_kind, UNSEEN))
+        within = logs((model.seen + UNSEEN) / of_kind[self._kind_of(model.points)])
         self._within = dict(zip(map(chr, model.points.tolist()), within.tolist(), strict=True))
         self.of = lru_cache(1 << 16)(self._of)
 

@@ -104,6 +104,15 @@ def started(engine: SparkSession | LazySession) -> SparkSession:
     return engine.start() if isinstance(engine, LazySession) else engine
 
 
+def driver_address(engine: SparkSession | LazySession) -> tuple[str, str]:
+    """The name by which workers reach this process's machine, and the address to listen at, "" for the same: the
+    engine's own, or the loopback's where workers are processes of the machine."""
+    if isinstance(engine, LazySession) and engine.local_cores():
+        return "127.0.0.1", ""
+    settings = started(engine).conf
+    return settings.get("spark.driver.host") or "127.0.0.1", settings.get("spark.driver.bindAddress", "") or ""
+
+
 def local_cores() -> int | None:
     """Of the master that a session would have, without starting one; None where that is no local one."""
     master = _given().get("spark.master", "local[*]") if "PYSPARK_GATEWAY_PORT" in os.environ else "local[*]"

@@ -5,16 +5,23 @@ where it was, archive by archive.
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from pipeline.archive.fetch import FetchError, fetch
+from pipeline.archive import fetch
+from pipeline.archive.asked.places import read_places
+from pipeline.archive.asked.ranges import range_reader
+from pipeline.archive.asked.reading import read_asked
+from pipeline.archive.fetch import FetchError
 from pipeline.archive.limits import ArchiveLimits
-from pipeline.archive.manifest import Archive
+from pipeline.archive.manifest import Archive, Asked
 from pipeline.archive.records import Broken, Page, Skipped, read_archive
 from pipeline.config import ExtractConfig
+from pipeline.fetching import fetcher
+from pipeline.fetching.permits import Permits, permit
 from pipeline.language.quick_guess import QuickLanguage
 from pipeline.lists import list_files
 from pipeline.lists.url_lists import UrlLists
@@ -22,16 +29,16 @@ from pipeline.page.documents import Document, Known, extract_page
 from pipeline.page.engines import Engine
 from pipeline.page.isolation import PageWorker
 from pipeline.stages.extract_receipts import Account, united
-from pipeline.stages.extract_tasks import Part, deal_parts
+from pipeline.stages.extract_tasks import Part, planned_tasks
 from pipeline.store import storage
 from pipeline.store.parquet_files import batches_of
 from pipeline.store.row_groups import RowGroupWriter
-from pipeline.workers.heartbeats import Heartbeat
+from pipeline.workers.heartbeats import HEARTBEATS, Heartbeat
 from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
 from schemas.extract import DOCUMENTS, INPUTS, SKIPPED
 
-VERSION = 5
+VERSION = 6
 TABLES = {"documents": DOCUMENTS, "skipped": SKIPPED, "inputs": INPUTS}
 PARTS = "_parts"  # folder of what is read of large archives, until they are whole
 BATCH_ROWS = 256
@@ -39,67 +46,148 @@ _DUMP = re.compile(r"CC-MAIN-\d{4}-\d{2}")
 
 
 def file_name(archive: Archive) -> str:
-    """The archive's own file name in each table: readable, and unique by file_path and size."""
+    """The archive's own file name in each table: readable, and unique by file_path, size and the records asked for."""
     stem = re.sub(r"[^\w.-]+", "-", archive.file_path.rsplit("/", 1)[-1], flags=re.ASCII)[-80:]
     stem = stem.lstrip("_.")  # Spark does not see files whose names begin with these
-    return f"{stem}.{hashlib.sha256(f'{archive.file_path} {archive.size}'.encode()).hexdigest()[:12]}.parquet"
+    identity = f"{archive.file_path} {archive.size}" + (f" {archive.asked.digest}" if archive.asked else "")
+    return f"{stem}.{hashlib.sha256(identity.encode()).hexdigest()[:12]}.parquet"
+
+
+class Reading(NamedTuple):
+    """How tasks read. folder: what is built. permits: of connections to stores, None: without a bound. watched: whether
+    somebody looks at the progress."""
+
+    config: ExtractConfig
+    blocked: UrlLists | None
+    folder: str
+    permits: Permits | None = None
+    watched: bool = False
 
 
 def plan(run_tasks: TaskRunner, archives: list[Archive], config: ExtractConfig) -> list[list[Part]]:
     """What the tasks of `extract` read."""
-    return deal_parts(run_tasks, archives, config.split_bytes, config.max_connections)
+    return planned_tasks(run_tasks, archives, config.split_bytes)
 
 
-def extract(run_tasks: TaskRunner, planned: Sequence[Sequence[Part]], config: ExtractConfig, folder: str) -> None:
+def extract(
+    run_tasks: TaskRunner,
+    planned: Sequence[Sequence[Part]],
+    config: ExtractConfig,
+    folder: str,
+    permits: Permits | None = None,
+    watched: bool = False,
+) -> None:
     """Reads every planned archive that has no receipt in `folder` into it."""
-    storage.remove(storage.join(folder, PARTS))  # of a run that was killed
+    storage.remove(storage.join(folder, HEARTBEATS))  # of a run that was killed
     blocked = UrlLists(config.block_lists) if config.block_lists else None
-    run_tasks(functools.partial(_read_all, config=config, blocked=blocked, folder=folder), planned)
+    reading = Reading(config, blocked, folder, permits, watched)
+    run_tasks(functools.partial(_read_all, reading=reading), planned)
 
 
-def _read_all(parts: Sequence[Part], config: ExtractConfig, blocked: UrlLists | None, folder: str) -> None:
+def _read_all(parts: Sequence[Part], reading: Reading) -> None:
     for part in parts:
-        read_part(part, config, blocked, folder)
+        read_part(part, reading)
 
 
-def read_part(part: Part, config: ExtractConfig, blocked: UrlLists | None, folder: str) -> None:
-    """Writes the archive's rows and its receipt, unless there is one (a task that is tried again has several to read)
-    or other parts of the archive are still being read."""
-    name = file_name(part.archive)
+def read_part(part: Part, reading: Reading) -> None:
+    """Writes the archive's rows and its receipt, unless there is one (a task may be tried again, and a killed run's
+    files are seen by their names) or other parts of the archive are still being read."""
+    folder, name = reading.folder, file_name(part.archive)
     if storage.exists(storage.join(folder, "inputs", name)):
         return
-    place, own = folder, name
-    if part.parts > 1:
-        place, own = storage.join(folder, PARTS, name), f"{part.start:016}.parquet"
+    beat = _heartbeat(folder) if reading.watched else None
+    if len(part.starts) == 1:
+        counts = _read_to(part, reading, folder, name, beat)
+        whole = True
+    else:
+        place, own = _place_of_parts(part, folder, name), _part_name(part.start)
+        there = storage.exists(storage.join(place, "inputs", own))
+        counts = {} if there else _read_to(part, reading, place, own, beat)
+        names = [_part_name(start) for start in part.starts]
+        whole = all(storage.exists(storage.join(place, "inputs", one)) for one in names)
+        if whole:
+            _unite(place, names, folder, name)
+    if beat:
+        beat.finish(archives=int(whole), **counts)
+
+
+def _read_to(part: Part, reading: Reading, place: str, own: str, beat: Heartbeat | None) -> dict[str, int]:
+    """Reads the part into files named `own` of the tables in `place`, the receipt last; answers its counts."""
     account = Account()
-    documents = storage.join(place, "documents", own)
-    skipped = storage.join(place, "skipped", own)
-    with RowGroupWriter(documents, DOCUMENTS, BATCH_ROWS) as kept, RowGroupWriter(skipped, SKIPPED, BATCH_ROWS) as lost:
-        _read_into(part, config, blocked, account, kept, lost, Heartbeat(folder, f"{name}.{part.start}"))
+    documents, skipped = (storage.join(place, table, own) for table in ("documents", "skipped"))
+
+    @contextmanager
+    def writers() -> Iterator[tuple[RowGroupWriter, RowGroupWriter]]:
+        with (
+            RowGroupWriter(documents, DOCUMENTS, BATCH_ROWS) as kept,
+            RowGroupWriter(skipped, SKIPPED, BATCH_ROWS) as lost,
+        ):
+            yield kept, lost
+
+    try:
+        if part.archive.asked is not None:
+            with writers() as (kept, lost):
+                _read_into(
+                    part, _asked_items(part.archive, part.archive.asked, reading), reading, account, kept, lost, beat
+                )
+        else:
+            with fetcher.opened(_wanted(part, reading)) as source:
+                is_whole = False
+                while not is_whole:
+                    account = Account()
+                    with writers() as (kept, lost):
+                        _read_into(part, _items(part, source, reading), reading, account, kept, lost, beat)
+                        is_whole = source.is_what_was_read()  # before anything is written
+    except FetchError as error:
+        account = Account()
+        account.broken(error.reason, None, str(error))
+        row = {"record_type": "archive", "reason": error.reason, "detail": str(error)}
+        with writers() as (_, lost):
+            lost.add({**row, "file_path": part.archive.file_path})
     with RowGroupWriter(storage.join(place, "inputs", own), INPUTS) as inputs:
         inputs.add(account.receipt(part.archive))
-    if part.parts > 1 and len(storage.listing(storage.join(place, "inputs"))) == part.parts:
-        _unite(place, folder, name)
+    return account.counts()
 
 
-def _unite(place: str, folder: str, name: str) -> None:
+def _wanted(part: Part, reading: Reading) -> fetcher.Wanted:
+    """What of the archive is fetched."""
+    config = reading.config
+    return fetcher.Wanted(part.archive.location, config.retries, config.user_agent, reading.permits, fetch.FIRST_WAIT)
+
+
+def _part_name(start: int) -> str:
+    return f"{start:016}.parquet"
+
+
+def _place_of_parts(part: Part, folder: str, name: str) -> str:
+    """Where files of the archive's parts wait for the others; of these cuts, since a killed run may have had others."""
+    cuts = hashlib.sha256(" ".join(map(str, part.starts)).encode()).hexdigest()[:12]
+    return storage.join(folder, PARTS, name, cuts)
+
+
+def _unite(place: str, names: Sequence[str], folder: str, name: str) -> None:
     """The archive's files from those of its parts, as if one task had read it.
 
     Two tasks that end at the same time may both do it: both write the same files whole.
     """
     for table in ("documents", "skipped"):
         with RowGroupWriter(storage.join(folder, table, name), TABLES[table], BATCH_ROWS) as out:
-            for row in _rows_of_parts(storage.join(place, table)):
+            for row in _rows_of_parts(storage.join(place, table), names):
                 out.add(row)
-    receipt = united(list(_rows_of_parts(storage.join(place, "inputs"))))
+    receipt = united(list(_rows_of_parts(storage.join(place, "inputs"), names)))
     with RowGroupWriter(storage.join(folder, "inputs", name), INPUTS) as inputs:
         inputs.add(receipt)
 
 
-def _rows_of_parts(place: str) -> Iterator[dict[str, Any]]:
-    for own in sorted(storage.listing(place)):
+def _rows_of_parts(place: str, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for own in names:
         for batch in batches_of(storage.join(place, own), BATCH_ROWS):
             yield from batch.to_pylist()
+
+
+@functools.cache
+def _heartbeat(folder: str) -> Heartbeat:
+    return Heartbeat(folder)
 
 
 @functools.cache
@@ -124,52 +212,73 @@ def lists(config: ExtractConfig) -> dict[str, dict[str, str]]:
     return {"block_lists": digests}
 
 
-def _read_into(
-    part: Part, config: ExtractConfig, blocked: UrlLists | None,
-    account: Account, kept: RowGroupWriter, lost: RowGroupWriter, heartbeat: Heartbeat,
-) -> None:  # fmt: skip
-    archive = part.archive
-    limits = ArchiveLimits(
+def _limits(config: ExtractConfig) -> ArchiveLimits:
+    return ArchiveLimits(
         max_page_bytes=config.max_page_bytes,
         max_decompression_ratio=config.max_decompression_ratio,
         max_tree_depth=config.max_tree_depth,
         page_seconds=config.page_seconds,
         page_memory_bytes=config.page_memory_bytes,
     )
+
+
+def _items(part: Part, source: fetcher.Copy, reading: Reading) -> Iterator[Page | Skipped | Broken]:
+    if part.start:
+        source.seek(part.start)
+    limits = _limits(reading.config)
+    return read_archive(source, name=part.archive.file_path, limits=limits, start=part.start, end=part.end)
+
+
+def _asked_items(archive: Archive, asked: Asked, reading: Reading) -> Iterator[Page | Skipped | Broken]:
+    config = reading.config
+    read_range = range_reader(
+        archive.location,
+        config.retries,
+        config.user_agent,
+        permit=functools.partial(permit, reading.permits),
+        first_wait=fetch.FIRST_WAIT,
+    )
+    return read_asked(
+        read_range,
+        read_places(asked),
+        name=archive.file_path,
+        limits=_limits(config),
+        gap_bytes=config.range_gap_bytes,
+        most_bytes=config.range_bytes,
+    )
+
+
+def _read_into(
+    part: Part, items: Iterable[Page | Skipped | Broken], reading: Reading,
+    account: Account, kept: RowGroupWriter, lost: RowGroupWriter, beat: Heartbeat | None,
+) -> None:  # fmt: skip
+    archive, config, blocked = part.archive, reading.config, reading.blocked
     dump = config.dump or (match.group() if (match := _DUMP.search(archive.file_path)) else "")
     place = {"file_path": archive.file_path}
-    try:
-        stream = fetch(archive.location, config.retries, config.user_agent)
-    except FetchError as error:
-        account.broken(error.reason, None, str(error))
-        lost.add({"record_type": "archive", "reason": error.reason, "detail": str(error), **place})
-        return
-    worker, guess, known = _worker(config.engine, limits), _guess(config.languages), Known()
-    with stream:
-        if part.start:
-            stream.seek(part.start)
-        for item in read_archive(stream, name=archive.file_path, limits=limits, start=part.start, end=part.end):
-            if isinstance(item, Page):
-                outcome: Document | Skipped
-                if blocked is not None and (hit := blocked.match(pa.array([item.url]))[0]):
-                    outcome = Skipped(item.record_type, "blocked_host", item.url, item.record_id, item.offset, hit)
-                else:
-                    outcome = extract_page(item, worker, guess, known)
-                record_type = item.record_type
-            elif isinstance(item, Broken):
-                account.broken(item.reason, item.offset, item.detail)
-                lost.add({"record_type": "archive", **_columns(item, SKIPPED), **place})
-                continue
+    worker, guess, known = _worker(config.engine, _limits(config)), _guess(config.languages), Known()
+    for item in items:
+        if isinstance(item, Page):
+            outcome: Document | Skipped
+            if blocked is not None and (hit := blocked.match(pa.array([item.url]))[0]):
+                outcome = Skipped(item.record_type, "blocked_host", item.url, item.record_id, item.offset, hit)
             else:
-                outcome, record_type = item, item.record_type
-            if isinstance(outcome, Document):
-                account.add(record_type, None)
-                kept.add({**_columns(outcome, DOCUMENTS), "dump": dump, **place})
-            else:
-                account.add(record_type, outcome.reason)
-                if outcome.reason != "type":  # a row for each lost page, not for each request or warcinfo
-                    lost.add({**_columns(outcome, SKIPPED), "id": outcome.record_id, **place})
-            heartbeat(records=account.records, documents=account.documents, failures=account.failures)
+                outcome = extract_page(item, worker, guess, known)
+            record_type = item.record_type
+        elif isinstance(item, Broken):
+            account.broken(item.reason, item.offset, item.detail)
+            lost.add({"record_type": "archive", **_columns(item, SKIPPED), **place})
+            continue
+        else:
+            outcome, record_type = item, item.record_type
+        if isinstance(outcome, Document):
+            account.add(record_type, None)
+            kept.add({**_columns(outcome, DOCUMENTS), "dump": dump, **place})
+        else:
+            account.add(record_type, outcome.reason)
+            if outcome.reason != "type":  # a row for each lost page, not for each request or warcinfo
+                lost.add({**_columns(outcome, SKIPPED), "id": outcome.record_id, **place})
+        if beat:
+            beat.tell(**account.counts())
 
 
 def _columns(item: Any, schema: pa.Schema) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the tasks of extract read: an archive, a part of a large one, or archives of a store one after the other."""
+"""What the tasks of extract read: an archive, a part of a large one, or a few archives that are tiny."""
 
 import functools
 from collections.abc import Sequence
@@ -9,40 +9,50 @@ from pipeline.archive.parts import part_starts
 from pipeline.store import storage
 from pipeline.workers.tasks import TaskRunner
 
+MANY = 10_000  # tasks; beyond, archives that are tiny share one
+TINY_BYTES = 4 << 20
+TASK_BYTES = 64 << 20  # of tiny archives
+
 
 class Part(NamedTuple):
-    """What of an archive begins at byte `start` or behind it and before the record at `end`; one of `parts` parts."""
+    """What of an archive begins at byte `start` or behind it and before the record at `end`; `starts` are those of all
+    its parts."""
 
     archive: Archive
     start: int = 0
     end: int | None = None
-    parts: int = 1
+    starts: tuple[int, ...] = (0,)
 
 
-def deal_parts(
-    run_tasks: TaskRunner, archives: Sequence[Archive], split_bytes: int, max_connections: int
-) -> list[list[Part]]:
-    """What each task reads, in order; the tasks that take longest first.
-
-    Archives of stores are dealt out to at most `max_connections` tasks, so that no more are fetched at the same time,
-    whatever the cluster does. A local archive is a task; one above `split_bytes` is several if it is uncompressed.
-    """
-    remote = [archive for archive in archives if not storage.is_local(archive.location)]
-    local = sorted(
-        (archive for archive in archives if storage.is_local(archive.location)),
-        key=lambda archive: -(archive.size or 0),
-    )
-    dealt = [
-        [Part(archive) for archive in remote[n::max_connections]] for n in range(min(len(remote), max_connections))
-    ]
-    large = [archive for archive in local if (archive.size or 0) > split_bytes]
+def planned_tasks(run_tasks: TaskRunner, archives: Sequence[Archive], split_bytes: int) -> list[list[Part]]:
+    """What each task reads, a task an archive, or a part of a local uncompressed one above `split_bytes`; whichever
+    worker is free takes the next. What takes longest comes first: archives of unknown size, as path lists have them,
+    then the largest."""
+    whole = [one for one in archives if one.asked is None and storage.is_local(one.location)]
+    large = [one for one in whole if (one.size or 0) > split_bytes]
     part_offsets = run_tasks(functools.partial(_starts, split_bytes=split_bytes), large)
     cuts = dict(zip((archive.file_path for archive in large), part_offsets, strict=True))
-    for archive in local:
-        starts = cuts.get(archive.file_path, [0])
-        ends = [*starts[1:], None]
-        dealt += [[Part(archive, *span, len(starts))] for span in zip(starts, ends, strict=True)]
-    return dealt
+    tasks: list[list[Part]] = []
+    for archive in sorted(archives, key=lambda one: (one.size is not None, -(one.size or 0))):
+        starts = tuple(cuts.get(archive.file_path, [0]))
+        tasks += [[Part(archive, start, end, starts)] for start, end in zip(starts, (*starts[1:], None), strict=True)]
+    return _tiny_together(tasks) if len(tasks) > MANY else tasks
+
+
+def _tiny_together(tasks: list[list[Part]]) -> list[list[Part]]:
+    found: list[list[Part]] = []
+    room = 0
+    for task in tasks:
+        size = task[0].archive.size
+        if size is None or size > TINY_BYTES:
+            found.append(task)
+        elif size > room:
+            found.append(list(task))
+            room = TASK_BYTES - size
+        else:
+            found[-1] += task
+            room -= size
+    return found
 
 
 def _starts(archive: Archive, split_bytes: int) -> list[int]:

@@ -8,14 +8,13 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from pipeline.store import generations, lease, storage
 from pipeline.store.generations import BUILDING, Generation
+from schemas.code_revision import code_revision
 from schemas.errors import UserError
 from schemas.generations import FRONT
 from schemas.records import EXAMPLES, LEDGER, RUN, Example, Ledger, RunRecord, unbalanced
@@ -55,7 +54,7 @@ def make_record(stage: str, stage_version: int, config: Mapping[str, Any], input
         config=dict(config),
         inputs=dict(inputs),
         versions={"python": platform.python_version(), **versions},
-        code_revision=_code_revision(),
+        code_revision=code_revision(),
     )
 
 
@@ -166,13 +165,3 @@ def _version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return "absent"
-
-
-def _code_revision() -> str:
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return answer.stdout.strip() or "unknown"

@@ -1,5 +1,6 @@
 """Small files and folders on any store that fsspec knows: JSON whole or not at all, moves, listings, sizes."""
 
+import errno
 import hashlib
 import json
 import os
@@ -50,7 +51,7 @@ def read_json(path: str) -> Any:
     try:
         with fs.open(inside, "rb") as file:
             return json.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # `path` may lie "in" a file of a user
         return None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise UserError(f"{path} is damaged: remove its folder and run that stage again") from None
@@ -94,6 +95,29 @@ def remove(path: str) -> None:
     fs, inside = filesystem(path)
     if fs.exists(inside):
         fs.rm(inside, recursive=True)
+
+
+def copy(source: str, target: str) -> None:
+    """A second name for a file that is never changed: a hard link on a local disk, elsewhere a copy that the store
+    makes."""
+    fs, inside = filesystem(source)
+    _, to = filesystem(target)
+    if is_local(source):
+        os.makedirs(to.rpartition("/")[0], exist_ok=True)
+        with suppress(FileExistsError):
+            os.link(inside, to)
+    else:
+        fs.cp_file(inside, to)
+
+
+def folders(path: str) -> list[str]:
+    """Names of the folders in a folder, in order."""
+    fs, inside = filesystem(path)
+    try:
+        found = fs.ls(inside, detail=True)
+    except FileNotFoundError:
+        return []
+    return sorted(entry["name"].rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == "directory")
 
 
 def remove_empty(folder: str) -> None:
@@ -154,6 +178,26 @@ def _hidden(name: str) -> bool:
     return any(part.startswith(".") or (part.startswith("_") and "=" not in part) for part in name.split("/"))
 
 
+def scratch_folder() -> str:
+    """Where this machine's large temporary files go: one of the engine's local directories (SPARK_LOCAL_DIRS, which
+    Spark gives its Python workers, or YARN's LOCAL_DIRS), by the process's number, so that workers share out the disks;
+    Python's own where none is named."""
+    for name in ("SPARK_LOCAL_DIRS", "LOCAL_DIRS"):
+        if folders := [folder for folder in os.environ.get(name, "").split(",") if folder.strip()]:
+            folder = folders[os.getpid() % len(folders)].strip()
+            os.makedirs(folder, exist_ok=True)
+            return folder
+    return tempfile.gettempdir()
+
+
+def scratch_full(error: OSError) -> UserError:
+    """What to say of a temporary file that found no room."""
+    return UserError(
+        f"{error.strerror} in {scratch_folder()}, where temporary files go: free space there, or name a larger disk by "
+        "spark.local.dir or SPARK_LOCAL_DIRS"
+    )
+
+
 @contextmanager
 def whole_file(path: str) -> Iterator[IO[bytes]]:
     """A file to write that appears at `path` when the block ends well, and not at all when it fails.
@@ -166,9 +210,14 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
     if is_local(path) or fs.has_folders:
         fs.makedirs(folder, exist_ok=True)
     if not is_local(path):
-        with tempfile.NamedTemporaryFile(prefix="wanyu-") as file:
-            yield file
-            file.flush()
+        with tempfile.NamedTemporaryFile(prefix="wanyu-", dir=scratch_folder()) as file:
+            try:
+                yield file
+                file.flush()
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise scratch_full(error) from None
+                raise
             fs.put_file(file.name, inside)
         return
     temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"

@@ -106,7 +106,7 @@ def test_an_s3_store_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch, wai
     def busy(*_: object) -> None:
         raise translate_boto_error(ClientError(said, "GetObject"))
 
-    monkeypatch.setattr("pipeline.archive.fetch._download", busy)
+    monkeypatch.setattr("pipeline.archive.fetch.download", busy)
     with pytest.raises(FetchError, match="reduce your request rate"):
         fetch("s3://crawl/a.warc.gz", retries=2, sleep=waits.append)
     assert all(70 <= wait < 71 for wait in waits) and len(waits) == 2
@@ -235,8 +235,9 @@ def test_an_object_store(bucket: str, waits: list[float]) -> None:
         manifest([f"{bucket}/gone"])
     with fetch(f"{bucket}/seg/a.warc.gz") as file:
         assert file.read() == BODY
-    for location in (f"{bucket}/gone", "s3://no-such-bucket/a"):
-        with pytest.raises(FetchError) as caught:
-            fetch(location, retries=1, sleep=waits.append)
-        assert caught.value.reason == "missing"
+    with pytest.raises(FetchError) as caught:
+        fetch(f"{bucket}/gone", retries=1, sleep=waits.append)
+    assert caught.value.reason == "missing"
+    with pytest.raises(UserError, match=r"s3://no-such-bucket is not there .*check --input"):
+        fetch("s3://no-such-bucket/a", retries=1, sleep=waits.append)
     assert waits == []

@@ -262,7 +262,7 @@ def read(data: bytes, folder: Path, engine: Engine = "blocks") -> Read:
     archive = Archive("a.warc", str(folder / "a.warc"), len(data))
     name = extract.file_name(archive)
     began = time.process_time()
-    extract.read_part(Part(archive), ExtractConfig(engine=engine), None, str(folder / "out"))
+    extract.read_part(Part(archive), extract.Reading(ExtractConfig(engine=engine), None, str(folder / "out")))
     assert time.process_time() - began < LIMITS.page_seconds  # of what runs outside the guarded process
     tables = [folder / "out" / table / name for table in ("documents", "skipped", "inputs")]
     documents, skipped, (receipt,) = (pq.read_table(path).to_pylist() for path in tables)

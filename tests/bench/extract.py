@@ -243,7 +243,7 @@ def memory(args: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
 def read_one(path: Path, out: Path) -> None:
     """An archive as a task of the job reads it, without an engine around."""
     part = Part(Archive(path.name, str(path), path.stat().st_size))
-    extract.read_part(part, ExtractConfig(), None, str(out))
+    extract.read_part(part, extract.Reading(ExtractConfig(), None, str(out)))
     (receipt,) = pyarrow.dataset.dataset(out / "inputs", format="parquet").to_table().to_pylist()
     print(receipt["documents"], "documents")
 

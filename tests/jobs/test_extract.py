@@ -20,8 +20,9 @@ from pipeline.config import ExtractConfig
 from pipeline.spark.session import LazySession
 from pipeline.spark.tasks import engine_runner
 from pipeline.stages import extract as stage
-from pipeline.stages import extract_totals
-from pipeline.stages.extract_tasks import Part, deal_parts
+from pipeline.stages import extract_tasks, extract_totals
+from pipeline.stages.extract_tasks import Part, planned_tasks
+from pipeline.store import generations
 from pipeline.workers.processes import process_runner
 from pipeline.workers.tasks import TaskRunner
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON
@@ -251,12 +252,20 @@ def test_a_task_tried_again_reads_what_is_left(run_tasks: TaskRunner, folder: Pa
         assert before.items() <= {file: file.stat().st_ino for file in building.rglob("*.parquet")}.items()
 
 
-def test_archives_of_a_store_share_few_tasks(run_tasks: TaskRunner, tmp_path: Path) -> None:
-    found = [manifest.Archive(f"{n}.warc", f"https://example.org/{n}.warc", None) for n in range(7)]
-    found += [manifest.Archive(f"here{n}.warc", str(tmp_path / f"{n}.warc"), 5 + n) for n in range(2)]
-    for most, expected in ((3, [[0, 3, 6], [1, 4], [2, 5], [8], [7]]), (50, [[n] for n in (*range(7), 8, 7)])):
-        planned = deal_parts(run_tasks, found, 100, most)
-        assert [[found.index(part.archive) for part in one] for one in planned] == expected
+def test_a_task_an_archive_the_longest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def planned(found: list[manifest.Archive]) -> list[list[int]]:
+        tasks = planned_tasks(process_runner(1), found, 100)
+        return [[found.index(part.archive) for part in parts] for parts in tasks]
+
+    found = [manifest.Archive(f"{n}.warc", f"https://example.org/{n}.warc", None) for n in range(3)]
+    found += [manifest.Archive(f"s{n}.warc", f"s3://crawl/{n}.warc", 5 + n) for n in range(2)]
+    found += [manifest.Archive("here.warc", str(tmp_path / "here.warc"), 7)]
+    assert planned(found) == [[0], [1], [2], [5], [4], [3]]
+    monkeypatch.setattr(extract_tasks, "MANY", 5)
+    monkeypatch.setattr(extract_tasks, "TINY_BYTES", 6)
+    monkeypatch.setattr(extract_tasks, "TASK_BYTES", 11)
+    assert planned(found) == [[0], [1], [2], [5], [4, 3]]
+    assert planned(found[:5]) == [[0], [1], [2], [4], [3]]  # no more than many: each its own
 
 
 def test_totals_are_those_of_the_files(run_tasks: TaskRunner, folder: Path, tmp_path: Path) -> None:
@@ -270,10 +279,12 @@ def test_totals_are_those_of_the_files(run_tasks: TaskRunner, folder: Path, tmp_
         ds.dataset(root / "extract" / table, format="parquet").to_table().to_pylist()
         for table in ("inputs", "documents", "skipped")
     )
+    now = generations.current(str(root / "extract"))
+    assert now is not None
     for size in (1, 2, 50):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(extract_totals, "ARCHIVES_A_TASK", size)
-            found = extract_totals.totals(run_tasks, str(root / "extract"))
+            found = extract_totals.totals(run_tasks, extract_totals.in_generation(now).values())
         assert (found.archives, found.failed) == (len(inputs), 1) == (8, 1)
         assert found.records == sum(row["records"] for row in inputs)
         assert found.documents == found.rows["documents"] == len(documents)
@@ -295,7 +306,7 @@ def test_totals_are_those_of_the_files(run_tasks: TaskRunner, folder: Path, tmp_
             ]
             assert [pick.id for pick in found.picks[reason]] == [row["id"] for row in lowest]
     shown = json.loads((root / "extract" / "_examples.json").read_text())
-    assert shown == extract_totals.examples(found, str(root / "extract"))
+    assert shown == extract_totals.examples(found)
     texts = {row["id"]: row["text"] for row in documents}
     assert all(one["text"] == texts[one["id"]][:EXAMPLE_CHARACTERS] for one in shown if one["reason"] is None)
 
@@ -305,7 +316,7 @@ def test_engine_and_processes_write_the_same(spark: SparkSession, folder: Path, 
     for name, run_tasks in (("engine", engine_runner(spark)), ("processes", process_runner(2))):
         building = tmp_path / name
         stage.extract(run_tasks, stage.plan(run_tasks, found, ExtractConfig()), ExtractConfig(), str(building))
-        files = [file for file in building.rglob("*.parquet") if "_heartbeats" not in file.parts]
+        files = list(building.rglob("*.parquet"))
         written.append({str(file.relative_to(building)): file.read_bytes() for file in files})
     assert len(written[0]) == 6 and written[0] == written[1]
 

@@ -44,6 +44,12 @@ def extract(html, **_):
         os._exit(3)
     if what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if what == "kill-twice":
+        place = html.split()[1]
+        with open(place, "a") as file:
+            file.write("x")
+        if os.path.getsize(place) < 3:
+            os.kill(os.getpid(), signal.SIGKILL)
     if what == "bomb":
         return "x" * (1 << 32)
     if what == "swell":
@@ -216,6 +222,25 @@ def test_a_verdict_is_confirmed_once(fresh_puppet, monkeypatch):
     assert text(fresh_puppet, b"DO:pid ")
     assert fresh_puppet.extract(b"DO:swell ").reason == "memory" and len(starts) == 3
     assert fresh_puppet.extract(b"DO:exit ").reason == "parser_crash" and len(starts) == 4  # not doubted
+
+
+def test_a_process_killed_from_outside_costs_no_page(fresh_puppet, tmp_path):
+    """Twice, in its first page too: that is the machine's doing."""
+    assert fresh_puppet.extract(f"DO:kill-twice {tmp_path / 'count'} ".encode()) == Failure("no_main_text")
+    assert (tmp_path / "count").read_text() == "xxx"
+
+
+def test_a_process_killed_while_it_starts_is_started_again(fresh_puppet, monkeypatch):
+    plain_start, started = isolation._start, []
+
+    def start(*given):
+        started.append(plain_start(*given))
+        if len(started) < 3:
+            started[-1].kill()
+        return started[-1]
+
+    monkeypatch.setattr(isolation, "_start", start)
+    assert text(fresh_puppet, b"first") == "first" and len(started) == 3
 
 
 def test_the_child_knows_no_secret(fresh_puppet, monkeypatch):

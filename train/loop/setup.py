@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.code_revision import code_revision
 from schemas.errors import UserError
 from train.checkpoints.checkpoint import newest
 from train.checkpoints.files import write_text
@@ -279,15 +279,6 @@ def lineage(config: PretrainConfig, data: Data, parent: dict[str, Any] | None) -
         "code": code_revision(),
         "order_version": ORDER_VERSION,
     }
-
-
-def code_revision() -> str | None:
-    """Of this repository, None where it is none."""
-    here = Path(__file__).resolve().parent
-    answer = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40"], cwd=here, capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip() or None
 
 
 def write_record(config: PretrainConfig, data: Data, processes: Processes) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.html.elements import N_TREE, NAME_PRIME, NAME_SEED, TAG
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.kernels.elementary import log1p
 from pipeline.kernels.hash_table import slot_of, table_size
 from pipeline.page.main_text.markup import Markup
 from pipeline.words.characters import (
@@ -95,7 +96,7 @@ def _title_words(page: np.ndarray, title: np.ndarray, chars: Characters) -> tupl
 
 @kernel
 def log(value: float) -> float:
-    return np.log1p(max(value, 0.0))
+    return log1p(max(value, 0.0))
 
 
 @kernel

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.kernels.elementary import exp, log1p
 from pipeline.page.main_text.block_features import NAMES, describe, headings
 from pipeline.page.main_text.block_measures import KINDS, Measures, measure
 from pipeline.page.main_text.markup import Markup, read_markup
@@ -96,7 +97,7 @@ def score(trees: Trees, rows: np.ndarray, scores: np.ndarray, look: int = -1) ->
                 node = trees.nodes[at]
             totals[row] += node.threshold
     for row in range(len(rows)):
-        scores[row] = 1.0 / (1.0 + np.exp(-totals[row]))
+        scores[row] = 1.0 / (1.0 + exp(-totals[row]))
 
 
 @kernel
@@ -130,11 +131,11 @@ def describe_scores(
     group = measures.group[block]
     row[k] = groups[group, 0] / groups[group, 1]
     row[k + 1] = _mean(sums, 0, n)
-    row[k + 2] = np.log1p(sums[n, 0])
+    row[k + 2] = log1p(sums[n, 0])
     row[k + 3] = sums[block, 0] / max(sums[n, 0], 1e-9)
     row[k + 4] = sums[n, 2]
-    row[k + 5] = np.log1p(block - sure[block, 0]) if sure[block, 0] >= 0 else -1.0
-    row[k + 6] = np.log1p(sure[block, 1] - block) if sure[block, 1] >= 0 else -1.0
+    row[k + 5] = log1p(block - sure[block, 0]) if sure[block, 0] >= 0 else -1.0
+    row[k + 6] = log1p(sure[block, 1] - block) if sure[block, 1] >= 0 else -1.0
 
 
 @kernel
