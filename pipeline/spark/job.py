@@ -172,6 +172,6 @@ def _line_of_engine_failure(error: Exception) -> str | None:
     if "Permission denied" in text:
         return "Permission denied: choose another --root that the executors may write to"
     running = SparkSession.getActiveSession()
-    if running and not running.sparkContext.master.startswith("local["):
+    if running and not (running.sparkContext.master or "").startswith("local["):
         return executors.line_of(text)  # of one that came later, as with dynamic allocation
     return None
