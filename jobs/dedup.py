@@ -7,7 +7,7 @@ spark-submit jobs/dedup.py --input TABLE --output FOLDER [--text-column body] [-
 import functools
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -20,12 +20,13 @@ from pipeline.duplicates.signing import leave_out, sign_split
 from pipeline.duplicates.small_dedup import small_dedup
 from pipeline.duplicates.small_lines import step
 from pipeline.duplicates.survivors import VERDICTS, Said, check_quality, keep_split
+from pipeline.keys import stage_keys
 from pipeline.spark import job, tables
 from pipeline.spark.document_frame import PLACE, document_frame
-from pipeline.spark.session import LazySession, started
+from pipeline.spark.session import LazySession, size_shuffles, started
 from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
-from pipeline.spark.tasks import cheapest_runner, engine_runner
+from pipeline.spark.tasks import cheapest_runner, engine_runner, has_room
 from pipeline.stages import dedup, repeated_lines
 from pipeline.stages.candidates import hot_buckets, sampled_buckets
 from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, frame, kept_by_file
@@ -33,12 +34,13 @@ from pipeline.store import run_records, storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.examples import chosen_examples
 from pipeline.store.ledger import ledger, totals
-from pipeline.store.table_splits import part_file, split_table
+from pipeline.store.table_splits import SPLIT_BYTES, part_file, split_table
 from pipeline.workers.tasks import TaskRunner
 from schemas.dedup import CLUSTERS
 from schemas.errors import UserError
 from schemas.records import Counts, Ledger, RunRecord
 
+ONE_TASK_BYTES = 1 << 10  # a document, of the task that clusters them (docs/quality.md)
 PARTS = ("lines", "signatures", "clusters", "documents")
 
 
@@ -61,19 +63,23 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     job.say(f"dedup    {_curve(settings)}")
     table = source.table()
     check_quality(settings.quality_column, table)
-    account = _by_files(engine, table, settings, folder, record, crawls) if _fits(table, settings, crawls) else None
+    fits = _fits(engine, table, settings, crawls)
+    account = _by_files(engine, table, settings, folder, record, crawls) if fits else None
     if account is None:
         account = _by_shuffles(started(engine), settings, table, folder, record, crawls)
     job.say_done("dedup", account["rows_in"], account["rows_out"], began)
     return record
 
 
-def _fits(table: DocumentTable, settings: DedupConfig, crawls: Sequence[EarlierCrawl]) -> bool:
-    """Whether one task can cluster it, the earlier crawls counted."""
+def _fits(
+    engine: SparkSession | LazySession, table: DocumentTable, settings: DedupConfig, crawls: Sequence[EarlierCrawl]
+) -> bool:
+    """Whether one task can cluster it, the earlier crawls counted, and has room for it."""
     earlier_rows = [crawl.n_signatures for crawl in crawls]
     if None in earlier_rows:
         return False
-    return table.files.rows + sum(rows or 0 for rows in earlier_rows) <= settings.one_task_documents
+    rows = table.files.rows + sum(rows or 0 for rows in earlier_rows)
+    return rows <= settings.one_task_documents and has_room(engine, rows * ONE_TASK_BYTES)
 
 
 def _by_files(
@@ -96,6 +102,7 @@ def _by_files(
         storage.remove(paths["scratch"])
         account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
         job.say_failed("dedup", account, settings.max_failed_text_share)
+        _index(run_tasks, building, record, outcome.files)
         run_records.publish(folder, record, account, outcome.examples, outcome.files)
     return account
 
@@ -111,6 +118,7 @@ def _by_shuffles(
     run_tasks = engine_runner(spark)
     run_tasks(functools.partial(check_files, version=settings.hasher().version), crawls)
     with run_records.building(folder, record) as building:
+        size_shuffles(spark, len(table.files.splits) * SPLIT_BYTES)
         path = {name: storage.join(building, name) for name in PARTS}
         scratch = storage.join(building, "_scratch")
         templates, lines = None, 0
@@ -179,8 +187,15 @@ def _by_shuffles(
         storage.remove(scratch)
         files_of["documents"] = [part_file("", split).lstrip("/") for split in table.files.splits]
         files_of["signatures"] = files_of["documents"]
+        _index(run_tasks, building, record, files_of)
         run_records.publish(folder, record, account, examples, files_of)
     return account
+
+
+def _index(run_tasks: TaskRunner, building: str, record: RunRecord, files: Mapping[str, Sequence[str]]) -> None:
+    """Of a corpus, so that its pages are found."""
+    if "clean" in record["inputs"]:
+        stage_keys.write_keys(run_tasks, building, "dedup", files)
 
 
 def _sign(

@@ -7,8 +7,10 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import pyspark
 import pytest
 import yaml
 from programs import ARCHIVE, QUICK, REPOSITORY, job_environment
@@ -158,7 +160,7 @@ def test_other_roles(stubs: dict[str, str]) -> None:
 
 @pytest.mark.faults
 def test_an_executor_of_the_entrypoint_works_for_a_driver(tmp_path: Path) -> None:
-    """Spark's own class takes the command: an executor, started as Kubernetes does, joins a driver and runs its tasks."""
+    """Spark's own class takes the command: an executor, started as Kubernetes does it, joins a driver and works."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -170,7 +172,7 @@ def test_an_executor_of_the_entrypoint_works_for_a_driver(tmp_path: Path) -> Non
         "print('rows', frame.count(), flush=True)\n"
         "spark.stop()\n"
     )
-    home = Path(__import__("pyspark").__file__).parent
+    home = Path(pyspark.__file__).parent
     java = subprocess.run([DOCKER / "java.sh", "--home"], capture_output=True, text=True, check=True).stdout.strip()
     environment = {**job_environment(), "SPARK_HOME": str(home), "JAVA_HOME": java, "SPARK_DAEMON_MEMORY": "256m"}
     master = subprocess.Popen(
@@ -224,7 +226,7 @@ def test_names_that_must_agree() -> None:
     )
     accounts = {one["metadata"]["name"] for one in manifests["driver-account.yaml"] if one["kind"] == "ServiceAccount"}
     assert job["serviceAccountName"] in accounts
-    assert conf["spark.kubernetes.authenticate.serviceAccountName"] in accounts
+    assert conf["spark.kubernetes.authenticate.driver.serviceAccountName"] in accounts
     (kustomization,) = manifests["kustomization.yaml"]
     (files,) = kustomization["configMapGenerator"]
     assert job["volumes"][0]["configMap"]["name"] == files["name"]
@@ -240,6 +242,19 @@ def test_names_that_must_agree() -> None:
     assert pod["spec"]["securityContext"]["runAsUser"] == job["securityContext"]["runAsUser"] == 10001
     grace = int(next(one["value"] for one in pod["spec"]["containers"][0]["env"] if "DECOMMISSION" in one["name"]))
     assert grace < pod["spec"]["terminationGracePeriodSeconds"]
+
+
+def test_spark_knows_each_setting() -> None:
+    """A name that is misspelt is passed over without a word."""
+    jars = Path(pyspark.__file__).parent / "jars"
+    known = b""
+    for jar in (*jars.glob("spark-core_*.jar"), *jars.glob("spark-kubernetes_*.jar")):
+        with zipfile.ZipFile(jar) as file:
+            known += b"".join(file.read(name) for name in file.namelist() if re.search(r"config/|k8s/Config", name))
+    for line in (KUBERNETES / "spark-defaults.conf").read_text().splitlines():
+        name = line.split()[0]
+        parts = name.rsplit(".", 1)  # some are put together there
+        assert line[0] == "#" or name.encode() in known or all(part.encode() in known for part in parts), name
 
 
 def test_bases_are_pinned_by_digest_or_full_version() -> None:

@@ -1,4 +1,5 @@
-"""Every command of the README and of docs/models.md runs as it stands there, in its order, on a corpus of our own."""
+"""Every command of the README, docs/models.md and docs/operations.md runs as it stands there, in its order, on a corpus
+of our own."""
 
 import importlib
 import json
@@ -18,7 +19,8 @@ from pipeline.spark.session import LazySession
 
 README = (REPOSITORY / "README.md").read_text()
 MODELS = (REPOSITORY / "docs" / "models.md").read_text()
-BLOCKS = re.findall(r"```sh\n(.*?)```", README + MODELS, re.DOTALL)
+OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", README + MODELS + OPERATIONS, re.DOTALL)
 LINES = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line and line[0] != "#"]
 COMMANDS = list(dict.fromkeys(" ".join(line.split()) for line in LINES))
 MAKERS = {line.split(" --output ")[1].split()[0]: line for line in COMMANDS if " --output " in line}
@@ -209,3 +211,32 @@ def test_the_toml_of_the_readme_is_read(tmp_path: Path) -> None:
     assert clean.by_language == {"tha": {"max_dup_5gram_char_share": 0.4}}
     assert {rule.reason for rule in clean.chosen_rules()} >= {"rule:thin", "fineweb:char_dup"}
     assert "fineweb:newlines" not in {rule.reason for rule in clean.chosen_rules()}
+
+
+def test_the_tables_of_operations_are_those_of_their_rates() -> None:
+    from bench.capacity import Rates, tables
+
+    assert tables(Rates()) in OPERATIONS
+
+
+def test_commands_that_need_a_cluster_name_what_is_there() -> None:
+    blocks = re.findall(r"```console\n(.*?)```", OPERATIONS, re.DOTALL)
+    named = {name for block in blocks for name in re.findall(r"(?<![\w/.])(?:docker|jobs|train)/[\w./-]+", block)}
+    assert {"jobs/corpus.py", "docker/kubernetes", "docker/spark.Dockerfile"} <= named
+    assert all((REPOSITORY / name).exists() for name in named)
+    in_image = {name for block in blocks for name in re.findall(r"local:///opt/wanyu/(\S+)", block)}
+    assert in_image == {"jobs/corpus.py"}
+    targets = set(re.findall(r"^make (\w+)", "\n".join(blocks), re.MULTILINE))
+    assert targets <= set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    flags = {flag for block in blocks for flag in re.findall(r"jobs/corpus.py(.*)", block.replace("\\\n", " "))}
+    for line in flags:
+        words = set(re.findall(r"--[\w-]+", line))
+        assert words <= {"--input", "--prefix", "--root", "--config"}
+
+
+def test_settings_of_operations_are_those_of_the_cluster() -> None:
+    """A row of the page's table says what spark-defaults.conf sets."""
+    conf = (REPOSITORY / "docker" / "kubernetes" / "spark-defaults.conf").read_text()
+    given = dict(line.split() for line in conf.splitlines() if line and line[0] != "#")
+    for name in ("executor.cores", "executor.memory", "executor.memoryOverhead", "task.maxFailures", "network.timeout"):
+        assert f"| `spark.{name}` | {given[f'spark.{name}']} |" in OPERATIONS

@@ -32,7 +32,7 @@ from pipeline.workers.tasks import Step, TaskRunner
 from schemas.dedup import CLUSTERS, SIGNING_FAILED
 from schemas.records import UNLABELLED, Counts, Example
 
-CLUSTERS_FILE = "part-00000.parquet"
+CLUSTER_ROWS = 1 << 16  # of a file, so that a page that is taken down costs one of bounded size
 Paths = Mapping[str, str]
 
 
@@ -47,11 +47,12 @@ class Outcome(NamedTuple):
 
 
 class _Clustered(NamedTuple):
-    """What the clusters say. identity: of their file. dropped: by label and reason. candidates: by reason, None for
-    kept ones, ids of the examples to be shown, should their hashes be low enough."""
+    """What the clusters say. files: names of theirs; identity: of what is in them. dropped: by label and reason.
+    candidates: by reason, None for kept ones, ids of the examples to be shown, should their hashes be low enough."""
 
     rows: int
     unlike: int
+    files: tuple[str, ...]
     identity: str
     dropped: dict[str, Counter[str]]
     candidates: dict[str | None, list[str]]
@@ -88,7 +89,7 @@ def small_dedup(
     rows = sum(run_tasks(signing, splits, step("signatures", splits)))
     clustered = run_tasks(
         functools.partial(_cluster, config=config, crawls=crawls),
-        [([part_file(paths["signatures"], split) for split in splits], storage.join(paths["clusters"], CLUSTERS_FILE))],
+        [([part_file(paths["signatures"], split) for split in splits], paths["clusters"])],
         Step("dedup clusters", [rows], "documents"),
     )[0]
     if clustered is None:
@@ -113,7 +114,7 @@ def small_dedup(
         seen += cut.examples
     rows_in = rows if cut is None else cut.rows_in
     of_splits = [part_file("", split).lstrip("/") for split in splits]
-    files = {"signatures": of_splits, "documents": of_splits, "clusters": [CLUSTERS_FILE]}
+    files = {"signatures": of_splits, "documents": of_splits, "clusters": [*clustered.files]}
     files |= {"lines": [LINES_FILE]} if cut is not None else {}
     return Outcome(rows_in, counts, written, chosen_examples(candidates, seen, totals(counts)), files)
 
@@ -121,8 +122,8 @@ def small_dedup(
 def _cluster(
     paths: tuple[Sequence[str], str], config: DedupConfig, crawls: Sequence[EarlierCrawl]
 ) -> _Clustered | None:
-    """Writes the clusters of the signatures in some files to another. None where ids of a crawl repeat."""
-    signatures, path = paths
+    """Writes the clusters of the signatures in some files to a folder. None where ids of a crawl repeat."""
+    signatures, folder = paths
     stored = SignatureFiles([*(crawl.signatures for crawl in crawls), signatures])
     narrow = stored.narrow()
     for age in range(len(crawls) + 1):
@@ -142,8 +143,13 @@ def _cluster(
     )
     unsigned = narrow.filter(pc.and_(pc.invert(is_signed), pc.equal(narrow["age"], len(crawls))))
     clusters = pa.concat_tables([copies, _failed(unsigned)]).combine_chunks()
-    with RowGroupWriter(path, CLUSTERS, plain=("id", "cluster_id")) as out:
-        out.write(clusters)
+    files, digests = [], []
+    for number, begin in enumerate(range(0, max(1, len(clusters)), CLUSTER_ROWS)):
+        files.append(f"part-{number:05d}.parquet")
+        path = storage.join(folder, files[-1])
+        with RowGroupWriter(path, CLUSTERS, plain=("id", "cluster_id")) as out:
+            out.write(clusters.slice(begin, CLUSTER_ROWS))
+        digests.append(storage.digest(path))
     new = clusters.filter(pc.is_null(clusters["crawl"]))
     dropped: dict[str, Counter[str]] = {}
     reasons = new["drop_reason"].to_pylist()
@@ -154,7 +160,7 @@ def _cluster(
     for name, reason in zip(new["id"].to_pylist(), reasons, strict=True):
         by_reason.setdefault(reason, []).append(name)
     candidates = {reason: first_examples(ids) for reason, ids in by_reason.items()}
-    return _Clustered(out.rows, unlike, storage.digest(path), dropped, candidates)
+    return _Clustered(len(clusters), unlike, tuple(files), "".join(digests), dropped, candidates)
 
 
 def _failed(unsigned: pa.Table) -> pa.Table:
@@ -167,11 +173,11 @@ def _failed(unsigned: pa.Table) -> pa.Table:
 
 
 @functools.lru_cache(maxsize=1)
-def _verdicts(clusters: str, identity: str) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """Once a worker: ids of all that have a copy, whether they go, how many they are. identity: of the file, so that a
-    worker of an engine knows a new one from an old one."""
+def _verdicts(clusters: str, files: tuple[str, ...], identity: str) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Once a worker: ids of all that have a copy, whether they go, how many they are. identity: of the files, so that
+    a worker of an engine knows new ones from old."""
     names = ["id", "minhash_cluster_size", "drop_reason", "crawl"]
-    known = read_parquet(storage.join(clusters, CLUSTERS_FILE), names)
+    known = pa.concat_tables([read_parquet(storage.join(clusters, name), names) for name in files])
     known = known.filter(pc.is_null(known["crawl"])).combine_chunks()
     columns = (known["id"], pc.is_valid(known["drop_reason"]), known["minhash_cluster_size"])
     ids, goes, sizes = (column.combine_chunks() for column in columns)
@@ -180,7 +186,7 @@ def _verdicts(clusters: str, identity: str) -> tuple[pa.Array, pa.Array, pa.Arra
 
 def _keep(split: Split, table: DocumentTable, clusters: str, clustered: _Clustered, folder: str) -> _Kept:
     """Writes the split's survivors with all their columns."""
-    ids, goes, sizes = _verdicts(clusters, clustered.identity)
+    ids, goes, sizes = _verdicts(clusters, clustered.files, clustered.identity)
     wanted = pa.array([name for names in clustered.candidates.values() for name in names], pa.string())
     examples = []
     here = [batch.column(0) for batch in rows_of(table, split, [table.id_column])]
