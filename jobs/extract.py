@@ -131,7 +131,7 @@ def run(
             record["fingerprint"] = run_records.fingerprint([record["fingerprint"], sorted(total.refused)])
         tables = dict.fromkeys(extract.TABLES, sorted(written))
         gone = dict.fromkeys(extract.TABLES, sorted(set(finished) - set(kept) - written))
-        stage_keys.write_keys(run_tasks, building, "extract", tables)
+        stage_keys.write_keys(run_tasks, building, "extract", tables, record["fingerprint"])
         run_records.publish(folder, record, ledger, extract_totals.examples(total), tables, base, gone)
     job.say_done("extract", total.records, total.documents, began)
     return record
