@@ -9,7 +9,6 @@ import asyncio
 import functools
 import http.client
 import os
-import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from fsspec.exceptions import FSTimeoutError
 from schemas.errors import UserError
 
 ATTEMPTS = 8
-FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0  # seconds; each is twice the one before, and a random part of it
+FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0  # seconds; each is twice the one before, but for a part by the process
 WITHOUT_FOLDERS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "http", "https")
 PACKAGES = {
     "gs": "gcsfs",
@@ -94,7 +93,7 @@ def patient(function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) 
                 if line := line_of(error, name):
                     raise UserError(line) from None
                 raise
-            time.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt) * random.uniform(0.5, 1))
+            time.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt) * (1 + os.getpid() % 16 / 16) / 2)
     raise AssertionError
 
 
