@@ -39,9 +39,10 @@ RUN useradd --uid 10001 --create-home --home-dir /home/wanyu --shell /usr/sbin/n
  && ln -s /opt/venv/lib/python3.11/site-packages/jobs /opt/venv/lib/python3.11/site-packages/tokenizer /opt/wanyu/
 USER 10001
 WORKDIR /opt/wanyu
-# Tries the image, and leaves its kernels compiled. On a processor of another kind they are compiled anew, once a container.
+# Tries the image, with the engine (--partitions), and leaves its kernels compiled. On a processor of another kind they
+# are compiled anew, once a container.
 RUN --mount=type=bind,source=tests/archive,target=/tmp/archive \
     spark-submit --master 'local[2]' --driver-memory 1g jobs/corpus.py \
-      --input /tmp/archive --root /tmp/tried --config jobs/demo.toml \
+      --input /tmp/archive --root /tmp/tried --config jobs/demo.toml --partitions 2 \
  && rm -rf /tmp/tried /tmp/spark-*
 ENTRYPOINT ["/opt/entrypoint.sh"]

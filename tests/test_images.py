@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -288,3 +289,13 @@ def test_a_folder_of_a_store_is_fetched_and_fetched_again(tmp_path: Path) -> Non
 
 def test_the_archive_that_tries_an_image_is_small() -> None:
     assert sum(file.stat().st_size for file in ARCHIVE.iterdir()) < 10 << 20
+
+
+def test_what_pyspark_asks_of_arrow_is_a_dependency() -> None:
+    """mapInArrow wants pandas, which an environment of developers has by other ways."""
+    from pyspark.sql.pandas import utils
+
+    wanted = {name.removeprefix("require_minimum_").removesuffix("_version") for name in dir(utils)}
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    declared = {re.split(r"[>=<\[]", one)[0] for one in project}
+    assert {"pandas", "pyarrow", "numpy"} <= wanted & declared
