@@ -160,6 +160,7 @@ def test_other_roles(stubs: dict[str, str]) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(900)
 def test_an_executor_of_the_entrypoint_works_for_a_driver(tmp_path: Path) -> None:
     """Spark's own class takes the command: an executor, started as Kubernetes does it, joins a driver and works."""
     with socket.socket() as probe:
@@ -204,14 +205,14 @@ def test_an_executor_of_the_entrypoint_works_for_a_driver(tmp_path: Path) -> Non
                 )
             )
         assert waited_for(r"^rows (\d+)", said) == "8"
-        running[-1].wait(timeout=60)  # its driver is gone
+        running[-1].wait(timeout=200)  # its driver is gone
     finally:
         for process in running:
             process.kill()
             process.wait()
 
 
-def waited_for(pattern: str, file: Path, seconds: float = 120) -> str:
+def waited_for(pattern: str, file: Path, seconds: float = 400) -> str:
     end = time.monotonic() + seconds
     while not (found := re.search(pattern, file.read_text(), re.MULTILINE)):
         assert time.monotonic() < end, file.read_text()[-2000:]

@@ -44,6 +44,7 @@ def test_a_module_that_the_driver_lacks_too_is_a_bug() -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("python", ["bare", "nowhere"])
 def test_executors_without_the_environment(tmp_path: Path, python: str) -> None:
     if python == "bare":
@@ -54,7 +55,7 @@ def test_executors_without_the_environment(tmp_path: Path, python: str) -> None:
     )  # fmt: skip
     pythons = {"PYSPARK_DRIVER_PYTHON": sys.executable, "PYSPARK_PYTHON": str(tmp_path / python / "bin" / "python")}
     answer = subprocess.run(
-        command, env={**job_environment(), **pythons}, cwd="/", capture_output=True, text=True, timeout=280
+        command, env={**job_environment(), **pythons}, cwd="/", capture_output=True, text=True, timeout=800
     )
     assert answer.returncode == 2, answer.stderr[-3000:]
     assert "error: the executors" in answer.stderr and "docs/operations.md" in answer.stderr
