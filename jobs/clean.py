@@ -3,7 +3,7 @@
 spark-submit jobs/clean.py --root ROOT [--presets fineweb2] [--min-words 50] [--config corpus.toml]
 spark-submit jobs/clean.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
 
-Run again with other thresholds or rules, it takes the verdicts again and reads no text.
+Run again with other thresholds or rules, it takes the verdicts again, reads no text and writes what differs.
 """
 
 import time
@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from pipeline.config import CleanConfig, Config
+from pipeline.keys import stage_keys
 from pipeline.language.identifier import Identifier
 from pipeline.language.model_files import LID_176, checksum, local_model
 from pipeline.lists import contamination, list_files
@@ -20,12 +21,13 @@ from pipeline.quality import profiles
 from pipeline.quality.rules import Decider
 from pipeline.spark import job
 from pipeline.spark.session import LazySession
-from pipeline.spark.sources import Source
+from pipeline.spark.sources import Source, files_of_table
 from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import clean
 from pipeline.stages.annotate import PASSED_ON, Annotator
-from pipeline.store import generations, run_records, storage
+from pipeline.store import generations, run_records, storage, verdict_files
 from pipeline.store.document_table import DocumentTable
+from pipeline.store.generations import Generation
 from pipeline.store.ledger import ledger
 from schemas.errors import UserError
 from schemas.records import EXAMPLES, FAILED, Example, RunRecord
@@ -44,13 +46,16 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     if job.up_to_date(record, folder):
         return record
     decide = Decider(settings.chosen_rules(), settings.limits(known))
-    earlier = run_records.finished(folder)
-    again = earlier is not None and annotations(earlier) == annotations(record)
+    now = generations.current(folder)
+    base = now if now is not None and annotations(now.record()) == annotations(record) else None
     with run_records.building(folder, record) as building:
         path, run_tasks = storage.join(building, "documents"), cheapest_runner(engine)
         table = source.table()
-        if again:
-            judged = clean.decide_again(run_tasks, generations.files(folder, "documents"), path, decide)
+        if base is not None:
+            files, beside = files_of_table(base, "documents")
+            verdicts = storage.join(building, verdict_files.TABLE)
+            judged = clean.decide_again(run_tasks, files, beside, verdicts, decide)
+            written = {verdict_files.TABLE: judged.files}
         else:
             others = [] if source.stage else clean.others_of(table)
             annotate = Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
@@ -58,6 +63,8 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
                 job.say(f"clean    {line}")
             cleaning = clean.Cleaning(table, others, path, annotate, decide, settings.text_seconds)
             judged = clean.clean(run_tasks, cleaning)
+            files = {name: storage.join(path, name) for name in judged.files}
+            written = {"documents": judged.files}
         counts = clean.counts_of(judged)
         account = ledger("clean", table.files.rows, counts, {"documents": sum(judged.counts.values())})
         job.say_failed("clean", account, settings.max_failed_text_share)
@@ -65,13 +72,17 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
             more = f" and {len(borrowed) - MOST_NAMED} more" if len(borrowed) > MOST_NAMED else ""
             languages = ", ".join(borrowed[:MOST_NAMED]) + more
             job.say(f"clean    by the thresholds of their script, for lack of their own: {languages}")
-        shown = clean.examples(run_tasks, path, judged, with_texts=not again)
-        if again:
-            shown = _with_known_texts(shown, folder)
+        shown = clean.examples(run_tasks, files, judged, with_texts=base is None)
+        if base is not None:
+            shown = _with_known_texts(shown, base)
         for example in shown:
             if (example["reason"] or "").startswith(f"{FAILED}:"):
                 example["text"] = ""  # not to be given to masks again
-        run_records.publish(folder, record, account, shown, {"documents": judged.files})
+        if base is not None:
+            stage_keys.write_no_new_keys(building, "clean")
+        elif source.stage:
+            stage_keys.write_keys(run_tasks, building, "clean", written)
+        run_records.publish(folder, record, account, shown, written, base, {verdict_files.TABLE: judged.gone})
     job.say_done("clean", account["rows_in"], account["rows_out"], began)
     return record
 
@@ -133,9 +144,9 @@ def _not_passed_on(table: DocumentTable) -> list[str]:
     return [f"columns that clean makes, not the table's own: {', '.join(replaced)}"] if replaced else []
 
 
-def _with_known_texts(examples: list[Example], folder: str) -> list[Example]:
+def _with_known_texts(examples: list[Example], base: Generation) -> list[Example]:
     """Examples of new verdicts with the texts that the earlier run showed; others stay empty, for none is read."""
-    texts = {example["id"]: example["text"] for example in storage.read_json(storage.join(folder, EXAMPLES)) or []}
+    texts = {example["id"]: example["text"] for example in base.read_json(EXAMPLES) or []}
     return [Example({**example, "text": texts.get(example["id"], "")}) for example in examples]
 
 

@@ -6,7 +6,6 @@ spark-submit jobs/corpus.py --input ARCHIVES --root ROOT [--config corpus.toml] 
 from collections.abc import Sequence
 
 from jobs import clean, dedup, extract, sample, vocab
-from pipeline.archive.manifest import manifest
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.report.page import write_report
 from pipeline.spark import job
@@ -25,11 +24,11 @@ def body(argv: Sequence[str] | None) -> None:
     add_stage_flags(parser, STAGES)
     args = parse(parser, argv)
     config = load(args.config, job.stage_flags(args))
-    archives = manifest(args.input, config.extract.prefix, config.extract.limit, config.extract.sample)
+    wanted = extract.inputs(args, config.extract)
     root = storage.absolute(args.root)
     engine = LazySession("wanyu corpus", args.partitions)
     with lease.held(root):
-        extract.run(engine, config.extract, archives, storage.join(root, "extract"), args.replace)
+        extract.run(engine, config.extract, wanted, storage.join(root, "extract"), args.replace)
         generations.retire(storage.join(root, "extract"), args.keep)
         for stage, run in RUNS.items():
             folder = storage.join(root, stage)

@@ -4,30 +4,43 @@ spark-submit jobs/dedup.py --root ROOT [--threshold 0.8] [--against EARLIER_ROOT
 spark-submit jobs/dedup.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
 """
 
+import functools
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.config import Config, DedupConfig
-from pipeline.duplicates.earlier_crawls import EarlierCrawl, earlier_crawls
+from pipeline.duplicates.earlier_crawls import EarlierCrawl, check_files, earlier_crawls, signature_rows_of
 from pipeline.duplicates.minhash import candidate_probability
+from pipeline.duplicates.signature_table import Signer
+from pipeline.duplicates.signing import leave_out, sign_split
 from pipeline.duplicates.small_dedup import small_dedup
-from pipeline.duplicates.survivors import check_quality
+from pipeline.duplicates.small_lines import step
+from pipeline.duplicates.survivors import VERDICTS, Said, check_quality, keep_split
+from pipeline.keys import stage_keys
 from pipeline.spark import job, tables
 from pipeline.spark.document_frame import PLACE, document_frame
-from pipeline.spark.session import LazySession, started
+from pipeline.spark.session import LazySession, size_shuffles, started
 from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
-from pipeline.spark.tasks import cheapest_runner
-from pipeline.stages import dedup, earlier, repeated_lines
+from pipeline.spark.tasks import cheapest_runner, engine_runner, has_room
+from pipeline.stages import dedup, repeated_lines
+from pipeline.stages.candidates import hot_buckets, sampled_buckets
+from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, frame, kept_by_file
 from pipeline.store import run_records, storage
 from pipeline.store.document_table import DocumentTable
+from pipeline.store.examples import chosen_examples
 from pipeline.store.ledger import ledger, totals
+from pipeline.store.table_splits import SPLIT_BYTES, part_file, split_table
+from pipeline.workers.tasks import TaskRunner
+from schemas.dedup import CLUSTERS
 from schemas.errors import UserError
-from schemas.records import Ledger, RunRecord
+from schemas.records import Counts, Ledger, RunRecord
 
+ONE_TASK_BYTES = 1 << 10  # a document, of the task that clusters them (docs/quality.md)
 PARTS = ("lines", "signatures", "clusters", "documents")
 
 
@@ -50,19 +63,23 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     job.say(f"dedup    {_curve(settings)}")
     table = source.table()
     check_quality(settings.quality_column, table)
-    account = _by_files(engine, table, settings, folder, record, crawls) if _fits(table, settings, crawls) else None
+    fits = _fits(engine, table, settings, crawls)
+    account = _by_files(engine, table, settings, folder, record, crawls) if fits else None
     if account is None:
         account = _by_shuffles(started(engine), settings, table, folder, record, crawls)
     job.say_done("dedup", account["rows_in"], account["rows_out"], began)
     return record
 
 
-def _fits(table: DocumentTable, settings: DedupConfig, crawls: Sequence[EarlierCrawl]) -> bool:
-    """Whether one task can cluster it, the earlier crawls counted."""
+def _fits(
+    engine: SparkSession | LazySession, table: DocumentTable, settings: DedupConfig, crawls: Sequence[EarlierCrawl]
+) -> bool:
+    """Whether one task can cluster it, the earlier crawls counted, and has room for it."""
     earlier_rows = [crawl.n_signatures for crawl in crawls]
     if None in earlier_rows:
         return False
-    return table.files.rows + sum(rows or 0 for rows in earlier_rows) <= settings.one_task_documents
+    rows = table.files.rows + sum(rows or 0 for rows in earlier_rows)
+    return rows <= settings.one_task_documents and has_room(engine, rows * ONE_TASK_BYTES)
 
 
 def _by_files(
@@ -85,6 +102,7 @@ def _by_files(
         storage.remove(paths["scratch"])
         account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
         job.say_failed("dedup", account, settings.max_failed_text_share)
+        _index(run_tasks, building, record, outcome.files)
         run_records.publish(folder, record, account, outcome.examples, outcome.files)
     return account
 
@@ -97,76 +115,128 @@ def _by_shuffles(
     record: RunRecord,
     crawls: Sequence[EarlierCrawl],
 ) -> Ledger:
-    for crawl in crawls:
-        earlier.check_tables(spark, crawl, settings.hasher().version)
+    run_tasks = engine_runner(spark)
+    run_tasks(functools.partial(check_files, version=settings.hasher().version), crawls)
     with run_records.building(folder, record) as building:
-        path = {name: storage.join(building, name) for name in (*PARTS, "_cut")}
-        scratch = {name: storage.join(building, "_scratch", name) for name in ("lines", "one_an_id", "clusters")}
-        with stage_progress(spark, "dedup"):
-            given = document_frame(spark, table, dedup.READ, settings.quality_column)
-            templates, pages, lines = None, given, 0
-            if settings.scope == "line":
+        size_shuffles(spark, len(table.files.splits) * SPLIT_BYTES)
+        path = {name: storage.join(building, name) for name in PARTS}
+        scratch = storage.join(building, "_scratch")
+        templates, lines = None, 0
+        counts: Counts = {}
+        files_of: dict[str, list[str]] = {}
+        if settings.scope == "line":
+            with stage_progress(spark, "dedup lines"):
+                given = document_frame(spark, table, dedup.READ, settings.quality_column)
                 least = settings.min_line_pages, settings.min_line_share
-                repeated = tables.settled(repeated_lines.repeated(given, *least, scratch["lines"]), path["lines"])
-                lines = repeated.count()
-                given = tables.settled(repeated_lines.cut(given, repeated, lines), path["_cut"])
-                pages, templates = dedup.without_templates(given)
-            rows_in = (document_frame(spark, table, ["id"]) if templates is None else given).count()
-            documents, salt = _sign(pages, settings, crawls, table, path["signatures"], scratch["one_an_id"])
-            united = dedup.unite(spark, tables.written(spark, path["signatures"]), crawls, salt)
-            known = dedup.known_copies(spark, crawls, salt)
-            names = [crawl.crawl for crawl in crawls]
-            clusters = dedup.clusters(united, settings, names, scratch["clusters"], known)
-            clustered = tables.settled(clusters, path["clusters"])
-            placed = document_frame(spark, table, [*PLACE, "id"]) if documents is given else documents
-            kept = dedup.survivors(placed.drop(*(["text"] if templates is None else [])), clustered)
-            kept_counts, survivor_files = dedup.write_survivors(kept, table, path["documents"])
-            counts = dedup.account(pages, documents, clustered, kept_counts)
-        written = {"clusters": clustered.count(), "documents": totals(counts).get(None, 0)}
-        written["signatures"] = tables.written(spark, path["signatures"]).count()
-        marked = clustered.where(F.col("crawl").isNull()).select("id", "drop_reason")
-        if templates is not None:
-            for label, reasons in tables.count_reasons(templates).items():
-                counts.setdefault(label, {}).update(reasons)
-            marked = marked.unionByName(templates.select("id", "drop_reason"))
+                repeated = repeated_lines.repeated(given, *least, storage.join(scratch, "lines"))
+                stored_lines = tables.stored(repeated, path["lines"])
+                lines, files_of["lines"] = stored_lines.rows or 0, stored_lines.names
+                pages = repeated_lines.cut(given, stored_lines.frame(), lines)
+                pages = tables.settled(pages, storage.join(scratch, "pages"))
+                cut, templates = dedup.without_templates(pages)
+                counts = tables.count_reasons(templates)
+                one = F.lit(1).cast("long").alias("minhash_cluster_size")
+                place = storage.join(scratch, "cut")
+                listed = dedup.write_cut(cut.select("*", one), table, place)
+                table = DocumentTable(split_table(place, listed), table.id_column, table.text_column, kept_only=False)
+        new, left_out = _sign(spark, run_tasks, settings, table, path["signatures"], scratch, counts)
+        rows_in = sum(file.rows for file in new) + sum(totals(counts).values())
+        files = [SignatureFile(file.path, file.rows, len(crawls)) for file in new]
+        for age, stored in enumerate(run_tasks(signature_rows_of, crawls)):
+            files += [SignatureFile(*file, age) for file in stored]
+        with stage_progress(spark, "dedup"):
+            parts = hot_buckets(run_tasks(sampled_buckets, files))
+            found = dedup.clusters(spark, files, settings, crawls, parts, storage.join(scratch, "clusters"))
+            rows = found.frame()
+            files_of["clusters"] = tables.write(found.frame(*CLUSTERS.names), path["clusters"], ())
+            new_rows = rows.where(F.col("crawl").isNull())
+            for label, reasons in tables.count_reasons(new_rows).items():
+                counts.setdefault(label, {}).update({name: n for name, n in reasons.items() if name is not None})
+            written = {"signatures": sum(file.rows for file in new), "unlike": rows.where("apart").count()}
+            written["clusters"] = found.rows or 0
+            marked = new_rows.select("id", "node", "drop_reason")
+            by_reason = totals(counts)
+            by_reason[None] = rows_in - sum(by_reason.values())
+            wanted = dedup.first_examples(marked, by_reason)
+            verdicts = storage.join(scratch, "verdicts")
+            goes = new_rows.select("node", F.col("drop_reason").isNotNull().alias("goes"), "minhash_cluster_size")
+            n_tasks = max(2, written["signatures"] // TASK_ROWS)
+            said = kept_by_file(goes, "node", verdicts, VERDICTS, n_tasks)
+        items = []
+        for split in table.files.splits:
+            shown = tuple(name for few in wanted.values() for name, node in few if node >> ROW_BITS == split.number)
+            of_split = (verdicts, split.number in said), (left_out[0], split.number in left_out[1])
+            paths = [storage.join(place, f"{split.number}.parquet") if there else None for place, there in of_split]
+            items.append((split, Said(paths[0], paths[1], shown)))
+        keeping = functools.partial(keep_split, table=table, folder=path["documents"])
+        kept = run_tasks(keeping, items, step("documents", table.files.splits))
+        for label, number in sum((labels for labels, _ in kept), Counter[str]()).items():
+            counts.setdefault(label, {})[None] = number
+        written["documents"] = totals(counts).get(None, 0)
+        if settings.scope == "line":
             written["lines"] = lines
         account = ledger("dedup", rows_in, counts, written)
         job.say_failed("dedup", account, settings.max_failed_text_share)
-        examples = tables.examples(marked, totals(counts), given if documents is pages else documents)
-        storage.remove(path["_cut"])
-        storage.remove(storage.join(building, "_scratch"))
-        files = {name: list(storage.listing(path[name])) for name in PARTS if name in written}
-        files["documents"] = survivor_files
-        run_records.publish(folder, record, account, examples, files)
+        names = {reason: [name for name, _ in few] for reason, few in wanted.items()}
+        examples = chosen_examples(names, [row for _, rows in kept for row in rows], totals(counts))
+        if templates is not None:
+            only: dict[str | None, int] = {"template": totals(counts).get("template", 0)}
+            examples = sorted(
+                examples + tables.examples(templates, only), key=lambda one: (one["reason"] is not None, one["reason"])
+            )
+        storage.remove(scratch)
+        files_of["documents"] = [part_file("", split).lstrip("/") for split in table.files.splits]
+        files_of["signatures"] = files_of["documents"]
+        _index(run_tasks, building, record, files_of)
+        run_records.publish(folder, record, account, examples, files_of)
     return account
 
 
+def _index(run_tasks: TaskRunner, building: str, record: RunRecord, files: Mapping[str, Sequence[str]]) -> None:
+    """Of a corpus, so that its pages are found."""
+    if "clean" in record["inputs"]:
+        stage_keys.write_keys(run_tasks, building, "dedup", files)
+
+
 def _sign(
-    given: DataFrame,
+    spark: SparkSession,
+    run_tasks: TaskRunner,
     settings: DedupConfig,
-    crawls: Sequence[EarlierCrawl],
     table: DocumentTable,
-    path: str,
-    one_an_id: str,
-) -> tuple[DataFrame, int]:
-    """Writes the signatures. The documents, one row an id; the salt under which each, of earlier crawls too, has a node
-    of its own."""
-    spark, documents = given.sparkSession, given
-    tables.write(dedup.signatures(documents, settings), path)
-    for salt in range(8):
-        signed = tables.written(spark, path)
-        united = dedup.unite(spark, signed, crawls, salt)
-        rows, nodes = united.agg(F.count("*"), F.countDistinct("node")).first() or (0, 0)
-        if rows == nodes:
-            return documents, salt
-        ids = signed.agg(F.countDistinct("id")).first()
-        if documents is given and ids and ids[0] < signed.count():
-            digests = document_frame(spark, table, [*PLACE, "digest"])
-            one_row = tables.settled(dedup.one_row_an_id(given, digests), one_an_id)
-            documents = given.join(one_row, list(PLACE), "left_semi")
-            tables.write(dedup.signatures(documents, settings), path)
-        # else two ids met in one node: with another salt they part
-    raise RuntimeError(f"{path}: {rows} signatures have only {nodes} names")
+    folder: str,
+    scratch: str,
+    counts: Counts,
+) -> tuple[list[SignatureFile], tuple[str, set[int]]]:
+    """Writes the signatures, one an id: their files, and of which splits rows are left out whose id another row has, in
+    what folder. These are added to `counts`."""
+    splits = table.files.splits
+    signing = functools.partial(
+        sign_split,
+        table=table,
+        signer=Signer(settings.hasher(), settings.min_shingles),
+        text_seconds=settings.text_seconds,
+        quality_column=settings.quality_column,
+        folder=folder,
+    )
+    rows = run_tasks(signing, splits, step("signatures", splits))
+    files = [SignatureFile(part_file(folder, split), n, 0) for split, n in zip(splits, rows, strict=True)]
+    same_id = storage.join(scratch, "same_id")
+    n_ids = frame(spark, files, 0, ["id"]).agg(F.countDistinct("id")).first()
+    if n_ids and n_ids[0] == sum(rows):
+        return files, (same_id, set())
+    given = document_frame(spark, table, [*PLACE, "id", "text"])
+    digests = document_frame(spark, table, [*PLACE, "digest"])
+    one_row = tables.settled(dedup.one_row_an_id(given, digests), storage.join(scratch, "one_an_id"))
+    others = document_frame(spark, table, PLACE).join(one_row, list(PLACE), "left_anti")
+    node = F.shiftleft(F.col("split").cast("long"), ROW_BITS) + F.col("row")
+    left_out = set(kept_by_file(others.select(node.alias("node")), "node", same_id, dedup.LEFT_OUT, 2))
+    items = [(*files[number][:2], storage.join(same_id, f"{number}.parquet")) for number in sorted(left_out)]
+    for number, labels in zip(sorted(left_out), run_tasks(leave_out, items), strict=True):
+        files[number] = files[number]._replace(rows=files[number].rows - labels.total())
+        for label, left in labels.items():
+            reasons = counts.setdefault(label, {})
+            reasons["same_id"] = reasons.get("same_id", 0) + left
+    return files, (same_id, left_out)
 
 
 def _curve(settings: DedupConfig) -> str:

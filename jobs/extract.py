@@ -5,8 +5,13 @@ spark-submit jobs/extract.py --input ARCHIVES --root ROOT [--engine ENGINE] [--c
 ARCHIVES: files, folders, a warc.paths[.gz] list (with --prefix), https:// or s3:// addresses; .warc .arc .wet, plain or
 compressed. Of many, `--sample 0.01` takes a share by hash, `--limit N` the first N. Archives of earlier runs that are
 not asked for stay, unless `--replace` says that they go.
+
+In the place of --input, single records by Common Crawl's columnar index:
+
+spark-submit jobs/extract.py --index INDEX --where "content_languages like 'swa%'" --prefix https://data.commoncrawl.org/
 """
 
+import argparse
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -18,12 +23,14 @@ from pipeline.archive.manifest import Archive, manifest
 from pipeline.config import ExtractConfig
 from pipeline.fetching.permits import permits
 from pipeline.flags import Parser, add_stage_flags, load, parse
+from pipeline.keys import stage_keys
 from pipeline.spark import job
 from pipeline.spark.session import LazySession, driver_address
 from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import extract, extract_totals
 from pipeline.stages.extract_tasks import Part
 from pipeline.stages.extract_totals import ArchiveFiles
+from pipeline.stages.index_query import PLACES, IndexQuery, asked_archives, index_query
 from pipeline.store import generations, lease, run_records, storage
 from pipeline.workers.heartbeats import HEARTBEATS, RunningCounts
 from pipeline.workers.progress import Progress, rate_and_time_left, terminal
@@ -32,28 +39,38 @@ from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
 
 NEUTRAL = {  # change no row of an archive
-    "prefix", "sample", "limit", "split_bytes", "max_connections", "retries", "user_agent", "max_failed_share",
+    "prefix", "sample", "limit", "split_bytes", "max_connections", "range_gap_bytes", "range_bytes", "retries",
+    "user_agent", "max_failed_share",
 }  # fmt: skip
 
 
 def run(
     engine: SparkSession | LazySession,
     settings: ExtractConfig,
-    archives: list[Archive],
+    wanted: list[Archive] | IndexQuery,
     folder: str,
     replace: bool = False,
 ) -> RunRecord:
     """With `engine` a session that is to be started when it is needed, processes of this machine do on a local master
     what its tasks would.
 
-    Archives of earlier runs that are not among `archives` stay and count, but with `replace`.
+    Archives of earlier runs that are not wanted stay and count, but with `replace`.
     """
     began = time.monotonic()
     config = settings.model_dump(mode="json")
     identity = {name: value for name, value in config.items() if name not in NEUTRAL}
     identity |= extract.lists(settings)
-    record = _record(identity, archives)
-    if job.up_to_date(record, folder):
+    of_index: dict[str, str] = {}
+    if isinstance(wanted, IndexQuery):
+        identity["where"] = wanted.where
+        of_index["index"] = wanted.fingerprint()
+        if not replace and (earlier := _answered(folder, identity, of_index)):
+            return earlier
+        archives = _asked_archives(engine, wanted, folder, _record(identity, [], of_index))
+    else:
+        archives = wanted
+    record = _record(identity, archives, of_index)
+    if _up_to_date(record, folder):
         return record
     run_tasks = cheapest_runner(engine)
     base = generations.current(folder)
@@ -64,8 +81,8 @@ def run(
         _refuse_other_settings(folder, others)
         base, finished = None, {}
     if others:
-        record = _record(identity, [*archives, *others])
-        if job.up_to_date(record, folder):
+        record = _record(identity, [*archives, *others], of_index)
+        if _up_to_date(record, folder):
             _say_others(others)
             return record
     with run_records.building(folder, record, resume=True) as building:
@@ -91,9 +108,10 @@ def run(
                 run_records.abandon(folder)
             raise UserError(
                 f"{total.failed} of {total.archives} archives gave nothing, such as {total.worst.file_path} "
-                f"({total.worst.status}: {total.worst.detail}): check --input, or raise max_failed_share"
+                f"({total.worst.status}: {total.worst.detail}): check --input (or --index, and --prefix), "
+                "or raise max_failed_share"
             )
-        for scratch in (HEARTBEATS, extract.PARTS):
+        for scratch in (HEARTBEATS, extract.PARTS, PLACES):
             storage.remove(storage.join(building, scratch))
         ledger = Ledger(
             stage="extract",
@@ -107,6 +125,7 @@ def run(
             record["fingerprint"] = run_records.fingerprint([record["fingerprint"], sorted(total.refused)])
         tables = dict.fromkeys(extract.TABLES, sorted(written))
         gone = dict.fromkeys(extract.TABLES, sorted(set(finished) - set(kept) - written))
+        stage_keys.write_keys(run_tasks, building, "extract", tables)
         run_records.publish(folder, record, ledger, extract_totals.examples(total), tables, base, gone)
     job.say_done("extract", total.records, total.documents, began)
     return record
@@ -136,9 +155,47 @@ def _read(
         extract.extract(run_tasks, planned, settings, building, source, watched=terminal() is not None)
 
 
-def _record(identity: dict[str, Any], archives: list[Archive]) -> RunRecord:
-    listed = sorted([archive.file_path, archive.size] for archive in archives)  # a path is there once
-    return run_records.make_record("extract", extract.VERSION, identity, {"archives": run_records.fingerprint(listed)})
+def _record(identity: dict[str, Any], archives: list[Archive], of_index: dict[str, str]) -> RunRecord:
+    listed = sorted(  # a path is there once
+        [archive.file_path, archive.size, *([archive.asked.digest] if archive.asked else [])] for archive in archives
+    )
+    inputs = {"archives": run_records.fingerprint(listed), **of_index}
+    return run_records.make_record("extract", extract.VERSION, identity, inputs)
+
+
+def _up_to_date(record: RunRecord, folder: str) -> bool:
+    """Then nothing is left of the question, or of a run that was killed, either."""
+    if not job.up_to_date(record, folder):
+        return False
+    if run_records.unfinished(folder):
+        run_records.abandon(folder)
+    return True
+
+
+def _answered(folder: str, identity: dict[str, Any], of_index: dict[str, str]) -> RunRecord | None:
+    """The record of a finished run that asked the same of the same index, and was refused nothing."""
+    earlier = run_records.finished(folder)
+    if earlier is None:
+        return None
+    inputs = {"archives": earlier["inputs"].get("archives", ""), **of_index}
+    same = run_records.make_record("extract", extract.VERSION, identity, inputs)
+    return same if job.up_to_date(same, folder) else None
+
+
+def _asked_archives(
+    engine: SparkSession | LazySession, query: IndexQuery, folder: str, record: RunRecord
+) -> list[Archive]:
+    """The archives of which the index names records, with their places in what is being built."""
+    with run_records.building(folder, record, resume=True) as building:
+        try:
+            archives = asked_archives(engine, query, building)
+        except UserError:
+            if not storage.listing(storage.join(building, "inputs")):
+                run_records.abandon(folder)
+            raise
+    records, size = (sum(getattr(archive.asked, name) for archive in archives) for name in ("records", "bytes"))
+    job.say(f"extract  {records:,} records of {len(archives):,} archives are asked for, {size / 1e6:,.1f} MB")
+    return archives
 
 
 def _same_settings(earlier: RunRecord, record: RunRecord) -> bool:
@@ -150,7 +207,7 @@ def _refuse_other_settings(folder: str, others: list[Archive]) -> None:
     if others:
         raise UserError(
             f"{folder} holds {len(others):,} archives that are not asked for, such as {others[0].file_path}, read with "
-            "other settings or by another version: ask for them too, or take them out with --replace"
+            "other settings, another --where or by another version: ask for them too, or take them out with --replace"
         )
 
 
@@ -174,6 +231,19 @@ def _written(building: str, names: set[str]) -> dict[str, ArchiveFiles]:
     return extract_totals.in_place(building, there & names)
 
 
+def inputs(args: argparse.Namespace, settings: ExtractConfig) -> list[Archive] | IndexQuery:
+    """What `job.add_input_flags` name. UserError where that is nothing, or not there."""
+    if args.index and args.input:
+        raise UserError("--input and --index: give one of them, archives to read whole or an index of their records")
+    if args.index:
+        return index_query(args.index, args.where, settings)
+    if args.where:
+        raise UserError("--where chooses records of an index: name it with --index")
+    if not args.input:
+        raise UserError("give --input ARCHIVES, or --index INDEX")
+    return manifest(args.input, settings.prefix, settings.limit, settings.sample)
+
+
 def main(argv: list[str] | None = None) -> int:
     def body(argv: Sequence[str] | None) -> None:
         parser = Parser(prog="jobs/extract.py", allow_abbrev=False)
@@ -182,11 +252,11 @@ def main(argv: list[str] | None = None) -> int:
         add_stage_flags(parser, ["extract"])
         args = parse(parser, argv)
         settings = load(args.config, job.stage_flags(args)).extract
-        archives = manifest(args.input, settings.prefix, settings.limit, settings.sample)
+        wanted = inputs(args, settings)
         root = storage.absolute(args.root)
         engine = LazySession("wanyu extract", args.partitions)
         with lease.held(root):
-            run(engine, settings, archives, storage.join(root, "extract"), args.replace)
+            run(engine, settings, wanted, storage.join(root, "extract"), args.replace)
             generations.retire(storage.join(root, "extract"), args.keep)
 
     return job.run_body(body, argv)

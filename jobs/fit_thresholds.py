@@ -18,9 +18,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pipeline.config import CleanConfig
 from pipeline.flags import Parser, parse
 from pipeline.quality import fitting, profile_toml, profiles
-from pipeline.spark import job, tables
+from pipeline.spark import job
 from pipeline.spark.document_frame import columns_for_engine, document_frame
 from pipeline.spark.session import session
+from pipeline.spark.sources import files_of_table
 from pipeline.stages import fit_thresholds
 from pipeline.store import generations, run_records, storage
 from pipeline.store.document_table import document_table
@@ -66,7 +67,9 @@ def _read(spark: SparkSession, args: argparse.Namespace) -> DataFrame:
     if args.root:
         folder = storage.join(storage.absolute(args.root), "clean")
         run_records.require(folder, "clean")
-        return tables.of_files(spark, list(generations.files(folder, "documents").values()))
+        files, verdicts = files_of_table(generations.required(folder), "documents")
+        table = document_table(storage.join(folder, "documents"), "id", "text", listed=files, verdicts=verdicts)
+        return document_frame(spark, table, columns_for_engine(table))
     return _foreign(spark, args.input)
 
 

@@ -7,10 +7,13 @@ spark-submit jobs/remove.py --root ROOT --hosts LIST
 block_lists of clean. What went is said in ROOT/removed/<16 hex digits of the lists>.json: date and time, the lists'
 names and digests, rows by table; no address, no text. Lists that match nothing have a record too: that is an answer.
 
-No stage has to run again for it. Interrupted, it is to be run again with the same lists and ends as if it had not been.
-Copies of a removed page at other addresses stay; their number is said. What the tables do not hold is not touched:
-archives, so that extract with other settings brings the pages back (run this again); a vocabulary and trained models,
-which cannot forget what they learnt from a page; caches of tokens and copies of the shards.
+No stage has to run again for it. Interrupted, it is to be run again with the same lists and ends as if it had not
+been. What a page costs does not hang on the corpus' size: the files that hold it are found by indexes, and written
+again; lists of hosts read all addresses. The old files are deleted, and with them all that --keep has kept of former
+runs: nobody can go back behind a takedown. Copies of a removed page at other addresses stay; their number is said.
+What the tables do not hold is not touched: archives, so that extract with other settings brings the pages back (run
+this again); a vocabulary and trained models, which cannot forget what they learnt from a page; caches of tokens and
+copies of the shards.
 """
 
 from collections.abc import Sequence
@@ -20,50 +23,54 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from pipeline.flags import Parser, parse
+from pipeline.keys import stage_keys
 from pipeline.lists import list_files
 from pipeline.lists.takedown import Takedown
-from pipeline.mixture.card import card
-from pipeline.mixture.manifest import read_manifest
+from pipeline.mixture.card import CARD, Folders, card
 from pipeline.report.page import PAGE, write_report
 from pipeline.spark import job
-from pipeline.spark.session import session
-from pipeline.spark.stage_progress import stage_progress
-from pipeline.spark.tasks import engine_runner
+from pipeline.spark.session import LazySession
+from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import remove
-from pipeline.store import run_records, storage
+from pipeline.store import generations, lease, run_records, storage, verdict_files
+from pipeline.store.generations import Generation
 from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
-from schemas.records import EXAMPLES, LEDGER, REMOVED, RUN, STAGES, RunRecord
+from schemas.generations import Tables, inside
+from schemas.records import EXAMPLES, LEDGER, REMOVED, STAGES
 
 SCRATCH = "_removed.scratch"
 
 
-def run(spark: SparkSession, root: str, listed: Takedown, lists: list[dict[str, str]], dry_run: bool = False) -> None:
+def run(
+    engine: SparkSession | LazySession, root: str, listed: Takedown, lists: list[dict[str, str]], dry_run: bool = False
+) -> None:
     """lists: `flag`, `name` and `sha256` of each file, for the record."""
-    stages, run_tasks = _settled(root, dry_run), engine_runner(spark)
-    files = [path for path in remove.parquet_files(root) if not path.startswith(f"{REMOVED}/")]
+    corpus, run_tasks = _corpus(root), cheapest_runner(engine)
     scratch = storage.join(root, SCRATCH)
     storage.remove(scratch)
     try:
-        with stage_progress(spark, "remove"):
-            hits = remove.find(spark, root, files, listed, scratch)
-            names = {folder: record["stage"] for folder, record in stages.items()}
-            counted = dict.fromkeys(hits.files)
-            receipts = remove.rewrite_files(run_tasks, root, counted, names, listed, hits, scratch)
-        rows = remove.rows_by_table(receipts)
-        _say_hits(hits, rows)
+        if not dry_run:
+            for folder in corpus.made_of_extract():
+                stage_keys.ensure(run_tasks, corpus.stages[folder][1], folder)
+        found = remove.find(run_tasks, corpus, listed, scratch)
+        names = {folder: record["stage"] for folder, (record, _) in corpus.stages.items()}
+        rows = remove.rows_by_table(remove.rewrite_files(run_tasks, dict.fromkeys(found.held), names, listed, found))
+        _say_hits(found, rows)
         if dry_run:
             job.say("remove   dry run: nothing was changed")
             return
         record = Record(root, lists)
-        record.begin(hits, rows)
-        for folder in _in_order({remove.table_of(path)[0] for path in hits.files}, stages):
-            in_folder = [path for path in files if remove.table_of(path)[0] == folder]
-            if folder in stages:
-                _stage(spark, root, folder, stages[folder], in_folder, listed, hits, scratch)
+        record.begin(found, rows)
+        for folder in _in_order({remove.table_of(file.path)[0] for file in found.held}, names):
+            files = [file for file in found.held if remove.table_of(file.path)[0] == folder]
+            if folder in names:
+                _stage(run_tasks, corpus, folder, files, listed, found)
             else:
-                _foreign(run_tasks, root, [path for path in in_folder if path in counted], listed, hits, scratch)
-        if hits.files and storage.exists(storage.join(root, PAGE)):
+                _foreign(run_tasks, root, files, listed, found)
+        for folder in names:  # whatever is kept of former runs may hold what is listed
+            generations.retire(storage.join(root, folder))
+        if found.held and storage.exists(storage.join(root, PAGE)):
             job.say(f"report   {write_report(root)} again, without a training run")
         job.say(f"remove   record: {record.end()}")
         job.say(
@@ -74,83 +81,100 @@ def run(spark: SparkSession, root: str, listed: Takedown, lists: list[dict[str, 
         storage.remove(scratch)
 
 
-def _settled(root: str, dry_run: bool) -> dict[str, RunRecord]:
-    """Finished stages by folder, interrupted publications completed. UserError where there is none, or where an
-    unfinished extract keeps pages that its next run would publish."""
+def _corpus(root: str) -> remove.Corpus:
+    """UserError where no stage is finished, or where an unfinished extract keeps pages that its next run would
+    publish."""
     for stage in STAGES:
-        folder = storage.join(root, stage)
-        run_records.finished(folder)
-        if storage.read_json(storage.join(root, f"_{stage}.building", run_records.PLAN)):
+        if run_records.unfinished(storage.join(root, stage)):
             raise UserError(
-                f"--root {root}: an unfinished {stage} lies in _{stage}.building and keeps pages: finish it with "
-                f"jobs/{stage}.py, or remove that folder"
+                f"--root {root}: an unfinished {stage} keeps pages: finish it with jobs/{stage}.py, or remove what it "
+                f"has built, {generations.following(storage.join(root, stage)).place}"
             )
-        if not dry_run:
-            run_records.abandon(folder)  # of a run that was killed: nobody goes on from it
-    folders = sorted({path.split("/")[0] for path in storage.listing(root) if "/" in path})
-    records = {folder: storage.read_json(storage.join(root, folder, RUN)) for folder in folders}
-    stages = {folder: record for folder, record in records.items() if record and record.get("stage") in STAGES}
+    stages, foreign = {}, []
+    for folder in storage.folders(root):
+        now = generations.current(storage.join(root, folder))
+        if now is not None and (record := now.record())["stage"] in STAGES:
+            stages[folder] = (record, now)
+        elif folder != REMOVED and not folder.startswith(("_", ".")):
+            foreign.append(folder)
     if not stages:
         raise UserError(f"--root {root}: no finished stage in it; name the folder of a corpus")
-    return stages
+    return remove.Corpus(root, stages, foreign)
 
 
-def _in_order(folders: set[str], stages: dict[str, RunRecord]) -> list[str]:
+def _in_order(folders: set[str], stages: dict[str, str]) -> list[str]:
     """The earliest stage last: it tells which ids are listed, should this be interrupted."""
-    place = {folder: STAGES.index(record["stage"]) for folder, record in stages.items()}
+    place = {folder: STAGES.index(stage) for folder, stage in stages.items()}
     return sorted(folders, key=lambda folder: (-place.get(folder, len(STAGES)), folder))
 
 
-def _say_hits(hits: remove.Found, rows: dict[str, int]) -> None:
-    if not hits.files:
+def _say_hits(found: remove.Found, rows: dict[str, int]) -> None:
+    if not found.held:
         job.say("remove   nothing to remove: no page of the corpus is listed")
         return
-    job.say(f"remove   {hits.documents:,} documents are listed")
+    job.say(f"remove   {found.documents:,} documents are listed")
     for table, count in rows.items():
         job.say(f"remove   {count:,} rows of {table}")
-    if hits.copies:
-        job.say(f"remove   {hits.copies:,} copies of theirs at other addresses are not listed and stay")
+    if found.copies:
+        job.say(f"remove   {found.copies:,} copies of theirs at other addresses are not listed and stay")
 
 
 def _stage(
-    spark: SparkSession,
-    root: str,
+    run_tasks: TaskRunner,
+    corpus: remove.Corpus,
     folder: str,
-    record: RunRecord,
-    files: list[str],
+    files: list[remove.File],
     listed: Takedown,
-    hits: remove.Found,
-    scratch: str,
+    found: remove.Found,
 ) -> None:
-    """The stage's folder built anew beside its place, and published."""
-    name, old, run_tasks = record["stage"], storage.join(root, folder), engine_runner(spark)
-    with run_records.building(old, record) as building:
-        places: dict[str, str | None] = {path: storage.join(building, path.partition("/")[2]) for path in files}
-        receipts = remove.rewrite_files(run_tasks, root, places, {folder: name}, listed, hits, scratch)
-        for file in storage.listing(old):
-            if f"{folder}/{file}" not in places:
-                storage.copy(storage.join(old, file), storage.join(building, file))
+    """A new generation of the stage: the files that held a removed row, written again, and all others where they are.
+    Then the old ones of these go for good."""
+    (record, now), path = corpus.stages[folder], storage.join(corpus.root, folder)
+    name = record["stage"]
+    with run_records.building(path, record) as place:
+        targets: dict[remove.File, str | None] = {
+            file: storage.join(place, file.path.partition("/")[2]) for file in files
+        }
+        receipts = remove.rewrite_files(run_tasks, targets, {folder: name}, listed, found)
+        tables: dict[str, list[str]] = {}
+        for file in files:
+            tables.setdefault(remove.table_of(file.path)[1], []).append(file.path.split("/", 2)[2])
+        front = {}
         if name == "extract":
-            remove.count_in_archives(run_tasks, old, building, receipts)
+            archives = sorted({remove.archive_of(receipt) for receipt in receipts})
+            inputs = now.named("inputs", archives)
+            remove.count_in_archives(run_tasks, inputs, storage.join(place, "inputs"), receipts)
+            tables["inputs"] = archives
         if name == "sample":
-            mixed = remove.mixture(read_manifest(old), receipts)
-            storage.write_json(storage.join(building, "mixture.json"), mixed)
-            storage.write_bytes(storage.join(building, "README.md"), card(mixed).encode())
+            mixed = remove.mixture(now.read_json("mixture.json"), receipts)
+            storage.write_json(storage.join(place, "mixture.json"), mixed)
+            storage.write_bytes(storage.join(place, CARD), card(mixed, _folders(now, tables)).encode())
+            front = {"README.md": CARD}
         rows = {table.partition("/")[2]: count for table, count in remove.rows_by_table(receipts).items()}
-        ledger = remove.ledger(storage.read_json(storage.join(old, LEDGER)), remove.moves(name, receipts), rows)
-        shown = remove.examples(spark, storage.read_json(storage.join(old, EXAMPLES)) or [], listed, scratch)
-        run_records.publish(old, record, ledger, shown)
+        ledger = remove.ledger(now.read_json(LEDGER), remove.moves(name, receipts), rows)
+        shown = remove.examples(now.read_json(EXAMPLES) or [], listed, found.ids)
+        judged = {verdict_files.TABLE: [file.path.split("/", 2)[2] for file in files if file.verdicts]}
+        stage_keys.write_no_new_keys(place, name)
+        run_records.publish(path, record, ledger, shown, tables, now, judged, front)
+    generations.retire(path)
 
 
-def _foreign(
-    run_tasks: TaskRunner, root: str, files: list[str], listed: Takedown, hits: remove.Found, scratch: str
-) -> None:
+def _folders(now: Generation, tables: Tables) -> Folders:
+    """Where the shards lie when some of them are written anew. tables: these; what they replace is deleted."""
+    parts = [(inside(part.number, "data"), _labels(theirs)) for part, theirs in now.parts().items()]
+    return [*parts, (inside(generations.following(now.folder).number, "data"), _labels(tables))]
+
+
+def _labels(tables: Tables | None) -> set[str] | None:
+    return None if tables is None else {name.partition("/")[0] for name in tables.get("data", ())}
+
+
+def _foreign(run_tasks: TaskRunner, root: str, files: list[remove.File], listed: Takedown, found: remove.Found) -> None:
     """Files of a folder that is no stage's, each replaced in its place."""
-    for path in files:
-        folder, _, name = storage.join(root, path).rpartition("/")
+    for file in files:
+        folder, _, name = file.source.rpartition("/")
         storage.remove(storage.join(folder, f".{name}.crc"))  # Hadoop's, of the old bytes
-    places: dict[str, str | None] = {path: storage.join(root, path) for path in files}
-    remove.rewrite_files(run_tasks, root, places, {}, listed, hits, scratch)
+    remove.rewrite_files(run_tasks, {file: file.source for file in files}, {}, listed, found)
 
 
 class Record:
@@ -164,14 +188,14 @@ class Record:
         self._path = storage.join(root, REMOVED, f"{digest}.json")
         self._value: dict[str, Any] = storage.read_json(self._path) or {"lists": lists, "runs": []}
 
-    def begin(self, hits: remove.Found, rows: dict[str, int]) -> None:
+    def begin(self, found: remove.Found, rows: dict[str, int]) -> None:
         done: list[dict[str, Any]] = self._value["runs"]
-        if not done or (done[-1]["finished"] and hits.files):
+        if not done or (done[-1]["finished"] and found.held):
             done.append({"began": _now(), "finished": None, "documents": 0, "copies_left": 0, "rows": {}})
         if done[-1]["finished"] is None:  # what an interrupted run has removed is counted no more
             last = done[-1]
-            last["documents"] = max(last["documents"], hits.documents)
-            last["copies_left"] = max(last["copies_left"], hits.copies)
+            last["documents"] = max(last["documents"], found.documents)
+            last["copies_left"] = max(last["copies_left"], found.copies)
             last["rows"] |= {table: max(count, last["rows"].get(table, 0)) for table, count in sorted(rows.items())}
             storage.write_json(self._path, self._value)
 
@@ -211,7 +235,14 @@ def body(argv: Sequence[str] | None) -> None:
         job.say(
             f"remove   {listed.n_fronts:,} addresses are a host alone: its front page goes, the rest goes with --hosts"
         )
-    run(session("wanyu remove"), root, listed, lists, args.dry_run)
+    engine = LazySession("wanyu remove", None)
+    if args.dry_run:
+        run(engine, root, listed, lists, dry_run=True)
+        return
+    with lease.held(root):
+        for stage in STAGES:
+            generations.settle(storage.join(root, stage))
+        run(engine, root, listed, lists)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ import time
 from pyspark.sql import SparkSession
 
 from pipeline.config import Config, SampleConfig
+from pipeline.keys import stage_keys
 from pipeline.lists import list_files
 from pipeline.mixture.card import CARD, card
 from pipeline.mixture.manifest import manifest
@@ -47,11 +48,13 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
         mixed["corpus"] = sources(root, [shard.dumps for shard in outcome.written])
         storage.write_json(storage.join(building, "mixture.json"), mixed)
         number = generations.following(folder).number
-        storage.write_bytes(storage.join(building, CARD), card(mixed, inside(number, "data")).encode())
+        storage.write_bytes(storage.join(building, CARD), card(mixed, [(inside(number, "data"), None)]).encode())
         rows_in = sum(documents for documents, _, _ in planned.sizes.values())
         rows = sum(shard.rows for shard in outcome.written)
         account = ledger("sample", rows_in, sample.counts_of(planned), {"data": rows})
         names = [shard.path.removeprefix("data/") for shard in outcome.written]
+        if source.stage:
+            stage_keys.write_keys(run_tasks, building, "sample", {"data": names})
         run_records.publish(folder, record, account, outcome.examples, {"data": names}, front={"README.md": CARD})
     job.say_done("sample", account["rows_in"], account["rows_out"], began)
     return record

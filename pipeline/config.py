@@ -79,6 +79,14 @@ class ExtractConfig(StageConfig):
     max_connections: int = Field(
         16, ge=1, description="archives of stores (https://, s3://) read at the same time, over all machines"
     )
+    range_gap_bytes: int = Field(
+        1 << 20,
+        ge=0,
+        description="records of an index that are at most so far apart share a request (50 ms at 20 MB/s)",
+    )
+    range_bytes: int = Field(
+        16 << 20, ge=1 << 12, description="bytes that a request for records of an index has at most"
+    )
     retries: int = Field(5, ge=0, le=20, description="tries after the first when a store fails")
     user_agent: str = Field("wanyu/0.1 (web archive reader)", min_length=1, description="User-Agent for https://")
     max_failed_share: float = Field(0.5, gt=0, le=1, description="the job stops when more archives give nothing at all")
@@ -315,6 +323,10 @@ class DedupConfig(StageConfig):
     seed: int = Field(1, ge=0, lt=1 << 32, description="of the permutations (datasketch: 1)")
     max_bucket: int = Field(
         24, ge=2, le=1000, description="texts in a bucket that are all compared; a larger one is compared along chains"
+    )
+    keep_unlike: bool = Field(
+        True,
+        description="what is less like the kept copy of its cluster than threshold is kept, too, as a copy of its own",
     )
     one_task_documents: int = Field(
         1_000_000,

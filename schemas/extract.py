@@ -40,7 +40,9 @@ DOCUMENTS = pa.schema(
 INPUTS = pa.schema(
     [
         ("file_path", pa.string()),
-        ("size", pa.int64()),  # bytes as stored, null when the store does not tell
+        ("size", pa.int64()),  # bytes as stored, of the asked records alone; null when the store does not tell
+        ("asked", pa.int64()),  # records that an index named; null: the archive was read whole
+        ("asked_digest", pa.string()),  # of their places, 16 hex digits
         ("status", pa.string()),  # ok, or the reason of the first break
         ("broke_at", pa.int64()),  # byte offset of the first break, null when ok
         ("detail", pa.string()),  # one line about the first break
@@ -93,6 +95,7 @@ ARCHIVE_REASONS = {
     "not_an_archive": "no WARC, ARC or WET record at all",
     "unreadable": "the store failed after all retries",
     "missing": "no such archive",
+    "not_there": "no record begins where the index says",
 }
 REASONS = {**RECORD_REASONS, **PAGE_REASONS, **ARCHIVE_REASONS}
 FAILED = ("not_an_archive", "unreadable", "missing")  # archives that gave nothing at all

@@ -16,6 +16,7 @@ from schemas.records import RUN
 
 CURRENT = "_current.json"
 FILES = "_files.json"
+NAMES = "_names.json"  # of a whole generation, by table
 FRONT = "_front.json"  # name at the folder's top -> the current generation's small file that stands there
 
 Read = Callable[[str], Any]  # of a path inside the stage's folder: the parsed JSON, None where there is no such file
@@ -37,7 +38,7 @@ class Manifest(TypedDict):
     """`_files.json`. A base has no base itself."""
 
     base: int | None
-    tables: dict[str, list[str]]
+    tables: dict[str, list[str]]  # its own files, where it has a base
     taken: dict[str, dict[str, list[str]]]  # by number of the generation, then as `tables`
     gone: dict[str, list[str]]
 
@@ -61,14 +62,16 @@ def own_files(read: Read, generation: int) -> dict[int, Tables] | None:
     manifest: Manifest | None = read(inside(generation, FILES))
     if manifest is None:
         return None
-    parts: dict[int, Tables] = {}
-    if manifest["base"] is not None:
-        base: Manifest = read(inside(manifest["base"], FILES))
-        gone = {table: set(names) for table, names in manifest["gone"].items()}
-        parts[manifest["base"]] = {
-            table: [name for name in names if name not in gone.get(table, ())]
-            for table, names in base["tables"].items()
-        }
+    at = generation if manifest["base"] is None else manifest["base"]
+    whole: Tables | None = read(inside(at, NAMES))
+    if whole is None:
+        return None
+    if manifest["base"] is None:
+        return {generation: whole}
+    gone = {table: set(names) for table, names in manifest["gone"].items()}
+    parts: dict[int, Tables] = {
+        at: {table: [name for name in names if name not in gone.get(table, ())] for table, names in whole.items()}
+    }
     parts.update({int(number): tables for number, tables in manifest["taken"].items()})
     parts[generation] = manifest["tables"]
     return dict(sorted(parts.items()))

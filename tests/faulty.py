@@ -21,7 +21,8 @@ from standalone import kill_session, processes
 
 from pipeline.store import generations, storage
 from pipeline.store.parquet_files import read_parquet
-from schemas.records import EXAMPLES, LEDGER, STAGES
+from schemas.generations import CURRENT, FILES, FRONT
+from schemas.records import EXAMPLES, LEDGER, RUN, STAGES
 
 ARCHIVE = REPOSITORY / "tests" / "archive"
 FLAGS: list[object] = [
@@ -29,6 +30,7 @@ FLAGS: list[object] = [
     "--validation-share", "0.6", "--vocab-size", "600",
 ]  # fmt: skip
 EXECUTORS = "local-cluster[2,1,1024]"
+WHOLE = {LEDGER, EXAMPLES, RUN, CURRENT, FILES, FRONT, "_card.md", "_keys", "_index.json"}  # of a finished root
 JOB_SECONDS = 900.0
 LAST = 2.0  # seconds into a stage, at most, when something happens
 
@@ -85,8 +87,8 @@ class Run:
     def kill_one(self, of: str, rng: random.Random) -> bool:
         """One of its processes whose command line has this; whether there was one."""
         found = [one for one, command in processes(self.process.pid) if of in command]
-        if of == WORKER:  # of the two kinds of processes under that name the driver itself is none
-            found = [one for one in found if one != _driver(self.process.pid)]
+        if of == WORKER:
+            found = _workers(self.process.pid)
         if not found:
             return False
         with suppress(ProcessLookupError):
@@ -106,10 +108,10 @@ class Run:
 PAGES, EXECUTOR, WORKER = "pipeline.page.isolation", "CoarseGrainedExecutorBackend", "jobs/corpus.py"
 
 
-def _driver(session: int) -> int:
-    """The first Python that runs the job: its workers are forks of it, and so come later."""
+def _workers(session: int) -> list[int]:
+    """Forks of the driver, which is the first Python that runs the job."""
     python = [one for one, command in processes(session) if WORKER in command and "java" not in command.split(" ")[0]]
-    return min(python, default=0)
+    return sorted(python)[1:]
 
 
 class Place(NamedTuple):
@@ -302,13 +304,16 @@ def difference(root: str, calm: dict[str, bytes]) -> str:
         return f"files of one only: {sorted(missing)[:5]}"
     if others := [name for name, data in calm.items() if found[name] != data]:
         return f"other bytes: {others[:5]}"
-    left = [name for name in storage.listing(root, hidden=True) if _is_litter(name)]
+    known = WHOLE if storage.is_local(root) else {*WHOLE, "_scratch"}  # what no listing shows yet, nobody tidies up
+    left = [
+        name for name in storage.listing(root, hidden=True) if any(_is_litter(part, known) for part in name.split("/"))
+    ]
     return f"left behind: {left[:5]}" if left else ""
 
 
-def _is_litter(name: str) -> bool:
-    parts = name.split("/")
-    return any(part.startswith((".", "_scratch", "_writer", generations.BUILDING)) for part in parts)
+def _is_litter(part: str, known: set[str]) -> bool:
+    """Whether a name is of a run that goes on: all that begin so, but those that a finished root has."""
+    return part.startswith((".", "_")) and part not in known
 
 
 @contextmanager

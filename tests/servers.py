@@ -97,11 +97,91 @@ def web_server() -> Iterator[Server]:
         thread.join()
 
 
+class Archives(ThreadingHTTPServer):
+    """Files, whole or in ranges, and what was asked of them: (path, first byte, byte behind the last)."""
+
+    def __init__(self, files: Mapping[str, bytes], pause: float = 0) -> None:
+        super().__init__(("127.0.0.1", 0), ArchivesHandler)
+        self.files, self.pause = files, pause
+        self.asked: list[tuple[str, int, int]] = []
+        self.refusals: dict[str, list[int]] = {}  # path -> statuses, the first ones of its answers; the last for ever
+        self.connections = self.busy = self.most_busy = 0
+        self.lock = threading.Lock()
+
+    def url(self, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.server_port}/{path}"
+
+    def bytes_sent(self) -> int:
+        return sum(end - start for _, start, end in self.asked)
+
+
+class ArchivesHandler(BaseHTTPRequestHandler):
+    server: Archives
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections += 1
+
+    def do_GET(self) -> None:
+        server, path = self.server, self.path.lstrip("/")
+        with server.lock:
+            server.busy += 1
+            server.most_busy = max(server.most_busy, server.busy)
+        time.sleep(server.pause)
+        try:
+            with suppress(ConnectionError):
+                self._answer(server.files.get(path), path)
+        finally:
+            with server.lock:
+                server.busy -= 1
+
+    def _answer(self, body: bytes | None, path: str) -> None:
+        statuses = self.server.refusals.get(path, [])
+        refusal = statuses.pop(0) if len(statuses) > 1 else statuses[0] if statuses else 0
+        if refusal or body is None:
+            self._send(refusal or 404, b"")
+            return
+        start, end, status = 0, len(body), 200
+        extra: dict[str, str] = {}
+        if asked := self.headers.get("Range"):
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            start, end, status = int(first), min(int(last) + 1, len(body)), 206
+            extra = {"Content-Range": f"bytes {start}-{end - 1}/{len(body)}"}
+        if start >= len(body):
+            self._send(416, b"")
+            return
+        with self.server.lock:
+            self.server.asked.append((path, start, end))
+        self._send(status, body[start:end], extra)
+
+    def _send(self, status: int, body: bytes, extra: Mapping[str, str] = {}) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **extra}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def archive_server(files: Mapping[str, bytes], pause: float = 0) -> Iterator[Archives]:
+    with Archives(files, pause) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
 @contextmanager
 def object_store(objects: Mapping[str, bytes]) -> Iterator[str]:
     """An S3 with one bucket, known by the environment as a real one would be; answers its address."""
     boto3 = pytest.importorskip("boto3", reason="no boto3: pip install -e .[dev]")
     moto = pytest.importorskip("moto.server", reason="no moto: pip install -e .[dev]")
+    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()  # those that know another test's address
     store = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     store.start()
     host, port = store.get_host_and_port()

@@ -241,7 +241,7 @@ def test_no_path_hacks() -> None:
         assert not {"site", "sys.path", "importlib.machinery"} & imports(name), name
         text = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
         assert not any("sys.path" in one for one in text), name
-    assert uses == reads == ["pipeline.page.isolation"]
+    assert uses == reads == ["pipeline.workers.modules"]
 
 
 def test_no_choice_by_chance_or_position() -> None:

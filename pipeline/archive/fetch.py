@@ -161,16 +161,20 @@ def download(location: str, user_agent: str, path: str) -> None:
     """
     options: dict[str, Any] = {}
     if location.startswith(("http://", "https://")):
-        options["client_kwargs"] = {
-            "headers": {"User-Agent": user_agent, "Accept-Encoding": "identity"},
-            "auto_decompress": False,
-            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=READ_SECONDS),
-            "raise_for_status": _refuse_pieces,
-        }
+        options["client_kwargs"] = {**client_settings(user_agent), "raise_for_status": _refuse_pieces}
     elif location.startswith(("s3://", "s3a://")):
         options["max_concurrency"] = 1
     fs, inside = fsspec.url_to_fs(location, use_listings_cache=False, skip_instance_cache=True, **options)
     fs.get_file(inside, path)
+
+
+def client_settings(user_agent: str) -> dict[str, Any]:
+    """Of aiohttp's sessions, for bytes as they are stored."""
+    return {
+        "headers": {"User-Agent": user_agent, "Accept-Encoding": "identity"},
+        "auto_decompress": False,
+        "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=READ_SECONDS),
+    }
 
 
 async def _refuse_pieces(answer: aiohttp.ClientResponse) -> None:

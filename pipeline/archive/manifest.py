@@ -8,7 +8,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest
@@ -25,10 +25,24 @@ ARCHIVE_NAME = re.compile(
 LIST_NAME = re.compile(r"\.paths(\.gz)?$", re.IGNORECASE)
 
 
+class Asked(NamedTuple):
+    """Which records of an archive are wanted: row group `group` of the file `table` (`archive/asked/places.py`).
+
+    bytes: of all of them as stored. digest: of their places, 16 hex digits.
+    """
+
+    table: str
+    group: int
+    records: int
+    bytes: int
+    digest: str
+
+
 class Archive(NamedTuple):
     file_path: str
     location: str
-    size: int | None  # bytes as stored, None when the store was not asked
+    size: int | None  # bytes as stored, of what is asked; None when the store was not asked
+    asked: Asked | None = None  # None: all records
 
 
 def manifest(inputs: Iterable[str], prefix: str = "", limit: int | None = None, sample: float = 1.0) -> list[Archive]:
@@ -47,9 +61,14 @@ def manifest(inputs: Iterable[str], prefix: str = "", limit: int | None = None, 
                 )
     if not found:
         raise UserError("no archive to read: name a file, a folder, a .paths list or a URL with --input")
-    taken = [found[name] for name in sorted(found) if sample_position(name) < sample]
+    return [found[name] for name in sampled(found, sample, limit)]
+
+
+def sampled(names: Collection[str], sample: float = 1.0, limit: int | None = None) -> list[str]:
+    """Those taken of these archives, by name. UserError where that is none."""
+    taken = [name for name in sorted(names) if sample_position(name) < sample]
     if not taken:
-        raise UserError(f"--sample {sample:g} takes none of {len(found)} archives: raise it, or use --limit alone")
+        raise UserError(f"--sample {sample:g} takes none of {len(names)} archives: raise it, or use --limit alone")
     return taken[:limit]
 
 
@@ -83,16 +102,22 @@ def _resolve(given: str, prefix: str) -> list[Archive]:
     return [Archive(f"{base}/{file}", storage.join(path, file), size) for file, size in files.items()]
 
 
-def _listed(path: str, prefix: str) -> list[Archive]:
+def listed_lines(path: str, flag: str = "--input") -> list[str]:
+    """Of a list of paths, plain or packed with gzip. UserError where it is none."""
     try:
         with fetch(path) as file:
             data = file.read()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
     except (FetchError, OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise UserError(f"--input {path}: not readable as a list of paths: {error}") from None
+        raise UserError(f"{flag} {path}: not readable as a list of paths: {error}") from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise UserError(f"--input {path}: the list is empty")
+        raise UserError(f"{flag} {path}: the list is empty")
+    return lines
+
+
+def _listed(path: str, prefix: str) -> list[Archive]:
+    lines = listed_lines(path)
     base = prefix or ("" if "://" in lines[0] else path.rsplit("/", 1)[0] + "/")
     archives = []
     for line in lines:

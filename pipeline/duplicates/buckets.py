@@ -1,7 +1,8 @@
 """Which texts of an LSH bucket are to be compared: all with all in a small one, along chains in a large one.
 
 A bucket of n texts gives at most n * max_bucket / 2 + 3 n pairs, so that a template's million pages cost some millions
-of comparisons and not 10^12.
+of comparisons and not 10^12. One of far more than PART_TEXTS texts is cut into parts, so that no task has all of it: by
+bits of the texts' names that are others in each band, so that the parts of one band are joined by those of the next.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.kernels.compiling import kernel
+
+SAMPLED = 10  # bits: of 1,024 texts one tells how large buckets are
+PART_TEXTS = 1 << 17  # texts of a bucket from which it is cut
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+PACKED = np.dtype(  # a text in a bucket, as it is sent to the task that has the bucket
+    [("bucket", "<i8"), ("order", "<i8"), ("name", "<u8"), ("node", "<i8"), ("size", "<i4"), ("earlier", "?")]
+)
 
 
 class Entries(NamedTuple):
@@ -104,6 +112,48 @@ def pairs(batches: Iterable[Entries], max_bucket: int, least: float) -> Iterator
         waiting.append(_part(batch, last, len(batch.nodes)))
     if waiting:
         yield _pairs(_joined(waiting), max_bucket, least)
+
+
+def is_sampled(names: np.ndarray) -> np.ndarray:
+    """Of the texts with these names, first halves of their hashes, uint64, those whose buckets `hot` is to be told."""
+    return names & np.uint64((1 << SAMPLED) - 1) == 0
+
+
+def hot(sampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Buckets to be cut, ascending, and into how many parts, as a power of two. sampled: the buckets of all sampled
+    texts, each text once."""
+    found, counts = np.unique(sampled, return_counts=True)
+    large = counts << SAMPLED > PART_TEXTS
+    return found[large], np.ceil(np.log2((counts[large] << SAMPLED) / PART_TEXTS)).astype(np.int64)
+
+
+def cut(band: int, found: np.ndarray, names: np.ndarray, parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """The buckets of texts in a band, each of them that is too large as so many buckets. parts: from `hot`."""
+    large, bits = parts
+    if not len(large) or not len(found):
+        return found
+    places = np.minimum(np.searchsorted(large, found), len(large) - 1)
+    rows = np.flatnonzero(large[places] == found)
+    shift = np.uint64(SAMPLED + 2 * band % (64 - SAMPLED - 16))
+    part = (names[rows] >> shift) & ((np.uint64(1) << bits[places[rows]].astype(np.uint64)) - np.uint64(1))
+    out = found.copy()
+    out[rows] = (found[rows].view(np.uint64) + part * _ODD).view(np.int64)
+    return out
+
+
+def in_buckets(
+    found: np.ndarray, orders: np.ndarray, names: np.ndarray, nodes: np.ndarray, sizes: np.ndarray, earlier: np.ndarray
+) -> Entries:
+    """In the order of `Entries`, the texts that are not alone in their bucket. names: by which texts that agree in all
+    else are sorted, so that what is compared hangs on the texts alone."""
+    by_bucket = np.argsort(found)
+    equal = found[by_bucket[1:]] == found[by_bucket[:-1]]
+    shared = np.zeros(len(found), np.bool_)
+    shared[1:] |= equal
+    shared[:-1] |= equal
+    some = by_bucket[shared]
+    some = some[np.lexsort((names[some], orders[some], found[some]))]
+    return Entries(found[some], orders[some], nodes[some], sizes[some], earlier[some])
 
 
 def _part(batch: Entries, begin: int, end: int) -> Entries:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from xxhash import xxh64_intdigest
 
 from pipeline.duplicates import buckets, similarity, union_find
+from pipeline.duplicates.kept_copies import Likeness, kept_copies
 from schemas.dedup import CLUSTERS
 
 STORED = ["id", "text_hash", "n_shingles", "bands", "quality", "n_chars", "date", "language", "language_script"]
@@ -21,57 +21,76 @@ Shingles = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Comparison(NamedTuple):
-    """What makes two texts copies: `threshold`, `verify` and `max_bucket` of `pipeline.config.DedupConfig`."""
+    """What makes two texts copies: fields of these names of `pipeline.config.DedupConfig`."""
 
     threshold: float
     verify: str
     max_bucket: int
+    keep_unlike: bool
+
+
+class Clusters(NamedTuple):
+    """rows: of schemas.dedup.CLUSTERS, in no order that matters. unlike: documents that are kept though their cluster
+    has a preferred copy, since they are unlike it."""
+
+    rows: pa.Table
+    unlike: int
 
 
 def cluster(
     signed: pa.Table,
     shingles_of: Shingles,
     comparison: Comparison,
-    salt: int,
     crawls: Sequence[str] = (),
     copies: pa.Table | None = None,
-) -> pa.Table:
-    """Rows of schemas.dedup.CLUSTERS, in no order that matters.
+) -> Clusters:
+    """The clusters of signed documents.
 
     `signed`: COLUMNS: of schemas.dedup.SIGNATURES, and `age` int32, the place of the row's crawl in `crawls`, their
     number for the new one; ids of a crawl are distinct. `shingles_of`: of rows, ascending, the shingles, uint32, and
     their places, one more than rows. `crawls`: fingerprints of earlier crawls, the first of all first; `copies`: rows
-    of earlier_crawls.COPIES, what these know already. `salt`: as in the stage.
+    of earlier_crawls.COPIES, what these know already.
     """
-    nodes = node_hashes(signed["id"], signed["age"].to_numpy(), salt)
-    order = np.argsort(nodes)  # from here on a document is its place in the order of nodes
-    signed, nodes = signed.take(pa.array(order)), nodes[order]
+    hashes = text_hashes(signed["text_hash"])
+    order = np.lexsort((hashes[:, 1], hashes[:, 0]))  # from here on a document is its place in the order of texts
+    signed, hashes = signed.take(pa.array(order)), hashes[order]
+    n = len(signed)
     is_new = signed["age"].to_numpy() == len(crawls)
-    known = _known_edges(copies, crawls, salt)
-    is_kept = np.ones(len(signed), np.bool_)  # by its own crawl
-    is_kept[_places(nodes, known.documents[known.dropped])] = False
+    known = _known_edges(signed, copies, crawls)
+    is_kept = np.ones(n, np.bool_)  # by its own crawl
+    is_kept[known.dropped] = False
     signed = signed.append_column("dropped", pa.array(~is_kept))
-    reps = _representatives(signed)
+    reps = _representatives(signed, hashes)
+    is_earlier = np.zeros(n, np.bool_)  # a text that some earlier crawl has
+    is_earlier[reps[~is_new]] = True
     least = comparison.threshold if comparison.verify == "jaccard" else 0.0
-    pairs = _candidates(signed, reps, ~is_new, least, comparison.max_bucket)
+    pairs = _candidates(signed, reps, hashes[:, 0], is_earlier, least, comparison.max_bucket)
     shingles = _Shingles(shingles_of, order, comparison.verify)
     edges = pairs[shingles.similarities(pairs) >= comparison.threshold] if comparison.verify != "none" else pairs
-    components = _components(nodes, reps, edges, known)
-    sizes = np.bincount(components)
+    components = _components(reps, edges, known)
     has_new = np.bincount(components, is_new) > 0
-    shared = np.flatnonzero((sizes[components] > 1) & has_new[components])
-    best = _best(signed, shared, components[shared])  # of each one's component
-    members, kept = shared[is_kept[shared]], best[is_kept[shared]]
-    same = reps[members] == reps[kept]
-    alike = np.ones(len(members))
-    alike[~same] = shingles.similarities(np.stack([reps[members], reps[kept]], 1)[~same])
+    shared = (np.bincount(components)[components] > 1) & has_new[components]
+    texts = np.flatnonzero(shared & (reps == np.arange(n)))
+    texts = texts[np.lexsort((_ranks(signed, texts), ~is_kept[texts], components[texts]))]
+    likeness = Likeness(comparison.threshold, comparison.verify, comparison.keep_unlike)
+    chosen, alike = kept_copies(components[texts], is_kept[texts], shingles.of(texts), likeness)
+    copy, share = np.arange(n), np.ones(n)  # of each text
+    copy[texts], share[texts] = texts[chosen], alike
+    first = np.concatenate([[True], np.diff(components[texts]) != 0])[: len(texts)]
+    apart = (chosen == np.arange(len(texts))) & ~first & is_new[texts]
+    kept_of = copy[reps]
+    sizes, newer = np.bincount(kept_of[shared], minlength=n), np.bincount(kept_of[shared], is_new[shared], minlength=n)
+    members = np.flatnonzero(shared & is_kept & (newer[kept_of] > 0))
+    kept = kept_of[members]
+    same = reps[members] == kept
+    alike = np.where(same, 1.0, share[reps[members]])
     rows, kept_rows = signed.take(pa.array(members)), signed.take(pa.array(kept))
     names = pa.array([*crawls, None], pa.string())
     stays = (members == kept) | ~is_new[members]
     columns = {
         "id": rows["id"],
         "cluster_id": kept_rows["id"],
-        "minhash_cluster_size": pa.array(sizes[components[members]].astype(np.int64)),
+        "minhash_cluster_size": pa.array(sizes[kept].astype(np.int64)),
         "drop_reason": pa.array(np.where(same, "exact", "minhash"), pa.string(), mask=stays),
         "similarity": pa.array(alike, mask=np.isnan(alike)),
         "crawl": names.take(rows["age"].combine_chunks()),
@@ -79,98 +98,92 @@ def cluster(
         "language": rows["language"],
         "language_script": rows["language_script"],
     }
-    return pa.table([columns[name] for name in CLUSTERS.names], schema=CLUSTERS)
+    return Clusters(pa.table([columns[name] for name in CLUSTERS.names], schema=CLUSTERS), int(apart.sum()))
 
 
-def node_hashes(ids: pa.ChunkedArray, ages: np.ndarray, salt: int) -> np.ndarray:
-    """Spark's xxhash64(salt, age, id), int64: XXH64 of the parts, each seeded with the hash before it, from 42 on."""
-    first = xxh64_intdigest(salt.to_bytes(4, "little"), 42)
-    seeds = [xxh64_intdigest(age.to_bytes(4, "little"), first) for age in range(int(ages.max(initial=0)) + 1)]
-    cells = ids.cast(pa.binary()).to_pylist()
-    hashes = (xxh64_intdigest(cell, seeds[age]) for cell, age in zip(cells, ages.tolist(), strict=True))
-    return np.fromiter(hashes, np.uint64, len(cells)).view(np.int64)
+def text_hashes(cells: pa.ChunkedArray) -> np.ndarray:
+    """The column as uint64, (n, 2): the name of a text, by which nothing else is ever called."""
+    return np.frombuffer(b"".join(cells.to_pylist()), "<u8").reshape(-1, 2)
 
 
 class _Known(NamedTuple):
-    """By row of COPIES: nodes of the document and of its kept copy, int64, and whether it was dropped."""
+    """Documents and the kept copies of them, by row of COPIES, int64: places in `signed`, and numbers behind them for
+    those that are no longer there; and which documents are there and were dropped."""
 
     documents: np.ndarray
     copies: np.ndarray
     dropped: np.ndarray
 
 
-def _known_edges(copies: pa.Table | None, crawls: Sequence[str], salt: int) -> _Known:
+def _known_edges(signed: pa.Table, copies: pa.Table | None, crawls: Sequence[str]) -> _Known:
     if copies is None or not len(copies):
-        return _Known(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
+        return _Known(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))
     names = pa.array(crawls, pa.string())
-    ages, cluster_ages = (
-        pc.index_in(copies[name], value_set=names).combine_chunks().to_numpy() for name in ("crawl", "cluster_crawl")
-    )
-    dropped = copies["dropped"].combine_chunks().to_numpy(zero_copy_only=False)
-    return _Known(node_hashes(copies["id"], ages, salt), node_hashes(copies["cluster_id"], cluster_ages, salt), dropped)
+    ages = [pc.index_in(copies[name], value_set=names) for name in ("crawl", "cluster_crawl")]
+    keys = [(signed["age"], signed["id"]), (ages[0], copies["id"]), (ages[1], copies["cluster_id"])]
+    named = [
+        cell
+        for age, ids in keys
+        for cell in pc.binary_join_element_wise(age.cast(pa.string()), ids.cast(pa.string()), " ").chunks
+    ]
+    encoded = pa.chunked_array(named, pa.string()).combine_chunks().dictionary_encode()
+    codes = encoded.indices.to_numpy().astype(np.int64)  # of distinct documents, which come first: their places
+    documents, kept = np.split(codes[len(signed) :], 2)
+    dropped = documents[copies["dropped"].combine_chunks().to_numpy(zero_copy_only=False)]
+    return _Known(documents, kept, dropped[dropped < len(signed)])
 
 
-def _places(nodes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Where in `nodes`, ascending, those of the wanted lie that are there."""
-    places = np.minimum(np.searchsorted(nodes, wanted), max(0, len(nodes) - 1))
-    return places[nodes[places] == wanted] if len(nodes) else places[:0]
-
-
-def _components(nodes: np.ndarray, reps: np.ndarray, edges: np.ndarray, known: _Known) -> np.ndarray:
+def _components(reps: np.ndarray, edges: np.ndarray, known: _Known) -> np.ndarray:
     """A number for each document, equal for those that copies lead to: near ones, equal ones, known ones. A document
     that is known of but no longer there still holds its copies together."""
-    folded = np.flatnonzero(reps != np.arange(len(reps)))
+    n = len(reps)
+    ends = [np.where(side < n, reps[np.minimum(side, n - 1)], side) if n else side for side in known[:2]]
     linked, roots = union_find.components(
-        np.concatenate([nodes[edges[:, 0]], nodes[folded], known.documents]),
-        np.concatenate([nodes[edges[:, 1]], nodes[reps[folded]], known.copies]),
+        np.concatenate([edges[:, 0], ends[0]]), np.concatenate([edges[:, 1], ends[1]])
     )
-    there = np.isin(linked, nodes, assume_unique=True)
-    components = nodes.copy()
-    components[np.searchsorted(nodes, linked[there])] = roots[there]
-    return np.unique(components, return_inverse=True)[1]
+    components = np.arange(n)
+    components[linked[linked < n]] = roots[linked < n]
+    return np.unique(components[reps], return_inverse=True)[1]
 
 
-def _representatives(signed: pa.Table) -> np.ndarray:
+def _representatives(signed: pa.Table, hashes: np.ndarray) -> np.ndarray:
     """Of each document the preferred one of those with its text."""
-    hashes = np.frombuffer(b"".join(signed["text_hash"].to_pylist()), "<u8").reshape(-1, 2)
-    groups = _group_numbers(hashes)
+    fresh = np.ones(len(hashes), np.bool_)
+    fresh[1:] = (hashes[1:] != hashes[:-1]).any(axis=1)
+    groups = np.cumsum(fresh) - 1
     reps = np.arange(len(signed))
     shared = np.flatnonzero(np.bincount(groups, minlength=1)[groups] > 1)
     reps[shared] = _best(signed, shared, groups[shared])
     return reps
 
 
-def _group_numbers(hashes: np.ndarray) -> np.ndarray:
-    """A number for each row, equal for equal rows."""
-    order = np.lexsort((hashes[:, 1], hashes[:, 0]))
-    ordered = hashes[order]
-    fresh = np.ones(len(hashes), bool)
-    fresh[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    numbers = np.empty(len(hashes), np.int64)
-    numbers[order] = np.cumsum(fresh) - 1
-    return numbers
-
-
 def _best(signed: pa.Table, rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """For each of the rows the preferred one of its group, by the order that `pipeline.stages.dedup` states."""
-    few = signed.select(["age", "dropped", "quality", "n_chars", "date", "id"]).take(pa.array(rows))
-    few = few.append_column("unknown", pc.equal(few["date"], ""))
-    descending = ("quality", "n_chars")
-    keys = [
-        (name, "descending" if name in descending else "ascending")
-        for name in ("age", "dropped", "quality", "n_chars", "unknown", "date", "id")
-    ]
-    best_first = pc.sort_indices(few, sort_keys=keys).to_numpy()
+    """For each of the rows the preferred one of its group."""
+    best_first = np.argsort(_ranks(signed, rows))
     first = np.empty(int(groups.max(initial=-1)) + 1, np.int64)
     first[groups[best_first[::-1]]] = rows[best_first[::-1]]  # the last one written is the best
     return first[groups]
 
 
+def _ranks(signed: pa.Table, rows: np.ndarray) -> np.ndarray:
+    """The place of each of the rows in the order that `pipeline.stages.dedup` states, 0 for the preferred one."""
+    few = signed.select(["dropped", "age", "quality", "n_chars", "date", "id"]).take(pa.array(rows))
+    few = few.append_column("unknown", pc.equal(few["date"], ""))
+    descending = ("quality", "n_chars")
+    keys = [
+        (name, "descending" if name in descending else "ascending")
+        for name in ("dropped", "age", "quality", "n_chars", "unknown", "date", "id")
+    ]
+    ranks = np.empty(len(rows), np.int64)
+    ranks[pc.sort_indices(few, sort_keys=keys).to_numpy()] = np.arange(len(rows))
+    return ranks
+
+
 def _candidates(
-    signed: pa.Table, reps: np.ndarray, is_earlier: np.ndarray, least: float, max_bucket: int
+    signed: pa.Table, reps: np.ndarray, names: np.ndarray, is_earlier: np.ndarray, least: float, max_bucket: int
 ) -> np.ndarray:
-    """Distinct pairs, int64 (n, 2), the smaller first, of representatives that share a band and are not both earlier
-    crawls'."""
+    """Distinct pairs, int64 (n, 2), the smaller first, of representatives that share a band and are not both of earlier
+    crawls."""
     lists = signed["bands"].combine_chunks()
     counts = np.diff(lists.offsets.to_numpy())
     n_bands = int(counts.max(initial=0))
@@ -179,19 +192,14 @@ def _candidates(
         return np.empty((0, 2), np.int64)
     places = lists.offsets.to_numpy()[:-1][rows]
     values = lists.values.to_numpy()
-    sizes = signed["n_shingles"].to_numpy()[rows]
+    names, sizes, earlier = names[rows], signed["n_shingles"].to_numpy()[rows], is_earlier[rows]
+    sampled = places[buckets.is_sampled(names)]
+    large = buckets.hot(np.concatenate([values[sampled + band] for band in range(n_bands)]))
     by_band: list[np.ndarray] = []
     for band in range(n_bands):
-        bucket = values[places + band]
-        by_bucket = np.argsort(bucket, kind="stable")
-        equal = bucket[by_bucket[1:]] == bucket[by_bucket[:-1]]
-        shared = np.zeros(len(rows), bool)
-        shared[by_bucket[1:]] |= equal
-        shared[by_bucket[:-1]] |= equal
-        some = np.flatnonzero(shared)
-        following = values[places[some] + (band + 1) % n_bands]
-        some, following = (x[np.lexsort((some, following, bucket[some]))] for x in (some, following))
-        entries = buckets.Entries(bucket[some], following, rows[some], sizes[some], is_earlier[rows[some]])
+        found = buckets.cut(band, values[places + band], names, large)
+        following = values[places + (band + 1) % n_bands]
+        entries = buckets.in_buckets(found, following, names, rows, sizes, earlier)
         by_band.extend(buckets.pairs([entries], max_bucket, least))
     keys = np.unique(np.concatenate([pairs[:, 0] * len(signed) + pairs[:, 1] for pairs in by_band] or [rows[:0]]))
     return np.stack(np.divmod(keys, len(signed)), 1)
@@ -204,16 +212,25 @@ class _Shingles:
         """`order`: the row of each document."""
         self._shingles_of, self._order, self._verify = shingles_of, order, verify
         self._documents = np.empty(0, np.int64)
+        self._values, self._begins, self._ends = np.empty(0, "<u4"), np.empty(0, np.int64), np.empty(0, np.int64)
 
     def similarities(self, pairs: np.ndarray) -> np.ndarray:
         """float64 of each pair, NaN where nothing is verified."""
         if self._verify == "none" or not len(pairs):
             return np.full(len(pairs), np.nan)
-        documents = np.unique(pairs)
-        if not np.isin(documents, self._documents, assume_unique=True).all():
-            self._read(documents)
+        self.of(np.unique(pairs))
         first, second = (np.searchsorted(self._documents, pairs[:, side]) for side in (0, 1))
         return similarity.of_pairs(self._values, self._begins, self._ends, first, second, self._verify)
+
+    def of(self, documents: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Values, and where those of each document begin and end in them; none where nothing is verified."""
+        if self._verify == "none":
+            return np.empty(0, "<u4"), *np.zeros((2, len(documents)), np.int64)
+        wanted = np.unique(documents)
+        if not np.isin(wanted, self._documents, assume_unique=True).all():
+            self._read(np.union1d(self._documents, wanted))
+        places = np.searchsorted(self._documents, documents)
+        return self._values, self._begins[places], self._ends[places]
 
     def _read(self, documents: np.ndarray) -> None:
         rows = self._order[documents]

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.store import generations, storage
-from pipeline.store.parquet_files import open_parquet
+from pipeline.store.parquet_files import n_rows, open_parquet
 from schemas.dedup import CLUSTERS, SIGNATURES
 from schemas.errors import UserError
 from schemas.records import LEDGER
@@ -132,3 +132,8 @@ def _parquet_files(paths: Sequence[str]) -> Iterator[pq.ParquetFile]:
     for path in paths:
         with open_parquet(path) as file:
             yield file
+
+
+def signature_rows_of(crawl: EarlierCrawl) -> list[tuple[str, int]]:
+    """Files of its signatures, in their order, and their rows."""
+    return [(path, n_rows(path)) for path in crawl.signatures]

@@ -1,6 +1,7 @@
 """Written tables of signatures, read column by column."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import numpy as np
 import pyarrow as pa
@@ -42,3 +43,27 @@ class SignatureFiles:
                     values.append(data[places[0] : places[-1]].view("<u4"))
                     lengths.append(np.diff(places) // 4)
         return np.concatenate(values), np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+
+
+class ShingleFile:
+    """Shingles of rows of one file, which are asked for in their order: a row group is read once."""
+
+    def __init__(self, path: str) -> None:
+        with open_parquet(path) as parquet:
+            groups = [parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups)]
+        self._path, self._firsts = path, np.concatenate([[0], np.cumsum(groups)]).astype(np.int64)
+        self._group, self._column = -1, pa.array([], pa.large_binary())
+
+    def cells(self, rows: np.ndarray) -> pa.Array:
+        """large_binary of the rows, ascending."""
+        groups = np.searchsorted(self._firsts, rows, "right") - 1
+        parts = [pa.array([], pa.large_binary())]
+        missing = [group for group in np.unique(groups).tolist() if group != self._group]
+        with ExitStack() as stack:
+            parquet = stack.enter_context(open_parquet(self._path)) if missing else None
+            for group in np.unique(groups).tolist():
+                if parquet and group != self._group:
+                    column = parquet.read_row_group(group, ["shingles"], use_threads=False).column(0)
+                    self._column, self._group = column.cast(pa.large_binary()).combine_chunks(), group
+                parts.append(self._column.take(pa.array(rows[groups == group] - self._firsts[group])))
+        return pa.concat_arrays(parts)

@@ -20,7 +20,8 @@ def _shared(a: np.ndarray, b: np.ndarray) -> int:
 
 
 @kernel
-def _similarity(a: np.ndarray, b: np.ndarray, containment: bool) -> float:
+def similarity(a: np.ndarray, b: np.ndarray, containment: bool) -> float:
+    """For kernels: of two texts, by their shingles."""
     shared = _shared(a, b)
     whole = min(len(a), len(b)) if containment else len(a) + len(b) - shared
     return shared / whole if whole else 0.0
@@ -34,7 +35,7 @@ def _by_cell(
     for pair in range(len(out)):
         a = first[first_places[pair] : first_places[pair + 1]]
         b = second[second_places[pair] : second_places[pair + 1]]
-        out[pair] = _similarity(a, b, containment)
+        out[pair] = similarity(a, b, containment)
     return out
 
 
@@ -45,7 +46,7 @@ def _by_place(
     out = np.empty(len(first), np.float64)
     for pair in range(len(first)):
         i, j = first[pair], second[pair]
-        out[pair] = _similarity(values[begins[i] : ends[i]], values[begins[j] : ends[j]], containment)
+        out[pair] = similarity(values[begins[i] : ends[i]], values[begins[j] : ends[j]], containment)
     return out
 
 

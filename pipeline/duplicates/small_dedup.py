@@ -17,23 +17,22 @@ from pipeline.config import DedupConfig
 from pipeline.duplicates import clustering, earlier_crawls
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.signature_files import SignatureFiles
-from pipeline.duplicates.signature_table import Signer, guarded_signature_rows
+from pipeline.duplicates.signature_table import Signer
+from pipeline.duplicates.signing import sign_split
 from pipeline.duplicates.small_lines import LINES_FILE, cut_lines, step
-from pipeline.duplicates.survivors import SurvivorFile, quality_of
+from pipeline.duplicates.survivors import SurvivorFile
 from pipeline.store import storage
-from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of
+from pipeline.store.document_table import DocumentTable, labels_of, rows_of
 from pipeline.store.examples import chosen_examples, example_rows, first_examples
 from pipeline.store.ledger import totals
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
-from pipeline.store.table_splits import BATCH_BYTES, Split, part_file
-from pipeline.workers.guard import Guard
+from pipeline.store.table_splits import Split, part_file
 from pipeline.workers.tasks import Step, TaskRunner
-from schemas.dedup import CLUSTERS, SIGNATURES, SIGNING_FAILED
+from schemas.dedup import CLUSTERS, SIGNING_FAILED
 from schemas.records import UNLABELLED, Counts, Example
 
-SALT = 0
-CLUSTERS_FILE = "part-00000.parquet"
+CLUSTER_ROWS = 1 << 16  # of a file, so that a page that is taken down costs one of bounded size
 Paths = Mapping[str, str]
 
 
@@ -48,10 +47,12 @@ class Outcome(NamedTuple):
 
 
 class _Clustered(NamedTuple):
-    """What the clusters say. identity: of their file. dropped: by label and reason. candidates: by reason, None for
-    kept ones, ids of the examples to be shown, should their hashes be low enough."""
+    """What the clusters say. files: names of theirs; identity: of what is in them. dropped: by label and reason.
+    candidates: by reason, None for kept ones, ids of the examples to be shown, should their hashes be low enough."""
 
     rows: int
+    unlike: int
+    files: tuple[str, ...]
     identity: str
     dropped: dict[str, Counter[str]]
     candidates: dict[str | None, list[str]]
@@ -77,11 +78,18 @@ def small_dedup(
     if cut is not None:
         table = cut.table
     splits = table.files.splits
-    signing = functools.partial(_sign, table=table, config=config, folder=paths["signatures"])
+    signing = functools.partial(
+        sign_split,
+        table=table,
+        signer=Signer(config.hasher(), config.min_shingles),
+        text_seconds=config.text_seconds,
+        quality_column=config.quality_column,
+        folder=paths["signatures"],
+    )
     rows = sum(run_tasks(signing, splits, step("signatures", splits)))
     clustered = run_tasks(
         functools.partial(_cluster, config=config, crawls=crawls),
-        [([part_file(paths["signatures"], split) for split in splits], storage.join(paths["clusters"], CLUSTERS_FILE))],
+        [([part_file(paths["signatures"], split) for split in splits], paths["clusters"])],
         Step("dedup clusters", [rows], "documents"),
     )[0]
     if clustered is None:
@@ -95,7 +103,7 @@ def small_dedup(
         counts[label] = {None: number}
     for label, reasons in clustered.dropped.items():
         counts.setdefault(label, {}).update(reasons)
-    written = {"signatures": rows, "clusters": clustered.rows}
+    written = {"signatures": rows, "clusters": clustered.rows, "unlike": clustered.unlike}
     written["documents"] = totals(counts).get(None, 0)
     candidates, seen = dict(clustered.candidates), [row for part in kept for row in part.examples]
     if cut is not None:
@@ -106,68 +114,42 @@ def small_dedup(
         seen += cut.examples
     rows_in = rows if cut is None else cut.rows_in
     of_splits = [part_file("", split).lstrip("/") for split in splits]
-    files = {"signatures": of_splits, "documents": of_splits, "clusters": [CLUSTERS_FILE]}
+    files = {"signatures": of_splits, "documents": of_splits, "clusters": [*clustered.files]}
     files |= {"lines": [LINES_FILE]} if cut is not None else {}
     return Outcome(rows_in, counts, written, chosen_examples(candidates, seen, totals(counts)), files)
-
-
-def _sign(split: Split, table: DocumentTable, config: DedupConfig, folder: str) -> int:
-    """Writes the split's signatures; how many."""
-    signer, names = Signer(config.hasher(), config.min_shingles), set(table.files.schema.names)
-    guard = _guard(signer, config.text_seconds)
-    optional = [name for name in (config.quality_column, "date", *UNLABELLED) if name in names]
-    columns = list(dict.fromkeys([table.id_column, table.text_column, *optional]))
-    plain = ("id", "text_hash", "bands", "shingles", "n_chars")
-    with RowGroupWriter(part_file(folder, split), SIGNATURES, plain=plain, most_bytes=BATCH_BYTES) as out:
-        for batch in rows_of(table, split, columns):
-            for signed in guarded_signature_rows(guard, signer, _to_sign(batch, table, config.quality_column)):
-                out.write(signed)
-    return out.rows
-
-
-@functools.lru_cache(maxsize=1)
-def _guard(signer: Signer, text_seconds: float) -> Guard:
-    """Once a worker."""
-    return Guard("dedup", signer, text_seconds)
-
-
-def _to_sign(batch: pa.RecordBatch, table: DocumentTable, quality_column: str) -> pa.RecordBatch:
-    columns = {
-        "id": batch.column(table.id_column),
-        "text": pc.fill_null(batch.column(table.text_column), ""),
-        "quality": quality_of(batch, quality_column),
-        "date": pc.fill_null(column_or(batch, "date", ""), ""),
-        **{name: column_or(batch, name, missing) for name, missing in UNLABELLED.items()},
-    }
-    return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
 
 def _cluster(
     paths: tuple[Sequence[str], str], config: DedupConfig, crawls: Sequence[EarlierCrawl]
 ) -> _Clustered | None:
-    """Writes the clusters of the signatures in some files to another. None where ids of a crawl repeat."""
-    signatures, path = paths
+    """Writes the clusters of the signatures in some files to a folder. None where ids of a crawl repeat."""
+    signatures, folder = paths
     stored = SignatureFiles([*(crawl.signatures for crawl in crawls), signatures])
     narrow = stored.narrow()
-    nodes = clustering.node_hashes(narrow["id"], narrow["age"].to_numpy(), SALT)
-    if len(np.unique(nodes)) < len(nodes):
-        return None
-    comparison = clustering.Comparison(config.threshold, config.verify, config.max_bucket)
+    for age in range(len(crawls) + 1):
+        ids = narrow["id"].filter(pc.equal(narrow["age"], age))
+        if pc.count_distinct(ids).as_py() < len(ids):
+            return None
+    comparison = clustering.Comparison(config.threshold, config.verify, config.max_bucket, config.keep_unlike)
     names = [crawl.crawl for crawl in crawls]
     is_signed = narrow["text_hash"].is_valid()
     rows = np.flatnonzero(is_signed.to_numpy())
-    copies = clustering.cluster(
+    copies, unlike = clustering.cluster(
         narrow.filter(is_signed),
         lambda wanted: stored.shingles(rows[wanted]),
         comparison,
-        SALT,
         names,
         earlier_crawls.known_copies(crawls),
     )
     unsigned = narrow.filter(pc.and_(pc.invert(is_signed), pc.equal(narrow["age"], len(crawls))))
     clusters = pa.concat_tables([copies, _failed(unsigned)]).combine_chunks()
-    with RowGroupWriter(path, CLUSTERS, plain=("id", "cluster_id")) as out:
-        out.write(clusters)
+    files, digests = [], []
+    for number, begin in enumerate(range(0, max(1, len(clusters)), CLUSTER_ROWS)):
+        files.append(f"part-{number:05d}.parquet")
+        path = storage.join(folder, files[-1])
+        with RowGroupWriter(path, CLUSTERS, plain=("id", "cluster_id")) as out:
+            out.write(clusters.slice(begin, CLUSTER_ROWS))
+        digests.append(storage.digest(path))
     new = clusters.filter(pc.is_null(clusters["crawl"]))
     dropped: dict[str, Counter[str]] = {}
     reasons = new["drop_reason"].to_pylist()
@@ -178,7 +160,7 @@ def _cluster(
     for name, reason in zip(new["id"].to_pylist(), reasons, strict=True):
         by_reason.setdefault(reason, []).append(name)
     candidates = {reason: first_examples(ids) for reason, ids in by_reason.items()}
-    return _Clustered(out.rows, storage.digest(path), dropped, candidates)
+    return _Clustered(len(clusters), unlike, tuple(files), "".join(digests), dropped, candidates)
 
 
 def _failed(unsigned: pa.Table) -> pa.Table:
@@ -191,11 +173,11 @@ def _failed(unsigned: pa.Table) -> pa.Table:
 
 
 @functools.lru_cache(maxsize=1)
-def _verdicts(clusters: str, identity: str) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """Once a worker: ids of all that have a copy, whether they go, how many they are. identity: of the file, so that a
-    worker of an engine knows a new one from an old one."""
+def _verdicts(clusters: str, files: tuple[str, ...], identity: str) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Once a worker: ids of all that have a copy, whether they go, how many they are. identity: of the files, so that
+    a worker of an engine knows new ones from old."""
     names = ["id", "minhash_cluster_size", "drop_reason", "crawl"]
-    known = read_parquet(storage.join(clusters, CLUSTERS_FILE), names)
+    known = pa.concat_tables([read_parquet(storage.join(clusters, name), names) for name in files])
     known = known.filter(pc.is_null(known["crawl"])).combine_chunks()
     columns = (known["id"], pc.is_valid(known["drop_reason"]), known["minhash_cluster_size"])
     ids, goes, sizes = (column.combine_chunks() for column in columns)
@@ -204,7 +186,7 @@ def _verdicts(clusters: str, identity: str) -> tuple[pa.Array, pa.Array, pa.Arra
 
 def _keep(split: Split, table: DocumentTable, clusters: str, clustered: _Clustered, folder: str) -> _Kept:
     """Writes the split's survivors with all their columns."""
-    ids, goes, sizes = _verdicts(clusters, clustered.identity)
+    ids, goes, sizes = _verdicts(clusters, clustered.files, clustered.identity)
     wanted = pa.array([name for names in clustered.candidates.values() for name in names], pa.string())
     examples = []
     here = [batch.column(0) for batch in rows_of(table, split, [table.id_column])]

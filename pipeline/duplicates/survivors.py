@@ -2,18 +2,21 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.store.document_table import DocumentTable, labels_of, plain, rows_of, schema_of
+from pipeline.store.examples import Shown, example_rows
+from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, Split, part_file
 from schemas.errors import UserError
 from schemas.repeated_lines import CUT_LINES
 
+VERDICTS = pa.schema([("row", pa.int64()), ("goes", pa.bool_()), ("minhash_cluster_size", pa.int64())])
 ADDED = pa.schema([("cluster_id", pa.string()), pa.field("minhash_cluster_size", pa.int64(), nullable=False)])
 
 
@@ -87,6 +90,46 @@ def write_survivors(table: DocumentTable, split: Split, kept: pa.Table, folder: 
             out.write(pa.RecordBatch.from_arrays(cells, schema=pa.schema(fields)), sizes.slice(begin, end - begin))
             first += len(batch)
     return out.labels
+
+
+class Said(NamedTuple):
+    """What dedup says of rows of a split, as paths of tables, None where it says nothing. verdicts: of VERDICTS, of
+    those that have a copy, where rows that are left out do not count; left_out: `row` of those whose id another row
+    has. wanted: ids of rows to be shown."""
+
+    verdicts: str | None
+    left_out: str | None
+    wanted: tuple[str, ...]
+
+
+def keep_split(item: tuple[Split, Said], table: DocumentTable, folder: str) -> tuple[Counter[str], list[Shown]]:
+    """Writes the survivors of a split with all their columns; how many by label, and those to be shown."""
+    split, said = item
+    verdicts = read_parquet(said.verdicts) if said.verdicts else VERDICTS.empty_table()
+    places, goes, sizes = (verdicts[name].to_numpy() for name in VERDICTS.names)
+    left_out = (read_parquet(said.left_out) if said.left_out else VERDICTS.empty_table())["row"].to_numpy()
+    wanted = pa.array(said.wanted, pa.string())
+    shown: list[Shown] = []
+    first = 0
+    with SurvivorFile(table, split, folder) as out:
+        for batch in rows_of(table, split, out.columns):
+            rows = np.arange(first, first + len(batch))
+            first += len(batch)
+            here = ~np.isin(rows, left_out)
+            row = rows - np.searchsorted(left_out, rows)
+            stays, size = here.copy(), np.ones(len(batch), np.int64)
+            begin, end = np.searchsorted(places, [row[0], row[-1] + 1])
+            at = np.searchsorted(row, places[begin:end], "right") - 1  # of several with one number the last one is here
+            stays[at] &= ~goes[begin:end]
+            size[at] = sizes[begin:end]
+            if len(wanted):
+                seen = pa.array(here) if len(left_out) else None
+                some = batch if seen is None else batch.filter(seen)
+                some = some.filter(pc.is_in(some.column(table.id_column), value_set=wanted))
+                shown += example_rows(some, table.id_column, table.text_column)
+            kept = pa.array(stays)
+            out.write(batch.filter(kept), pa.array(size[stays]))
+    return out.labels, shown
 
 
 def check_quality(name: str, table: DocumentTable) -> None:

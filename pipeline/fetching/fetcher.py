@@ -19,9 +19,9 @@ from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from pipeline.archive.fetch import FIRST_WAIT, FetchError, download, open_local, tried
-from pipeline.fetching.children import end_with, python_module
-from pipeline.fetching.permits import Permits, permit
+from pipeline.fetching.permits import Permits, permit, stop
 from pipeline.store import storage
+from pipeline.workers.modules import end_with, python_module
 from schemas.errors import UserError
 
 STARVED_SECONDS = 0.02  # between two looks at a file that has not grown
@@ -240,6 +240,7 @@ def _fetched(wanted: Wanted, file: BinaryIO) -> dict[str, str]:
     except FetchError as error:
         return {"said": REFUSED, "reason": error.reason, "line": str(error)}
     except UserError as error:
+        stop(wanted.permits, str(error))
         return {"said": MENDED_BY_USER, "line": str(error)}
     except Exception:
         return {"said": BUG, "line": f"{wanted.location}:\n{traceback.format_exc()[-8000:]}"}

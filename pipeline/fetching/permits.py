@@ -6,8 +6,8 @@ because the driver forks its workers and must have no thread. First come, first 
 """
 
 import hmac
+import os
 import resource
-import secrets
 import selectors
 import signal
 import socket
@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from pipeline.fetching.children import python_module
+from pipeline.workers.modules import python_module
 from schemas.errors import UserError
 
-GRANTED = b"+"
+ASK, STOP, GRANTED, STOPPED = b"?", b"!", b"+", b"-"
+LINE_BYTES = 4000
 KEY_BYTES = 32  # hexadecimal; whoever does not say it gets nothing
 CONNECT_SECONDS = 30
 CONNECT_TRIES = 5
@@ -44,7 +45,7 @@ def permits(most: int, host: str = "127.0.0.1", bind: str = "") -> Iterator[Perm
     host: the name by which workers reach this machine.  bind: the address to listen at, where it is another. UserError
     where nobody can listen there.
     """
-    key = secrets.token_hex(KEY_BYTES // 2)
+    key = os.urandom(KEY_BYTES // 2).hex()
     process = python_module(
         "pipeline.fetching.permits", bind or host, str(most), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -71,16 +72,29 @@ def permit(source: Permits | None) -> Iterator[None]:
         return
     with _connected(source) as connection:
         try:
-            connection.sendall(source.key.encode())
-            granted = connection.recv(1) == GRANTED
+            connection.sendall(ASK + source.key.encode())
+            answer = connection.recv(1)
+            line = _all_of(connection) if answer == STOPPED else b""
         except OSError:
-            granted = False
-        if not granted:
-            raise UserError(
-                f"{source.host}:{source.port}, where the driver gives permits to fetch archives, is gone: run the job "
-                "again, it goes on where it was"
-            )
+            answer, line = b"", b""
+        if answer != GRANTED:
+            gone = f"{source.host}:{source.port}, where the driver gives permits to fetch archives, is gone"
+            raise UserError(line.decode(errors="replace") or f"{gone}: run the job again, it goes on where it was")
         yield
+
+
+def stop(source: Permits | None, line: str) -> None:
+    """Whoever asks from now on, or waits, gets a UserError of this line."""
+    if source is None:
+        return
+    with suppress(OSError, UserError), _connected(source) as connection:
+        connection.sendall(STOP + source.key.encode() + line.encode(errors="replace")[:LINE_BYTES])
+        connection.shutdown(socket.SHUT_WR)
+        _all_of(connection)  # it is heard
+
+
+def _all_of(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(LINE_BYTES), b""))
 
 
 def _connected(source: Permits) -> socket.socket:
@@ -113,7 +127,8 @@ class _Desk:
 
     def __init__(self, most: int, key: bytes) -> None:
         self._free, self._key = most, key
-        self._said: dict[socket.socket, bytes] = {}  # not yet the whole key
+        self._line: bytes | None = None  # why nobody gets any more
+        self._said: dict[socket.socket, bytes] = {}  # not yet all that they have to say
         self._waiting: dict[socket.socket, None] = {}
         self._holding: set[socket.socket] = set()
 
@@ -123,33 +138,49 @@ class _Desk:
     def hear(self, connection: socket.socket) -> bool:
         """Whether it stays."""
         try:
-            said = connection.recv(KEY_BYTES)
+            said = connection.recv(LINE_BYTES)
         except BlockingIOError:
             return True
         except OSError:
             said = b""
-        stays = bool(said)
-        if stays and connection in self._said:
-            self._said[connection] += said
-            if len(self._said[connection]) >= KEY_BYTES:
-                stays = hmac.compare_digest(self._said.pop(connection), self._key)
-                if stays:
-                    self._waiting[connection] = None
-        if not stays:
-            self._said.pop(connection, None)
-            self._waiting.pop(connection, None)
-            self._free += connection in self._holding
-            self._holding.discard(connection)
-        return stays
+        if not said or not self._taken(connection, said):
+            self._leave(connection)
+            return False
+        return True
 
     def grant(self) -> None:
-        while self._free and self._waiting:
+        while self._waiting and (self._free or self._line is not None):
             connection = next(iter(self._waiting))
             del self._waiting[connection]
-            self._holding.add(connection)
-            self._free -= 1
             with suppress(OSError):  # gone: heard of in its turn
+                if self._line is not None:
+                    connection.sendall(STOPPED + self._line)
+                    connection.shutdown(socket.SHUT_WR)
+                    continue
+                self._holding.add(connection)
+                self._free -= 1
                 connection.sendall(GRANTED)
+
+    def _taken(self, connection: socket.socket, said: bytes) -> bool:
+        """Whether what it says may be, or become, what one says who has the key."""
+        if connection not in self._said:
+            return True
+        said = self._said[connection] = self._said[connection] + said
+        if len(said) <= KEY_BYTES:
+            return True
+        known = hmac.compare_digest(said[1 : KEY_BYTES + 1], self._key)
+        if known and said[:1] == ASK:
+            del self._said[connection]
+            self._waiting[connection] = None
+        return known and len(said) <= 2 * LINE_BYTES
+
+    def _leave(self, connection: socket.socket) -> None:
+        said = self._said.pop(connection, b"")
+        if said[:1] == STOP and hmac.compare_digest(said[1 : KEY_BYTES + 1], self._key):
+            self._line = self._line or said[KEY_BYTES + 1 :]
+        self._waiting.pop(connection, None)
+        self._free += connection in self._holding
+        self._holding.discard(connection)
 
 
 def serve(bind: str, most: int) -> None:

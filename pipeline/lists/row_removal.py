@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.lists.takedown import Takedown
+from pipeline.store import verdict_files
 from pipeline.store.parquet_files import open_parquet
 from pipeline.store.row_groups import RowGroupWriter
 
@@ -44,17 +45,21 @@ def key_columns(path: str, names: Iterable[str] = KEYS) -> Iterator[pa.Table]:
     with open_parquet(path) as file:
         keys = _keys_of(file.schema_arrow, names)
         if keys:
-            for batch in file.iter_batches(batch_size=1 << 16, columns=keys):
+            for batch in file.iter_batches(batch_size=1 << 16, columns=keys, use_threads=False):
                 yield _as_strings(pa.Table.from_batches([batch]), keys)
 
 
-def remove_rows(source: str, target: str | None, listed: Takedown, ids: pa.Array, reason: str | None) -> dict[str, Any]:
+def remove_rows(
+    source: str, target: str | None, listed: Takedown, ids: pa.Array, reason: str | None, verdicts: str | None = None
+) -> dict[str, Any]:
     """Writes `target`, the file `source` without the rows that are listed or whose id is in `ids`; answers a row of
     RECEIPT, its path null. Where `target` is None nothing is written. `reason`: the column that says why a row was
-    dropped, None where a table has only kept rows. Paths are of any store; `target` may be `source`.
+    dropped, None where a table has only kept rows. `verdicts`: file that stands for this column, whose values are
+    written. Paths are of any store; `target` may be `source`.
     """
     lost: Counter[tuple[str | None, ...]] = Counter()
     removed = size = 0
+    judged = verdict_files.read_verdicts(verdicts) if verdicts else None
     with open_parquet(source) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
         counted_by = [name for name in (*LOST.names[:2], reason) if name in schema.names]
@@ -64,7 +69,9 @@ def remove_rows(source: str, target: str | None, listed: Takedown, ids: pa.Array
         def kept() -> Iterator[pa.Table]:
             nonlocal removed, size
             for place in range(file.num_row_groups):
-                group = file.read_row_group(place, read)
+                group = file.read_row_group(place, read, use_threads=False)
+                if judged is not None:
+                    group = verdict_files.with_verdicts(group, judged[place])
                 goes = _goes(group, listed, ids)
                 gone = group.filter(pa.array(goes))
                 removed += len(gone)

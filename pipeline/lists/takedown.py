@@ -36,25 +36,26 @@ def address(url: str) -> bytes:
 class Takedown:
     """urls, hosts: files (hosts: folders too). UserError in one line for what is missing, empty or not understood.
 
-    n_urls, n_hosts: entries. n_fronts: of the addresses, those that are nothing but a host. Pickles to arrays.
+    n_urls, n_hosts: entries. n_fronts: of the addresses, those that are nothing but a host. url_hashes: of the
+    addresses, uint64, ascending. Pickles to arrays.
     """
 
     def __init__(self, urls: Sequence[str], hosts: Sequence[str]) -> None:
         entries = [_hashed(line) for path in urls for line in _addresses(path)]
         self.n_urls, self.n_fronts = len(entries), sum(front for _, front in entries)
-        self._urls = np.unique(np.fromiter((value for value, _ in entries), np.uint64, len(entries)))
+        self.url_hashes = np.unique(np.fromiter((value for value, _ in entries), np.uint64, len(entries)))
         self._hosts = _host_lists(hosts)
         self.n_hosts = sum(self._hosts.n_entries)
 
     def match(self, urls: pa.Array) -> np.ndarray:
         """bool, an address each: what is to be taken down. urls: strings, nulls allowed."""
         hits = self.match_hosts(urls)
-        if len(self._urls):
+        if len(self.url_hashes):
             given = (url and url.decode("utf-8", "replace") for url in urls.cast(pa.large_binary()).to_pylist())
             hashes = np.fromiter((xxh3_64_intdigest(address(url or "")) for url in given), np.uint64, len(urls))
-            places = np.searchsorted(self._urls, hashes)
-            places[places == len(self._urls)] = 0
-            hits |= self._urls[places] == hashes
+            places = np.searchsorted(self.url_hashes, hashes)
+            places[places == len(self.url_hashes)] = 0
+            hits |= self.url_hashes[places] == hashes
         return hits
 
     def match_hosts(self, hosts: pa.Array) -> np.ndarray:

@@ -1,18 +1,20 @@
 """The dataset card: the YAML that tells `datasets.load_dataset` where each language and split lies, and what a person
 who publishes the folder has to say of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from schemas.sample import SPLITS
 
 CARD = "_card.md"  # of a generation; at the top of the stage's folder it is README.md
+Folders = Sequence[tuple[str, Collection[str] | None]]
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
-def card(mixed: Mapping[str, Any], data: str = "data") -> str:
-    """mixed: what mixture.json holds, with `corpus` of `pipeline.mixture.sources` where it is known. data: where the
-    shards lie, seen from the card."""
+def card(mixed: Mapping[str, Any], data: Folders = (("data", None),)) -> str:
+    """mixed: what mixture.json holds, with `corpus` of `pipeline.mixture.sources` where it is known. data: the folders
+    in which the shards lie, seen from the card, each with the languages that it has (None: all). A shard must lie in
+    one of them only, for it is named by patterns."""
     held = {label: entry for label, entry in mixed["languages"].items() if _rows(entry)}
     mixed = {**mixed, "languages": held}
     parts = [
@@ -25,7 +27,7 @@ def card(mixed: Mapping[str, Any], data: str = "data") -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _front_matter(mixed: Mapping[str, Any], data: str) -> str:
+def _front_matter(mixed: Mapping[str, Any], data: Folders) -> str:
     languages: Mapping[str, Any] = mixed["languages"]
     codes = sorted({label.split("_")[0] for label in languages} - {"und"})
     lines = ["---", "pretty_name: A multilingual web corpus", "task_categories:", "- fill-mask", "- text-generation"]
@@ -39,8 +41,16 @@ def _front_matter(mixed: Mapping[str, Any], data: str) -> str:
             continue
         lines += [f"- config_name: {name}", "  data_files:"]
         for split in splits:
-            lines += [f"  - split: {split}", f"    path: {data}/{'*' if name == 'default' else name}/{split}-*.parquet"]
+            paths = _paths(name, split, data)
+            lines += [f"  - split: {split}"]
+            lines += [f"    path: {paths[0]}"] if len(paths) == 1 else ["    path:", *(f"    - {one}" for one in paths)]
     return "\n".join([*lines, "---", ""])
+
+
+def _paths(name: str, split: str, data: Folders) -> list[str]:
+    if name == "default":
+        return [f"{folder}/*/{split}-*.parquet" for folder, _ in data]
+    return [f"{folder}/{name}/{split}-*.parquet" for folder, labels in data if labels is None or name in labels]
 
 
 def _documents(mixed: Mapping[str, Any]) -> int:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from pipeline.archive.limits import ArchiveLimits
 from pipeline.page.engines import ENGINES, RECURSIVE, Engine, extract_text, forget, html_depth
 from pipeline.page.metadata import Metadata, read_metadata
+from pipeline.workers.modules import python_module
 
 RECYCLE_PAGES = 2000  # a start costs half a second, so a quarter of a millisecond a page
 RECYCLE_PAGES_BLOCKS = 50_000  # two seconds, and no library that leaks
@@ -29,7 +30,7 @@ PIPE_BYTES = 1 << 20  # a page goes through at once, not in turns of 64 KiB
 MAX_ANSWER = 64 << 20  # bytes
 START_SECONDS = 600.0  # wall clock for a child to start: the first on a machine compiles its kernels
 WALL_FACTOR = 10.0  # wall clock for each CPU second: only for children that neither work nor answer
-KILLED_AGAIN = 2  # times that a page is asked for once more whose process was killed from outside
+KILLED_AGAIN = 2  # times that a process that was killed from outside is started once more, with its page or before it
 _DOUBTED = frozenset({"timeout", "memory"})  # what earlier pages may have brought about: a heap, caches that grow
 # What the child may know of the parent's environment: where programs and caches are, how text is spelt, how many
 # threads; no key, token or address that a page might make a parser give away.
@@ -130,14 +131,19 @@ class PageWorker:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is not None:
             self.close()
-        if self._process is None:
-            self._process = _start(self._engine, self._limits)
-            self._finalizer = weakref.finalize(self, _stop, self._process)
+        for left in reversed(range(KILLED_AGAIN + 1)):
+            if self._process is not None:
+                break
+            process = self._process = _start(self._engine, self._limits)
+            self._finalizer = weakref.finalize(self, _stop, process)
             try:
-                _receive(self._process, 1, monotonic() + START_SECONDS)
+                _receive(process, 1, monotonic() + START_SECONDS)
             except (EOFError, TimeoutError) as error:
+                killed = isinstance(error, EOFError) and process.wait(START_SECONDS) == -signal.SIGKILL
                 self.close()
-                raise RuntimeError(f"the extraction process did not start: {error}") from error
+                if not (killed and left):
+                    raise RuntimeError(f"the extraction process did not start: {error}") from error
+        assert self._process is not None
         return self._process
 
     def _post_mortem(self, process: subprocess.Popen[bytes], error: Exception) -> Failure:
@@ -154,17 +160,12 @@ class PageWorker:
 
 
 def _start(engine: Engine, limits: ArchiveLimits) -> subprocess.Popen[bytes]:
-    paths = [path for path in sys.path if path]
-    passed = {name: value for name, value in os.environ.items() if _is_passed(name)}
-    environment = {**passed, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0"}
+    environment = {name: value for name, value in os.environ.items() if _is_passed(name)} | {"PYTHONHASHSEED": "0"}
     settings = json.dumps([engine, limits.max_tree_depth, limits.page_seconds, limits.page_memory_bytes])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.page.isolation", settings],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment,
-        bufsize=0,
-    )
+    process = python_module(
+        "pipeline.page.isolation", settings, environment=environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+    )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
     for pipe in (process.stdin, process.stdout):
         os.set_blocking(pipe.fileno(), False)

@@ -78,7 +78,9 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
 def add_input_flags(parser: argparse.ArgumentParser) -> None:
     """For the jobs that read archives."""
     where = parser.add_argument_group("where")
-    where.add_argument("--input", nargs="+", required=True, help="archives: files, folders, .paths lists, URLs")
+    where.add_argument("--input", nargs="+", help="archives: files, folders, .paths lists, URLs")
+    where.add_argument("--index", help="instead: Common Crawl's columnar index: Parquet, or a .paths list of it")
+    where.add_argument("--where", default="", metavar="SQL", help="which rows of --index, as Spark's SQL says it [all]")
     where.add_argument("--root", required=True, help="folder of the corpus, made if it is not there")
     where.add_argument("--replace", action="store_true", help="take out earlier archives that are not asked for")
 

@@ -8,19 +8,23 @@ from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from pipeline.exit_status import answer_ctrl_c
+from pipeline.spark import executors
 
 DEFAULTS = {
     "spark.sql.execution.arrow.pyspark.validateSchema.enabled": "true",  # a wrong batch is named, not crashed on
     "spark.sql.execution.arrow.maxRecordsPerBatch": "4000",
     "spark.sql.execution.arrow.maxBytesPerBatch": "32m",  # pages are large
-    "spark.sql.parquet.compression.codec": "zstd",
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.session.timeZone": "UTC",
-    "spark.sql.files.maxPartitionBytes": "32m",
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.adaptive.coalescePartitions.enabled": "true",
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     "spark.python.worker.faulthandler.enabled": "true",
     "spark.log.level": "ERROR",
 }
+PARTITIONS = "spark.sql.shuffle.partitions"
+BY_SIZE = "spark.wanyu.partitionsBySize"  # nobody said how many
+SHUFFLE_BYTES = 64 << 20  # a partition, of what is shuffled; the engine joins smaller ones
+MOST_PARTITIONS = 100_000
 
 
 _owner = os.getpid()
@@ -51,12 +55,31 @@ def session(app_name: str, partitions: int | None = None) -> SparkSession:
         if key not in given:
             builder = builder.config(key, value)
     if partitions:
-        builder = builder.config("spark.sql.shuffle.partitions", str(partitions))
-    elif "spark.sql.shuffle.partitions" not in given and _is_local(given):
-        builder = builder.config("spark.sql.shuffle.partitions", "4")  # 200 tasks cost more than the work on a laptop
+        builder = builder.config(PARTITIONS, str(partitions))
+    elif PARTITIONS not in given and _is_local(given):
+        builder = builder.config(PARTITIONS, "4")  # 200 tasks cost more than the work on a laptop
+    builder = builder.config(BY_SIZE, str(not partitions and PARTITIONS not in given).lower())
+    if not _is_local(given):
+        for key, value in executors.settings(given, os.environ).items():
+            builder = builder.config(key, value)
     running = builder.getOrCreate()
     answer_ctrl_c()
+    if not _is_local(given):
+        executors.check(running)
     return running
+
+
+def partitions_for(size: int) -> int:
+    """Shuffle partitions for so many bytes of input, uncompressed."""
+    return max(1, min(MOST_PARTITIONS, -(-size // SHUFFLE_BYTES)))
+
+
+def size_shuffles(spark: SparkSession, size: int) -> None:
+    """Sets the shuffle partitions for an input of so many bytes, uncompressed, unless somebody said how many. Never
+    fewer than before: results do not depend on it, and few partitions cost little."""
+    if spark.conf.get(BY_SIZE, "false") == "true":
+        before = int(spark.conf.get(PARTITIONS) or 0)
+        spark.conf.set(PARTITIONS, str(max(before, partitions_for(size))))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from pyspark.sql import functions as F
 
 from pipeline.spark import tables
 from pipeline.spark.document_frame import DEFAULTS, document_frame
-from pipeline.store import generations, run_records, storage
+from pipeline.store import generations, run_records, storage, verdict_files
 from pipeline.store.document_table import READING, DocumentTable, document_table
+from pipeline.store.generations import Generation
 from schemas.errors import UserError
 from schemas.records import STAGES
 
@@ -28,11 +29,12 @@ class Source:
     id_column: str = "id"
     folder: str = ""  # of that stage
     files: Mapping[str, str] | None = None  # of its table: name -> path; None: those that lie there
+    verdicts: Mapping[str, str] | None = None  # that lie beside some of them
 
     def table(self) -> DocumentTable:
         """For tasks; rows that an earlier stage dropped do not count. UserError where it cannot be read."""
         kept_only = self.stage is not None
-        return document_table(self.path, self.id_column, self.text_column, kept_only, self.files)
+        return document_table(self.path, self.id_column, self.text_column, kept_only, self.files, self.verdicts)
 
     def open(self, spark: SparkSession, required: Sequence[str]) -> DataFrame:
         """For the engine, with `id` and `text` named so and the usual columns there; a foreign table has no others."""
@@ -51,14 +53,24 @@ def stage_source(root: str, stage: str) -> Source:
     above = STAGES[STAGES.index(before) - 1] if before != STAGES[0] else None
     folder = storage.join(root, before)
     record = run_records.require(folder, before, storage.join(root, above) if above else None)
-    path, files = storage.join(folder, TABLE_OF[before]), generations.files(folder, TABLE_OF[before])
-    return Source(path, {before: record["fingerprint"]}, stage=before, folder=folder, files=files)
+    now, path = generations.required(folder), storage.join(folder, TABLE_OF[before])
+    files, verdicts = files_of_table(now, TABLE_OF[before])
+    return Source(path, {before: record["fingerprint"]}, stage=before, folder=folder, files=files, verdicts=verdicts)
+
+
+def files_of_table(now: Generation, table: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The table's files and the verdicts that lie beside them."""
+    files = now.files(table)
+    return files, verdict_files.verdicts_of(now, files) if table == "documents" else {}
 
 
 def foreign_source(path: str, text_column: str, id_column: str) -> Source:
     """Any Parquet table, known by the names and sizes of its files."""
     path = storage.absolute(path)
-    if not storage.exists(path):
+    folder, _, table = path.rstrip("/").rpartition("/")
+    now = generations.current(folder)
+    of_stage = now if now is not None and table in now.tables() else None
+    if of_stage is None and not storage.exists(path):
         raise UserError(f"--input {path}: no such table")
     if generations.current(path):
         raise UserError(
@@ -69,5 +81,10 @@ def foreign_source(path: str, text_column: str, id_column: str) -> Source:
     for flag, name in (("--text-column", text_column), ("--id-column", id_column)):
         if name in MADE_BY_STAGES:
             raise UserError(f"{flag} {name}: a column that the stages make themselves; rename it")
-    known = run_records.fingerprint([storage.listing(path), text_column, id_column, READING])
-    return Source(path, {"input": known}, text_column=text_column, id_column=id_column)
+    if of_stage is not None:  # a stage's table, whatever generations it lies in
+        files, verdicts = files_of_table(of_stage, table)
+        told: object = [of_stage.record()["fingerprint"], of_stage.number, table]
+    else:
+        files, verdicts, told = None, None, storage.listing(path)
+    known = run_records.fingerprint([told, text_column, id_column, READING])
+    return Source(path, {"input": known}, text_column=text_column, id_column=id_column, files=files, verdicts=verdicts)

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from pipeline.spark.executors import room_in_a_task
 from pipeline.spark.session import LazySession, started
 from pipeline.spark.stage_progress import stage_progress
 from pipeline.workers.processes import process_runner
@@ -60,6 +61,14 @@ def _answer(function: Callable[[T], R], item: T) -> R | UserError:
         return function(item)
     except UserError as error:
         return error
+
+
+def has_room(engine: SparkSession | LazySession, size: int) -> bool:
+    """Whether one task may hold so many bytes."""
+    if isinstance(engine, LazySession) and engine.local_cores():
+        return True
+    room = room_in_a_task(started(engine))
+    return room is None or size <= room
 
 
 def cheapest_runner(engine: SparkSession | LazySession) -> TaskRunner:

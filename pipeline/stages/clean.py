@@ -1,7 +1,7 @@
 """clean: annotate every document (repair, language, signals, masks) and take a verdict over the annotations.
 
-A verdict reads signals only. With other thresholds it is taken again over the finished table, file by file: each is
-copied with a new last column, and no text is read (`pipeline.store.last_column`).
+A verdict reads signals only. With other thresholds it is taken again over the finished table, file by file: what
+differs is written beside it, and no text is read (`pipeline.store.verdict_files`).
 """
 
 import functools
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pipeline.kernels.arrow_text import from_strings, to_strings
 from pipeline.quality.rules import Decider
 from pipeline.stages.annotate import ANNOTATED, PASSED_ON, Annotator, as_array
-from pipeline.store import last_column, storage
+from pipeline.store import storage, verdict_files
 from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of
 from pipeline.store.examples import Shown, chosen_examples, example_rows, first_examples
 from pipeline.store.ledger import totals
@@ -39,11 +39,13 @@ MISSING = {"opt_out": None}  # of a table without the column; else the empty str
 
 class Judged(NamedTuple):
     """What a task wrote. counts: by label and reason, None for kept. first: by reason, the ids that come first in the
-    order of examples, each with its file's name. files: names of all."""
+    order of examples, each with its file's name. files: names of what was written; gone: of verdicts beside
+    the table that the table's own now are."""
 
     counts: Counter[tuple[str, str | None]]
     first: dict[str | None, list[tuple[str, str]]]
     files: list[str]
+    gone: list[str]
 
 
 def others_of(table: DocumentTable) -> list[str]:
@@ -75,7 +77,7 @@ class Cleaning:
         with guarded(self.annotate, self.text_seconds) as guard:
             for split in splits:
                 path = part_file(self.folder, split)
-                judged.append(Judged(Counter(), {}, [path.rpartition("/")[2]]))  # of a file without a row too
+                judged.append(Judged(Counter(), {}, [path.rpartition("/")[2]], []))  # of a file without a row too
                 with RowGroupWriter(path, schema, plain=("id", "text"), most_bytes=BATCH_BYTES) as out:
                     for batch in rows_of(self.table, split, there):
                         columns = [column_or(batch, named.get(name, name), MISSING.get(name, "")) for name in PASSED_ON]
@@ -128,20 +130,21 @@ def _judged(rows: pa.RecordBatch, verdicts: pa.Array, file: str) -> Judged:
     for name, reason in zip(rows.column("id").to_pylist(), reasons, strict=True):
         by_reason[reason].append(name)
     first = {reason: [(name, file) for name in first_examples(names)] for reason, names in by_reason.items()}
-    return Judged(Counter(zip(labels_of(rows), reasons, strict=True)), first, [file])
+    return Judged(Counter(zip(labels_of(rows), reasons, strict=True)), first, [file], [])
 
 
 def _added_up(parts: Iterable[Judged]) -> Judged:
     counts: Counter[tuple[str, str | None]] = Counter()
     first: dict[str | None, list[tuple[str, str]]] = {}
-    files: set[str] = set()
+    files, gone = set[str](), set[str]()
     for part in parts:
         counts.update(part.counts)
         files.update(part.files)
+        gone.update(part.gone)
         for reason, named in part.first.items():
             file_of = dict([*first.get(reason, []), *named])
             first[reason] = [(name, file_of[name]) for name in first_examples(file_of)]
-    return Judged(counts, first, sorted(files))
+    return Judged(counts, first, sorted(files), sorted(gone))
 
 
 def counts_of(judged: Judged) -> Counts:
@@ -151,46 +154,56 @@ def counts_of(judged: Judged) -> Counts:
     return counts
 
 
-def examples(run_tasks: TaskRunner, folder: str, judged: Judged, with_texts: bool) -> list[Example]:
-    """Of each reason, read from the table that was written to the folder."""
+def examples(run_tasks: TaskRunner, files: Mapping[str, str], judged: Judged, with_texts: bool) -> list[Example]:
+    """Of each reason, read from the table's files, name -> path."""
     ids_of: dict[str, list[str]] = defaultdict(list)
     for name, file in (one for named in judged.first.values() for one in named):
         ids_of[file].append(name)
-    reading = functools.partial(_shown, folder=folder, with_texts=with_texts)
-    seen = itertools.chain(*run_tasks(reading, sorted(ids_of.items())))
+    reading = functools.partial(_shown, with_texts=with_texts)
+    seen = itertools.chain(*run_tasks(reading, [(files[file], ids) for file, ids in sorted(ids_of.items())]))
     candidates = {reason: [name for name, _ in named] for reason, named in judged.first.items()}
     return chosen_examples(candidates, seen, totals(counts_of(judged)))
 
 
-def _shown(named: tuple[str, list[str]], folder: str, with_texts: bool) -> list[Shown]:
-    file, ids = named
+def _shown(named: tuple[str, list[str]], with_texts: bool) -> list[Shown]:
+    path, ids = named
     columns = ["id", "url", *UNLABELLED, *(["text"] if with_texts else [])]
     wanted, rows = pa.array(ids, pa.string()), []
-    for batch in batches_of(storage.join(folder, file), BATCH_ROWS, columns):
+    for batch in batches_of(path, BATCH_ROWS, columns):
         rows += example_rows(batch.filter(pc.is_in(batch.column("id"), value_set=wanted)), "id", "text")
     return rows
 
 
-def decide_again(run_tasks: TaskRunner, files: Mapping[str, str], target: str, decide: Decider) -> Judged:
-    """Writes a table, as `clean` writes it, to the folder `target` with new verdicts, file by file. Rows that failed
-    have nothing to decide over and keep theirs. files: name -> path."""
+def decide_again(
+    run_tasks: TaskRunner, files: Mapping[str, str], beside: Mapping[str, str], target: str, decide: Decider
+) -> Judged:
+    """Takes the verdicts of a table, as `clean` writes it, again, file by file; of those that come out otherwise it
+    writes files of the same names to the folder `target`. Rows that failed have nothing to decide over and keep theirs.
+
+    files: name -> path; beside: of some of these names the verdicts that hold by now.
+    """
     task = functools.partial(_decide_files, target=target, decide=decide)
-    return _added_up(run_tasks(task, _chunks(sorted(files.items()))))
+    return _added_up(run_tasks(task, _chunks([(name, path, beside.get(name)) for name, path in sorted(files.items())])))
 
 
-def _decide_files(files: Sequence[tuple[str, str]], target: str, decide: Decider) -> Judged:
-    return _added_up(_decide_file(name, path, target, decide) for name, path in files)
+def _decide_files(files: Sequence[tuple[str, str, str | None]], target: str, decide: Decider) -> Judged:
+    return _added_up(_decide_file(*file, target, decide) for file in files)
 
 
-def _decide_file(name: str, path: str, target: str, decide: Decider) -> Judged:
+def _decide_file(name: str, path: str, beside: str | None, target: str, decide: Decider) -> Judged:
     needed = dict.fromkeys((*decide.columns, "id", *UNLABELLED, VERDICT[0]))
     with open_parquet(path) as file:
         there = [column for column in needed if column in file.schema_arrow.names]
         groups = [_batch(file.read_row_group(place, there)) for place in range(file.num_row_groups)]
     verdicts = [_verdicts(group, decide) for group in groups]
-    last_column.replace_last_column(path, storage.join(target, name), VERDICT[0], verdicts)
-    whole = [_judged(*one, file=name) for one in zip(groups, verdicts, strict=True)]
-    return _added_up([Judged(Counter(), {}, [name]), *whole])
+    whole = [_judged(*one, file=name)._replace(files=[]) for one in zip(groups, verdicts, strict=True)]
+    judged, now = _added_up(whole), verdict_files.read_verdicts(beside) if beside else None
+    if all(new.equals(group.column(VERDICT[0])) for group, new in zip(groups, verdicts, strict=True)):
+        return judged._replace(gone=[name] if beside else [])
+    if now is None or not all(new.equals(old) for old, new in zip(now, verdicts, strict=True)):
+        verdict_files.write_verdicts(storage.join(target, name), verdicts)
+        return judged._replace(files=[name])
+    return judged
 
 
 def _chunks(items: Sequence[T]) -> list[Sequence[T]]:

@@ -1,11 +1,12 @@
 """dedup: exact copies by hash of the normalised text, then MinHash-LSH candidates, verified by their true similarity;
-one copy of each cluster stays.
+of what is alike one copy stays.
 
-Which copy stays is stated and does not depend on partitions: that of an earlier crawl, then the highest quality, the
-longest text, the earlier date (unknown last), the smaller id.
+Which copy stays is stated and does not depend on partitions: one that its own crawl kept, of the earliest crawl, then
+the highest quality, the longest text, the earlier date (unknown last), the smaller id.
 
-Texts are read twice, to sign and to write the survivors. All between goes by `node`, a 64-bit hash of crawl and id,
-whose uniqueness is checked.
+Texts are read twice, to sign and to write the survivors, by tasks that have a split each. All between goes by `node`,
+the place of a document's signature (`pipeline.stages.signed`); equal texts fold to one, their `rep`, before anything
+else, and what is shuffled with its shingles is a pair of texts, or a text in a cluster of several.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,159 +17,162 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from pipeline.config import DedupConfig
+from pipeline.duplicates import kept_copies
 from pipeline.duplicates import survivors as survivors_of
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
-from pipeline.duplicates.signature_table import Signer, guarded_signature_rows
 from pipeline.duplicates.survivors import split_by_split
 from pipeline.spark import tables
 from pipeline.spark.components import components
 from pipeline.spark.document_frame import PLACE
-from pipeline.stages import earlier
-from pipeline.stages.candidates import candidates, similarities
+from pipeline.stages import signed
+from pipeline.stages.candidates import Parts, candidates, similarities
+from pipeline.stages.signed import SignatureFile
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.table_splits import part_file
-from pipeline.workers.guard import Guard
-from schemas.dedup import SIGNATURES, SIGNING_FAILED
-from schemas.records import Counts
+from schemas.dedup import SIGNING_FAILED
+from schemas.records import EXAMPLES_A_REASON
 from schemas.repeated_lines import CUT_LINES
 
-VERSION = 4
+VERSION = 5
 READ = (*PLACE, "id", "text", "url", "date", "language", "language_script", "quality")  # of a document
 MOST_TASKS = 4096
-_WRITTEN = pa.schema([("split", pa.int32()), ("label", pa.string()), ("rows", pa.int64())])
+STORED = ("id", "text_hash", "quality", "n_chars", "date", "language", "language_script")
+FOLDED = pa.schema(  # rows of a signature file whose text others have: one of them stands for it; some crawl had it
+    [("row", pa.int64()), ("is_rep", pa.bool_()), ("earlier", pa.bool_())]
+)
+LEFT_OUT = pa.schema([("row", pa.int64())])  # rows of a split whose id another row has
+_CHOSEN = "rep long, copy long, copy_id string, copy_age int, similarity double, apart boolean, n_docs long, latest int"
 
 
-def signatures(documents: DataFrame, config: DedupConfig) -> DataFrame:
-    """A row a document, without its text: the signature and what decides which copy stays.
-
-    documents: columns id, text, quality (-inf: unknown), date, language, language_script.
-    """
-    signer, text_seconds = Signer(config.hasher(), config.min_shingles), config.text_seconds
-
-    def sign(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with Guard("dedup", signer, text_seconds) as guard:
-            for batch in batches:
-                yield from guarded_signature_rows(guard, signer, batch)
-
-    rows = documents.select(
-        "id", "text", "quality", F.coalesce("date", F.lit("")).alias("date"), "language", "language_script"
-    )
-    return rows.mapInArrow(sign, tables.spark_schema(SIGNATURES))
-
-
-def unite(spark: SparkSession, signed: DataFrame, crawls: Sequence[EarlierCrawl], salt: int) -> DataFrame:
-    """New and earlier signatures in one table, with `age` (0: the first of the earlier crawls; the new one comes last)
-    and `node`."""
-    stored = [_with_node(earlier.signatures(spark, crawl), age, salt) for age, crawl in enumerate(crawls)]
-    return reduce(DataFrame.unionByName, stored, _with_node(signed, len(crawls), salt))
-
-
-def known_copies(spark: SparkSession, crawls: Sequence[EarlierCrawl], salt: int) -> DataFrame | None:
+def known_copies(spark: SparkSession, crawls: Sequence[EarlierCrawl], files: Sequence[SignatureFile]) -> DataFrame:
     """Edges `a`, `b` from documents of earlier crawls to the copies kept of them, and whether `a` was `dropped` by its
-    own crawl; None without any crawl."""
-    if not crawls:
-        return None
+    own crawl. files: all of them. What is known of, but no longer there, has a negative node."""
     ages = tables.lookup({crawl.crawl: age for age, crawl in enumerate(crawls)}, "int")
-    rows = reduce(DataFrame.unionByName, [earlier.copies(spark, crawl) for crawl in crawls])
-    return rows.select(
-        _node(ages[F.col("crawl")], F.col("id"), salt).alias("a"),
-        _node(ages[F.col("cluster_crawl")], F.col("cluster_id"), salt).alias("b"),
-        "dropped",
+    rows = reduce(DataFrame.unionByName, [_copies(spark, crawl) for crawl in crawls])
+    named = rows.select(
+        ages[F.col("crawl")].alias("age_a"), F.col("id").alias("id_a"),
+        ages[F.col("cluster_crawl")].alias("age_b"), F.col("cluster_id").alias("id_b"), "dropped",
+    )  # fmt: skip
+    n_new = sum(file.age == len(crawls) for file in files)
+    stored = signed.frame(spark, files[n_new:], n_new, ["id"])
+    for end in "ab":
+        there = stored.select(
+            F.col("age").alias(f"age_{end}"), F.col("id").alias(f"id_{end}"), F.col("node").alias(end)
+        )
+        gone = -1 - F.xxhash64(f"age_{end}", f"id_{end}").bitwiseAND(F.lit((1 << 62) - 1))
+        named = named.join(there, [f"age_{end}", f"id_{end}"], "left").withColumn(end, F.coalesce(end, gone))
+    return named.select("a", "b", "dropped")
+
+
+def _copies(spark: SparkSession, crawl: EarlierCrawl) -> DataFrame:
+    """Rows of earlier_crawls.COPIES. Documents of crawls before it are among them where this one added to their
+    clusters."""
+    here = F.lit(crawl.crawl)
+    return tables.of_files(spark, crawl.clusters).select(
+        F.coalesce("crawl", here).alias("crawl"),
+        "id",
+        F.coalesce("cluster_crawl", here).alias("cluster_crawl"),
+        "cluster_id",
+        F.col("drop_reason").isNotNull().alias("dropped"),
     )
 
 
-def _with_node(signed: DataFrame, age: int, salt: int) -> DataFrame:
-    return signed.withColumns({"age": F.lit(age), "node": _node(F.lit(age), F.col("id"), salt)})
-
-
-def _node(age: Column, id_: Column, salt: int) -> Column:
-    return F.xxhash64(F.lit(salt), age, id_)
-
-
-def preference() -> Column:
+def preference() -> list[Column]:
     """Smaller is better: the order in which a cluster's copies are preferred."""
     unknown = (F.col("date") == "").alias("unknown")
-    return F.struct("age", ~F.col("kept"), -F.col("quality"), -F.col("n_chars"), unknown, "date", "id")
+    return [~F.col("kept"), F.col("age"), -F.col("quality"), -F.col("n_chars"), unknown, F.col("date"), F.col("id")]
 
 
-def fold(united: DataFrame, known: DataFrame | None) -> DataFrame:
-    """Identical texts fold to one, their `rep`, so that near-duplicate search never sees the others; only it keeps its
-    bands. `kept`: not dropped by its own crawl."""
+def fold(documents: DataFrame, known: DataFrame | None, new_age: int) -> DataFrame:
+    """Documents with the preferred one of their text, its id and age: `rep`, `rep_id`, `rep_age`; how many have the
+    text, `n_docs`, the last crawl that has it, `latest`, and whether an `earlier` one has; `kept`: by its own crawl."""
     if known is None:
-        marked = united.withColumn("kept", F.lit(True))
+        marked = documents.withColumn("kept", F.lit(True))
     else:
-        dropped = known.where("dropped").select(F.col("a").alias("node"), F.lit(False).alias("kept"))
-        narrow = united.drop("shingles").join(dropped, "node", "left")
-        marked = narrow.withColumn("kept", F.coalesce("kept", F.lit(True)))
-    folded = marked.select(
-        *("age", "node", "id", "kept", "n_shingles", "quality", "n_chars", "date", "language", "language_script"),
-        "bands",
-        F.first("node").over(Window.partitionBy("text_hash").orderBy(preference())).alias("rep"),
-    )
-    is_rep = F.col("node") == F.col("rep")
-    return folded.withColumn("bands", F.when(is_rep & (F.size("bands") > 0), F.col("bands")))
+        dropped = known.where("dropped").select(F.col("a").alias("node"), F.lit(False).alias("kept")).distinct()
+        marked = documents.join(dropped, "node", "left").withColumn("kept", F.coalesce("kept", F.lit(True)))
+    text = Window.partitionBy("text_hash")
+    best = F.first(F.struct("node", "id", "age")).over(text.orderBy(*preference()))
+    return marked.select(
+        *("node", "age", "kept", "id", "quality", "n_chars", "date", "language", "language_script"),
+        best.alias("best"),
+        F.count("*").over(text).alias("n_docs"),
+        F.max("age").over(text).alias("latest"),
+        (F.min("age").over(text) < new_age).alias("earlier"),
+    ).select(
+        "*", F.col("best.node").alias("rep"), F.col("best.id").alias("rep_id"), F.col("best.age").alias("rep_age")
+    ).drop("best")  # fmt: skip
 
 
 def clusters(
-    united: DataFrame,
+    spark: SparkSession,
+    files: Sequence[SignatureFile],
     config: DedupConfig,
-    crawls: Sequence[str],
+    crawls: Sequence[EarlierCrawl],
+    parts: Parts,
     scratch: str,
-    known: DataFrame | None = None,
-) -> DataFrame:
-    """Rows of schemas.dedup.CLUSTERS for every document that has a copy, and those that have no signature.
+) -> tables.Table:
+    """Rows of schemas.dedup.CLUSTERS for every document of the new crawl that has a copy, what earlier crawls kept of
+    its clusters, and those that have no signature; with `node`, and whether a document is kept, being unlike, `apart`
+    from its cluster's first copy. Read from files.
 
-    `united`: from `unite`, read from files. `crawls`: fingerprints of the earlier ones, in order; `known`: from
-    `known_copies`. A document is known by its `node`, those of its text by their `rep`; a component holds the nodes
-    that copies lead to, and each has one kept node.
+    files: of the new crawl, which come first, and of the earlier ones, in order. parts: from `hot_buckets`.
     """
-    new_age = len(crawls)
+    new_age, n_tasks = len(crawls), max(2, sum(file.rows for file in files) // (4 * signed.TASK_ROWS))
 
-    def settled(table: DataFrame, name: str) -> DataFrame:
-        return tables.settled(table, storage.join(scratch, name))
+    def stored_as(name: str, table: DataFrame) -> tables.Table:
+        return tables.stored(table, storage.join(scratch, name), rows_a_group=tables.SCRATCH_GROUP_ROWS)
 
-    signed = F.col("text_hash").isNotNull()
-    unsigned, united = united.where(~signed & (F.col("age") == new_age)), united.where(signed)
-    folded = settled(fold(united, known), "folded")
-    banded = folded.where(F.col("bands").isNotNull()).withColumn("earlier", F.col("age") < new_age)
-    least = config.threshold if config.verify == "jaccard" else 0.0
-    pairs = settled(candidates(banded, config.max_bucket, least), "pairs")
-    shingles = united.select("node", "shingles")
-    if config.verify == "none":
-        edges = pairs.withColumn("similarity", F.lit(None).cast("double"))
-    else:
-        compared = similarities(pairs, _of_pairs(shingles, pairs), config.verify)
-        edges = settled(compared.where(F.col("similarity") >= config.threshold), "edges")
-    folds = folded.where(F.col("node") != F.col("rep")).select(F.col("node").alias("a"), F.col("rep").alias("b"))
-    linked = [edges.select("a", "b"), folds, *([] if known is None else [known.select("a", "b")])]
-    component = components(reduce(DataFrame.unionByName, linked), storage.join(scratch, "components"))
-    members = settled(_members(folded, component, new_age), "members")
+    known = stored_as("known", known_copies(spark, crawls, files)).frame() if crawls else None
+    stored = signed.frame(spark, files, 0, STORED)
+    has_hash = F.col("text_hash").isNotNull()
+    folded = stored_as("folded", fold(stored.where(has_hash), known, new_age)).frame()
+    shared = folded.where(F.col("n_docs") > 1).select(
+        "node", (F.col("node") == F.col("rep")).alias("is_rep"), "earlier"
+    )
+    folder = storage.join(scratch, "shared")
+    numbers = frozenset(signed.kept_by_file(shared, "node", folder, FOLDED, n_tasks))
+    pairs = stored_as("pairs", candidates(spark, files, (folder, numbers), parts, config))
+    edges = pairs.frame()
     if config.verify != "none":
-        missing = settled(_unmeasured(members, edges), "unmeasured")
-        edges = edges.unionByName(similarities(missing, _of_pairs(shingles, missing), config.verify))
-    names = F.array(*(F.lit(crawl) for crawl in crawls), F.lit(None).cast("string"))
-    measured = members.join(edges, _pair_of("rep", "kept_rep") == F.struct("a", "b"), "left")
-    exact = F.col("rep") == F.col("kept_rep")
-    dropped = (F.col("age") == new_age) & (F.col("node") != F.col("kept_node"))
-    copies = measured.select(
+        alike = similarities(edges, pairs.rows or 0, files, config.verify)
+        edges = stored_as("edges", alike.where(F.col("similarity") >= config.threshold).select("a", "b")).frame()
+    if known is not None:
+        edges = edges.unionByName(_between_texts(known, folded))
+    component = stored_as("component", components(edges, storage.join(scratch, "components")))
+    n_texts = component.rows or 0
+    texts = folded.where(F.col("node") == F.col("rep")).join(tables.small(component.frame(), n_texts), "node")
+    chosen = stored_as("chosen", _with_sizes(_chosen(texts, n_texts, files, config))).frame()
+    joined = folded.join(tables.small(chosen, n_texts), "rep", "left")
+    copy = F.coalesce("copy", "rep")
+    latest = F.coalesce("copy_latest", "latest")
+    there = F.col("kept") & (latest == new_age) & (F.col("copy").isNotNull() | (F.col("n_docs") > 1))
+    names = F.array(*(F.lit(crawl.crawl) for crawl in crawls), F.lit(None).cast("string"))
+    same = F.col("rep") == copy
+    dropped = (F.col("age") == new_age) & (F.col("node") != copy)
+    copies = joined.where(there).select(
+        "node",
         "id",
-        "cluster_id",
-        "minhash_cluster_size",
-        F.when(dropped, F.when(exact, "exact").otherwise("minhash")).alias("drop_reason"),
-        F.when(exact, F.lit(1.0)).otherwise(F.col("similarity")).alias("similarity"),
+        F.coalesce("copy_id", "rep_id").alias("cluster_id"),
+        F.coalesce("size", "n_docs").alias("minhash_cluster_size"),
+        F.when(dropped, F.when(same, "exact").otherwise("minhash")).alias("drop_reason"),
+        F.when(same, F.lit(1.0)).otherwise(F.col("similarity")).alias("similarity"),
         F.get(names, F.col("age")).alias("crawl"),
-        F.get(names, F.col("kept_age")).alias("cluster_crawl"),
+        F.get(names, F.coalesce("copy_age", "rep_age")).alias("cluster_crawl"),
         "language",
         "language_script",
+        (F.coalesce("apart", F.lit(False)) & (F.col("node") == copy) & (F.col("age") == new_age)).alias("apart"),
     )
-    return copies.unionByName(_failed(unsigned))
+    unsigned = stored.where(~has_hash & (F.col("age") == new_age))
+    return stored_as("rows", copies.unionByName(_failed(unsigned)))
 
 
 def _failed(unsigned: DataFrame) -> DataFrame:
-    """Rows of CLUSTERS for documents that are compared with none."""
+    """Rows of `clusters` for documents that are compared with none."""
     nothing = F.lit(None).cast("string")
     return unsigned.select(
+        "node",
         "id",
         F.col("id").alias("cluster_id"),
         F.lit(1).cast("long").alias("minhash_cluster_size"),
@@ -178,44 +182,81 @@ def _failed(unsigned: DataFrame) -> DataFrame:
         nothing.alias("cluster_crawl"),
         "language",
         "language_script",
+        F.lit(False).alias("apart"),
     )
 
 
-def _of_pairs(shingles: DataFrame, pairs: DataFrame) -> DataFrame:
-    """Only the shingles that some pair needs, where what is needed is small enough to be told to every task."""
-    nodes = pairs.select(F.col("a").alias("node")).unionAll(pairs.select(F.col("b").alias("node"))).distinct()
-    return shingles.join(tables.small(nodes, 2 * pairs.count()), "node", "left_semi")
+def _between_texts(known: DataFrame, folded: DataFrame) -> DataFrame:
+    """The edges between the texts of their documents."""
+    edges = known.select("a", "b")
+    for end in "ab":
+        texts = folded.select(F.col("node").alias(end), F.col("rep").alias("text"))
+        edges = edges.join(texts, end, "left").withColumn(end, F.coalesce("text", end)).drop("text")
+    return edges.select("a", "b")
 
 
-def _members(folded: DataFrame, component: DataFrame, new_age: int) -> DataFrame:
-    """Documents of clusters with a new document, each with the copy that is kept: new ones, and what earlier crawls
-    have kept."""
-    grouped = folded.join(component, "node", "left").withColumn("component", F.coalesce("component", "node"))
-    copies = Window.partitionBy("component")
-    best_first = copies.orderBy(preference())
-    members = grouped.select(
-        *("age", "node", "rep", "id", "kept", "language", "language_script"),
-        F.first("id").over(best_first).alias("cluster_id"),
-        F.first("node").over(best_first).alias("kept_node"),
-        F.first("rep").over(best_first).alias("kept_rep"),
-        F.first("age").over(best_first).alias("kept_age"),
-        F.count("*").over(copies).alias("minhash_cluster_size"),
-        F.max("age").over(copies).alias("latest"),
+def _chosen(texts: DataFrame, n_texts: int, files: Sequence[SignatureFile], config: DedupConfig) -> DataFrame:
+    """The kept copy of each text in a cluster of several, as the texts of a cluster stream by in the order in which
+    they are preferred."""
+    tasks = max(texts.sparkSession.sparkContext.defaultParallelism, n_texts * 2048 // signed.TASK_BYTES)
+    likeness = kept_copies.Likeness(config.threshold, config.verify, config.keep_unlike)
+    paths = [file.path for file in files]
+    columns = ["node", "component", "kept", "age", "quality", "n_chars", "date", "id", "n_docs", "latest"]
+
+    def attach(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for piece, cells in signed.with_shingles(batch, "node", paths):
+                yield pa.RecordBatch.from_arrays([*piece.columns, cells], [*columns, "shingles"])
+
+    def choose(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for one in kept_copies.stream(batches, likeness):
+            cells = [
+                one.rows.column("node"),
+                pa.array(one.nodes),
+                one.ids,
+                pa.array(one.ages),
+                pa.array(one.shares, from_pandas=True),
+                pa.array(one.apart),
+                one.rows.column("n_docs"),
+                one.rows.column("latest"),
+            ]
+            yield pa.RecordBatch.from_arrays(
+                cells, ["rep", "copy", "copy_id", "copy_age", "similarity", "apart", "n_docs", "latest"]
+            )
+
+    narrow = texts.select(*columns)
+    if config.verify == "none":
+        ready = narrow.withColumn("shingles", F.lit(b""))
+    else:
+        kinds = ", ".join(f"{name} {kind}" for name, kind in narrow.dtypes)
+        ready = signed.by_file(narrow, "node", tasks).mapInArrow(attach, f"{kinds}, shingles binary")
+    streams = ready.repartition(tasks, "component").sortWithinPartitions("component", *preference())
+    return streams.withColumnRenamed("kept", "stays").mapInArrow(choose, _CHOSEN)
+
+
+def _with_sizes(chosen: DataFrame) -> DataFrame:
+    copy = Window.partitionBy("copy")
+    return chosen.select(
+        *("rep", "copy", "copy_id", "copy_age", "similarity", "apart"),
+        F.sum("n_docs").over(copy).alias("size"),
+        F.max("latest").over(copy).alias("copy_latest"),
     )
-    there = F.col("kept") & (F.col("minhash_cluster_size") > 1) & (F.col("latest") == new_age)
-    return members.where(there).drop("latest", "kept")
 
 
-def _pair_of(node: str, other_node: str) -> Column:
-    return F.struct(F.least(node, other_node), F.greatest(node, other_node))
-
-
-def _unmeasured(members: DataFrame, edges: DataFrame) -> DataFrame:
-    """Pairs of a member and its kept copy that were no candidates."""
-    pairs = members.where(F.col("rep") != F.col("kept_rep")).select(
-        F.least("rep", "kept_rep").alias("a"), F.greatest("rep", "kept_rep").alias("b")
-    )
-    return pairs.distinct().join(edges.select("a", "b"), ["a", "b"], "left_anti")
+def first_examples(marked: DataFrame, rows: dict[str | None, int]) -> dict[str | None, list[tuple[str, int]]]:
+    """By reason, None for kept ones, ids and nodes of the few that are shown, chosen by hash of the id: never a sort or
+    a collect of all. marked: columns id, node, drop_reason."""
+    share = F.lit(0.0)
+    for name, number in rows.items():
+        hit = F.col("drop_reason").isNull() if name is None else F.col("drop_reason") == name
+        share = F.when(hit, F.lit(min(1.0, 20 * EXAMPLES_A_REASON / max(1, number)))).otherwise(share)
+    order = tables.uniform(0, "examples", F.col("id"))
+    rank = F.row_number().over(Window.partitionBy("drop_reason").orderBy(order, "id"))
+    few = marked.where(order < share).withColumn("rank", rank).where(F.col("rank") <= EXAMPLES_A_REASON)
+    found: dict[str | None, list[tuple[str, int]]] = {}
+    for row in few.select("drop_reason", "rank", "id", "node").orderBy("rank").collect():
+        found.setdefault(row["drop_reason"], []).append((row["id"], row["node"]))
+    return found
 
 
 def without_templates(pages: DataFrame) -> tuple[DataFrame, DataFrame]:
@@ -235,51 +276,23 @@ def one_row_an_id(documents: DataFrame, digests: DataFrame) -> DataFrame:
     return sized.withColumn("rank", rank).where(F.col("rank") == 1).select(*PLACE)
 
 
-def survivors(documents: DataFrame, clustered: DataFrame) -> DataFrame:
-    """The rows of `documents` that are kept, with `minhash_cluster_size`."""
-    verdicts = clustered.where(F.col("crawl").isNull()).select(
-        "id", "minhash_cluster_size", F.col("drop_reason").alias("_dropped")
-    )
-    joined = documents.join(tables.small(verdicts, clustered.count()), "id", "left").where(F.col("_dropped").isNull())
-    size = F.coalesce("minhash_cluster_size", F.lit(1)).cast("long")
-    return joined.select(*documents.columns, size.alias("minhash_cluster_size"))
+def write_cut(kept: DataFrame, table: DocumentTable, folder: str) -> dict[str, str]:
+    """Writes the table with texts that were cut, a file a split that has some; their names and paths.
 
-
-def write_survivors(kept: DataFrame, table: DocumentTable, folder: str) -> tuple[Counts, list[str]]:
-    """Writes kept rows with all columns of the table, a file a split, and counts what was written; names of the files.
-
-    kept: columns split, row, minhash_cluster_size; with `text` and `cut_lines` these stand for the table's own.
+    kept: columns split, row, minhash_cluster_size, `text` and `cut_lines`, which stand for the table's own.
     """
     splits = table.files.splits
 
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for number, rows in split_by_split(batches):
-            labels = survivors_of.write_survivors(table, splits[number], rows, folder)
-            told = {"split": [number] * len(labels), "label": list(labels), "rows": list(labels.values())}
-            yield pa.RecordBatch.from_pydict(told, schema=_WRITTEN)
+            survivors_of.write_survivors(table, splits[number], rows, folder)
+            yield pa.RecordBatch.from_pydict({"split": pa.array([number], pa.int32())})
 
     columns = [name for name in (*PLACE, "minhash_cluster_size", "text", CUT_LINES.name) if name in kept.columns]
     placed = kept.select(*columns).repartition(min(len(splits), MOST_TASKS), "split").sortWithinPartitions(*PLACE)
-    receipts = placed.mapInArrow(write, tables.spark_schema(_WRITTEN)).collect()
-    if not receipts:  # a table without a row has its columns all the same
+    numbers = sorted(row["split"] for row in placed.mapInArrow(write, "split int").collect())
+    if not numbers:  # a table without a row has its columns all the same
         none = pa.table({"row": pa.array([], pa.int64()), "minhash_cluster_size": pa.array([], pa.int64())})
         survivors_of.write_survivors(table, splits[0], none, folder)
-    written = {receipt["split"] for receipt in receipts} or {0}
-    counts: Counts = {}
-    for receipt in receipts:
-        reasons = counts.setdefault(receipt["label"], {None: 0})
-        reasons[None] += receipt["rows"]
-    return counts, [part_file("", splits[number]).lstrip("/") for number in sorted(written)]
-
-
-def account(given: DataFrame, documents: DataFrame, clustered: DataFrame, kept: Counts) -> Counts:
-    """Rows by language and reason: kept ones as written, dropped ones as in `clustered`, the rest shared an id."""
-    counts = {name: dict(reasons) for name, reasons in kept.items()}
-    for name, reasons in tables.count_reasons(clustered.where(F.col("drop_reason").isNotNull())).items():
-        counts.setdefault(name, {}).update(reasons)
-    if documents is not given:
-        unique = tables.count_reasons(documents.drop("drop_reason"))
-        for name, reasons in tables.count_reasons(given.drop("drop_reason")).items():
-            if shared := reasons[None] - unique.get(name, {}).get(None, 0):
-                counts.setdefault(name, {})["same_id"] = shared
-    return counts
+    paths = [part_file(folder, splits[number]) for number in numbers or [0]]
+    return {path.rpartition("/")[2]: path for path in paths}

@@ -5,19 +5,23 @@ where it was, archive by archive.
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from pipeline.archive import fetch
+from pipeline.archive.asked.places import read_places
+from pipeline.archive.asked.ranges import range_reader
+from pipeline.archive.asked.reading import read_asked
 from pipeline.archive.fetch import FetchError
 from pipeline.archive.limits import ArchiveLimits
-from pipeline.archive.manifest import Archive
+from pipeline.archive.manifest import Archive, Asked
 from pipeline.archive.records import Broken, Page, Skipped, read_archive
 from pipeline.config import ExtractConfig
 from pipeline.fetching import fetcher
-from pipeline.fetching.permits import Permits
+from pipeline.fetching.permits import Permits, permit
 from pipeline.language.quick_guess import QuickLanguage
 from pipeline.lists import list_files
 from pipeline.lists.url_lists import UrlLists
@@ -42,10 +46,11 @@ _DUMP = re.compile(r"CC-MAIN-\d{4}-\d{2}")
 
 
 def file_name(archive: Archive) -> str:
-    """The archive's own file name in each table: readable, and unique by file_path and size."""
+    """The archive's own file name in each table: readable, and unique by file_path, size and the records asked for."""
     stem = re.sub(r"[^\w.-]+", "-", archive.file_path.rsplit("/", 1)[-1], flags=re.ASCII)[-80:]
     stem = stem.lstrip("_.")  # Spark does not see files whose names begin with these
-    return f"{stem}.{hashlib.sha256(f'{archive.file_path} {archive.size}'.encode()).hexdigest()[:12]}.parquet"
+    identity = f"{archive.file_path} {archive.size}" + (f" {archive.asked.digest}" if archive.asked else "")
+    return f"{stem}.{hashlib.sha256(identity.encode()).hexdigest()[:12]}.parquet"
 
 
 class Reading(NamedTuple):
@@ -110,23 +115,34 @@ def _read_to(part: Part, reading: Reading, place: str, own: str, beat: Heartbeat
     """Reads the part into files named `own` of the tables in `place`, the receipt last; answers its counts."""
     account = Account()
     documents, skipped = (storage.join(place, table, own) for table in ("documents", "skipped"))
+
+    @contextmanager
+    def writers() -> Iterator[tuple[RowGroupWriter, RowGroupWriter]]:
+        with (
+            RowGroupWriter(documents, DOCUMENTS, BATCH_ROWS) as kept,
+            RowGroupWriter(skipped, SKIPPED, BATCH_ROWS) as lost,
+        ):
+            yield kept, lost
+
     try:
-        with fetcher.opened(_wanted(part, reading)) as source:
-            while True:
-                account = Account()
-                with (
-                    RowGroupWriter(documents, DOCUMENTS, BATCH_ROWS) as kept,
-                    RowGroupWriter(skipped, SKIPPED, BATCH_ROWS) as lost,
-                ):
-                    _read_into(part, source, reading, account, kept, lost, beat)
-                    is_whole = source.is_what_was_read()  # before anything is written
-                if is_whole:
-                    break
+        if part.archive.asked is not None:
+            with writers() as (kept, lost):
+                _read_into(
+                    part, _asked_items(part.archive, part.archive.asked, reading), reading, account, kept, lost, beat
+                )
+        else:
+            with fetcher.opened(_wanted(part, reading)) as source:
+                is_whole = False
+                while not is_whole:
+                    account = Account()
+                    with writers() as (kept, lost):
+                        _read_into(part, _items(part, source, reading), reading, account, kept, lost, beat)
+                        is_whole = source.is_what_was_read()  # before anything is written
     except FetchError as error:
         account = Account()
         account.broken(error.reason, None, str(error))
         row = {"record_type": "archive", "reason": error.reason, "detail": str(error)}
-        with RowGroupWriter(documents, DOCUMENTS, BATCH_ROWS), RowGroupWriter(skipped, SKIPPED, BATCH_ROWS) as lost:
+        with writers() as (_, lost):
             lost.add({**row, "file_path": part.archive.file_path})
     with RowGroupWriter(storage.join(place, "inputs", own), INPUTS) as inputs:
         inputs.add(account.receipt(part.archive))
@@ -196,24 +212,51 @@ def lists(config: ExtractConfig) -> dict[str, dict[str, str]]:
     return {"block_lists": digests}
 
 
-def _read_into(
-    part: Part, source: fetcher.Copy, reading: Reading,
-    account: Account, kept: RowGroupWriter, lost: RowGroupWriter, beat: Heartbeat | None,
-) -> None:  # fmt: skip
-    archive, config, blocked = part.archive, reading.config, reading.blocked
-    limits = ArchiveLimits(
+def _limits(config: ExtractConfig) -> ArchiveLimits:
+    return ArchiveLimits(
         max_page_bytes=config.max_page_bytes,
         max_decompression_ratio=config.max_decompression_ratio,
         max_tree_depth=config.max_tree_depth,
         page_seconds=config.page_seconds,
         page_memory_bytes=config.page_memory_bytes,
     )
-    dump = config.dump or (match.group() if (match := _DUMP.search(archive.file_path)) else "")
-    place = {"file_path": archive.file_path}
-    worker, guess, known = _worker(config.engine, limits), _guess(config.languages), Known()
+
+
+def _items(part: Part, source: fetcher.Copy, reading: Reading) -> Iterator[Page | Skipped | Broken]:
     if part.start:
         source.seek(part.start)
-    for item in read_archive(source, name=archive.file_path, limits=limits, start=part.start, end=part.end):
+    limits = _limits(reading.config)
+    return read_archive(source, name=part.archive.file_path, limits=limits, start=part.start, end=part.end)
+
+
+def _asked_items(archive: Archive, asked: Asked, reading: Reading) -> Iterator[Page | Skipped | Broken]:
+    config = reading.config
+    read_range = range_reader(
+        archive.location,
+        config.retries,
+        config.user_agent,
+        permit=functools.partial(permit, reading.permits),
+        first_wait=fetch.FIRST_WAIT,
+    )
+    return read_asked(
+        read_range,
+        read_places(asked),
+        name=archive.file_path,
+        limits=_limits(config),
+        gap_bytes=config.range_gap_bytes,
+        most_bytes=config.range_bytes,
+    )
+
+
+def _read_into(
+    part: Part, items: Iterable[Page | Skipped | Broken], reading: Reading,
+    account: Account, kept: RowGroupWriter, lost: RowGroupWriter, beat: Heartbeat | None,
+) -> None:  # fmt: skip
+    archive, config, blocked = part.archive, reading.config, reading.blocked
+    dump = config.dump or (match.group() if (match := _DUMP.search(archive.file_path)) else "")
+    place = {"file_path": archive.file_path}
+    worker, guess, known = _worker(config.engine, _limits(config)), _guess(config.languages), Known()
+    for item in items:
         if isinstance(item, Page):
             outcome: Document | Skipped
             if blocked is not None and (hit := blocked.match(pa.array([item.url]))[0]):

@@ -6,6 +6,8 @@ from typing import Any
 
 from pipeline.archive.manifest import Archive
 
+RETRY = "unreadable"
+
 
 def counts_column(counts: Mapping[tuple[str, str | None], int]) -> list[dict[str, Any]]:
     """The column `counts` of (record type, reason or None: a document) -> records, in its order."""
@@ -14,7 +16,8 @@ def counts_column(counts: Mapping[tuple[str, str | None], int]) -> list[dict[str
 
 
 class Account:
-    """Every record of an archive by type and reason (None: a document), and the archive's first break."""
+    """Every record of an archive by type and reason (None: a document), and the archive's first break, or the first
+    one that another run may mend."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str | None]] = Counter()
@@ -29,7 +32,8 @@ class Account:
 
     def broken(self, reason: str, offset: int | None, detail: str) -> None:
         self.add("archive", reason)
-        self._first_break = self._first_break or (reason, offset, detail)
+        if self._first_break is None or (reason == RETRY and self._first_break[0] != RETRY):
+            self._first_break = reason, offset, detail
 
     def counts(self) -> dict[str, int]:
         """For people to see."""
@@ -40,6 +44,8 @@ class Account:
         return {
             "file_path": archive.file_path,
             "size": archive.size,
+            "asked": archive.asked.records if archive.asked else None,
+            "asked_digest": archive.asked.digest if archive.asked else None,
             "status": status,
             "broke_at": broke_at,
             "detail": detail,

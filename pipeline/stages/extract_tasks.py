@@ -28,7 +28,8 @@ def planned_tasks(run_tasks: TaskRunner, archives: Sequence[Archive], split_byte
     """What each task reads, a task an archive, or a part of a local uncompressed one above `split_bytes`; whichever
     worker is free takes the next. What takes longest comes first: archives of unknown size, as path lists have them,
     then the largest."""
-    large = [one for one in archives if storage.is_local(one.location) and (one.size or 0) > split_bytes]
+    whole = [one for one in archives if one.asked is None and storage.is_local(one.location)]
+    large = [one for one in whole if (one.size or 0) > split_bytes]
     part_offsets = run_tasks(functools.partial(_starts, split_bytes=split_bytes), large)
     cuts = dict(zip((archive.file_path for archive in large), part_offsets, strict=True))
     tasks: list[list[Part]] = []

@@ -6,13 +6,14 @@ Each task reads the receipts of some archives and of their other files the foote
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
-from pipeline.archive.manifest import Archive
+from pipeline.archive.manifest import Archive, Asked
 from pipeline.stages.extract import file_name
+from pipeline.stages.extract_receipts import RETRY
 from pipeline.store import storage
 from pipeline.store.generations import Generation
 from pipeline.store.parquet_files import batches_of
@@ -20,7 +21,6 @@ from pipeline.workers.tasks import TaskRunner
 from schemas.extract import FAILED
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON, Example
 
-RETRY = "unreadable"
 ARCHIVES_A_TASK = 50
 BATCH_ROWS = 1024
 
@@ -123,11 +123,18 @@ def _shown(pick: Pick) -> tuple[str, str]:
 
 def _archives(archives: Sequence[ArchiveFiles]) -> list[tuple[str, Archive]]:
     return [
-        (files.name, Archive(row["file_path"], "", row["size"]))
+        (files.name, Archive(row["file_path"], "", row["size"], _asked(row)))
         for files in archives
-        for batch in batches_of(files.inputs, BATCH_ROWS, ["file_path", "size"])
+        for batch in batches_of(files.inputs, BATCH_ROWS, ["file_path", "size", "asked", "asked_digest"])
         for row in batch.to_pylist()
     ]
+
+
+def _asked(receipt: dict[str, Any]) -> Asked | None:
+    """Without the places, which are not kept."""
+    if receipt["asked"] is None:
+        return None
+    return Asked("", 0, receipt["asked"], receipt["size"], receipt["asked_digest"])
 
 
 def _refused(archives: Sequence[ArchiveFiles]) -> list[str]:
@@ -167,6 +174,8 @@ def _of_archive(files: ArchiveFiles) -> Totals:
         if ids
     }
     failed = receipt["status"] in FAILED
+    if receipt["asked"] is not None:  # of which some may have been read
+        failed = all(entry["reason"] in (*FAILED, "not_there") for entry in receipt["counts"])
     worst = Broken(receipt["file_path"], receipt["status"], receipt["detail"] or "") if failed else None
     return Totals(
         1, int(failed), receipt["records"], receipt["documents"],

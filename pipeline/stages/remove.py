@@ -1,41 +1,41 @@
 """remove: documents taken out of every table of a root, and out of what the stages say of their tables.
 
-What is listed is found by its url (or host) wherever a table has one; its ids go from all other tables. Ids are joined
-by the engine, so neither the driver nor a task holds more of them than one file has. Only files that hold a removed row
-are written again, one task a file; the others are linked.
+What is listed is found by its address wherever that came in: in extract, and in tables that nothing of the root was
+made from. Its ids go from all other tables. Which files hold them is told by indexes of keys (`pipeline.keys`), so that
+a page costs the same whatever there is of the corpus; lists of hosts need the addresses of all documents. The caller
+holds the ids of all that is listed. Only files that hold a removed row are written again, a task a few files.
 
 A removed row counts as `removed` in each stage whose tables had it: it moves there from the rows out, or from the
 reason for which it had been dropped. `rows_in` is what the stage once read and stays.
 """
 
 import functools
-import hashlib
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
+from pipeline.keys import key_index, stage_keys
 from pipeline.lists.row_removal import key_columns, listed_rows, remove_rows
 from pipeline.lists.takedown import Takedown
 from pipeline.mixture.manifest import without_rows
-from pipeline.spark import tables
-from pipeline.spark.tasks import one_row_a_task
 from pipeline.stages.extract_receipts import counts_column
-from pipeline.store import storage
+from pipeline.store import storage, verdict_files
+from pipeline.store.generations import Generation
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.workers.tasks import TaskRunner
 from schemas.extract import INPUTS
-from schemas.records import REMOVED, Account, Example, Ledger
+from schemas.records import REMOVED, STAGES, Account, Example, Ledger, RunRecord
 
 T = TypeVar("T")
 
 MOST_TASKS = 4096
-FEW_FILES = 8  # whose keys one task reads: a task costs more than a small file
+FEW_FILES = 8  # a task: it costs more than a small file
 IDS = pa.schema([("id", pa.string())])
 
 # Stage and table whose rows are its account: the column with the reason; null or no column: a row out. Clusters tell
@@ -48,112 +48,208 @@ COUNTED = {
     ("dedup", "clusters"): "drop_reason",
     ("sample", "data"): None,
 }
+NO_PAGES = ("inputs", verdict_files.TABLE)  # tables without a row a page
 
 Receipt = dict[str, Any]  # a row of RECEIPT
 Moves = Counter[tuple[str, str | None]]  # (`eng_Latn`, reason; None: it was kept) -> rows
 
 
+class File(NamedTuple):
+    """path: folder of the root, table, name, whatever generation it lies in. source: where it lies. verdicts: of its
+    last column."""
+
+    path: str
+    source: str
+    verdicts: str | None = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """stages: by folder of the root. foreign: folders that are no stage's."""
+
+    root: str
+    stages: Mapping[str, tuple[RunRecord, Generation]]
+    foreign: Sequence[str]
+
+    def made_of_extract(self) -> list[str]:
+        """Folders of stages all of whose documents are those of extract as it is: of these ids are enough."""
+        found: list[str] = []
+        for before, stage in zip((None, *STAGES), STAGES, strict=False):
+            if stage not in self.stages or self.stages[stage][0]["stage"] != stage:
+                break
+            if before and self.stages[stage][0]["inputs"].get(before) != self.stages[before][0]["fingerprint"]:
+                break
+            found.append(stage)
+        return found
+
+    def files(self, folder: str, table: str, there: Mapping[str, str] | None = None) -> list[File]:
+        """there: some of the table's files, name -> path; None: all."""
+        now = self.stages[folder][1]
+        there = now.files(table) if there is None else there
+        judged = verdict_files.verdicts_of(now, there) if table == "documents" else {}
+        return [File(f"{folder}/{table}/{name}", path, judged.get(name)) for name, path in sorted(there.items())]
+
+
 class Found(NamedTuple):
-    """documents: ids that go. copies: documents that are listed nowhere and had been found to be copies of these.
-    files: paths below the root that hold a row of theirs or name them as a cluster.
+    """documents: how many ids go. copies: documents that are listed nowhere and had been found to be copies of these.
+    ids: all. held: the files that hold a row of theirs or name them as a cluster, each with its ids.
     """
 
     documents: int
     copies: int
-    files: list[str]
+    ids: pa.Array
+    held: dict[File, list[str]]
 
 
-def parquet_files(root: str) -> list[str]:
-    """Paths below the root, in order; none of an unfinished stage."""
-    return [name for name in storage.listing(root) if name.endswith(".parquet") and "/" in name]
+def find(run_tasks: TaskRunner, corpus: Corpus, listed: Takedown, scratch: str) -> Found:
+    """Looks through the tables; `scratch`: a folder for ids that tasks share."""
+    chain = corpus.made_of_extract()
+    foreign = [File(path, storage.join(corpus.root, path)) for path in _foreign_files(corpus)]
+    apart = [
+        file
+        for folder, (_, now) in corpus.stages.items()
+        if folder not in chain
+        for table in now.tables()
+        if table not in NO_PAGES
+        for file in corpus.files(folder, table)
+    ]
+    lines = corpus.files("dedup", "lines") if "dedup" in chain and listed.n_hosts else []
+    come_in = _with_addresses(run_tasks, corpus, listed) if "extract" in chain else []
+    by_url = functools.partial(_listed_ids, listed=listed)
+    held: dict[File, set[str]] = {}
+    pages: set[str] = set()
+    for file, ids in _each(run_tasks, by_url, [*come_in, *lines, *apart, *foreign]):
+        held.setdefault(file, set()).update(ids)
+        if not file.path.startswith("extract/skipped/"):
+            pages.update(ids)
+    known = sorted(set[str]().union(*held.values()))
+    ids_file = _write_ids(scratch, known)
+    hashes = key_index.hashes_of("id", known)
+    candidates = [*apart, *foreign]
+    for folder in chain if known else []:
+        for table, columns in stage_keys.COLUMNS.get(folder, {}).items():
+            if columns[0] == "id":
+                now = corpus.stages[folder][1]
+                there = stage_keys.files_with(run_tasks, now, folder, table, "id", hashes)
+                candidates += corpus.files(folder, table, there)
+    clusters: set[str] = set()
+    if known:
+        for file, (ids, named) in _each(run_tasks, functools.partial(_known_ids, ids_file=ids_file), candidates):
+            held.setdefault(file, set()).update(ids)
+            if file.path.startswith("dedup/clusters/"):
+                clusters.update(named)
+    copies = _copies(run_tasks, corpus, clusters, ids_file) if clusters else 0
+    return Found(
+        len(pages), copies, pa.array(known, pa.string()), {file: sorted(held[file]) for file in sorted(held)}
+    )  # fmt: skip
 
 
-def find(spark: SparkSession, root: str, files: Sequence[str], listed: Takedown, scratch: str) -> Found:
-    """Looks through all tables and writes to the folder `scratch` which ids each file holds."""
-
-    def by_url(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for path in _paths(batches):
-            for piece in key_columns(storage.join(root, path), ("id", "url", "host")):
-                yield _held(path, piece.filter(pa.array(listed_rows(piece, listed))), "id", with_nulls=True)
-
-    def by_id(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for path in _paths(batches):
-            for piece in key_columns(storage.join(root, path), ("id", "cluster_id")):
-                for name in piece.column_names:
-                    yield _held(path, piece, name)
-
-    def written(table: DataFrame, name: str) -> DataFrame:
-        return tables.settled(table, storage.join(scratch, name))
-
-    def write_ids(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for path, ids in zip(batch.column("path").to_pylist(), batch.column("ids"), strict=True):
-                with RowGroupWriter(_ids_file(scratch, path), IDS) as out:
-                    out.write(pa.table([ids.values.cast(pa.string())], IDS))
-            yield batch.select(["path"])
-
-    held = "path string, id string"
-    chunks = one_row_a_task(spark, _chunks(files, FEW_FILES), "array<string>")
-    matched = written(chunks.mapInArrow(by_url, held), "matched")
-    ids = written(matched.where(F.col("id").isNotNull()).select("id").distinct(), "ids")
-    others = chunks.mapInArrow(by_id, held).join(ids, "id", "left_semi").select("path", "id")
-    by_file = matched.unionByName(others).groupBy("path").agg(F.collect_set("id").alias("ids"))
-    touched = sorted(row["path"] for row in by_file.mapInArrow(write_ids, "path string").collect())
-    pages = matched.where(~F.col("path").startswith("extract/skipped/")).where(F.col("id").isNotNull())
-    return Found(pages.select("id").distinct().count(), _copies(spark, root, files, ids), touched)
+def _with_addresses(run_tasks: TaskRunner, corpus: Corpus, listed: Takedown) -> list[File]:
+    """Files of extract that may have a page that is listed."""
+    now, files = corpus.stages["extract"][1], list[File]()
+    for table in ("documents", "skipped"):
+        there = None
+        if not listed.n_hosts:
+            there = stage_keys.files_with(run_tasks, now, "extract", table, "url", listed.url_hashes)
+        files += corpus.files("extract", table, there)
+    return files
 
 
-def _copies(spark: SparkSession, root: str, files: Sequence[str], ids: DataFrame) -> int:
+def _copies(run_tasks: TaskRunner, corpus: Corpus, clusters: set[str], ids_file: str) -> int:
     """Documents that stay and are in one cluster with one that goes."""
-    if not any(path.startswith("dedup/clusters/") for path in files):
-        return 0
-    clustered = tables.read(spark, storage.join(root, "dedup", "clusters"), ["id", "cluster_id"])
-    theirs = clustered.join(ids, "id", "left_semi").select("cluster_id").distinct()
-    return clustered.join(theirs, "cluster_id", "left_semi").join(ids, "id", "left_anti").count()
+    now = corpus.stages["dedup"][1]
+    hashes = key_index.hashes_of("cluster_id", clusters)
+    there = stage_keys.files_with(run_tasks, now, "dedup", "clusters", "cluster_id", hashes)
+    counting = functools.partial(_count_copies, clusters=clusters, ids_file=ids_file)
+    return sum(rows for _, rows in _each(run_tasks, counting, corpus.files("dedup", "clusters", there)))
+
+
+def _each(run_tasks: TaskRunner, function: Any, files: Sequence[File]) -> list[tuple[File, Any]]:
+    """What `function` gives of each file that it gives something of."""
+    chunks = _chunks(files, FEW_FILES)
+    task = functools.partial(_of_each, function=function)
+    answers = [task(chunks[0])] if len(chunks) == 1 else run_tasks(task, chunks)
+    return list(itertools.chain(*answers))
+
+
+def _of_each(files: Sequence[File], function: Any) -> list[tuple[File, Any]]:
+    answers = ((file, function(file)) for file in files)
+    return [(file, answer) for file, answer in answers if answer is not None]
+
+
+def _listed_ids(file: File, listed: Takedown) -> set[str] | None:
+    """Ids of the rows that are listed; None where none is."""
+    ids, rows = set[str](), 0
+    for piece in key_columns(file.source, ("id", "url", "host")):
+        hits = piece.filter(pa.array(listed_rows(piece, listed)))
+        rows += len(hits)
+        if "id" in hits.column_names:
+            ids.update(name for name in hits["id"].to_pylist() if name is not None)
+    return ids if rows else None
+
+
+def _known_ids(file: File, ids_file: str) -> tuple[set[str], set[str]] | None:
+    """Of the ids those that the file has, as a row's or a cluster's; and the clusters of the rows that have one."""
+    known, found, clusters = _ids_of(ids_file), set[str](), set[str]()
+    for piece in key_columns(file.source, ("id", "cluster_id")):
+        for name in piece.column_names:
+            hits = piece.filter(pc.is_in(piece[name], value_set=known))
+            found.update(hits[name].to_pylist())
+            if name == "id" and "cluster_id" in piece.column_names:
+                clusters.update(cluster for cluster in hits["cluster_id"].to_pylist() if cluster is not None)
+    return (found, clusters) if found else None
+
+
+def _count_copies(file: File, clusters: set[str], ids_file: str) -> int:
+    known, named, rows = _ids_of(ids_file), pa.array(sorted(clusters), pa.string()), 0
+    for piece in key_columns(file.source, ("id", "cluster_id")):
+        theirs = piece.filter(pc.is_in(piece["cluster_id"], value_set=named))
+        rows += pc.sum(pc.invert(pc.is_in(theirs["id"], value_set=known))).as_py() or 0
+    return rows
+
+
+def _write_ids(scratch: str, ids: Sequence[str]) -> str:
+    path = storage.join(scratch, f"{key_index.digest(ids)}.parquet")  # a worker of an engine keeps what it has read
+    with RowGroupWriter(path, IDS) as out:
+        out.write(pa.table([ids], IDS))
+    return path
+
+
+@functools.lru_cache(maxsize=1)
+def _ids_of(ids_file: str) -> pa.Array:
+    return read_parquet(ids_file).column(0).combine_chunks()
+
+
+def _foreign_files(corpus: Corpus) -> Iterator[str]:
+    for folder in corpus.foreign:
+        for name in storage.listing(storage.join(corpus.root, folder)):
+            if name.endswith(".parquet"):
+                yield f"{folder}/{name}"
 
 
 def rewrite_files(
-    run_tasks: TaskRunner,
-    root: str,
-    places: Mapping[str, str | None],
-    stages: Mapping[str, str],
-    listed: Takedown,
-    found: Found,
-    scratch: str,
+    run_tasks: TaskRunner, targets: Mapping[File, str | None], stages: Mapping[str, str], listed: Takedown, found: Found
 ) -> list[Receipt]:
-    """Writes files without the rows that `find` found in them, links those that hold none; answers a row of RECEIPT
-    for each that holds one, `path` below the root.
+    """Writes files without the rows that `find` found in them, verdicts that lie beside them put in; answers a row of
+    RECEIPT for each.
 
-    places: path below the root -> where the new file is to be, None: count only. stages: folder of the root -> stage.
+    targets: where the new file is to be, None: count only. stages: folder of the root -> stage.
     """
-    touched = set(found.files)
-    asked = [(path, target, path in touched) for path, target in sorted(places.items()) if target or path in touched]
-    task = functools.partial(_rewrite_chunk, root=root, stages=stages, listed=listed, scratch=scratch)
+    asked = [(file, target, found.held[file]) for file, target in sorted(targets.items())]
+    task = functools.partial(_rewrite_chunk, stages=stages, listed=listed)
     return sorted(itertools.chain(*run_tasks(task, _chunks(asked))), key=lambda receipt: receipt["path"])
 
 
 def _rewrite_chunk(
-    asked: Sequence[tuple[str, str | None, bool]], root: str, stages: Mapping[str, str], listed: Takedown, scratch: str
+    asked: Sequence[tuple[File, str | None, list[str]]], stages: Mapping[str, str], listed: Takedown
 ) -> list[Receipt]:
     receipts = []
-    for path, target, is_touched in asked:
-        source = storage.join(root, path)
-        if is_touched:
-            folder, table = table_of(path)
-            reason = COUNTED.get((stages.get(folder, ""), table))
-            receipts.append({**remove_rows(source, target, listed, _ids_of(scratch, path), reason), "path": path})
-        elif target:
-            storage.copy(source, target)
+    for file, target, ids in asked:
+        folder, table = table_of(file.path)
+        reason = COUNTED.get((stages.get(folder, ""), table))
+        known = pa.array(ids, pa.string())
+        receipts.append({**remove_rows(file.source, target, listed, known, reason, file.verdicts), "path": file.path})
     return receipts
-
-
-def _ids_file(scratch: str, path: str) -> str:
-    """Where `find` puts the ids that a file holds, so that a task that rewrites it reads no others."""
-    return storage.join(scratch, "by_file", hashlib.sha256(path.encode()).hexdigest() + ".parquet")
-
-
-def _ids_of(scratch: str, path: str) -> pa.Array:
-    return read_parquet(_ids_file(scratch, path)).column(0).combine_chunks()
 
 
 def _chunks(items: Sequence[T], few: int = 1) -> list[list[T]]:
@@ -174,6 +270,11 @@ def rows_by_table(receipts: Iterable[Receipt]) -> dict[str, int]:
     for receipt in receipts:
         counts["/".join(filter(None, table_of(receipt["path"])))] += receipt["removed"]
     return {name: rows for name, rows in sorted(counts.items()) if rows}
+
+
+def archive_of(receipt: Receipt) -> str:
+    """In extract's tables: name of the archive's files."""
+    return str(receipt["path"]).rsplit("/", 1)[-1]
 
 
 def moves(stage: str, receipts: Iterable[Receipt]) -> Moves:
@@ -218,14 +319,11 @@ def _less(account: Account, label: str | None, moved: Moves) -> Account:
     )
 
 
-def examples(spark: SparkSession, old: list[Example], listed: Takedown, scratch: str) -> list[Example]:
+def examples(old: list[Example], listed: Takedown, ids: pa.Array) -> list[Example]:
     """Those that stay."""
-    if not old:
-        return []
-    ids = tables.written(spark, storage.join(scratch, "ids"))
-    gone = {row["id"] for row in ids.where(F.col("id").isin([example["id"] for example in old])).collect()}
+    gone = pc.is_in(pa.array([example["id"] for example in old], pa.string()), value_set=ids).to_pylist()
     hits = listed.match(pa.array([example["url"] for example in old], pa.string()))
-    return [example for example, hit in zip(old, hits, strict=True) if not hit and example["id"] not in gone]
+    return [example for example, *why in zip(old, gone, hits, strict=True) if not any(why)]
 
 
 def mixture(old: dict[str, Any], receipts: Iterable[Receipt]) -> dict[str, Any]:
@@ -237,28 +335,27 @@ def mixture(old: dict[str, Any], receipts: Iterable[Receipt]) -> dict[str, Any]:
     return without_rows(old, gone)
 
 
-def count_in_archives(run_tasks: TaskRunner, source: str, target: str, receipts: Iterable[Receipt]) -> None:
-    """Writes extract's table `inputs` from one stage folder to the other, in step with its other two: an archive's
-    receipt has the name of its rows' files. A later run of extract adds these receipts up.
+def count_in_archives(
+    run_tasks: TaskRunner, sources: Mapping[str, str], target: str, receipts: Iterable[Receipt]
+) -> None:
+    """Writes extract's table `inputs` to a folder, in step with its other two: an archive's receipt has the name of its
+    rows' files. A later run of extract adds these receipts up. sources: the receipts as they are, name -> path.
     """
     moved: dict[str, Counter[str | None]] = defaultdict(Counter)
     for receipt in receipts:
         for lost in receipt["lost"]:
-            moved[receipt["path"].rsplit("/", 1)[-1]][lost["reason"]] += lost["rows"]
-    run_tasks(functools.partial(_count_in_chunk, source=source, target=target), _chunks(sorted(moved.items())))
+            moved[archive_of(receipt)][lost["reason"]] += lost["rows"]
+    asked = [(sources[name], storage.join(target, name), counts) for name, counts in sorted(moved.items())]
+    run_tasks(_count_in_chunk, _chunks(asked))
 
 
-def _count_in_chunk(moved: Sequence[tuple[str, Mapping[str | None, int]]], source: str, target: str) -> None:
-    for name, counts in moved:
-        _count_in_archive(storage.join(source, "inputs", name), storage.join(target, "inputs", name), counts)
-
-
-def _count_in_archive(old: str, new: str, moved: Mapping[str | None, int]) -> None:
-    with RowGroupWriter(new, INPUTS) as out:
-        for row in read_parquet(old).to_pylist():
-            counts = recounted(row["counts"], moved)
-            documents = sum(entry["count"] for entry in counts if entry["reason"] is None)
-            out.add({**row, "counts": counts, "documents": documents})
+def _count_in_chunk(asked: Sequence[tuple[str, str, Mapping[str | None, int]]]) -> None:
+    for source, target, moved in asked:
+        with RowGroupWriter(target, INPUTS) as out:
+            for row in read_parquet(source).to_pylist():
+                counts = recounted(row["counts"], moved)
+                documents = sum(entry["count"] for entry in counts if entry["reason"] is None)
+                out.add({**row, "counts": counts, "documents": documents})
 
 
 def recounted(counts: list[dict[str, Any]], moved: Mapping[str | None, int]) -> list[dict[str, Any]]:
@@ -274,17 +371,3 @@ def recounted(counts: list[dict[str, Any]], moved: Mapping[str | None, int]) -> 
                 left[kind, REMOVED] += taken
                 rows -= taken
     return counts_column(left)
-
-
-def _paths(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
-    for batch in batches:
-        for chunk in batch.column("value").to_pylist():
-            yield from chunk
-
-
-def _held(path: str, piece: pa.Table, name: str, with_nulls: bool = False) -> pa.RecordBatch:
-    """Rows of path and id."""
-    rows = len(piece)
-    ids = piece[name].combine_chunks() if name in piece.column_names else pa.nulls(rows, pa.string())
-    held = pa.RecordBatch.from_arrays([pa.array([path] * rows, pa.string()), ids], names=["path", "id"])
-    return held if with_nulls else held.filter(ids.is_valid())

@@ -28,11 +28,16 @@ class DocumentTable(NamedTuple):
 
 
 def document_table(
-    path: str, id_column: str, text_column: str, kept_only: bool = False, listed: Mapping[str, str] | None = None
+    path: str,
+    id_column: str,
+    text_column: str,
+    kept_only: bool = False,
+    listed: Mapping[str, str] | None = None,
+    verdicts: Mapping[str, str] | None = None,
 ) -> DocumentTable:
     """UserError where a column is not there, or cannot be what it is to be. listed: the table's files, name -> path;
-    None: those that lie in its folder."""
-    files = split_table(path, listed)
+    None: those that lie in its folder. verdicts: what lies beside some of these."""
+    files = split_table(path, listed, verdicts)
     for flag, name in (("--id-column", id_column), ("--text-column", text_column)):
         if name not in files.schema.names:
             raise UserError(f"{path} has no column {name!r}; it has {', '.join(files.schema.names)}")

@@ -1,7 +1,7 @@
 """A stage's folder as generations (schemas.generations): what is current, its tables' files, a new one made current,
 former ones deleted or gone back to. Reading changes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from schemas.generations import (
     CURRENT,
     FILES,
     FRONT,
+    NAMES,
     Manifest,
     Pointer,
     Tables,
@@ -55,6 +56,31 @@ class Generation(NamedTuple):
             return {name: storage.join(below, name) for name in storage.listing(below)}
         return {name: storage.join(self.folder, path) for name, path in found.items()}
 
+    def manifest(self) -> Manifest:
+        """Of an older version's, a whole one's."""
+        return self.read_json(FILES) or Manifest(base=None, tables={}, taken={}, gone={})
+
+    def parts(self) -> dict["Generation", Tables | None]:
+        """The generations whose files it uses, the earliest first, itself last, each with what it uses of it; None:
+        all, but for what later ones have or its manifest says is gone. No list of all files is read."""
+        said = self.manifest()
+        if said["base"] is None:
+            return {self: None}
+        between = {Generation(self.folder, int(number)): tables for number, tables in said["taken"].items()}
+        return {Generation(self.folder, said["base"]): None, **dict(sorted(between.items())), self: said["tables"]}
+
+    def named(self, table: str, names: Collection[str]) -> dict[str, str]:
+        """As `files`, of these names alone, as far as they are its own; all are taken to be in the generation that
+        is whole which later ones do not name."""
+        said, found = self.manifest(), dict[str, str]()
+        for part, tables in self.parts().items():
+            if tables is None:
+                here = set(names) - {*said["gone"].get(table, ())}
+            else:
+                here = set(names) & {*tables.get(table, ())}
+            found.update({name: storage.join(part.place, table, name) for name in here})
+        return dict(sorted(found.items()))
+
     def tables(self) -> list[str]:
         """Names of its tables."""
         parts = own_files(partial(_read, self.folder), self.number)
@@ -96,14 +122,18 @@ def write_manifest(
     that it does not use."""
     if base is None:
         own = {table: sorted(names) for table, names in sorted(tables.items())}
-        storage.write_json(storage.join(made.place, FILES), Manifest(base=None, tables=own, taken={}, gone={}))
+        _write_whole(made, own)
         return
     manifest: Manifest | None = base.read_json(FILES)
     if manifest is None:  # an older version's: named now
-        listed = {table: list(base.files(table)) for table in base.tables()}
-        manifest = Manifest(base=None, tables=listed, taken={}, gone={})
-        storage.write_json(storage.join(base.place, FILES), manifest)
+        _write_whole(base, {table: list(base.files(table)) for table in base.tables()})
+        manifest = base.manifest()
     storage.write_json(storage.join(made.place, FILES), derived(base.number, manifest, tables, gone or {}))
+
+
+def _write_whole(made: Generation, tables: Tables) -> None:
+    storage.write_json(storage.join(made.place, NAMES), tables)
+    storage.write_json(storage.join(made.place, FILES), Manifest(base=None, tables={}, taken={}, gone={}))
 
 
 def make_current(made: Generation) -> None:
@@ -172,16 +202,12 @@ def go_back(folder: str) -> Generation:
 def _delete(folder: str, said: Pointer) -> None:
     """The leaving generations' files that no other one uses. What one uses of a leaving one stays a generation that is
     leaving, until nobody does."""
-    used: dict[int, set[str]] = {}
-    for number in (said["generation"], *said["kept"]):
-        parts = own_files(partial(_read, folder), number) or {number: {}}
-        for at, tables in parts.items():
-            here = used.setdefault(at, set())
-            here.update(f"{table}/{name}" for table, names in tables.items() for name in names)
+    users = [Generation(folder, number).manifest() for number in (said["generation"], *said["kept"])]
     still = []
     for number in said["leaving"]:
-        if number in used:
-            _delete_unused(Generation(folder, number), used[number])
+        theirs = [user for user in users if number == user["base"] or str(number) in user["taken"]]
+        if theirs:
+            _delete_unused(Generation(folder, number), theirs)
             still.append(number)
         elif number > 1:
             storage.remove(storage.join(folder, inside(number)))
@@ -198,13 +224,19 @@ def _of(folder: str, path: str) -> int:
     return int(first[1:]) if first[:1] == "g" and first[1:].isdecimal() else 1
 
 
-def _delete_unused(leaving: Generation, used: set[str]) -> None:
-    """Its own files that are not used; its small files stay, for its manifest is needed."""
-    manifest: Manifest = leaving.read_json(FILES)
-    for table, names in manifest["tables"].items():
-        for name in names:
-            if f"{table}/{name}" not in used:
-                storage.remove(storage.join(leaving.place, table, name))
+def _delete_unused(leaving: Generation, users: Sequence[Manifest]) -> None:
+    """Its own files that none of these uses; its small files stay, for its manifest is needed."""
+    own = leaving.manifest()
+    if own["base"] is None:
+        unused = set.intersection(*(_flat(user["gone"]) for user in users))
+    else:
+        unused = _flat(own["tables"]).difference(*(_flat(user["taken"][str(leaving.number)]) for user in users))
+    for name in sorted(unused):
+        storage.remove(storage.join(leaving.place, name))
+
+
+def _flat(tables: Tables) -> set[str]:
+    return {f"{table}/{name}" for table, names in tables.items() for name in names}
 
 
 def _delete_first(folder: str, said: Pointer) -> None:
@@ -218,7 +250,7 @@ def _delete_first(folder: str, said: Pointer) -> None:
 def _top(folder: str) -> Iterator[str]:
     """Names in the folder; the first generation's small files last, its record first of them."""
     names = {name.partition("/")[0] for name in storage.listing(folder, hidden=True)}
-    last = (RUN, LEDGER, EXAMPLES, FILES, FRONT)
+    last = (RUN, LEDGER, EXAMPLES, FILES, NAMES, FRONT)
     yield from sorted(names - {*last})
     yield from (name for name in last if name in names)
 

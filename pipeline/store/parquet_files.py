@@ -39,6 +39,12 @@ def read_parquet(path: str, columns: Sequence[str] | None = None) -> pa.Table:
         return file.read(columns, use_threads=False)
 
 
+def n_rows(path: str) -> int:
+    """Of a file, by its footer."""
+    with open_parquet(path) as file:
+        return int(file.metadata.num_rows)
+
+
 def batches_of(path: str, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Its rows, so many at a time, without starting threads."""
     with open_parquet(path) as file:

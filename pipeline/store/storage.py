@@ -13,8 +13,8 @@ from typing import IO, Any
 from urllib.parse import urlparse
 
 import fsspec
-from fsspec.core import url_to_fs
 
+from pipeline.store import stores
 from schemas.errors import UserError
 
 AT_ONCE = 32  # requests to a store
@@ -37,8 +37,7 @@ def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """The store and the path inside it. Of a local path every letter is part of a name."""
     if is_local(path):
         return fsspec.filesystem("file"), absolute(path)
-    fs, inside = url_to_fs(path, use_listings_cache=False)
-    return fs, inside
+    return stores.opened(path)
 
 
 def exists(path: str) -> bool:
@@ -52,7 +51,7 @@ def read_json(path: str) -> Any:
     try:
         with fs.open(inside, "rb") as file:
             return json.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # `path` may lie "in" a file of a user
         return None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise UserError(f"{path} is damaged: remove its folder and run that stage again") from None
@@ -96,6 +95,29 @@ def remove(path: str) -> None:
     fs, inside = filesystem(path)
     if fs.exists(inside):
         fs.rm(inside, recursive=True)
+
+
+def copy(source: str, target: str) -> None:
+    """A second name for a file that is never changed: a hard link on a local disk, elsewhere a copy that the store
+    makes."""
+    fs, inside = filesystem(source)
+    _, to = filesystem(target)
+    if is_local(source):
+        os.makedirs(to.rpartition("/")[0], exist_ok=True)
+        with suppress(FileExistsError):
+            os.link(inside, to)
+    else:
+        fs.cp_file(inside, to)
+
+
+def folders(path: str) -> list[str]:
+    """Names of the folders in a folder, in order."""
+    fs, inside = filesystem(path)
+    try:
+        found = fs.ls(inside, detail=True)
+    except FileNotFoundError:
+        return []
+    return sorted(entry["name"].rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == "directory")
 
 
 def remove_empty(folder: str) -> None:
@@ -185,7 +207,8 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
     """
     fs, inside = filesystem(path)
     folder, _, name = inside.rpartition("/")
-    fs.makedirs(folder, exist_ok=True)
+    if is_local(path) or fs.has_folders:
+        fs.makedirs(folder, exist_ok=True)
     if not is_local(path):
         with tempfile.NamedTemporaryFile(prefix="wanyu-", dir=scratch_folder()) as file:
             try:

@@ -120,14 +120,15 @@ def table_schema(folder: str, files: Sequence[TableFile]) -> pa.Schema:
     for name, field in fields.items():
         if any(name not in schema.names for schema in first_of):
             fields[name] = field.with_nullable(True)
-    return pa.schema([*fields.values(), *(field for field in _of_folders(folder, files) if field.name not in fields)])
+    said = folder_fields([partition_of(folder, file.path) for file in files])
+    return pa.schema([*fields.values(), *(field for field in said if field.name not in fields)])
 
 
-def _of_folders(folder: str, files: Sequence[TableFile]) -> Iterator[pa.Field]:
-    """Whole numbers where all values are written as one is, else strings."""
+def folder_fields(partitions: Iterable[Mapping[str, str | None]]) -> Iterator[pa.Field]:
+    """Of what folders say: whole numbers where all values are written as one is, else strings."""
     values: dict[str, set[str]] = {}
-    for file in files:
-        for name, value in partition_of(folder, file.path).items():
+    for partition in partitions:
+        for name, value in partition.items():
             values.setdefault(name, set()).update([] if value is None else [value])
     for name, seen in values.items():
         yield pa.field(name, pa.int64() if seen and all(map(_is_whole_number, seen)) else pa.string())

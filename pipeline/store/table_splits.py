@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.store import storage
+from pipeline.store import storage, verdict_files
 from pipeline.store.parquet_files import damage_named
 from pipeline.store.table_files import TableFile, partition_of, table_files, table_schema
 from schemas.errors import UserError
@@ -17,12 +17,14 @@ BATCH_BYTES = 32 << 20
 
 
 class Split(NamedTuple):
-    """Row groups of a file. number: over the whole table, in the order of names."""
+    """Row groups of a file. number: over the whole table, in the order of names. verdicts: path of the file that stands
+    for the last column."""
 
     number: int
     path: str
     groups: tuple[int, ...]
     rows: int
+    verdicts: str = ""
 
 
 class SplitTable(NamedTuple):
@@ -34,10 +36,12 @@ class SplitTable(NamedTuple):
     rows: int
 
 
-def split_table(folder: str, listed: Mapping[str, str] | None = None) -> SplitTable:
+def split_table(
+    folder: str, listed: Mapping[str, str] | None = None, verdicts: Mapping[str, str] | None = None
+) -> SplitTable:
     """The table of a folder, or of a file. UserError for what is none, and for files that do not make one table.
 
-    listed: its files, name -> path, where they are known.
+    listed: its files, name -> path, where they are known; verdicts: of some of these names what lies beside them.
     """
     files = table_files(folder, listed)
     schema = table_schema(folder, files)
@@ -45,7 +49,9 @@ def split_table(folder: str, listed: Mapping[str, str] | None = None) -> SplitTa
     if not pieces:
         pieces = [(files[0].path, (), 0)]
     rows = sum(sum(file.group_rows) for file in files)
-    return SplitTable(folder, schema, [Split(number, *piece) for number, piece in enumerate(pieces)], rows)
+    judged = {storage.filesystem((listed or {})[name])[1]: path for name, path in (verdicts or {}).items()}
+    splits = [Split(number, *piece, judged.get(piece[0], "")) for number, piece in enumerate(pieces)]
+    return SplitTable(folder, schema, splits, rows)
 
 
 def _pieces(file: TableFile) -> Iterator[tuple[tuple[int, ...], int]]:
@@ -77,10 +83,14 @@ def _file_batches(folder: str, split: Split, columns: Sequence[str]) -> Iterator
     with damage_named(split.path), fs.open(split.path, "rb") as file:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
         there = [name for name in columns if name in parquet.schema_arrow.names]
+        beside = split.verdicts if verdict_files.COLUMN in there else ""
         for number in split.groups:
-            group = parquet.metadata.row_group(number)
+            group, begin = parquet.metadata.row_group(number), rows
+            judged = verdict_files.read_verdicts(beside, [number])[0] if beside else None
             most = BATCH_BYTES * group.num_rows // max(1, group.total_byte_size)
             for batch in parquet.iter_batches(min(BATCH_ROWS, max(1, most)), row_groups=[number], columns=there):
+                if judged is not None:
+                    batch = verdict_files.with_verdicts(batch, judged.slice(rows - begin, len(batch)))
                 rows += len(batch)
                 yield batch
     if rows != split.rows:

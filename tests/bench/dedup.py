@@ -163,6 +163,7 @@ def measure(args: argparse.Namespace, flags: Sequence[str]) -> dict[str, Any]:
         "driver_memory": args.driver_memory,
         "text_bytes": text_bytes,
         "seconds": round(cost.seconds, 2),
+        "cpu_seconds": round(cost.cpu, 1),
         "documents_per_second": round(args.documents / cost.seconds, 1),
         "peak_bytes": cost.peak,
         "peak_parts": cost.parts,
@@ -182,7 +183,8 @@ def report(found: dict[str, Any]) -> None:
     """Prints the figures of `measure`."""
     scored, plan = found["score"], found["plan"]
     print(f"{plan['documents']:,} documents, {found['text_bytes'] / MIB:,.0f} MiB of text, seed {plan['seed']}")
-    print(f"{found['documents_per_second']:,.0f} documents/s ({found['seconds']:.1f} s, start included)")
+    print(f"{found['documents_per_second']:,.0f} documents/s ({found['seconds']:.1f} s, start included;", end=" ")
+    print(f"{found['cpu_seconds']:.1f} CPU seconds)")
     print(
         f"shuffled {found['shuffle_bytes'] / MIB:,.1f} MiB, spilled {found['spilled_bytes'] / MIB:,.1f} MiB", end=", "
     )

@@ -21,13 +21,14 @@ EVENT_LOG = {  # settings under which `event_log` can read it
 
 class Cost(NamedTuple):
     """`peak` bytes: the most that all processes held at once, shared pages counted once (PSS); `parts`: of that, by
-    the programs' names; `largest`: the most of one process."""
+    the programs' names; `largest`: the most of one process; `cpu`: seconds of all that were waited for."""
 
     seconds: float
     status: int
     peak: int
     parts: dict[str, int]
     largest: int
+    cpu: float
 
 
 def memory(session: int) -> list[tuple[str, int]]:
@@ -70,7 +71,8 @@ def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Co
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:
-            status = process.wait()
+            _, waited, usage = os.wait4(process.pid, 0)
+            process.returncode = status = os.waitstatus_to_exitcode(waited)
         except BaseException:
             os.killpg(process.pid, signal.SIGTERM)
             raise
@@ -78,7 +80,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Co
             ended.set()
     seconds = time.monotonic() - began
     watcher.join()
-    return Cost(seconds, status, peak.total(), dict(peak), largest)
+    return Cost(seconds, status, peak.total(), dict(peak), largest, usage.ru_utime + usage.ru_stime)
 
 
 def event_log(folder: Path) -> dict[str, float]:

@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from pipeline.config import DedupConfig
-from pipeline.duplicates.clustering import Comparison, cluster, node_hashes
+from pipeline.duplicates.clustering import Comparison, cluster
 from pipeline.duplicates.signature_table import signature_rows
 from pipeline.kernels.arrow_text import from_strings
 from schemas.dedup import CLUSTERS, SIGNATURES
@@ -46,11 +44,11 @@ def shingles_of(table: pa.Table) -> Callable[[np.ndarray], tuple[np.ndarray, np.
     return answer
 
 
-def clustered(texts: dict[str, str], verify: str = "jaccard") -> dict[str, str]:
+def clustered(texts: dict[str, str], verify: str = "jaccard", keep_unlike: bool = True) -> dict[str, str]:
     """id -> kept copy, of those that have a copy."""
     table = signed(texts)
-    comparison = Comparison(CONFIG.threshold, verify, CONFIG.max_bucket)
-    found = cluster(table, shingles_of(table), comparison, 0)
+    comparison = Comparison(CONFIG.threshold, verify, CONFIG.max_bucket, keep_unlike)
+    found = cluster(table, shingles_of(table), comparison).rows
     assert found.schema == CLUSTERS
     return dict(zip(found["id"].to_pylist(), found["cluster_id"].to_pylist(), strict=True))
 
@@ -95,16 +93,6 @@ def test_every_script_behaves_as_english(merged: dict[str, dict[str, float]], la
     assert merged[language]["half of them"] <= 0.01 and merged[language]["all"] <= 0.01
 
 
-def test_nodes_are_those_of_spark(spark: SparkSession) -> None:
-    """The order of nodes decides what a large bucket compares: all ways of running must have the same."""
-    ids = ["", "a", "<urn:uuid:0e16411b-4a55-4f69-887d-a4002a4ec026>", "ไทย", "語" * 40, "x" * 1000]
-    for salt, age in ((0, 0), (3, 0), (0, 2)):
-        rows = spark.createDataFrame([(name,) for name in ids], "id string")
-        hashes = {row[0]: row[1] for row in rows.select("id", F.xxhash64(F.lit(salt), F.lit(age), "id")).collect()}
-        ages = np.full(len(ids), age, np.int32)
-        assert [hashes[name] for name in ids] == node_hashes(pa.chunked_array([ids]), ages, salt).tolist()
-
-
 @pytest.mark.parametrize("pages", [0, 1, 2])
 def test_hardly_any_texts(pages: int) -> None:
     texts = {f"t{n}": "the same words again and again, all of them, as often as it takes to sign" for n in range(pages)}
@@ -122,7 +110,7 @@ def test_a_hot_bucket_costs_its_size() -> None:
         table = signed({f"p{n}": f"{template} {' '.join(words)}" for n, words in enumerate(own)})
         shingles = shingles_of(table)
         began = time.process_time()
-        found = cluster(table, shingles, Comparison(CONFIG.threshold, "jaccard", CONFIG.max_bucket), 0)
+        found = cluster(table, shingles, Comparison(CONFIG.threshold, "jaccard", CONFIG.max_bucket, True)).rows
         spent = time.process_time() - began
         assert len(found) == pages and len(set(found["cluster_id"].to_pylist())) == 1
         return spent

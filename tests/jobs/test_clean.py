@@ -1,50 +1,58 @@
 """jobs/clean.py as a user runs it: what a second run does again, and that a new verdict needs no text."""
 
-import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from pyspark.errors import PythonException
-from pyspark.sql import SparkSession
+from stage_tables import files, small, table
 
 from jobs import clean, explain, report
 from pipeline.config import CleanConfig
 from pipeline.language.model_files import embedded_model
 from pipeline.quality import profiles
-from pipeline.spark import tables
 from pipeline.spark.session import LazySession
+from pipeline.spark.sources import stage_source
 from pipeline.stages import clean as stage
+from pipeline.store.document_table import rows_of
 from pipeline.workers.expendable import enter
 from schemas.records import unbalanced
 
+TABLE = "clean/documents"
 STRICT = ["--max-top-2gram-char-share", "0.03", "--rules", '{"long": "n_words > 250 and known(language_score)"}']
 
 
 def rows(root: Path) -> list[dict[str, Any]]:
-    found = (
-        ds.dataset(root / "clean" / "documents", format="parquet", exclude_invalid_files=True).to_table().to_pylist()
-    )
-    return sorted(found, key=lambda row: str(row["id"]))
+    return sorted(table(root, "clean/documents"), key=lambda row: str(row["id"]))
 
 
 def reasons(root: Path) -> dict[str, str | None]:
-    files = sorted((root / "clean" / "documents").glob("*.parquet"))
+    """As the next stage sees them, without a look at texts."""
+    given = stage_source(str(root), "dedup").table()._replace(kept_only=False)
     return {
         row["id"]: row["drop_reason"]
-        for f in files
-        for row in pq.read_table(f, columns=["id", "drop_reason"]).to_pylist()
+        for split in given.files.splits
+        for batch in rows_of(given, split, ["id", "drop_reason"])
+        for row in batch.to_pylist()
     }
 
 
+def annotated(root: Path) -> list[dict[str, Any]]:
+    """The rows that are kept, as the next stage sees them, but for their texts."""
+    given = stage_source(str(root), "dedup").table()
+    columns = [name for name in given.files.schema.names if name not in ("text", "drop_reason")]
+    kept = [
+        row for split in given.files.splits for batch in rows_of(given, split, columns) for row in batch.to_pylist()
+    ]
+    return sorted(kept, key=lambda row: str(row["id"]))
+
+
 def record(root: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((root / "clean" / "_run.json").read_text())
-    return found
+    return dict(small(root, "clean/_run.json"))
 
 
 @pytest.fixture
@@ -75,11 +83,13 @@ def ruin_texts(root: Path) -> int:
 
 
 def test_a_new_threshold_reads_no_text(
-    spark: SparkSession, corpus_root: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    corpus_root: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the texts in ruins, other thresholds and rules give what a whole run with them gives."""
+    """With the texts in ruins, other thresholds and rules give what a whole run with them gives; verdicts are
+    written and nothing else."""
     assert ruin_texts(root) > 50_000
-    before = {name: (root / "clean" / name).read_bytes() for name in ("_ledger.json", "_examples.json")}
+    before = {name: small(root, f"clean/{name}") for name in ("_ledger.json", "_examples.json")}
+    there = {path: path.stat().st_mtime_ns for path in root.rglob("*.parquet")}
     assert clean.main(["--root", str(root), *STRICT]) == 0
     fresh = tmp_path / "fresh"
     shutil.copytree(corpus_root / "extract", fresh / "extract")
@@ -87,22 +97,17 @@ def test_a_new_threshold_reads_no_text(
     assert reasons(root) == reasons(fresh)
     dropped = {reason for reason in reasons(root).values() if reason}
     assert {"gopher_repetition:top_2gram", "rule:long"} <= dropped
-    ledgers = [json.loads((one / "clean" / "_ledger.json").read_text()) for one in (root, fresh)]
-    assert ledgers[0] == ledgers[1] != json.loads(before["_ledger.json"]) and unbalanced(ledgers[0]) == 0
+    ledgers = [small(one, "clean/_ledger.json") for one in (root, fresh)]
+    assert ledgers[0] == ledgers[1] != before["_ledger.json"] and unbalanced(ledgers[0]) == 0
     assert record(root) == record(fresh)
-    # the engine reads all other columns of the new files
-    written = tables.written(spark, str(root / "clean" / "documents"))
-    assert written.schema == tables.written(spark, str(fresh / "clean" / "documents")).schema
-    assert written.columns == stage.CLEANED.names
-    again = written.drop("text").collect()
-    whole = tables.written(spark, str(fresh / "clean" / "documents")).drop("text").collect()
-    assert sorted(again, key=lambda row: row["id"]) == sorted(whole, key=lambda row: row["id"])
+    assert annotated(root) == annotated(fresh)
+    written = {path for path in root.rglob("*.parquet") if there.pop(path, None) != path.stat().st_mtime_ns}
+    assert written and not there
+    assert all(path.parent == root / "clean" / "g2" / "verdicts" for path in written)
     # examples show the texts that the earlier run showed
-    known = {one["id"]: one["text"] for one in json.loads(before["_examples.json"])}
-    shown = json.loads((root / "clean" / "_examples.json").read_text())
-    assert [one["id"] for one in shown] == [
-        one["id"] for one in json.loads((fresh / "clean" / "_examples.json").read_text())
-    ]
+    known = {one["id"]: one["text"] for one in before["_examples.json"]}
+    shown = small(root, "clean/_examples.json")
+    assert [one["id"] for one in shown] == [one["id"] for one in small(fresh, "clean/_examples.json")]
     assert all(one["text"] == known.get(one["id"], "") for one in shown)
     assert any(one["text"] for one in shown) and any(not one["text"] for one in shown)
     capsys.readouterr()
@@ -136,7 +141,7 @@ def test_a_page_that_a_step_fails_on(
     with monkeypatch.context() as patch:
         patch.setattr(clean, "Annotator", picky())
         assert clean.main(["--root", str(root)]) == 0
-    ledger = json.loads((root / "clean" / "_ledger.json").read_text())
+    ledger = small(root, "clean/_ledger.json")
     n_failed = ledger["dropped"]["failed:signals"]
     assert unbalanced(ledger) == 0 and n_failed == sum(
         "eng-news.example.com/1" in row["url"] for row in rows(corpus_root)
@@ -146,10 +151,8 @@ def test_a_page_that_a_step_fails_on(
     assert (row["id"], row["drop_reason"], row["language"]) == (given["id"], "failed:signals", None)
     assert row["text"] and len(rows(root)) == len(rows(corpus_root))
     assert clean.main(["--root", str(root), *STRICT]) == 0
-    assert json.loads((root / "clean" / "_ledger.json").read_text())["dropped"]["failed:signals"] == n_failed
-    shown = [
-        one for one in json.loads((root / "clean" / "_examples.json").read_text()) if one["reason"] == "failed:signals"
-    ]
+    assert small(root, "clean/_ledger.json")["dropped"]["failed:signals"] == n_failed
+    shown = [one for one in small(root, "clean/_examples.json") if one["reason"] == "failed:signals"]
     assert shown and not any(one["text"] for one in shown)
     capsys.readouterr()
     assert explain.main(["--root", str(root), "--url", address]) == 0
@@ -171,13 +174,13 @@ def test_when_too_many_fail_it_is_a_bug(spark: object, root: Path, monkeypatch: 
 
 
 def test_again_and_back_are_as_before(corpus_root: Path, root: Path) -> None:
-    """Verdicts of verdicts: the table does not grow, and the first settings give the first table."""
-    first, sizes = rows(root), []
-    for flags in (STRICT, [], ["--min-words", "9999"], []):
+    """Verdicts of verdicts: those that do not hold go, and the first settings give the first table."""
+    first, beside = rows(root), []
+    for flags in (STRICT, [], ["--min-words", "9999"], [*STRICT, "--min-words", "9999"], []):
         assert clean.main(["--root", str(root), *flags]) == 0
-        sizes.append(sum(file.stat().st_size for file in (root / "clean" / "documents").glob("*.parquet")))
+        beside.append(len(list(root.rglob("verdicts/*.parquet"))))
     assert rows(root) == first == rows(corpus_root)
-    assert sizes[1] == sizes[3] and max(sizes) - min(sizes) < 10_000
+    assert beside[1] == beside[4] == 0 < min(beside[0], beside[2], beside[3]) <= max(beside) <= len(files(root, TABLE))
     assert record(root)["fingerprint"] == record(corpus_root)["fingerprint"]
 
 

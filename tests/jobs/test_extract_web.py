@@ -1,6 +1,7 @@
 """extract on archives of a web server that throttles, breaks off and lies, and of an object store."""
 
 import gzip
+import multiprocessing
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from warcs import warc
 
 from jobs import extract
 from pipeline.spark.session import LazySession
+from pipeline.stages import extract as stage
+from pipeline.store import generations
 
 QUICK = ["--engine", "resiliparse"]
 
@@ -33,7 +36,8 @@ def archive(pages: int, compress: bool = True) -> bytes:
 
 
 def rows(root: Path) -> dict[str, dict[str, Any]]:
-    found = ds.dataset(root / "extract" / "inputs", format="parquet").to_table().to_pylist()
+    files = generations.files(str(root / "extract"), "inputs")
+    found = ds.dataset(list(files.values()), format="parquet").to_table().to_pylist()
     assert len({row["file_path"] for row in found}) == len(found)
     return {row["file_path"]: row for row in found}
 
@@ -96,12 +100,41 @@ def test_a_path_list_of_a_server_that_misbehaves(server: Server, no_waiting: Non
 
 @pytest.mark.parametrize("most", [1, 2])
 def test_no_more_connections_than_stated(spark: object, server: Server, tmp_path: Path, most: int) -> None:
+    """The session has two cores; each archive is fetched in 0.4 s."""
     server.answers = [Answer(body=archive(1), pause=0.4)]
     names = [server.url(f"{n}.warc.gz") for n in range(6)]
     flags = ["--input", *names, "--root", str(tmp_path), "--max-connections", str(most), *QUICK]
     assert extract.main(flags) == 0
     assert {row["status"] for row in rows(tmp_path).values()} == {"ok"} and len(rows(tmp_path)) == 6
-    assert server.most_busy == most  # the session has two cores
+    assert server.most_busy == most
+
+
+def test_all_workers_parse_though_one_fetches(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is read when four workers have one in hand, each of another archive: with fewer, none ever is."""
+    together = multiprocessing.get_context("fork").Barrier(4, timeout=60)
+    read = stage.extract_page
+
+    def read_together(*args: Any) -> Any:
+        together.wait()
+        return read(*args)
+
+    monkeypatch.setattr(LazySession, "local_cores", lambda _: 4)
+    monkeypatch.setattr(stage, "extract_page", read_together)
+    server.answers = [Answer(body=archive(1))]
+    names = [server.url(f"{n}.warc.gz") for n in range(4)]
+    assert extract.main(["--input", *names, "--root", str(tmp_path), "--max-connections", "1", *QUICK]) == 0
+    assert {row["documents"] for row in rows(tmp_path).values()} == {1}
+    assert server.most_busy == 1
+
+
+def test_a_store_that_refuses_stops_the_job(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                            monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)
+    with object_store({}) as bucket:
+        (tmp_path / "warc.paths").write_text("\n".join(f"{bucket}-of-nobody/{n}.warc.gz" for n in range(500)))
+        assert extract.main(["--input", str(tmp_path / "warc.paths"), "--root", str(tmp_path / "root"), *QUICK]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "s3://crawl-of-nobody is not there" in said[0]
 
 
 def test_a_sample_of_a_list(spark: object, server: Server, tmp_path: Path) -> None:

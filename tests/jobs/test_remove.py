@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from programs import ARCHIVE, DEMO
+from stage_tables import all_files, small, table
 
 from jobs import clean, corpus, dedup, explain, extract, remove, report
+from pipeline.spark.session import LazySession
 from pipeline.stages import remove as remove_stage
 from pipeline.store import run_records
 from schemas.records import STAGES, unbalanced
@@ -22,15 +24,8 @@ SKIPPED = "https://fra-news.example.com/not_found"
 
 
 def parquet(root: Path) -> list[Path]:
+    """All that lies there, of any generation."""
     return sorted(file.relative_to(root) for file in root.rglob("*.parquet"))
-
-
-def table(root: Path, name: str) -> list[dict[str, Any]]:
-    return [row for file in sorted((root / name).rglob("*.parquet")) for row in pq.read_table(file).to_pylist()]
-
-
-def small(root: Path, name: str) -> Any:
-    return json.loads((root / name).read_text())
 
 
 def of_a_host(url: str | None) -> bool:
@@ -89,11 +84,12 @@ FEW_TASKS = 3  # of many files each: in a corpus so small, a task costs more tha
 
 
 @pytest.fixture(scope="module")
-def removed(spark: object, corpus_root: Path, wanted: Wanted, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def removed(corpus_root: Path, wanted: Wanted, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("removed")
     root = copied(corpus_root, folder, wanted)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(remove_stage, "MOST_TASKS", FEW_TASKS)
+        patch.setattr(LazySession, "local_cores", lambda _: 2)
         assert remove.main(["--root", str(root), *wanted.flags(folder)]) == 0
     return root
 
@@ -113,23 +109,28 @@ def test_nothing_of_a_removed_page_is_left(removed: Path, wanted: Wanted) -> Non
             assert secrets.isdisjoint(example.values()) and not of_a_host(example["url"])
     page = (removed / "report.html").read_text()
     assert not [url for url in wanted.urls if url in page]
-    assert not list(removed.rglob("_*.building")) and not list(removed.glob("_*"))
+    assert not list(removed.rglob("_building.json")) and not list(removed.glob("_*"))
 
 
 def test_all_other_rows_stay_as_they_were(removed: Path, corpus_root: Path, wanted: Wanted) -> None:
-    assert [file for file in parquet(removed) if file.parts[0] != "notes"] == parquet(corpus_root)
-    names = {wanted.kept_copy}
-    for file in parquet(corpus_root):
-        before, after = pq.read_table(corpus_root / file), pq.read_table(removed / file)
+    before_all, after_all = all_files(corpus_root), all_files(removed)
+    assert [file for file in after_all if not file.startswith("notes/")] == list(before_all)
+    names, anew = {wanted.kept_copy}, 0
+    for file, place in before_all.items():
+        before, after = pq.read_table(place), pq.read_table(after_all[file])
         assert before.schema == after.schema
-        if file.parts[:2] == ("extract", "inputs"):
+        if file.startswith("extract/inputs/"):
             continue
+        is_new = "/g2/" in str(after_all[file])
+        anew += is_new
+        assert is_new == (before.num_rows > after.num_rows or "clusters" in file), "files without a row of it stay"
         expected = [row for row in before.to_pylist() if not goes(row, wanted) and not of_a_host(row.get("url"))]
         found = after.to_pylist()
         for row, other in zip(found, expected, strict=True):
-            if other.get("cluster_id") in names and file.parts[1] == "clusters":
+            if other.get("cluster_id") in names and "clusters" in file:
                 assert row.pop("cluster_id").startswith("removed:") and other.pop("cluster_id")
         assert found == expected, file
+    assert anew
     assert [row["id"] for row in table(removed, "notes") if row.get("id")] == ["mine"]
     assert [row["url"] for row in table(removed, "notes") if row.get("url")] == ["mine"]
 
@@ -144,7 +145,7 @@ def test_the_ledgers_tell_it(removed: Path, corpus_root: Path, wanted: Wanted) -
         assert new["rows_out"] == len(table(removed, f"{stage}/{'data' if stage == 'sample' else 'documents'}")) - sum(
             1 for row in table(removed, f"{stage}/documents") if row.get("drop_reason")
         )
-        assert (removed / stage / "_run.json").read_bytes() == (corpus_root / stage / "_run.json").read_bytes()
+        assert small(removed, f"{stage}/_run.json") == small(corpus_root, f"{stage}/_run.json")
     assert small(removed, "clean/_ledger.json")["dropped"]["removed"] == len(wanted.ids)
     assert small(removed, "extract/_ledger.json")["dropped"]["removed"] == len(wanted.ids) + 1
     languages = small(removed, "clean/_ledger.json")["by_language"]
@@ -181,7 +182,7 @@ def test_the_shards_open_as_the_card_says(removed: Path, tmp_path: Path, monkeyp
     assert sum(entry["weight"] for entry in mixed["languages"].values()) == pytest.approx(1)
 
 
-def test_no_stage_runs_again(removed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_stage_runs_again(without_engine: None, removed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {file: (removed / file).stat().st_mtime_ns for file in parquet(removed)}
     assert corpus.main(["--input", str(ARCHIVE), "--root", str(removed), "--config", str(DEMO)]) == 0
     assert capsys.readouterr().out.count("up to date") == len(STAGES)
@@ -215,7 +216,9 @@ def test_the_record(removed: Path, wanted: Wanted, corpus_root: Path) -> None:
 
 
 @pytest.mark.faults
-def test_later_runs_of_stages_go_on(removed: Path, wanted: Wanted, corpus_root: Path, tmp_path: Path) -> None:
+def test_later_runs_of_stages_go_on(
+    without_engine: None, removed: Path, wanted: Wanted, corpus_root: Path, tmp_path: Path
+) -> None:
     """New thresholds decide over rewritten files, a new archive joins, a later crawl is compared with what is left."""
     root = tmp_path / "root"
     shutil.copytree(removed, root)
@@ -250,7 +253,13 @@ def state(root: Path) -> dict[str, Any]:
 @pytest.mark.faults
 @pytest.mark.parametrize("published", [0, 2])
 def test_interrupted_and_run_again(
-    removed: Path, corpus_root: Path, wanted: Wanted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: int
+    without_engine: None,
+    removed: Path,
+    corpus_root: Path,
+    wanted: Wanted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    published: int,
 ) -> None:
     """It dies when so many stages are published; then it is run again, and once more with nothing to do."""
     root = copied(corpus_root, tmp_path, wanted)
@@ -276,7 +285,7 @@ def test_interrupted_and_run_again(
 
 
 def test_a_dry_run_changes_nothing(
-    spark: object,
+    without_engine: None,
     corpus_root: Path,
     wanted: Wanted,
     tmp_path: Path,
@@ -293,7 +302,7 @@ def test_a_dry_run_changes_nothing(
 
 
 def test_lists_that_match_nothing_have_a_record(
-    spark: object, corpus_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    without_engine: None, corpus_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "root"
     shutil.copytree(corpus_root / "extract", root / "extract")
@@ -329,15 +338,15 @@ def test_lists_that_match_nothing_have_a_record(
     ],
 )
 def test_bad_input(
-    spark: object, tmp_path: Path, capfd: pytest.CaptureFixture[str], flags: list[str], words: list[str]
+    without_engine: None, tmp_path: Path, capfd: pytest.CaptureFixture[str], flags: list[str], words: list[str]
 ) -> None:
     lists = {"empty": "# nobody\n\n", "prose": "https://a.org/b\nplease remove my page\n", "word": "hello\n"}
     lists |= {"mail": "me@example.org", "star": "https://a.org/b/*", "good": "https://a.org/b"}
     for name, text in lists.items():
         (tmp_path / f"{name}.txt").write_text(text)
     (tmp_path / "utf16.txt").write_text("https://a.org/b", encoding="utf-16")
-    (tmp_path / "begun" / "_extract.building").mkdir(parents=True)
-    (tmp_path / "begun" / "_extract.building" / "_plan.json").write_text('{"stage_version": 2}')
+    (tmp_path / "begun" / "extract").mkdir(parents=True)
+    (tmp_path / "begun" / "extract" / "_building.json").write_text('{"stage_version": 2}')
     args = [flag.format(at=tmp_path) for flag in flags]
     capfd.readouterr()
     assert remove.main([*args, *([] if "--root" in flags else ["--root", str(tmp_path / "root")])]) == 2

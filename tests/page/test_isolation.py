@@ -230,6 +230,19 @@ def test_a_process_killed_from_outside_costs_no_page(fresh_puppet, tmp_path):
     assert (tmp_path / "count").read_text() == "xxx"
 
 
+def test_a_process_killed_while_it_starts_is_started_again(fresh_puppet, monkeypatch):
+    plain_start, started = isolation._start, []
+
+    def start(*given):
+        started.append(plain_start(*given))
+        if len(started) < 3:
+            started[-1].kill()
+        return started[-1]
+
+    monkeypatch.setattr(isolation, "_start", start)
+    assert text(fresh_puppet, b"first") == "first" and len(started) == 3
+
+
 def test_the_child_knows_no_secret(fresh_puppet, monkeypatch):
     for name in ("AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "https_proxy", "SSH_AUTH_SOCK", "SPARK_CONF_DIR"):
         monkeypatch.setenv(name, "secret")

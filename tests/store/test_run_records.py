@@ -11,7 +11,7 @@ import pytest
 from pipeline.store import generations, run_records, storage
 from pipeline.store.run_records import building, fingerprint, finished, make_record, publish, require
 from schemas.errors import UserError
-from schemas.generations import CURRENT, FILES
+from schemas.generations import CURRENT, FILES, NAMES
 from schemas.records import EXAMPLES, LEDGER, RUN, Ledger, RunRecord
 
 
@@ -63,7 +63,7 @@ def whole(number: int = 1) -> list[str]:
     return sorted([*names, *([] if number == 1 else [f"clean/{CURRENT}"])])
 
 
-SMALL = [EXAMPLES, FILES, LEDGER, RUN]
+SMALL = [EXAMPLES, FILES, LEDGER, NAMES, RUN]
 
 
 def test_a_finished_stage(root: str) -> None:
@@ -137,7 +137,7 @@ def test_rows_unaccounted_for_stop_the_publication(root: str) -> None:
 
 
 @pytest.mark.parametrize("before", [0, 1])
-@pytest.mark.parametrize("step", range(1, 7))
+@pytest.mark.parametrize("step", range(1, 8))
 def test_a_publication_cut_short_is_completed_or_never_was(
     root: str, step: int, before: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +145,7 @@ def test_a_publication_cut_short_is_completed_or_never_was(
     folder = storage.join(root, "clean")
     if before:
         build(folder, record(0), b"old rows")
-    published = 5 if not before else 6  # ledger, examples, files, record, and behind a former one the pointer
+    published = 6 if not before else 7  # ledger, examples, names, files, record, and behind a former one the pointer
     with pytest.raises(Killed), building(folder, record(1)) as place:
         write(place, data=b"new rows")
         monkeypatch.setattr(run_records, "_clear", lambda made: None)  # killed, not ended by an exception
@@ -160,11 +160,11 @@ def test_a_publication_cut_short_is_completed_or_never_was(
         assert documents(folder) == (b"new rows" if step >= published else b"old rows")
     assert contents(root) == seen  # readers change nothing
     generations.settle(folder)
-    assert finished(folder) == (record(1) if step >= 5 else expected)
+    assert finished(folder) == (record(1) if step >= 6 else expected)
     build(folder, record(2), b"newest")
     generations.retire(folder)
     assert documents(folder) == b"newest"
-    assert contents(root) == whole(1 + before + (step >= 5))
+    assert contents(root) == whole(1 + before + (step >= 6))
 
 
 class Killed(BaseException):

@@ -1,19 +1,22 @@
 """The shards of a mixture: which files there are.
 
 The folder is a Hugging Face dataset: `data/<language>_<Script>/{train,validation}-00000-of-000NN.parquet`, and beside
-`data` mixture.json, which `train/corpus/mixture.py` reads.
+`data` mixture.json, which `train/corpus/mixture.py` reads. One that jobs/sample.py wrote may have generations
+(`schemas.generations`): then these are the files of the current one.
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import UserError
+from schemas.generations import inside, pointer, table_files
 from train.corpus.mixture import Mixture, read_mixture
 
 Split = Literal["train", "validation"]
@@ -67,7 +70,7 @@ def open_shards(root: Path) -> Shards:
     """
     if not root.is_dir():
         raise UserError(f"there is no folder {root}: point --shards to a folder that jobs/sample.py wrote")
-    paths = sorted((root / "data").glob("*/*.parquet"))
+    place, paths = _current(root)
     files = []
     for path in paths:
         match = FILE_NAME.fullmatch(path.name)
@@ -79,9 +82,28 @@ def open_shards(root: Path) -> Shards:
     languages = tuple(sorted({file.language for file in files if file.split == "train"}))
     if not languages:
         raise UserError(f"{root} holds no data/<language>_<Script>/train-*.parquet: run jobs/sample.py first")
-    mixture = read_mixture(root / "mixture.json", languages)
+    mixture = read_mixture(place / "mixture.json", languages)
     files = [file for file in files if file.language in languages]
     return Shards(tuple(files), languages, mixture)
+
+
+def _current(root: Path) -> tuple[Path, list[Path]]:
+    """Where mixture.json lies, and the shards."""
+
+    def read(name: str) -> Any:
+        try:
+            return json.loads((root / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise UserError(f"{root / name} is damaged: run jobs/sample.py again") from None
+
+    said = pointer(read)
+    place = root / inside(said["generation"]) if said else root
+    listed = table_files(read, said["generation"], "data") if said else None
+    if listed is not None:
+        return place, [root / path for path in listed.values()]
+    return place, sorted((root / "data").glob("*/*.parquet"))
 
 
 def _row_groups(path: Path) -> tuple[int, ...]:

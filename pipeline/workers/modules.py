@@ -6,16 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
 
 
-def python_module(name: str, *arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
-    """`python -m NAME ARGUMENTS` with this process's environment and search path."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return subprocess.Popen([sys.executable, "-m", name, *arguments], env=environment, **options)
+def python_module(
+    name: str, *arguments: str, environment: Mapping[str, str] = os.environ, **options: Any
+) -> "subprocess.Popen[bytes]":
+    """`python -m NAME ARGUMENTS` with this process's search path. options: of subprocess.Popen."""
+    found = {**environment, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return subprocess.Popen([sys.executable, "-m", name, *arguments], env=found, **options)
 
 
 def end_with(parent: int) -> None:

@@ -1,0 +1,48 @@
+"""The files of an index of archives: those of a folder, a file, or those that a list of paths names."""
+
+from typing import NamedTuple
+
+from pipeline.archive.manifest import LIST_NAME, listed_lines
+from pipeline.store import storage
+from schemas.errors import UserError
+
+FILE_PATH, OFFSET, LENGTH = NEEDED = ("warc_filename", "warc_record_offset", "warc_record_length")
+
+
+class IndexFiles(NamedTuple):
+    """sizes: bytes by name below `folder`, None where a store was not asked."""
+
+    folder: str
+    sizes: dict[str, int | None]
+
+
+def index_files(given: str, prefix: str = "") -> IndexFiles:
+    """Of a folder or file of Parquet, or of a list of paths such as Common Crawl's `cc-index-table.paths.gz`, whose
+    lines lie below `prefix`. UserError where there is none."""
+    path = storage.absolute(given)
+    if LIST_NAME.search(path):
+        return IndexFiles(prefix or path.rsplit("/", 1)[0], dict.fromkeys(listed_lines(path, "--index")))
+    folder, _, name = path.rpartition("/")
+    if path.startswith(("http://", "https://")):
+        return IndexFiles(folder, {name: None})
+    try:
+        fs, inside = storage.filesystem(path)
+        found: dict[str, int | None] = dict(storage.listing(path))
+        is_file = fs.isfile(inside)
+    except Exception as error:  # stores raise anything: no credentials, no such host, no permission
+        raise UserError(f"--index {given}: {type(error).__name__}: {error}; check address and credentials") from None
+    if not found:
+        raise UserError(f"--index {given}: no such table, or an empty one")
+    return IndexFiles(folder if is_file else path, found)
+
+
+def location(file_path: str, prefix: str) -> str:
+    """Where an archive of the index is opened. UserError where nobody said."""
+    if "://" in file_path:
+        return file_path
+    if not prefix:
+        raise UserError(
+            f"--index: where is {file_path}? Say what is before it with --prefix, such as "
+            "https://data.commoncrawl.org/, s3://commoncrawl/ or a folder"
+        )
+    return storage.absolute(storage.join(prefix, file_path))

@@ -1,0 +1,1 @@
+"""Keys of pages, addresses and ids, become the files that hold them."""
