@@ -1,9 +1,7 @@
 """What all Spark jobs share: flags, what they say, and how errors end."""
 
 import argparse
-import importlib.util
 import logging
-import platform
 import re
 import sys
 import time
@@ -168,8 +166,6 @@ def _line_of_engine_failure(error: Exception) -> str | None:
     text = str(error)
     if match := re.search(r"^schemas\.errors\.UserError: (.+)$", text, re.M):  # raised in a task
         return match.group(1)
-    if line := _line_of_environments(text):
-        return line
     if "No space left on device" in text or "Disk quota exceeded" in text:
         return "No space left on device: free space or choose another --root (and spark.local.dir)"
     if "Permission denied" in text:
@@ -178,19 +174,4 @@ def _line_of_engine_failure(error: Exception) -> str | None:
         return f"Spark cannot read a column of type {match.group(1)}: write the table with another type for it"
     if match := re.search(r"CANNOT_READ_FILE_FOOTER\]\D*?(\S+://?\S+|/\S+?)\.? ", text):
         return f"{match.group(1)} is not readable as Parquet: remove it or name another --input"
-    return None
-
-
-def _line_of_environments(text: str) -> str | None:
-    """Where the executors' Python is not the driver's, from the engine's message."""
-    way_out = "give them the driver's environment, and its Python by PYSPARK_PYTHON (docs/operations.md)"
-    missing = re.search(r"ModuleNotFoundError: No module named '(\w+)", text)
-    if missing and importlib.util.find_spec(missing[1]):  # else ours, too: a bug
-        return f"the executors' Python has no module {missing[1]}: {way_out}"
-    if "PYTHON_VERSION_MISMATCH" in text or "different version" in text:
-        other = re.search(r"worker has different version:? (\d+\.\d+)", text)
-        told = f"is {other[1]}" if other else "has another version"
-        return f"the executors' Python {told}, the driver's {platform.python_version()}: {way_out}"
-    if match := re.search(r'Cannot run program "([^"]*python[^"]*)"', text):
-        return f"the executors have no {match[1]}: {way_out}"
     return None
