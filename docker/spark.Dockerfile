@@ -15,15 +15,15 @@ FROM base AS build
 ARG WANYU_REVISION
 WORKDIR /build
 COPY constraints.txt ./
-# Beside the dependencies the filesystems of Google's and Azure's stores, which the user names by gs:// and abfs://.
-RUN python -m venv /opt/venv \
- && pip install --no-cache-dir --no-compile --constraint constraints.txt setuptools wheel gcsfs adlfs
+RUN python -m venv /opt/venv && pip install --no-cache-dir --constraint constraints.txt setuptools
 COPY . .
+# The extra: filesystems of Google's and Azure's stores, gs:// and abfs://.
 RUN test -n "$WANYU_REVISION" || { echo "error: --build-arg WANYU_REVISION=\$(git rev-parse HEAD)" >&2; exit 2; }; \
-    pip install --no-cache-dir --no-compile --no-build-isolation --constraint constraints.txt . \
- && pip uninstall --yes setuptools wheel pip
+    pip install --no-cache-dir --no-compile --no-build-isolation --constraint constraints.txt '.[stores]' \
+ && pip uninstall --yes setuptools pip
 # A registry keeps whole seconds of a file's time, and the kernels' cache goes by the time of their sources.
-RUN find /opt/venv -name '*.py' -exec touch --date @1700000000 {} + && python -m compileall -q /opt/venv/lib || true
+RUN find /opt/venv -name '*.py' -exec touch --date @1700000000 {} + \
+ && { python -m compileall -q /opt/venv/lib || true; } # some packages bring files that are not meant to compile
 
 FROM base AS run
 ENV JAVA_HOME=/opt/java \
