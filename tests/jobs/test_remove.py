@@ -262,8 +262,8 @@ def test_interrupted_and_run_again(
     step: str,
     done_before: int,
 ) -> None:
-    """It dies when so many stages are published, or have lost what was there before; then it is run again, and once more
-    with nothing to do."""
+    """It dies when so many stages are published, or have lost what was there before; then it is run again, and once
+    more with nothing to do."""
     root = copied(corpus_root, tmp_path, wanted)
     flags = ["--root", str(root), *wanted.flags(tmp_path)]
     where: Any = {"publish": run_records, "retire": generations}[step]
