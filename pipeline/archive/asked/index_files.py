@@ -25,12 +25,9 @@ def index_files(given: str, prefix: str = "") -> IndexFiles:
     folder, _, name = path.rpartition("/")
     if path.startswith(("http://", "https://")):
         return _with_folders(folder, {name: None})
-    try:
-        fs, inside = storage.filesystem(path)
-        found: dict[str, int | None] = dict(storage.listing(path))
-        is_file = fs.isfile(inside)
-    except Exception as error:  # stores raise anything: no credentials, no such host, no permission
-        raise UserError(f"--index {given}: {type(error).__name__}: {error}; check address and credentials") from None
+    fs, inside = storage.filesystem(path)
+    found: dict[str, int | None] = dict(storage.listing(path))
+    is_file = fs.isfile(inside)
     if not found:
         raise UserError(f"--index {given}: no such table, or an empty one")
     return _with_folders(folder if is_file else path, found)
