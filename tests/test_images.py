@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -169,6 +170,7 @@ def test_an_executor_of_the_entrypoint_works_for_a_driver(tmp_path: Path) -> Non
     (tmp_path / "driver.py").write_text(
         "from pyspark.sql import SparkSession\n"
         "spark = SparkSession.builder.getOrCreate()\n"
+        "print('options', spark.sparkContext.getConf().get('spark.executor.extraJavaOptions'), flush=True)\n"
         "print('id', spark.sparkContext.applicationId, flush=True)\n"
         "frame = spark.range(8, numPartitions=2).mapInArrow(lambda batches: batches, 'id long')\n"
         "print('rows', frame.count(), flush=True)\n"
@@ -190,10 +192,13 @@ def test_an_executor_of_the_entrypoint_works_for_a_driver(tmp_path: Path) -> Non
         submit = [Path(sys.executable).with_name("spark-submit"), "--master", url, "--driver-memory", "512m", *flags]
         with said.open("w") as log:
             running.append(subprocess.Popen([*submit, tmp_path / "driver.py"], env=environment, stdout=log, stderr=log))
+        name = waited_for(r"^id (\S+)", said)
+        options = shlex.split(waited_for(r"^options (.+)", said))  # as the driver has them for a pod: Arrow needs some
         variables = {
-            **EXECUTOR,
+            **{key: value for key, value in EXECUTOR.items() if "JAVA_OPT" not in key},
+            **{f"SPARK_JAVA_OPT_{n}": option for n, option in enumerate(options)},
             "SPARK_DRIVER_URL": f"spark://CoarseGrainedScheduler@127.0.0.1:{port}",
-            "SPARK_APPLICATION_ID": waited_for(r"^id (\S+)", said),
+            "SPARK_APPLICATION_ID": name,
             "SPARK_EXECUTOR_CORES": "1",
             "SPARK_EXECUTOR_MEMORY": "512m",
             "SPARK_EXECUTOR_POD_IP": "127.0.0.1",
