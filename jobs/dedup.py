@@ -29,7 +29,7 @@ from pipeline.spark.stage_progress import stage_progress
 from pipeline.spark.tasks import cheapest_runner, engine_runner, has_room
 from pipeline.stages import dedup, repeated_lines
 from pipeline.stages.candidates import hot_buckets, sampled_buckets
-from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, frame, kept_by_file
+from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, files_a_task, frame, kept_by_file
 from pipeline.store import generations, run_records, storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.examples import chosen_examples
@@ -145,7 +145,10 @@ def _by_shuffles(
         for age, stored in enumerate(run_tasks(signature_rows_of, crawls)):
             files += [SignatureFile(*file, age) for file in stored]
         with stage_progress(spark, "dedup"):
-            parts = hot_buckets(run_tasks(sampled_buckets, files))
+            several = files_a_task(spark, files)
+            parts = hot_buckets(
+                run_tasks(sampled_buckets, [files[at : at + several] for at in range(0, len(files), several)])
+            )
             found = dedup.clusters(spark, files, settings, crawls, parts, storage.join(scratch, "clusters"))
             rows = found.frame()
             files_of["clusters"] = tables.write(found.frame(*CLUSTERS.names), path["clusters"], ())

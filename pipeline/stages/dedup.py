@@ -24,7 +24,7 @@ from pipeline.duplicates.survivors import split_by_split
 from pipeline.spark import tables
 from pipeline.spark.components import components
 from pipeline.spark.document_frame import PLACE
-from pipeline.stages import earlier, signed
+from pipeline.stages import signed
 from pipeline.stages.candidates import Parts, candidates, similarities
 from pipeline.stages.signed import SignatureFile
 from pipeline.store import storage
@@ -49,7 +49,7 @@ def known_copies(spark: SparkSession, crawls: Sequence[EarlierCrawl], files: Seq
     """Edges `a`, `b` from documents of earlier crawls to the copies kept of them, and whether `a` was `dropped` by its
     own crawl. files: all of them. What is known of, but no longer there, has a negative node."""
     ages = tables.lookup({crawl.crawl: age for age, crawl in enumerate(crawls)}, "int")
-    rows = reduce(DataFrame.unionByName, [earlier.copies(spark, crawl) for crawl in crawls])
+    rows = reduce(DataFrame.unionByName, [_copies(spark, crawl) for crawl in crawls])
     named = rows.select(
         ages[F.col("crawl")].alias("age_a"), F.col("id").alias("id_a"),
         ages[F.col("cluster_crawl")].alias("age_b"), F.col("cluster_id").alias("id_b"), "dropped",
@@ -63,6 +63,19 @@ def known_copies(spark: SparkSession, crawls: Sequence[EarlierCrawl], files: Seq
         gone = -1 - F.xxhash64(f"age_{end}", f"id_{end}").bitwiseAND(F.lit((1 << 62) - 1))
         named = named.join(there, [f"age_{end}", f"id_{end}"], "left").withColumn(end, F.coalesce(end, gone))
     return named.select("a", "b", "dropped")
+
+
+def _copies(spark: SparkSession, crawl: EarlierCrawl) -> DataFrame:
+    """Rows of earlier_crawls.COPIES. Documents of crawls before it are among them where this one added to their
+    clusters."""
+    here = F.lit(crawl.crawl)
+    return tables.of_files(spark, crawl.clusters).select(
+        F.coalesce("crawl", here).alias("crawl"),
+        "id",
+        F.coalesce("cluster_crawl", here).alias("cluster_crawl"),
+        "cluster_id",
+        F.col("drop_reason").isNotNull().alias("dropped"),
+    )
 
 
 def preference() -> list[Column]:
