@@ -81,9 +81,9 @@ def dealt(files: Sequence[tuple[str, int]], least_tasks: int) -> list[list[Part]
     return tasks
 
 
-def reader(tasks: Sequence[Sequence[Part]], schema: pa.Schema, file_as: str = "") -> Callable[[Rows], Rows]:
+def reader(tasks: Sequence[Sequence[Part]], schema: pa.Schema) -> Callable[[Rows], Rows]:
     """For mapInArrow over a table of one column, the number of a task: its rows, columns matched by name, nulls where a
-    file lacks one; under the name `file_as` the file. UserError names a file that cannot be read."""
+    file lacks one. UserError names a file that cannot be read."""
     packed = zlib.compress(pickle.dumps([[tuple(part) for part in task] for task in tasks]))
 
     def read(batches: Rows) -> Iterator[pa.RecordBatch]:
@@ -92,12 +92,12 @@ def reader(tasks: Sequence[Sequence[Part]], schema: pa.Schema, file_as: str = ""
             work = work or pickle.loads(zlib.decompress(packed))
             for number in batch.column(0).to_pylist():
                 for part in work[number]:
-                    yield from _rows(Part(*part), schema, file_as)
+                    yield from _rows(Part(*part), schema)
 
     return read
 
 
-def _rows(part: Part, schema: pa.Schema, file_as: str) -> Iterator[pa.RecordBatch]:
+def _rows(part: Part, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     with damage_named(part.path), open_parquet(part.path) as file:
         columns = [name for name in schema.names if name in file.schema_arrow.names]
         groups = _groups(file.metadata, part)
@@ -105,14 +105,14 @@ def _rows(part: Part, schema: pa.Schema, file_as: str) -> Iterator[pa.RecordBatc
         rows = sum(file.metadata.row_group(number).num_rows for number in groups)
         at_once = max(1, min(BATCH_ROWS, BATCH_BYTES * rows // max(1, size)))
         for batch in file.iter_batches(at_once, row_groups=groups, columns=columns, use_threads=False):
-            cells = [_cells(batch, field, part.path if field.name == file_as else None) for field in schema]
+            cells = [_cells(batch, field) for field in schema]
             yield pa.RecordBatch.from_arrays(cells, schema=schema)
 
 
-def _cells(batch: pa.RecordBatch, field: pa.Field, missing: str | None) -> pa.Array:
+def _cells(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
     place = batch.schema.get_field_index(field.name)
     if place < 0:
-        return pa.repeat(pa.scalar(missing, field.type), len(batch))
+        return pa.nulls(len(batch), field.type)
     cells = batch.column(place)
     return cells if cells.type == field.type else cells.cast(field.type)
 

@@ -8,7 +8,7 @@ from pyspark.errors import PySparkTypeError
 from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
-from pyspark.sql.types import ArrayType, DataType, MapType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 from pipeline.spark.table_tasks import ANSWER, dealt, reader, writer
 from pipeline.store import storage
@@ -54,14 +54,14 @@ class Table(NamedTuple):
     def bytes(self) -> int:
         return sum(size for _, size in self.files)
 
-    def frame(self, *columns: str, file_as: str = "") -> DataFrame:
-        """Its rows: these columns, else all, and under the name `file_as` each row's file. The engine cannot leave
-        columns out by itself: what reads them is a task of ours."""
+    def frame(self, *columns: str) -> DataFrame:
+        """Its rows: these columns, else all. The engine cannot leave columns out by itself: what reads them is a
+        task of ours."""
         chosen = [self.schema[name] for name in columns] or self.schema.fields
-        schema = StructType([*chosen, *([StructField(file_as, StringType())] if file_as else [])])
+        schema = StructType(chosen)
         tasks = dealt(self.files, 2 * self.spark.sparkContext.defaultParallelism)
         numbers = self.spark.range(0, len(tasks), 1, max(1, len(tasks)))
-        return numbers.mapInArrow(reader(tasks, arrow_schema(self.spark, schema), file_as), schema)
+        return numbers.mapInArrow(reader(tasks, arrow_schema(self.spark, schema)), schema)
 
 
 def read(spark: SparkSession, path: str, required: Iterable[str], *columns: str) -> DataFrame:
