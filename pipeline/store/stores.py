@@ -40,6 +40,7 @@ EXPIRED = re.compile(r"expired|ExpiredToken|TokenRefreshRequired|invalid_grant",
 NO_BUCKET = re.compile(r"NoSuchBucket|bucket does not exist|ContainerNotFound|container does not exist", re.I)
 UNKNOWN_KEY = re.compile(r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|AuthenticationFailed", re.I)
 NO_KEY = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "ProfileNotFound")
+NO_TROUBLE = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, UserError)  # answers
 UNREACHABLE = ("EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "gaierror")
 BROKEN_OFF = (
     *("ClientPayloadError", "ServerDisconnectedError", "ClientOSError", "IncompleteReadError"),
@@ -86,13 +87,13 @@ def patient(function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) 
     for attempt in range(ATTEMPTS):
         try:
             return function(*args, **kwargs)
-        except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, UserError) as error:
-            if NO_BUCKET.search(str(error)):
-                raise UserError(f"{name}: there is no such bucket: make it, or name another one") from None
-            raise
         except Exception as error:
-            throttled = name.startswith("http") and _status(error) == 403  # as Common Crawl says it
-            if not (throttled or _passes(error)) or attempt == ATTEMPTS - 1:
+            passes = _is_throttle(error, name) or (not isinstance(error, NO_TROUBLE) and _passes(error))
+            if not passes and isinstance(error, NO_TROUBLE):
+                if NO_BUCKET.search(str(error)):
+                    raise UserError(f"{name}: there is no such bucket: make it, or name another one") from None
+                raise
+            if not passes or attempt == ATTEMPTS - 1:
                 if line := line_of(error, name):
                     raise UserError(line) from None
                 raise
@@ -260,6 +261,12 @@ def line_of(error: BaseException, name: str) -> str | None:
     elif any(type(one).__module__.startswith(("botocore", "aiobotocore")) for one in chain):
         line = f"{type(error).__name__}: {what}: check address and credentials"
     return f"{name}: {line}" if line else None
+
+
+def _is_throttle(error: BaseException, name: str) -> bool:
+    """Over https, where no credentials of ours go, Common Crawl says 403 for it, and fsspec says that of anything that is
+    not there."""
+    return name.startswith(("http://", "https://")) and _status(error) in (403, 429, 500, 502, 503, 504)
 
 
 def _passes(error: BaseException) -> bool:
