@@ -9,6 +9,7 @@ import asyncio
 import functools
 import http.client
 import io
+import itertools
 import os
 import re
 import time
@@ -264,8 +265,8 @@ def line_of(error: BaseException, name: str) -> str | None:
 
 
 def _is_throttle(error: BaseException, name: str) -> bool:
-    """Over https, where no credentials of ours go, Common Crawl says 403 for it, and fsspec says that of anything that is
-    not there."""
+    """Over https, where no credentials of ours go, Common Crawl says 403 for it; fsspec says of many a status that there
+    is no such file."""
     return name.startswith(("http://", "https://")) and _status(error) in (403, 429, 500, 502, 503, 504)
 
 
@@ -298,10 +299,8 @@ def _status(error: BaseException) -> int | None:
     for one in _chain(error):
         response = getattr(one, "response", None)
         found = response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(response, dict) else None
-        for value in (
-            found,
-            *(getattr(at, name, None) for at in (one, response) for name in ("status_code", "status", "code")),
-        ):
+        named = ((at, name) for at in (one, response) for name in ("status_code", "status", "code"))
+        for value in itertools.chain([found], (getattr(at, name, None) for at, name in named)):
             if isinstance(value, int | str) and str(value).isdecimal() and 100 <= int(value) < 600:
                 return int(value)
     return None
