@@ -269,9 +269,12 @@ def counted_store(objects: Mapping[str, bytes] | None = None, bucket: str = "cor
 
 
 def _forget() -> None:
-    """fsspec keeps its connections by what they were asked for, which does not name the endpoint."""
+    """Connections are kept by what they were asked for, which does not name the endpoint."""
     import s3fs
 
+    from pipeline.store import stores
+
+    stores._opened.clear()
     s3fs.S3FileSystem.clear_instance_cache()
 
 

@@ -179,23 +179,26 @@ def _hidden(name: str) -> bool:
 
 
 def scratch_folder() -> str:
-    """Where this machine's large temporary files go: one of the engine's local directories (SPARK_LOCAL_DIRS, which
-    Spark gives its Python workers, or YARN's LOCAL_DIRS), by the process's number, so that workers share out the disks;
-    Python's own where none is named."""
-    for name in ("SPARK_LOCAL_DIRS", "LOCAL_DIRS"):
-        if folders := [folder for folder in os.environ.get(name, "").split(",") if folder.strip()]:
-            folder = folders[os.getpid() % len(folders)].strip()
-            os.makedirs(folder, exist_ok=True)
-            return folder
-    return tempfile.gettempdir()
+    """Where this machine's large temporary files go: one of the engine's local folders, by the process's number, so
+    that workers share out the disks."""
+    folders = _scratch_folders()
+    folder = folders[os.getpid() % len(folders)]
+    os.makedirs(folder, exist_ok=True)
+    return folder
 
 
 def scratch_full(error: OSError) -> UserError:
     """What to say of a temporary file that found no room."""
     return UserError(
-        f"{error.strerror} in {scratch_folder()}, where temporary files go: free space there, or name a larger disk by "
-        "spark.local.dir or SPARK_LOCAL_DIRS"
+        f"{error.strerror} in {', '.join(_scratch_folders())}, where temporary files go: free space there, or name a "
+        "larger disk by spark.local.dir or SPARK_LOCAL_DIRS"
     )
+
+
+def _scratch_folders() -> list[str]:
+    """Those that Spark gives its Python workers or a user sets, those of a YARN container, or Python's own."""
+    named = os.environ.get("SPARK_LOCAL_DIRS") or os.environ.get("LOCAL_DIRS") or ""
+    return [folder.strip() for folder in named.split(",") if folder.strip()] or [tempfile.gettempdir()]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ and what a machine's role gives.
 import asyncio
 import functools
 import http.client
+import io
 import os
 import re
 import time
@@ -23,6 +24,7 @@ from schemas.errors import UserError
 
 ATTEMPTS = 8
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0  # seconds; each is twice the one before, but for a part by the process
+FIRST_AHEAD, MOST_AHEAD = 1 << 18, 1 << 24  # bytes
 WITHOUT_FOLDERS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "http", "https")
 PACKAGES = {
     "gs": "gcsfs",
@@ -126,6 +128,61 @@ class PatientFile:
         return iter(self._file)
 
 
+class StoreFile(io.RawIOBase):
+    """An object that is read by ranges: a piece that begins where the last one ended is asked for together with what
+    follows, twice as much each time; any other alone, so that a column of a table costs its own bytes."""
+
+    def __init__(self, store: "PatientStore", path: str) -> None:
+        self._store, self._path, self._at = store, path, 0
+        self._held, self._from, self._ended, self._ahead = b"", 0, 0, 0
+
+    @functools.cached_property
+    def size(self) -> int:
+        return int(self._store.size(self._path))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if (size is None or size < 0) and self._at == 0:
+            data = bytes(self._store.cat_file(self._path))  # all of one state, should it be written anew meanwhile
+        else:
+            stop = self.size if size is None or size < 0 else min(self.size, self._at + size)
+            data = self._piece(self._at, stop) if stop > self._at else b""
+        self._at += len(data)
+        return data
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _piece(self, start: int, stop: int) -> bytes:
+        held = self._held[start - self._from :] if start >= self._from else b""
+        if len(held) < stop - start:
+            follows = start == self._ended
+            self._ahead = min(MOST_AHEAD, max(FIRST_AHEAD, 2 * self._ahead)) if follows else 0
+            begin = start + len(held)
+            self._held = held + self._store.cat_file(
+                self._path, start=begin, end=min(self.size, max(stop, begin + self._ahead))
+            )
+            self._from = start
+            held = self._held
+        self._ended = stop
+        return held[: stop - start]
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at}.get(whence)
+        self._at = offset + (self.size if base is None else base)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+
 class PatientStore(fsspec.AbstractFileSystem):
     """A filesystem of fsspec, each of whose requests is `patient`."""
 
@@ -142,8 +199,14 @@ class PatientStore(fsspec.AbstractFileSystem):
         return str(self.inner.unstrip_protocol(name))
 
     def open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
+        if mode == "rb" and self._by_ranges:
+            return StoreFile(self, path)
         file = patient(self.inner.open, self.name, path, mode, **kwargs)
         return PatientFile(file, self.name) if mode == "rb" else file
+
+    @property
+    def _by_ranges(self) -> bool:
+        return not self.has_folders and not {*_each(self.protocol)} & {"http", "https"}
 
     @property
     def has_folders(self) -> bool:

@@ -12,13 +12,25 @@ from warcs import warc
 
 from jobs import clean, corpus, remove
 from pipeline.spark.session import LazySession
+from pipeline.store import generations, storage
+from schemas.records import LEDGER
 
 SIZES = (2, 20)  # archives
 PAGES = 8  # an archive
 WORDS = 1500  # a page
 MORE = 1.5  # times, at most, for lists of files that grow by a name each
 URL = "https://of-archive-1.example.org/3"
-FLAGS = ["--presets", "none", "--vocab-size", "300", "--validation-share", "0"]
+LONG = 1600  # words of one page of all
+SETTINGS = """
+[clean]
+presets = ["none"]
+[clean.rules]
+long = "n_words > {}"
+[sample]
+validation_share = 0.0
+[vocab]
+vocab_size = 300
+"""
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -36,8 +48,9 @@ def archive(number: int) -> bytes:
     draw = random.Random(number)
     pages = []
     for page in range(PAGES):
-        words = ["".join(draw.choices("abcdefghijklmnoprstuvw", k=draw.randint(3, 9))) for _ in range(WORDS)]
-        text = "".join(f"<p>{' '.join(words[at : at + 100])}.</p>" for at in range(0, WORDS, 100))
+        count = WORDS if number or page else LONG
+        words = ["".join(draw.choices("abcdefghijklmnoprstuvw", k=draw.randint(3, 9))) for _ in range(count)]
+        text = "".join(f"<p>{' '.join(words[at : at + 100])}.</p>" for at in range(0, count, 100))
         pages.append(
             {
                 "url": f"https://of-archive-{number}.example.org/{page}",
@@ -58,12 +71,14 @@ def store() -> Iterator[CountedStore]:
 def roots(store: CountedStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, str]]:
     """A corpus a size, on the store."""
     made = {}
+    settings = tmp_path_factory.mktemp("settings") / "loose.toml"
+    settings.write_text(SETTINGS.format(LONG))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LazySession, "local_cores", lambda _: 2)
         for size in SIZES:
             made[size] = f"s3://corpus/{size}"
             archives = [f"s3://corpus/archive/{number:02}.warc.gz" for number in range(size)]
-            assert corpus.main(["--input", *archives, "--root", made[size], *FLAGS]) == 0
+            assert corpus.main(["--input", *archives, "--root", made[size], "--config", str(settings)]) == 0
         yield made
 
 
@@ -83,9 +98,13 @@ def grows_not(costs: dict[int, Cost]) -> None:
     assert large.read <= MORE * small.read, costs
 
 
-def test_new_verdicts_write_no_text(store: CountedStore, roots: dict[int, str]) -> None:
-    """Another threshold, by which one page goes."""
-    grows_not({size: cost(store, root, clean, *FLAGS[:2], "--max-words", "1499") for size, root in roots.items()})
+def test_new_verdicts_write_no_text(store: CountedStore, roots: dict[int, str], tmp_path: Path) -> None:
+    """Another rule, by which one page goes."""
+    (tmp_path / "strict.toml").write_text(SETTINGS.format(LONG - 1))
+    flags = ["--config", str(tmp_path / "strict.toml")]
+    grows_not({size: cost(store, root, clean, *flags) for size, root in roots.items()})
+    for root in roots.values():
+        assert storage.read_json(f"{generations.required(f'{root}/clean').place}/{LEDGER}")["dropped"] == {"long": 1}
 
 
 def test_removing_a_page_rewrites_its_files(store: CountedStore, roots: dict[int, str], tmp_path: Path) -> None:
