@@ -15,15 +15,15 @@ FROM base AS build
 ARG WANYU_REVISION
 WORKDIR /build
 COPY constraints.txt ./
-# Beside the dependencies the filesystems of Google's and Azure's stores, which the user names by gs:// and abfs://.
-RUN python -m venv /opt/venv \
- && pip install --no-cache-dir --no-compile --constraint constraints.txt setuptools wheel gcsfs adlfs
+RUN python -m venv /opt/venv && pip install --no-cache-dir --constraint constraints.txt setuptools
 COPY . .
+# The extra: filesystems of Google's and Azure's stores, gs:// and abfs://.
 RUN test -n "$WANYU_REVISION" || { echo "error: --build-arg WANYU_REVISION=\$(git rev-parse HEAD)" >&2; exit 2; }; \
-    pip install --no-cache-dir --no-compile --no-build-isolation --constraint constraints.txt . \
- && pip uninstall --yes setuptools wheel pip
+    pip install --no-cache-dir --no-compile --no-build-isolation --constraint constraints.txt '.[stores]' \
+ && pip uninstall --yes setuptools pip
 # A registry keeps whole seconds of a file's time, and the kernels' cache goes by the time of their sources.
-RUN find /opt/venv -name '*.py' -exec touch --date @1700000000 {} + && python -m compileall -q /opt/venv/lib || true
+RUN find /opt/venv -name '*.py' -exec touch --date @1700000000 {} + \
+ && { python -m compileall -q /opt/venv/lib || true; } # some packages bring files that are not meant to compile
 
 FROM base AS run
 ENV JAVA_HOME=/opt/java \
@@ -39,9 +39,10 @@ RUN useradd --uid 10001 --create-home --home-dir /home/wanyu --shell /usr/sbin/n
  && ln -s /opt/venv/lib/python3.11/site-packages/jobs /opt/venv/lib/python3.11/site-packages/tokenizer /opt/wanyu/
 USER 10001
 WORKDIR /opt/wanyu
-# Tries the image, and leaves its kernels compiled. On a processor of another kind they are compiled anew, once a container.
+# Tries the image, with the engine (--partitions), and leaves its kernels compiled. On a processor of another kind they
+# are compiled anew, once a container.
 RUN --mount=type=bind,source=tests/archive,target=/tmp/archive \
     spark-submit --master 'local[2]' --driver-memory 1g jobs/corpus.py \
-      --input /tmp/archive --root /tmp/tried --config jobs/demo.toml \
+      --input /tmp/archive --root /tmp/tried --config jobs/demo.toml --partitions 2 \
  && rm -rf /tmp/tried /tmp/spark-*
 ENTRYPOINT ["/opt/entrypoint.sh"]

@@ -79,9 +79,9 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
             if (example["reason"] or "").startswith(f"{FAILED}:"):
                 example["text"] = ""  # not to be given to masks again
         if base is not None:
-            stage_keys.write_no_new_keys(building, "clean")
+            stage_keys.write_no_new_keys(building, "clean", source.inputs.get("extract"))
         elif source.stage:
-            stage_keys.write_keys(run_tasks, building, "clean", written)
+            stage_keys.write_keys(run_tasks, building, "clean", written, source.inputs["extract"])
         run_records.publish(folder, record, account, shown, written, base, {verdict_files.TABLE: judged.gone})
     job.say_done("clean", account["rows_in"], account["rows_out"], began)
     return record

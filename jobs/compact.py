@@ -54,7 +54,7 @@ def run(engine: SparkSession | LazySession, root: str, stage: str, keep: int = 0
         chunks = [asked[at : at + FILES_A_TASK] for at in range(0, len(asked), FILES_A_TASK)]
         run_tasks(_take_over, chunks, Step("compact", [len(chunk) for chunk in chunks], "files"))
         names = {table: list(files) for table, files in tables.items()}
-        stage_keys.write_keys(run_tasks, place, stage, names)
+        stage_keys.write_keys(run_tasks, place, stage, names, stage_keys.origin_of(now))
         front = _small_files(now, place, generations.following(folder).number)
         run_records.publish(folder, record, now.read_json(LEDGER), now.read_json(EXAMPLES) or [], names, front=front)
     generations.retire(folder, keep)

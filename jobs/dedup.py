@@ -29,8 +29,8 @@ from pipeline.spark.stage_progress import stage_progress
 from pipeline.spark.tasks import cheapest_runner, engine_runner, has_room
 from pipeline.stages import dedup, repeated_lines
 from pipeline.stages.candidates import hot_buckets, sampled_buckets
-from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, frame, kept_by_file
-from pipeline.store import run_records, storage
+from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, files_a_task, frame, kept_by_file
+from pipeline.store import generations, run_records, storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.examples import chosen_examples
 from pipeline.store.ledger import ledger, totals
@@ -102,7 +102,7 @@ def _by_files(
         storage.remove(paths["scratch"])
         account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
         job.say_failed("dedup", account, settings.max_failed_text_share)
-        _index(run_tasks, building, record, outcome.files)
+        _index(run_tasks, folder, building, record, outcome.files)
         run_records.publish(folder, record, account, outcome.examples, outcome.files)
     return account
 
@@ -145,7 +145,10 @@ def _by_shuffles(
         for age, stored in enumerate(run_tasks(signature_rows_of, crawls)):
             files += [SignatureFile(*file, age) for file in stored]
         with stage_progress(spark, "dedup"):
-            parts = hot_buckets(run_tasks(sampled_buckets, files))
+            several = files_a_task(spark, files)
+            parts = hot_buckets(
+                run_tasks(sampled_buckets, [files[at : at + several] for at in range(0, len(files), several)])
+            )
             found = dedup.clusters(spark, files, settings, crawls, parts, storage.join(scratch, "clusters"))
             rows = found.frame()
             files_of["clusters"] = tables.write(found.frame(*CLUSTERS.names), path["clusters"], ())
@@ -187,15 +190,18 @@ def _by_shuffles(
         storage.remove(scratch)
         files_of["documents"] = [part_file("", split).lstrip("/") for split in table.files.splits]
         files_of["signatures"] = files_of["documents"]
-        _index(run_tasks, building, record, files_of)
+        _index(run_tasks, folder, building, record, files_of)
         run_records.publish(folder, record, account, examples, files_of)
     return account
 
 
-def _index(run_tasks: TaskRunner, building: str, record: RunRecord, files: Mapping[str, Sequence[str]]) -> None:
+def _index(
+    run_tasks: TaskRunner, folder: str, building: str, record: RunRecord, files: Mapping[str, Sequence[str]]
+) -> None:
     """Of a corpus, so that its pages are found."""
     if "clean" in record["inputs"]:
-        stage_keys.write_keys(run_tasks, building, "dedup", files)
+        cleaned = generations.current(storage.join(folder.rpartition("/")[0], "clean"))
+        stage_keys.write_keys(run_tasks, building, "dedup", files, stage_keys.origin_of(cleaned))
 
 
 def _sign(

@@ -25,12 +25,12 @@ from pipeline.fetching.permits import permits
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.keys import stage_keys
 from pipeline.spark import job
+from pipeline.spark.index_query import PLACES, IndexQuery, asked_archives, index_query
 from pipeline.spark.session import LazySession, driver_address
 from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import extract, extract_totals
 from pipeline.stages.extract_tasks import Part
 from pipeline.stages.extract_totals import ArchiveFiles
-from pipeline.stages.index_query import PLACES, IndexQuery, asked_archives, index_query
 from pipeline.store import generations, lease, run_records, storage
 from pipeline.workers.heartbeats import HEARTBEATS, RunningCounts
 from pipeline.workers.progress import Progress, rate_and_time_left, terminal
@@ -86,11 +86,17 @@ def run(
             _say_others(others)
             return record
     with run_records.building(folder, record, resume=True) as building:
+        begun = _begun(building)  # by a run that was interrupted
+        paths = {archive.file_path for archive in others}
+        stay = {} if replace else extract_totals.others(run_tasks, begun, archives)
+        stay = {name: archive for name, archive in stay.items() if archive.file_path not in paths}
+        others += stay.values()
         _say_others(others)
+        record = _record(identity, [*archives, *others], of_index)
         asked = {extract.file_name(archive) for archive in archives}
         kept = _not_refused(run_tasks, {name: finished[name] for name in asked & set(finished)})
         kept |= {name: finished[name] for name in other}
-        begun = _written(building, asked - set(kept))
+        begun = {name: begun[name] for name in (asked - set(kept)) & set(begun)}
         own = _not_refused(run_tasks, begun)
         for name in set(begun) - set(own):
             storage.remove(begun[name].inputs)  # else its task would find it read
@@ -100,7 +106,7 @@ def run(
             job.say(f"extract  {len(archives) - len(left):,} of {len(archives):,} archives are done already")
         planned = extract.plan(run_tasks, left, settings)
         _read(engine, run_tasks, planned, settings, building, len(left))
-        written = {extract.file_name(archive) for archive in left} | set(own)
+        written = {extract.file_name(archive) for archive in left} | set(own) | set(stay)
         total = extract_totals.totals(run_tasks, [*kept.values(), *extract_totals.in_place(building, written).values()])
         if total.failed > settings.max_failed_share * total.archives:
             assert total.worst is not None
@@ -125,7 +131,7 @@ def run(
             record["fingerprint"] = run_records.fingerprint([record["fingerprint"], sorted(total.refused)])
         tables = dict.fromkeys(extract.TABLES, sorted(written))
         gone = dict.fromkeys(extract.TABLES, sorted(set(finished) - set(kept) - written))
-        stage_keys.write_keys(run_tasks, building, "extract", tables)
+        stage_keys.write_keys(run_tasks, building, "extract", tables, record["fingerprint"])
         run_records.publish(folder, record, ledger, extract_totals.examples(total), tables, base, gone)
     job.say_done("extract", total.records, total.documents, began)
     return record
@@ -225,10 +231,9 @@ def _not_refused(run_tasks: TaskRunner, archives: Mapping[str, ArchiveFiles]) ->
     return {name: files for name, files in archives.items() if name not in refused}
 
 
-def _written(building: str, names: set[str]) -> dict[str, ArchiveFiles]:
+def _begun(building: str) -> dict[str, ArchiveFiles]:
     """Archives that a run which was interrupted has finished."""
-    there = set(storage.listing(storage.join(building, "inputs")))
-    return extract_totals.in_place(building, there & names)
+    return extract_totals.in_place(building, storage.listing(storage.join(building, "inputs")))
 
 
 def inputs(args: argparse.Namespace, settings: ExtractConfig) -> list[Archive] | IndexQuery:

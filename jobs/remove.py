@@ -154,7 +154,7 @@ def _stage(
         ledger = remove.ledger(now.read_json(LEDGER), remove.moves(name, receipts), rows)
         shown = remove.examples(now.read_json(EXAMPLES) or [], listed, found.ids)
         judged = {verdict_files.TABLE: [file.path.split("/", 2)[2] for file in files if file.verdicts]}
-        stage_keys.write_no_new_keys(place, name)
+        stage_keys.write_no_new_keys(place, name, stage_keys.origin_of(now))
         run_records.publish(path, record, ledger, shown, tables, now, judged, front)
     generations.retire(path)
 

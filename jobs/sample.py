@@ -54,7 +54,8 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
         account = ledger("sample", rows_in, sample.counts_of(planned), {"data": rows})
         names = [shard.path.removeprefix("data/") for shard in outcome.written]
         if source.stage:
-            stage_keys.write_keys(run_tasks, building, "sample", {"data": names})
+            origin = stage_keys.origin_of(generations.current(source.folder))
+            stage_keys.write_keys(run_tasks, building, "sample", {"data": names}, origin)
         run_records.publish(folder, record, account, outcome.examples, {"data": names}, front={"README.md": CARD})
     job.say_done("sample", account["rows_in"], account["rows_out"], began)
     return record

@@ -77,7 +77,7 @@ class ExtractConfig(StageConfig):
         256 << 20, ge=1 << 16, description="larger uncompressed local archives are read by several tasks"
     )
     max_connections: int = Field(
-        16, ge=1, description="archives of stores (https://, s3://) read at the same time, over all machines"
+        16, ge=1, description="archives of stores (https://, s3://) fetched at the same time, over all machines"
     )
     range_gap_bytes: int = Field(
         1 << 20,

@@ -2,11 +2,13 @@
 
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -159,6 +161,7 @@ def test_other_roles(stubs: dict[str, str]) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(900)
 def test_an_executor_of_the_entrypoint_works_for_a_driver(tmp_path: Path) -> None:
     """Spark's own class takes the command: an executor, started as Kubernetes does it, joins a driver and works."""
     with socket.socket() as probe:
@@ -167,6 +170,7 @@ def test_an_executor_of_the_entrypoint_works_for_a_driver(tmp_path: Path) -> Non
     (tmp_path / "driver.py").write_text(
         "from pyspark.sql import SparkSession\n"
         "spark = SparkSession.builder.getOrCreate()\n"
+        "print('options', spark.sparkContext.getConf().get('spark.executor.extraJavaOptions'), flush=True)\n"
         "print('id', spark.sparkContext.applicationId, flush=True)\n"
         "frame = spark.range(8, numPartitions=2).mapInArrow(lambda batches: batches, 'id long')\n"
         "print('rows', frame.count(), flush=True)\n"
@@ -188,10 +192,13 @@ def test_an_executor_of_the_entrypoint_works_for_a_driver(tmp_path: Path) -> Non
         submit = [Path(sys.executable).with_name("spark-submit"), "--master", url, "--driver-memory", "512m", *flags]
         with said.open("w") as log:
             running.append(subprocess.Popen([*submit, tmp_path / "driver.py"], env=environment, stdout=log, stderr=log))
+        name = waited_for(r"^id (\S+)", said)
+        options = shlex.split(waited_for(r"^options (.+)", said))  # as the driver has them for a pod: Arrow needs some
         variables = {
-            **EXECUTOR,
+            **{key: value for key, value in EXECUTOR.items() if "JAVA_OPT" not in key},
+            **{f"SPARK_JAVA_OPT_{n}": option for n, option in enumerate(options)},
             "SPARK_DRIVER_URL": f"spark://CoarseGrainedScheduler@127.0.0.1:{port}",
-            "SPARK_APPLICATION_ID": waited_for(r"^id (\S+)", said),
+            "SPARK_APPLICATION_ID": name,
             "SPARK_EXECUTOR_CORES": "1",
             "SPARK_EXECUTOR_MEMORY": "512m",
             "SPARK_EXECUTOR_POD_IP": "127.0.0.1",
@@ -203,14 +210,14 @@ def test_an_executor_of_the_entrypoint_works_for_a_driver(tmp_path: Path) -> Non
                 )
             )
         assert waited_for(r"^rows (\d+)", said) == "8"
-        running[-1].wait(timeout=60)  # its driver is gone
+        running[-1].wait(timeout=200)  # its driver is gone
     finally:
         for process in running:
             process.kill()
             process.wait()
 
 
-def waited_for(pattern: str, file: Path, seconds: float = 120) -> str:
+def waited_for(pattern: str, file: Path, seconds: float = 400) -> str:
     end = time.monotonic() + seconds
     while not (found := re.search(pattern, file.read_text(), re.MULTILINE)):
         assert time.monotonic() < end, file.read_text()[-2000:]
@@ -288,3 +295,13 @@ def test_a_folder_of_a_store_is_fetched_and_fetched_again(tmp_path: Path) -> Non
 
 def test_the_archive_that_tries_an_image_is_small() -> None:
     assert sum(file.stat().st_size for file in ARCHIVE.iterdir()) < 10 << 20
+
+
+def test_what_pyspark_asks_of_arrow_is_a_dependency() -> None:
+    """mapInArrow wants pandas, which an environment of developers has by other ways."""
+    from pyspark.sql.pandas import utils
+
+    wanted = {name.removeprefix("require_minimum_").removesuffix("_version") for name in dir(utils)}
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    declared = {re.split(r"[>=<\[]", one)[0] for one in project}
+    assert {"pandas", "pyarrow", "numpy"} <= wanted & declared

@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipeline.keys import key_index
-from pipeline.store import storage
+from pipeline.store import generations, storage
 from pipeline.store.generations import Generation
 from pipeline.workers.tasks import TaskRunner
+from schemas.records import STAGES
 
+KEYS = "_keys"
+ORIGIN = "_origin.json"
 COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "extract": {"documents": ("url",), "skipped": ("url",)},
     "clean": {"documents": ("id",)},
@@ -21,17 +24,37 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def write_keys(run_tasks: TaskRunner, place: str, stage: str, tables: Mapping[str, Sequence[str]]) -> None:
-    """Of the files that a generation wrote to its place: names by table."""
+def write_keys(
+    run_tasks: TaskRunner, place: str, stage: str, tables: Mapping[str, Sequence[str]], origin: str | None
+) -> None:
+    """Of the files that a generation wrote to its place: names by table. origin: of the stage before, or its own."""
+    storage.write_json(storage.join(place, KEYS, ORIGIN), {"extract": origin})
     for table, columns in COLUMNS.get(stage, {}).items():
         files = {name: storage.join(place, table, name) for name in tables.get(table, ())}
         key_index.write(run_tasks, files, columns, _folder(place, table))
 
 
-def write_no_new_keys(place: str, stage: str) -> None:
+def write_no_new_keys(place: str, stage: str, origin: str | None) -> None:
     """Of a generation whose files have no other keys than those that they replace."""
+    storage.write_json(storage.join(place, KEYS, ORIGIN), {"extract": origin})
     for table in COLUMNS.get(stage, {}):
         key_index.write_empty(_folder(place, table))
+
+
+def origin_of(now: Generation | None) -> str | None:
+    """Fingerprint of the extract by which all documents of a stage's generation came in; None where nobody knows."""
+    if now is None:
+        return None
+    record, said = now.record(), now.read_json(f"{KEYS}/{ORIGIN}")
+    if record["stage"] == STAGES[0]:
+        return record["fingerprint"]
+    if said:
+        return str(said["extract"]) if said["extract"] else None
+    before = STAGES[STAGES.index(record["stage"]) - 1]
+    above = generations.current(storage.join(now.folder.rpartition("/")[0], before))
+    if above is None or record["inputs"].get(before) != above.record()["fingerprint"]:
+        return None
+    return origin_of(above)
 
 
 def ensure(run_tasks: TaskRunner, now: Generation, stage: str) -> None:
@@ -61,4 +84,4 @@ def files_with(
 
 
 def _folder(place: str, table: str) -> str:
-    return storage.join(place, "_keys", table)
+    return storage.join(place, KEYS, table)

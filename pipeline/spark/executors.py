@@ -21,7 +21,7 @@ from schemas.errors import UserError
 
 log = logging.getLogger(__name__)
 
-MEMORY_A_CORE = 1 << 30  # of Python: extract's worker with its page process, the largest, was measured at 545 MiB
+MEMORY_A_CORE = 5 << 29  # of Python: a worker with its page process holds up to 545 MiB, and a page may use 1 GiB
 LEAST_OVERHEAD = 384 << 20  # Spark's own, for the JVM outside its heap
 HEAP = "1g"  # Spark's default
 

@@ -18,7 +18,6 @@ from pyspark.sql import functions as F
 
 from pipeline.archive.asked.index_files import FILE_PATH, LENGTH, NEEDED, OFFSET, IndexFiles
 from pipeline.archive.asked.places import PLACES, write_places
-from pipeline.archive.fetch import FetchError, tried
 from pipeline.archive.manifest import Asked
 from pipeline.quality.expressions import nearest
 from pipeline.spark.stage_progress import stage_progress
@@ -27,10 +26,9 @@ from pipeline.spark.tasks import one_row_a_task
 from pipeline.store import storage
 from pipeline.store.document_table import as_strings, plain
 from pipeline.store.table_files import folder_fields, partition_of, table_files, table_schema
-from pipeline.store.table_splits import Split, SplitTable, split_batches, split_table
+from pipeline.store.table_splits import SplitTable, split_batches, split_table
 from schemas.errors import UserError
 
-RETRIES = 5  # of a piece of the index
 _ANSWERS = "file_path string, table string, `group` long, records long, bytes long, digest string"
 
 Partition = tuple[tuple[str, str | None], ...]  # what the folders of a file say
@@ -185,20 +183,10 @@ def _frame(spark: SparkSession, table: SplitTable, schema: pa.Schema) -> DataFra
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for split in map(pickle.loads, batch.column("value").to_pylist()):
-                for rows in _rows(bare, split, schema.names):
+                for rows in split_batches(bare, split, schema.names):
                     yield pa.RecordBatch.from_arrays(_cells(rows, schema, split.path), schema=schema)
 
     return one_row_a_task(spark, list(map(pickle.dumps, table.splits)), "binary").mapInArrow(read, spark_schema(schema))
-
-
-def _rows(table: SplitTable, split: Split, columns: Sequence[str]) -> Iterable[pa.RecordBatch]:
-    """Of a store whole or not at all, so that they can be asked for again: few narrow columns of some row groups."""
-    if storage.is_local(table.folder):
-        return split_batches(table, split, columns)
-    try:
-        return tried(lambda: list(split_batches(table, split, columns)), split.path, RETRIES)
-    except FetchError as error:
-        raise UserError(f"--index: {error}") from None
 
 
 def _cells(rows: pa.RecordBatch, schema: pa.Schema, path: str) -> Sequence[pa.Array]:

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from pipeline.exit_status import INTERRUPTED, JobBody, run_to_exit_status
 from pipeline.flags import Parser, add_stage_flags, load, parse
+from pipeline.spark import executors
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import foreign_source, stage_source
 from pipeline.store import generations, lease, run_records, storage
@@ -170,8 +171,7 @@ def _line_of_engine_failure(error: Exception) -> str | None:
         return "No space left on device: free space or choose another --root (and spark.local.dir)"
     if "Permission denied" in text:
         return "Permission denied: choose another --root that the executors may write to"
-    if match := re.search(r"Illegal Parquet type: (.{3,60}?\))\.", text):
-        return f"Spark cannot read a column of type {match.group(1)}: write the table with another type for it"
-    if match := re.search(r"CANNOT_READ_FILE_FOOTER\]\D*?(\S+://?\S+|/\S+?)\.? ", text):
-        return f"{match.group(1)} is not readable as Parquet: remove it or name another --input"
+    running = SparkSession.getActiveSession()
+    if running and not (running.sparkContext.master or "").startswith("local["):
+        return executors.line_of(text)  # of one that came later, as with dynamic allocation
     return None

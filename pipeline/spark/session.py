@@ -115,7 +115,8 @@ def driver_address(engine: SparkSession | LazySession) -> tuple[str, str]:
 
 def local_cores() -> int | None:
     """Of the master that a session would have, without starting one; None where that is no local one."""
-    master = _given().get("spark.master", "local[*]") if "PYSPARK_GATEWAY_PORT" in os.environ else "local[*]"
+    given = _given() if "PYSPARK_GATEWAY_PORT" in os.environ else {}
+    master = given.get("spark.master", "local[*]")
     if not _is_local({"spark.master": master}):
         return None
     number = master.removeprefix("local").strip("[]").split(",")[0]
@@ -123,9 +124,13 @@ def local_cores() -> int | None:
 
 
 def _given() -> dict[str, str]:
-    """Settings from spark-submit and spark-defaults, which live in the driver's JVM before there is a session."""
+    """Settings from spark-submit and spark-defaults, which live in the driver's JVM before there is a session. Its
+    local folders are this process's and its children's too (`pipeline.store.storage.scratch_folder`)."""
     SparkContext._ensure_initialized()
-    return dict(SparkConf().getAll())
+    given = dict(SparkConf().getAll())
+    if folders := given.get("spark.local.dir"):
+        os.environ.setdefault("SPARK_LOCAL_DIRS", folders)  # which goes before, as in Spark
+    return given
 
 
 def _is_local(given: dict[str, str]) -> bool:

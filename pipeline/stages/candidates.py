@@ -16,19 +16,20 @@ from pipeline.store import storage
 from pipeline.store.parquet_files import batches_of, read_parquet
 
 Parts = tuple[np.ndarray, np.ndarray]
-BLOCK_ROWS = 1 << 20  # of texts in buckets, which a task sorts by the task that they go to
+BLOCK_ROWS = 1 << 12  # of texts, whose entries are sorted at once by the task that they go to
 PAIR_BYTES = 2 << 10  # of shingles, about
 
 
-def sampled_buckets(file: SignatureFile) -> tuple[np.ndarray, np.ndarray]:
+def sampled_buckets(files: Sequence[SignatureFile]) -> tuple[np.ndarray, np.ndarray]:
     """Of the sampled texts that have bands, each once: names, uint64, and buckets of all bands, int64 (n, bands)."""
     names, found = [np.empty(0, np.uint64)], []
-    for batch in batches_of(file.path, READ_ROWS, ["text_hash", "bands"]):
-        name, bands, rows = _bands_of(batch)
-        chosen = np.flatnonzero(buckets.is_sampled(name[rows]))
-        if len(chosen):
-            names.append(name[rows[chosen]])
-            found.append(bands[chosen])
+    for file in files:
+        for batch in batches_of(file.path, READ_ROWS, ["text_hash", "bands"]):
+            name, bands, rows = _bands_of(batch)
+            chosen = np.flatnonzero(buckets.is_sampled(name[rows]))
+            if len(chosen):
+                names.append(name[rows[chosen]])
+                found.append(bands[chosen])
     every, once = np.unique(np.concatenate(names), return_index=True)
     return every, np.concatenate(found)[once] if found else np.empty((0, 0), np.int64)
 
@@ -81,7 +82,7 @@ def candidates(
             is_rep[places] = said["is_rep"].to_numpy()
             earlier[places] = said["earlier"].to_numpy()
         first = 0
-        for batch in batches_of(file.path, READ_ROWS, ["text_hash", "bands", "n_shingles"]):
+        for batch in batches_of(file.path, BLOCK_ROWS, ["text_hash", "bands", "n_shingles"]):
             names, bands, here = _bands_of(batch)
             chosen = np.flatnonzero(is_rep[first + here])
             here, bands = here[chosen], bands[chosen]
@@ -110,8 +111,7 @@ def candidates(
         )
         del every
         for found in buckets.pairs([entries], max_bucket, least):
-            keys = np.unique(found, axis=0) if len(found) < BLOCK_ROWS else found
-            yield pa.RecordBatch.from_arrays([pa.array(keys[:, 0]), pa.array(keys[:, 1])], ["a", "b"])
+            yield pa.RecordBatch.from_arrays([pa.array(found[:, 0]), pa.array(found[:, 1])], ["a", "b"])
 
     blocks = mapped(spark, files, 0, emit, pa.schema([("part", pa.int32()), ("block", pa.binary())]))
     return blocks.repartitionById(n_parts, F.col("part")).mapInArrow(pair, "a long, b long").distinct()

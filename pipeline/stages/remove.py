@@ -73,14 +73,11 @@ class Corpus:
 
     def made_of_extract(self) -> list[str]:
         """Folders of stages all of whose documents are those of extract as it is: of these ids are enough."""
-        found: list[str] = []
-        for before, stage in zip((None, *STAGES), STAGES, strict=False):
-            if stage not in self.stages or self.stages[stage][0]["stage"] != stage:
-                break
-            if before and self.stages[stage][0]["inputs"].get(before) != self.stages[before][0]["fingerprint"]:
-                break
-            found.append(stage)
-        return found
+        if STAGES[0] not in self.stages:
+            return []
+        origin = stage_keys.origin_of(self.stages[STAGES[0]][1])
+        chain = [stage for stage in STAGES if stage in self.stages and self.stages[stage][0]["stage"] == stage]
+        return [stage for stage in chain if stage_keys.origin_of(self.stages[stage][1]) == origin]
 
     def files(self, folder: str, table: str, there: Mapping[str, str] | None = None) -> list[File]:
         """there: some of the table's files, name -> path; None: all."""

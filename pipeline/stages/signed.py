@@ -28,7 +28,7 @@ ROW_BITS = 32
 READ_ROWS = 1 << 14  # at once
 TASK_ROWS = 1 << 20  # of narrow columns
 PIECE_BYTES = 32 << 20  # of shingles
-TASK_BYTES = 64 << 20  # what a task that must hold its rows gets of a shuffle
+TASK_BYTES = 32 << 20  # what a task that must hold its rows gets of a shuffle
 
 
 class SignatureFile(NamedTuple):
@@ -60,6 +60,12 @@ def frame(
     return mapped(spark, files, first, read, schema)
 
 
+def files_a_task(spark: SparkSession, files: Sequence[SignatureFile]) -> int:
+    """So many that a task is worth its start, and no more than TASK_ROWS where there are many."""
+    n_tasks = max(2 * spark.sparkContext.defaultParallelism, sum(file.rows for file in files) // TASK_ROWS)
+    return max(1, -(-len(files) // n_tasks))
+
+
 def mapped(
     spark: SparkSession,
     files: Sequence[SignatureFile],
@@ -69,9 +75,7 @@ def mapped(
 ) -> DataFrame:
     """What the function makes of each file and its number."""
     numbered = list(enumerate(files, first))
-    cores = spark.sparkContext.defaultParallelism
-    n_tasks = max(2 * cores, sum(file.rows for file in files) // TASK_ROWS)
-    a_task = max(1, -(-len(files) // n_tasks))
+    a_task = files_a_task(spark, files)
     items = [pickle.dumps(numbered[at : at + a_task]) for at in range(0, len(numbered), a_task)]
 
     def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

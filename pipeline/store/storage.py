@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from pipeline.store import stores
 from schemas.errors import UserError
 
 AT_ONCE = 32  # requests to a store
+_BEGUN = re.compile(r"\..+\.[0-9a-f]{32}")  # a file of this disk that is being written
 
 
 def join(root: str, *parts: str) -> str:
@@ -120,6 +122,14 @@ def folders(path: str) -> list[str]:
     return sorted(entry["name"].rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == "directory")
 
 
+def remove_begun(folder: str) -> None:
+    """Files below a local folder that a writer was killed over (`whole_file`); stores have none."""
+    if is_local(folder):
+        for name in listing(folder, hidden=True):
+            if _BEGUN.fullmatch(name.rpartition("/")[2]):
+                remove(join(folder, name))
+
+
 def remove_empty(folder: str) -> None:
     """A local folder in which nothing is; stores know no folders."""
     if is_local(folder):
@@ -179,23 +189,26 @@ def _hidden(name: str) -> bool:
 
 
 def scratch_folder() -> str:
-    """Where this machine's large temporary files go: one of the engine's local directories (SPARK_LOCAL_DIRS, which
-    Spark gives its Python workers, or YARN's LOCAL_DIRS), by the process's number, so that workers share out the disks;
-    Python's own where none is named."""
-    for name in ("SPARK_LOCAL_DIRS", "LOCAL_DIRS"):
-        if folders := [folder for folder in os.environ.get(name, "").split(",") if folder.strip()]:
-            folder = folders[os.getpid() % len(folders)].strip()
-            os.makedirs(folder, exist_ok=True)
-            return folder
-    return tempfile.gettempdir()
+    """Where this machine's large temporary files go: one of the engine's local folders, by the process's number, so
+    that workers share out the disks."""
+    folders = _scratch_folders()
+    folder = folders[os.getpid() % len(folders)]
+    os.makedirs(folder, exist_ok=True)
+    return folder
 
 
 def scratch_full(error: OSError) -> UserError:
     """What to say of a temporary file that found no room."""
     return UserError(
-        f"{error.strerror} in {scratch_folder()}, where temporary files go: free space there, or name a larger disk by "
-        "spark.local.dir or SPARK_LOCAL_DIRS"
+        f"{error.strerror} in {', '.join(_scratch_folders())}, where temporary files go: free space there, or name a "
+        "larger disk by spark.local.dir or SPARK_LOCAL_DIRS"
     )
+
+
+def _scratch_folders() -> list[str]:
+    """Those that Spark gives its Python workers or a user sets, those of a YARN container, or Python's own."""
+    named = os.environ.get("SPARK_LOCAL_DIRS") or os.environ.get("LOCAL_DIRS") or ""
+    return [folder.strip() for folder in named.split(",") if folder.strip()] or [tempfile.gettempdir()]
 
 
 @contextmanager

@@ -91,7 +91,8 @@ def patient(function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) 
                 raise UserError(f"{name}: there is no such bucket: make it, or name another one") from None
             raise
         except Exception as error:
-            if not _passes(error) or attempt == ATTEMPTS - 1:
+            throttled = name.startswith("http") and _status(error) == 403  # as Common Crawl says it
+            if not (throttled or _passes(error)) or attempt == ATTEMPTS - 1:
                 if line := line_of(error, name):
                     raise UserError(line) from None
                 raise

@@ -1,10 +1,12 @@
 """extract goes on archive by archive: what changed is read, what a store refused is tried again."""
 
 import json
+import os
 import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pyarrow.dataset as ds
 import pytest
@@ -22,7 +24,8 @@ from pipeline.spark.tasks import engine_runner
 from pipeline.stages import extract as stage
 from pipeline.stages import extract_tasks, extract_totals
 from pipeline.stages.extract_tasks import Part, planned_tasks
-from pipeline.store import generations
+from pipeline.store import generations, storage
+from pipeline.store.generations import Generation
 from pipeline.workers.processes import process_runner
 from pipeline.workers.tasks import TaskRunner
 from schemas.records import EXAMPLE_CHARACTERS, EXAMPLES_A_REASON
@@ -38,9 +41,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "crawl"
 
 
+def current(root: Path) -> Generation:
+    return generations.required(str(root / "extract"))
+
+
+def rows_of(root: Path, table: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for path in current(root).files(table).values():
+        found += ds.dataset(path, format="parquet").to_table().to_pylist()
+    return found
+
+
 def receipts(root: Path) -> dict[str, str]:
-    rows = ds.dataset(root / "extract" / "inputs", format="parquet").to_table().to_pylist()
-    return {row["file_path"]: row["status"] for row in rows}
+    return {row["file_path"]: row["status"] for row in rows_of(root, "inputs")}
 
 
 def wet_record(url: str) -> bytes:
@@ -61,16 +74,14 @@ def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def whole(root: Path) -> tuple[str, set[str]]:
     """The fingerprint, and the archives that the tables have, once ledger, receipts and rows agree."""
-    ledger = json.loads((root / "extract" / "_ledger.json").read_text())
-    rows = {
-        table: ds.dataset(root / "extract" / table, format="parquet").to_table().to_pylist() for table in stage.TABLES
-    }
+    ledger = current(root).read_json("_ledger.json")
+    rows = {table: rows_of(root, table) for table in stage.TABLES}
     assert ledger["tables"] == {table: len(found) for table, found in rows.items()}
     assert ledger["rows_in"] == sum(row["records"] for row in rows["inputs"])
     assert ledger["rows_out"] == len(rows["documents"]) == sum(row["documents"] for row in rows["inputs"])
     archives = {row["file_path"] for row in rows["inputs"]}
     assert {row["file_path"] for row in rows["documents"]} == archives
-    return json.loads((root / "extract" / "_run.json").read_text())["fingerprint"], archives
+    return current(root).record()["fingerprint"], archives
 
 
 ALL = {"three/a.warc", "three/b.warc", "three/c.warc"}
@@ -146,9 +157,9 @@ def test_what_a_killed_run_finished_stays(three: Path, tmp_path: Path, monkeypat
 def test_more_and_fewer_archives(spark: object, folder: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     assert extract.main(["--input", str(folder / SMALL[0]), str(folder / SMALL[1]), "--root", str(root)]) == 0
-    first = {f.name: f.stat().st_ino for f in (root / "extract" / "documents").iterdir()}
+    first = {name: os.stat(path).st_ino for name, path in current(root).files("documents").items()}
     assert extract.main(["--input", str(folder / SMALL[0]), "--root", str(root), "--replace"]) == 0
-    left = {f.name: f.stat().st_ino for f in (root / "extract" / "documents").iterdir()}
+    left = {name: os.stat(path).st_ino for name, path in current(root).files("documents").items()}
     assert len(left) == 1 and left.items() <= first.items()  # the same file, not read again
     assert receipts(root) == {SMALL[0]: "truncated"}
 
@@ -183,11 +194,11 @@ def test_what_a_store_refused_is_tried_again(spark: object, folder: Path, tmp_pa
     flags = ["--input", str(folder), url, "--root", str(root), "--retries", "0"]
     assert extract.main(flags) == 0
     assert receipts(root)[url] == "unreadable"
-    before = json.loads((root / "extract" / "_run.json").read_text())["fingerprint"]
+    before = current(root).record()["fingerprint"]
     Moody.serves = True
     assert extract.main(flags) == 0
     assert receipts(root)[url] == "ok"
-    after = json.loads((root / "extract" / "_run.json").read_text())["fingerprint"]
+    after = current(root).record()["fingerprint"]
     assert after != before
     Moody.serves = False
     assert extract.main(flags) == 0  # up to date: nothing is fetched
@@ -197,9 +208,9 @@ def test_what_a_store_refused_is_tried_again(spark: object, folder: Path, tmp_pa
 
 def tables_of(root: Path) -> dict[str, bytes]:
     return {
-        f"{table}/{file.name}": file.read_bytes()
+        f"{table}/{name}": Path(path).read_bytes()
         for table in stage.TABLES
-        for file in (root / "extract" / table).iterdir()
+        for name, path in current(root).files(table).items()
     }
 
 
@@ -223,6 +234,32 @@ def test_a_large_archive_in_parts_gives_the_same_files(spark: object, tmp_path: 
     assert not list(roots[1].rglob("_parts"))
     assert extract.main(["--input", str(small.parent), "--root", str(roots[1]), "--engine", "resiliparse"]) == 0
     assert tables_of(roots[1]) == parts  # split_bytes is no reason to read again
+
+
+def test_parts_of_a_killed_run_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor taken for those of other cuts; they are known by name, whatever a listing says."""
+    path, building = tmp_path / "a.warc", str(tmp_path / "building")
+    path.write_bytes(b"".join(wet_record(f"http://a.example/{n}") for n in range(1200)))
+    (archive,) = manifest.manifest([str(path)])
+    run_tasks = process_runner(1)
+    few, many = (
+        [part for (part,) in stage.plan(run_tasks, [archive], ExtractConfig(split_bytes=size))]
+        for size in (100_000, 65_536)
+    )
+    assert 1 < len(few) < len(many)
+    reading = stage.Reading(ExtractConfig(), None, building)
+    stage.read_part(few[0], reading)
+    for part in many[:-1]:
+        stage.read_part(part, reading)
+    monkeypatch.setattr(storage, "listing", lambda *_, **__: {})
+    monkeypatch.setattr(stage, "_read_to", None)
+    stage.read_part(many[0], reading)
+    monkeypatch.undo()
+    receipt = Path(building) / "inputs" / stage.file_name(archive)
+    assert not receipt.exists()
+    stage.read_part(many[-1], reading)
+    (row,) = ds.dataset(receipt).to_table().to_pylist()
+    assert (row["status"], row["documents"]) == ("ok", 1200)
 
 
 @pytest.fixture(params=["engine", "processes"])
@@ -279,12 +316,10 @@ def test_totals_are_those_of_the_files(run_tasks: TaskRunner, folder: Path, tmp_
         ds.dataset(root / "extract" / table, format="parquet").to_table().to_pylist()
         for table in ("inputs", "documents", "skipped")
     )
-    now = generations.current(str(root / "extract"))
-    assert now is not None
     for size in (1, 2, 50):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(extract_totals, "ARCHIVES_A_TASK", size)
-            found = extract_totals.totals(run_tasks, extract_totals.in_generation(now).values())
+            found = extract_totals.totals(run_tasks, extract_totals.in_generation(current(root)).values())
         assert (found.archives, found.failed) == (len(inputs), 1) == (8, 1)
         assert found.records == sum(row["records"] for row in inputs)
         assert found.documents == found.rows["documents"] == len(documents)

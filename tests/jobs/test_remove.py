@@ -15,7 +15,7 @@ from stage_tables import all_files, small, table
 from jobs import clean, corpus, dedup, explain, extract, remove, report
 from pipeline.spark.session import LazySession
 from pipeline.stages import remove as remove_stage
-from pipeline.store import run_records
+from pipeline.store import generations, run_records
 from schemas.records import STAGES, unbalanced
 
 LANGUAGES = ("cmn", "jpn", "kor", "tha", "khm", "arb", "heb", "hin", "tam", "amh", "kat", "rus", "tur", "eng")
@@ -251,7 +251,7 @@ def state(root: Path) -> dict[str, Any]:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("published", [0, 2])
+@pytest.mark.parametrize(("step", "done_before"), [("publish", 0), ("publish", 2), ("retire", 0), ("retire", 3)])
 def test_interrupted_and_run_again(
     without_engine: None,
     removed: Path,
@@ -259,24 +259,27 @@ def test_interrupted_and_run_again(
     wanted: Wanted,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    published: int,
+    step: str,
+    done_before: int,
 ) -> None:
-    """It dies when so many stages are published; then it is run again, and once more with nothing to do."""
+    """It dies when so many stages are published, or have lost what was there before; then it is run again, and once
+    more with nothing to do."""
     root = copied(corpus_root, tmp_path, wanted)
     flags = ["--root", str(root), *wanted.flags(tmp_path)]
-    publish, done = run_records.publish, []
+    where: Any = {"publish": run_records, "retire": generations}[step]
+    real, done = getattr(where, step), []
 
     def dying(folder: str, *args: Any) -> None:
-        if len(done) == published:
+        if len(done) == done_before:
             raise RuntimeError("killed")
         done.append(folder)
-        publish(folder, *args)
+        real(folder, *args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(run_records, "publish", dying)
+        patched.setattr(where, step, dying)
         with pytest.raises(RuntimeError, match="killed"):
             remove.main(flags)
-    if published == 0:
+    if (step, done_before) == ("publish", 0):
         assert table(root, "sample/data") == table(corpus_root, "sample/data")
     assert remove.main(flags) == 0
     assert state(root) == state(removed)
@@ -355,3 +358,26 @@ def test_bad_input(
     for word in words:
         assert word in lines[0]
     assert not list(tmp_path.rglob("removed")) and not (tmp_path / "root").exists()
+
+
+def test_without_indexes_it_is_the_same(
+    without_engine: None,
+    removed: Path,
+    corpus_root: Path,
+    wanted: Wanted,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A root of an older version: explain reads columns and writes nothing, remove makes the indexes first."""
+    url = next(row["url"] for row in table(corpus_root, "sample/data"))
+    told = []
+    root = copied(corpus_root, tmp_path, wanted)
+    for _ in range(2):
+        capfd.readouterr()
+        assert explain.main(["--root", str(root), "--url", url]) == 0
+        told.append(capfd.readouterr().out)
+        for keys in root.glob("*/_keys"):
+            shutil.rmtree(keys)
+    assert told[0] == told[1] and told[0].count("\n") > 3 and not list(root.glob("*/_keys"))
+    assert remove.main(["--root", str(root), *wanted.flags(tmp_path)]) == 0
+    assert state(root) == state(removed)

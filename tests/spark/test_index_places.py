@@ -93,6 +93,17 @@ def test_folders_that_make_it_false_are_not_read(spark: SparkSession, index: Pat
         write_asked(spark, given, "fetch_status = 200", str(tmp_path / "all"))
 
 
+def test_what_the_path_of_the_index_says_is_a_column_too(spark: SparkSession, index: Path, tmp_path: Path) -> None:
+    where = "crawl like '%2026%' and subset = 'warc' and fetch_status = 404"
+    chosen = [one for one in ROWS[20:] if one["fetch_status"] == 404]
+    for given in (index / "crawl=CC-MAIN-2026-30", index / "crawl=CC-MAIN-2026-30" / "subset=warc"):
+        assert found(spark, index_files(str(given)), where, tmp_path) == expected(chosen)
+    file = min(given.iterdir())
+    assert found(spark, index_files(str(file)), where, tmp_path) == expected(
+        [one for one in ROWS[20::2] if one["fetch_status"] == 404]
+    )
+
+
 def test_columns_that_nobody_names_are_not_read(spark: SparkSession, tmp_path: Path) -> None:
     """Of one that is damaged nobody hears."""
     path = tmp_path / "index.parquet"

@@ -8,6 +8,8 @@ import pytest
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from pipeline.spark.tasks import engine_runner
+from pipeline.store import storage
 from pipeline.workers.processes import process_runner
 
 
@@ -39,3 +41,11 @@ def test_workers_leave_the_connections_of_their_parent_open(
     dict(SparkConf().getAll())
     assert spark.range(3).count() == 3
     assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_tasks_put_temporary_files_into_the_engines_folders(spark: SparkSession) -> None:
+    """A task of the engine, and a process beside it."""
+    folder = spark.conf.get("spark.local.dir")
+    for run_tasks in (engine_runner(spark), process_runner(1)):
+        (found,) = run_tasks(lambda _: storage.scratch_folder(), [0])
+        assert folder and found.startswith(folder)

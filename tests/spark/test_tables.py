@@ -1,15 +1,18 @@
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.errors import PythonException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.spark import tables
+from pipeline.spark.table_tasks import Part, dealt, reader
 from pipeline.store.ledger import ledger as ledger_of
 from pipeline.store.ledger import totals
 from schemas.errors import UserError
@@ -150,3 +153,69 @@ def test_examples_of_nothing_and_of_nulls(spark: SparkSession) -> None:
     assert tables.examples(rows(spark), {}) == []
     (one,) = tables.examples(rows(spark, ("a", None, "eng", "Latn", None, "empty")), {"empty": 1})
     assert one == {"id": "a", "url": "", "language": "eng_Latn", "reason": "empty", "text": ""}
+
+
+def test_files_are_named_by_answers(spark: SparkSession, tmp_path: Path) -> None:
+    """Partitions without rows have no file; rows whose order is chance are under a name of the attempt's own."""
+    shuffled = spark.range(1000).repartition(8, F.col("id") % 2)
+    by_chance = tables.stored(shuffled, str(tmp_path / "chance"))
+    assert by_chance.names == sorted(path.name for path in (tmp_path / "chance").iterdir())
+    assert 1 <= len(by_chance.names) <= 2 and by_chance.rows == 1000
+    assert by_chance.bytes == sum(path.stat().st_size for path in (tmp_path / "chance").iterdir())
+    read = [tables.stored(shuffled.sortWithinPartitions(F.rand()), str(tmp_path / name), ["id"]) for name in "ab"]
+    assert all(name.count("-") == 1 for name in read[0].names)
+    assert read[0].names == read[1].names
+    for name in read[0].names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_rows_come_back_as_they_were(spark: SparkSession, tmp_path: Path) -> None:
+    nested = "part struct<a: int, b: array<string>>, m map<string,double>"
+    kinds = f"id long, bands array<long>, raw binary, at timestamp, {nested}"
+    at = datetime(2026, 1, 2, 3, 4, 5, 678901)
+    given = [(i, [i, None], b"\x00\xff", at, (i, ["x", None]), {"k": i / 2}) for i in range(50)]
+    given += [(None, None, None, None, None, None)]
+    table = spark.createDataFrame(given, kinds)
+    back = tables.settled(table, str(tmp_path / "t"))
+    assert back.schema == tables.nullable(table.schema)
+    by_id = lambda frame: sorted(map(repr, frame.collect()))  # noqa: E731
+    assert by_id(back) == by_id(table)
+    stored = tables.opened(spark, str(tmp_path / "t"))
+    assert stored.frame("raw", "id").columns == ["raw", "id"]
+    files = {row["file"] for row in stored.frame("id", file_as="file").collect()}
+    assert files == {path for path, _ in stored.files}
+
+
+def test_a_large_file_is_read_by_several_tasks_each_row_once(spark: SparkSession, tmp_path: Path) -> None:
+    path = str(tmp_path / "t.parquet")
+    pq.write_table(pa.table({"id": range(100_000)}), path, row_group_size=777)
+    for of in (1, 3, 40, 1000):
+        tasks = [[Part(path, number, of)] for number in range(of)]
+        rows = [reader(tasks, pa.schema([("id", pa.int64())]))(iter([pa.record_batch({"n": [n]})])) for n in range(of)]
+        ids = [one for batches in rows for batch in batches for one in batch.column(0).to_pylist()]
+        assert ids == list(range(100_000))
+
+
+def test_files_are_dealt_by_bytes() -> None:
+    mib = 1 << 20
+    tasks = dealt([("a", 10 * mib), ("b", 300 * mib), ("c", 1), ("d", 1)], 4)
+    parts = [part for task in tasks for part in task]
+    assert [part.path for part in parts] == ["a", *["b"] * 9, "c", "d"]
+    assert [part.number for part in parts if part.path == "b"] == list(range(9))
+    assert len(tasks) in range(10, 13)
+    assert len(dealt([(str(n), 100) for n in range(1000)], 2)) == 1  # tiny ones together
+    assert dealt([], 2) == []
+
+
+def test_a_damaged_file_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": range(1000)}), tmp_path / "a.parquet")
+    table = tables.opened(spark, [str(tmp_path / "a.parquet")])
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(PythonException, match=r"UserError: .*a\.parquet is not readable as Parquet"):
+        table.frame().collect()
+
+
+def test_a_type_the_engine_cannot_have_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": pa.array([1], pa.uint64())}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=r"a\.parquet: Spark cannot have column 'id' of type uint64"):
+        tables.read(spark, str(tmp_path / "a.parquet"), [])

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import uuid
@@ -84,6 +85,26 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         storage.write_bytes(str(tmp_path / "data.bin"), b"short: stays in the buffer")
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_temporary_files_lie_in_the_engines_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPARK_LOCAL_DIRS", raising=False)
+    monkeypatch.setenv("LOCAL_DIRS", f"{tmp_path}/yarn")
+    assert storage.scratch_folder() == f"{tmp_path}/yarn"
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", f"{tmp_path}/one, {tmp_path}/two")
+    monkeypatch.setattr(os, "getpid", iter((6, 7)).__next__)
+    assert [storage.scratch_folder() for _ in range(2)] == [f"{tmp_path}/one", f"{tmp_path}/two"]
+    monkeypatch.undo()
+    assert storage.scratch_folder()
+
+
+def test_a_full_disk_of_temporary_files_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", f"{tmp_path}/small")
+    said = rf"No space left on device in {tmp_path}/small, .* spark\.local\.dir"
+    with pytest.raises(UserError, match=said), storage.whole_file("memory://full/a") as file:
+        assert os.path.dirname(file.name) == f"{tmp_path}/small"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not storage.exists("memory://full/a") and os.listdir(tmp_path / "small") == []
 
 
 def test_json_is_whole_canonical_and_read_back(folder: str) -> None:

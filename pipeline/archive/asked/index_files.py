@@ -24,16 +24,21 @@ def index_files(given: str, prefix: str = "") -> IndexFiles:
         return IndexFiles(prefix or path.rsplit("/", 1)[0], dict.fromkeys(listed_lines(path, "--index")))
     folder, _, name = path.rpartition("/")
     if path.startswith(("http://", "https://")):
-        return IndexFiles(folder, {name: None})
-    try:
-        fs, inside = storage.filesystem(path)
-        found: dict[str, int | None] = dict(storage.listing(path))
-        is_file = fs.isfile(inside)
-    except Exception as error:  # stores raise anything: no credentials, no such host, no permission
-        raise UserError(f"--index {given}: {type(error).__name__}: {error}; check address and credentials") from None
+        return _with_folders(folder, {name: None})
+    fs, inside = storage.filesystem(path)
+    found: dict[str, int | None] = dict(storage.listing(path))
+    is_file = fs.isfile(inside)
     if not found:
         raise UserError(f"--index {given}: no such table, or an empty one")
-    return IndexFiles(folder if is_file else path, found)
+    return _with_folders(folder if is_file else path, found)
+
+
+def _with_folders(folder: str, sizes: dict[str, int | None]) -> IndexFiles:
+    """What the folder's own path says of the rows (`crawl=CC-MAIN-2026-30`) is a column too."""
+    while "=" in (name := folder.rstrip("/").rpartition("/")[2]):
+        folder = folder.rstrip("/").rpartition("/")[0]
+        sizes = {f"{name}/{below}": size for below, size in sizes.items()}
+    return IndexFiles(folder, sizes)
 
 
 def location(file_path: str, prefix: str) -> str:
