@@ -265,8 +265,8 @@ def line_of(error: BaseException, name: str) -> str | None:
 
 
 def _is_throttle(error: BaseException, name: str) -> bool:
-    """Over https, where no credentials of ours go, Common Crawl says 403 for it; fsspec says of any status that there is
-    no such file."""
+    """Over https, where no credentials of ours go, Common Crawl says 403 for it; of any status fsspec says that there
+    is no such file."""
     return name.startswith(("http://", "https://")) and _status(error) in (403, 429, 500, 502, 503, 504)
 
 
