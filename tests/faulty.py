@@ -21,7 +21,7 @@ from standalone import kill_session, processes
 
 from pipeline.store import generations, storage
 from pipeline.store.parquet_files import read_parquet
-from schemas.generations import CURRENT, FILES, FRONT
+from schemas.generations import CURRENT, FILES, FRONT, NAMES
 from schemas.records import EXAMPLES, LEDGER, RUN, STAGES
 
 ARCHIVE = REPOSITORY / "tests" / "archive"
@@ -30,7 +30,7 @@ FLAGS: list[object] = [
     "--validation-share", "0.6", "--vocab-size", "600",
 ]  # fmt: skip
 EXECUTORS = "local-cluster[2,1,1024]"
-WHOLE = {LEDGER, EXAMPLES, RUN, CURRENT, FILES, FRONT, "_card.md", "_keys", "_index.json"}  # of a finished root
+WHOLE = {LEDGER, EXAMPLES, RUN, CURRENT, FILES, FRONT, NAMES, "_card.md", "_keys", "_index.json"}  # of a finished root
 JOB_SECONDS = 900.0
 LAST = 2.0  # seconds into a stage, at most, when something happens
 

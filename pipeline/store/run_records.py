@@ -82,6 +82,8 @@ def building(folder: str, record: RunRecord, resume: bool = False) -> Iterator[s
     if begun is None or not resume or begun != plan:
         _clear(made)
         storage.write_json(storage.join(made.place, BUILDING), plan)
+    else:
+        storage.remove_begun(made.place)
     try:
         yield made.place
     except BaseException:

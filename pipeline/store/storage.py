@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from pipeline.store import stores
 from schemas.errors import UserError
 
 AT_ONCE = 32  # requests to a store
+_BEGUN = re.compile(r"\..+\.[0-9a-f]{32}")  # a file of this disk that is being written
 
 
 def join(root: str, *parts: str) -> str:
@@ -118,6 +120,14 @@ def folders(path: str) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted(entry["name"].rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == "directory")
+
+
+def remove_begun(folder: str) -> None:
+    """Files below a local folder that a writer was killed over (`whole_file`); stores have none."""
+    if is_local(folder):
+        for name in listing(folder, hidden=True):
+            if _BEGUN.fullmatch(name.rpartition("/")[2]):
+                remove(join(folder, name))
 
 
 def remove_empty(folder: str) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import functools
 import http.client
 import io
+import itertools
 import os
 import re
 import time
@@ -40,6 +41,7 @@ EXPIRED = re.compile(r"expired|ExpiredToken|TokenRefreshRequired|invalid_grant",
 NO_BUCKET = re.compile(r"NoSuchBucket|bucket does not exist|ContainerNotFound|container does not exist", re.I)
 UNKNOWN_KEY = re.compile(r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|AuthenticationFailed", re.I)
 NO_KEY = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "ProfileNotFound")
+NO_TROUBLE = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, UserError)  # answers
 UNREACHABLE = ("EndpointConnectionError", "ConnectTimeoutError", "ClientConnectorError", "gaierror")
 BROKEN_OFF = (
     *("ClientPayloadError", "ServerDisconnectedError", "ClientOSError", "IncompleteReadError"),
@@ -86,12 +88,13 @@ def patient(function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) 
     for attempt in range(ATTEMPTS):
         try:
             return function(*args, **kwargs)
-        except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, UserError) as error:
-            if NO_BUCKET.search(str(error)):
-                raise UserError(f"{name}: there is no such bucket: make it, or name another one") from None
-            raise
         except Exception as error:
-            if not _passes(error) or attempt == ATTEMPTS - 1:
+            passes = _is_throttle(error, name) or (not isinstance(error, NO_TROUBLE) and _passes(error))
+            if not passes and isinstance(error, NO_TROUBLE):
+                if NO_BUCKET.search(str(error)):
+                    raise UserError(f"{name}: there is no such bucket: make it, or name another one") from None
+                raise
+            if not passes or attempt == ATTEMPTS - 1:
                 if line := line_of(error, name):
                     raise UserError(line) from None
                 raise
@@ -261,6 +264,12 @@ def line_of(error: BaseException, name: str) -> str | None:
     return f"{name}: {line}" if line else None
 
 
+def _is_throttle(error: BaseException, name: str) -> bool:
+    """Over https, where no credentials of ours go, Common Crawl says 403 for it; of any status fsspec says that there
+    is no such file."""
+    return name.startswith(("http://", "https://")) and _status(error) in (403, 429, 500, 502, 503, 504)
+
+
 def _passes(error: BaseException) -> bool:
     status = _status(error)
     if status is not None:
@@ -290,10 +299,8 @@ def _status(error: BaseException) -> int | None:
     for one in _chain(error):
         response = getattr(one, "response", None)
         found = response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(response, dict) else None
-        for value in (
-            found,
-            *(getattr(at, name, None) for at in (one, response) for name in ("status_code", "status", "code")),
-        ):
+        named = ((at, name) for at in (one, response) for name in ("status_code", "status", "code"))
+        for value in itertools.chain([found], (getattr(at, name, None) for at, name in named)):
             if isinstance(value, int | str) and str(value).isdecimal() and 100 <= int(value) < 600:
                 return int(value)
     return None

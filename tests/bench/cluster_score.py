@@ -36,6 +36,8 @@ def score(truth: Truth, clusters: pa.Table, threshold: float) -> dict[str, Any]:
     codes = _codes(clusters.column("cluster_id"))
     cluster[rows] = n + codes
     joined = cluster[a] == cluster[b]
+    stays = np.ones(n, bool)
+    stays[rows] = pc.equal(clusters["id"], clusters["cluster_id"]).to_numpy()
     jaccard = truth.pairs["jaccard"].to_numpy()
     planted = pc.equal(truth.pairs["kind"], "family").to_numpy()
     alike = jaccard >= threshold
@@ -55,6 +57,7 @@ def score(truth: Truth, clusters: pa.Table, threshold: float) -> dict[str, Any]:
             for low, high in zip(BINS, (*BINS[1:], None), strict=True)
         },
         "at_threshold": _recall(joined, planted & alike),
+        "both_stay": int((stays[a] & stays[b] & planted & alike).sum()),  # pairs at the threshold and above
         "joined_pairs": together,
         "wrong_pairs": together - right,
         "precision": right / together if together else 1.0,

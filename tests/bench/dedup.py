@@ -200,6 +200,7 @@ def report(found: dict[str, Any]) -> None:
         rows["template"] = scored["template"]
     for name, row in rows.items():
         print(f"{name:12}{row['pairs']:10,}{_share(row['recall']):>9}")
+    print(f"\npairs of which both stay: {scored['both_stay']:,}", end="")
     print(f"\nprecision {_share(scored['precision'])} of {scored['joined_pairs']:,} joined pairs", end=", ")
     print(f"{scored['clusters']:,} clusters of {scored['clustered']:,} documents")
     print(f"\n{'language':12}{'pairs':>10}{'recall':>9}{'joined':>10}{'precision':>11}")

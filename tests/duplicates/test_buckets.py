@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.duplicates import buckets
 from pipeline.duplicates.buckets import Entries, pairs
 
 Row = tuple[int, int, int, int, bool]  # bucket, order, node, size, earlier
@@ -89,3 +90,21 @@ def test_one_odd_text_breaks_no_chain() -> None:
 def test_nothing_in() -> None:
     assert found([]) == []
     assert list(pairs([entries([]), entries([])], 8, 0.0)) == []
+
+
+def test_a_bucket_of_far_too_many_texts_is_cut_and_its_parts_hang_together() -> None:
+    """Half a million texts that agree in two bands: no part has many more than PART_TEXTS, and what the one band parts
+    the other joins. A bucket beside it stays as it is."""
+    names = np.random.default_rng(1).integers(0, 1 << 63, 500_000).astype(np.uint64)
+    found = np.array([[7, 8]] * len(names), np.int64)
+    found[:1000] = 9
+    parts = buckets.hot(found[buckets.is_sampled(names)].ravel())
+    assert parts[0].tolist() == [7, 8] and set(parts[1].tolist()) <= {2, 3}
+    first, second = (buckets.cut(band, found[:, band], names, parts) for band in (0, 1))
+    assert set(first[:1000].tolist()) == {9}
+    for one, other in ((first, second), (second, first)):
+        sizes = np.unique(one[1000:], return_counts=True)[1]
+        assert len(sizes) >= 4 and sizes.max() <= 1.2 * buckets.PART_TEXTS
+        for part in np.unique(one[1000:]):
+            assert len(np.unique(other[1000:][one[1000:] == part])) > 1
+    assert not len(buckets.hot(np.array([1, 2, 3]))[0])

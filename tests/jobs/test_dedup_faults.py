@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 CLUSTER = "local-cluster[2,1,2048]"
 MANY_TASKS = ["--max-bucket", "8", "--one-task-documents", "0"]
-SETTLED = ("folded", "pairs", "edges", "components", "members")
+SETTLED = ("folded", "pairs", "edges", "components", "chosen", "rows")
 PHASES = ("signatures", *(f"_scratch/clusters/{name}" for name in SETTLED), "clusters", "documents")
 
 
@@ -79,7 +79,7 @@ def executors(session: int) -> list[int]:
 
 
 def test_an_executor_is_killed_in_every_phase(table: Path, calm: Path, tmp_path: Path) -> None:
-    building, log = tmp_path / "_out.building", tmp_path / "log"
+    building, log = tmp_path / "out", tmp_path / "log"
     command = submit_command("dedup", "--input", table, "--output", tmp_path / "out", *MANY_TASKS, "--partitions", "4",
                              master=CLUSTER)  # fmt: skip
     with open(log, "w") as output:

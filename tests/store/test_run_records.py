@@ -115,6 +115,16 @@ def test_a_resumable_run_keeps_its_work(root: str, error: type[BaseException]) -
     assert finished(folder) is None
 
 
+def test_files_that_a_writer_was_killed_over_go_when_the_run_goes_on(tmp_path: Path) -> None:
+    folder = str(tmp_path / "extract")
+    with pytest.raises(RuntimeError), building(folder, record(0), resume=True) as place:
+        write(place)
+        (Path(place) / "documents" / f".part-1.parquet.{uuid.uuid4().hex}").write_bytes(b"half")
+        raise RuntimeError
+    with building(folder, record(0), resume=True) as place:
+        assert [file.name for file in (Path(place) / "documents").iterdir()] == ["part-0.parquet"]
+
+
 def test_only_the_same_work_is_resumed(root: str) -> None:
     folder = storage.join(root, "extract")
     for again, resume in ((record(1), True), (record(0), False)):

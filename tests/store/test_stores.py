@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from servers import object_store
+from servers import Answer, object_store, web_server
 
 from pipeline.store import storage, stores
 from pipeline.store.parquet_files import read_parquet
@@ -195,3 +195,10 @@ def test_one_store_a_process_whatever_the_thread() -> None:
         for thread in threads:
             thread.join()
         assert all(one is first for one in found) and len(found) == 4
+
+
+def test_over_https_a_refusal_is_a_throttle() -> None:
+    """As Common Crawl says it; of a store with credentials it is one."""
+    with web_server() as server:
+        server.answers = [Answer(403, b""), Answer(403, b""), Answer(body=b'{"a": 1}')]
+        assert storage.read_json(server.url("index.json")) == {"a": 1}
