@@ -7,6 +7,7 @@ run that nobody disturbed.
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -30,7 +31,20 @@ FLAGS: list[object] = [
     "--validation-share", "0.6", "--vocab-size", "600",
 ]  # fmt: skip
 EXECUTORS = "local-cluster[2,1,1024]"
-WHOLE = {LEDGER, EXAMPLES, RUN, CURRENT, FILES, FRONT, NAMES, "_card.md", "_keys", "_index.json"}  # of a finished root
+WHOLE = {
+    LEDGER,
+    EXAMPLES,
+    RUN,
+    CURRENT,
+    FILES,
+    FRONT,
+    NAMES,
+    "_card.md",
+    "_keys",
+    "_index.json",
+    "_origin.json",
+}  # of a finished root
+SIZE = re.compile(r"(?<=gz)\.[0-9a-f]{12}(?=\.parquet)")  # of extract's files: a store is not asked for archives' sizes
 JOB_SECONDS = 900.0
 LAST = 2.0  # seconds into a stage, at most, when something happens
 
@@ -284,7 +298,7 @@ def result(root: str) -> dict[str, bytes]:
             if stage == "dedup":
                 rows[f"{stage}/{table}"] = _rows(files.values())
             else:
-                paths |= {f"{stage}/{table}/{name}": path for name, path in files.items()}
+                paths |= {f"{stage}/{table}/{SIZE.sub('', name)}": path for name, path in files.items()}
         paths |= {f"{stage}/{name}": storage.join(now.place, name) for name in (LEDGER, EXAMPLES)}
     for name in ("sample/mixture.json", "sample/README.md", "vocab/tokenizer.json", "vocab/spm.model"):
         paths[name] = storage.join(root, name)

@@ -1,9 +1,9 @@
 """Whole runs with archives and corpus on a store that fails one request in twenty and lists late: the bytes of a run on
 this disk."""
 
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import faulty
 import pytest
@@ -19,14 +19,20 @@ Submit = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
-def calm(submit: Submit, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("calm")
-    (folder / "archive").mkdir()  # a folder's name is part of its archives'
-    for name in NAMES:
-        shutil.copy(ARCHIVE / name, folder / "archive" / name)
-    answer = submit("corpus", "--input", folder / "archive", "--root", folder / "root", *FLAGS, timeout=900)
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A path list, so that archives have the same names wherever they lie."""
+    path = tmp_path_factory.mktemp("listed") / "warc.paths"
+    path.write_text("".join(f"{name}\n" for name in NAMES))
+    return path
+
+
+@pytest.fixture(scope="module")
+def calm(submit: Submit, listed: Path) -> dict[str, bytes]:
+    root = listed.parent / "root"
+    where = ["--input", listed, "--prefix", f"{ARCHIVE}/", "--root", root]
+    answer = submit("corpus", *where, *FLAGS, timeout=900)
     assert answer.returncode == 0, answer.stderr[-3000:]
-    return faulty.result(str(folder / "root"))
+    return faulty.result(str(root))
 
 
 @pytest.fixture
@@ -41,10 +47,10 @@ def store() -> Iterator[CountedStore]:
     ids=["processes", "executors"],
 )
 def test_a_store_that_fails_and_lists_late(
-    submit: Submit, calm: dict[str, bytes], store: CountedStore, flags: list[str], master: str
+    submit: Submit, listed: Path, calm: dict[str, bytes], store: CountedStore, flags: list[str], master: str
 ) -> None:
     store.behave(failing=0.05, late=3, seed=1)
-    where = ["--input", "s3://corpus/archive", "--root", "s3://corpus/root"]
+    where = ["--input", listed, "--prefix", "s3://corpus/archive/", "--root", "s3://corpus/root"]
     answer = submit("corpus", *where, *FLAGS, *flags, master=master, timeout=900)
     assert answer.returncode == 0, answer.stdout[-1000:] + answer.stderr[-3000:]
     assert store.counts().failed > 10
