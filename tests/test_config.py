@@ -18,7 +18,8 @@ from train.config.tables import TABLES
 # The command line is a promise: who renames or drops a flag breaks somebody's schedule.
 FLAGS = {
     "extract": """engine dump prefix sample limit block-lists languages max-page-bytes max-decompression-ratio
-        max-tree-depth page-seconds page-memory-bytes split-bytes max-connections retries user-agent
+        max-tree-depth page-seconds page-memory-bytes split-bytes max-connections range-gap-bytes range-bytes
+        retries user-agent
         max-failed-share""",
     "clean": """model languages undetermined presets rules thresholds mask decontaminate.sources
         decontaminate.ngram-size opt-out block-lists bad-words min-language-score min-language-share min-words max-words

@@ -154,7 +154,8 @@ def require(folder: str, stage: str, upstream: str | None = None) -> RunRecord:
 def _clear(made: Generation) -> None:
     """Removes what was built of it."""
     if made.number == 1:
-        for name in {name.partition("/")[0] for name in storage.listing(made.folder, hidden=True)} - {lease.NAME}:
+        there = {name.partition("/")[0] for name in storage.listing(made.folder, hidden=True)}
+        for name in {*there, *storage.folders(made.folder)} - {lease.NAME}:  # empty folders of a disk, too
             storage.remove(storage.join(made.folder, name))
         storage.remove_empty(made.folder)
     else:

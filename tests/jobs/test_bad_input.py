@@ -17,6 +17,7 @@ from pipeline.duplicates import signature_table
 from pipeline.spark.session import LazySession
 from pipeline.stages import extract as extract_stage
 from pipeline.stages.annotate import Annotator
+from pipeline.store import run_records
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "archive" / "sample.warc.wet.gz"
 
@@ -147,7 +148,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk(spark: object, refused: Callable[..., str], small_disk: Path) -> None:
     line = refused(extract.main, "--input", ARCHIVE.parent / "sample.warc.gz", "--root", small_disk / "root")
     assert "No space left" in line and "--root" in line
-    assert not (small_disk / "root" / "extract").exists()
+    assert run_records.finished(str(small_disk / "root" / "extract")) is None
 
 
 def test_through_spark_submit(submit: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
@@ -200,7 +201,7 @@ def test_a_bug_in_a_worker_process_is_no_mistake_of_the_user(
     bug(dedup.main)
     monkeypatch.setattr(extract_stage, "extract_page", planted)
     bug(extract.main, ValueError, "--input", ARCHIVE, "--root", tmp_path / "root", "--engine", "resiliparse")
-    assert not (tmp_path / "root" / "extract").exists()
+    assert run_records.finished(str(tmp_path / "root" / "extract")) is None
 
 
 def test_a_bug_in_a_task_of_the_engine_is_no_mistake_of_the_user(

@@ -13,6 +13,7 @@ import pytest
 
 from jobs import clean, corpus, dedup, extract, sample
 from pipeline.spark.session import LazySession
+from pipeline.store import generations
 from schemas.clean import REASONS as CLEAN_REASONS
 from schemas.extract import REASONS as EXTRACT_REASONS
 from schemas.records import STAGES, unbalanced
@@ -167,7 +168,9 @@ def test_a_new_threshold_decides_again_without_extracting(root: Path, tmp_path: 
     shutil.copytree(root, copy)
     flags = ["--input", str(ARCHIVE), "--root", str(copy), "--config", str(CONFIG), "--min-words", "100000"]
     assert corpus.main(flags) == 2  # nothing is left to sample from
-    ledger = json.loads((copy / "clean" / "_ledger.json").read_text())
+    decided = generations.current(str(copy / "clean"))
+    assert decided and decided.number == 2
+    ledger = decided.read_json("_ledger.json")
     assert ledger["rows_out"] == 0 and ledger["dropped"]["gopher_quality:too_few_words"] > 100
     assert (copy / "extract" / "_run.json").read_bytes() == (root / "extract" / "_run.json").read_bytes()
 

@@ -18,6 +18,7 @@ def test_what_the_stages_before_have_counted(tmp_path: Path) -> None:
         (tmp_path / stage).mkdir()
         account = {"rows_in": rows_in, "rows_out": rows_out, "dropped": dropped}
         (tmp_path / stage / "_ledger.json").write_text(json.dumps(account))
+        (tmp_path / stage / "_run.json").write_text("{}")
     (tmp_path / "extract" / "documents").mkdir()
     pq.write_table(pa.table({"licence": ["by", None, "by", "cc0", ""]}), tmp_path / "extract/documents/a.parquet")
     found = sources(str(tmp_path), [{"CC-MAIN-2026-43": 3}, {"CC-MAIN-2026-43": 1, "": 2}])

@@ -200,7 +200,7 @@ def test_only_the_worst_archives(tmp_path: Path) -> None:
     rows.append({"file_path": "fine", "size": None, "status": "ok"})
     (tmp_path / "inputs").mkdir()
     parquet.write_table(Table.from_pylist(rows, INPUTS), tmp_path / "inputs" / "a.parquet")
-    found = archives(str(tmp_path / "inputs"))
+    found = archives([str(tmp_path / "inputs" / "a.parquet")])
     assert found and (found.count, found.broken, found.size) == (71, 70, 7_000)
     assert [row["breaks"] for row in found.worst] == list(range(69, 69 - WORST_ARCHIVES, -1))
 

@@ -7,6 +7,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from pipeline.spark import components as module
+from pipeline.spark import table_tasks
 from pipeline.spark.components import _check, components
 
 Edge = tuple[int, int]
@@ -18,8 +19,14 @@ def table(spark: SparkSession, edges: Iterable[Edge], names: str = "a b") -> Dat
     return spark.createDataFrame(list(edges), f"{a} long, {b} long")
 
 
+@pytest.fixture
+def a_task_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one task reads all of a small graph, and no round has anything to do."""
+    monkeypatch.setattr(table_tasks, "LEAST_TASK_BYTES", 1)
+
+
 @pytest.fixture(params=["one task", "rounds"])
-def find(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Find:
+def find(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path, a_task_a_file: None) -> Find:
     """Node -> component, by the code under test."""
     one_task_edges = 10_000 if request.param == "one task" else -1
 
@@ -72,7 +79,7 @@ def test_only_loops_are_no_edges(find: Find) -> None:
 
 
 def test_rounds_that_do_not_end_are_an_error(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, tmp_path: Path, a_task_a_file: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_ROUNDS", 1)
     chain = table(spark, [(i, i + 1) for i in range(40)]).repartition(20)

@@ -13,6 +13,7 @@ from stages_sample import serially, shards_of, table
 from pipeline.config import VocabConfig
 from pipeline.mixture.drawing import wanted_bytes
 from pipeline.stages import vocab
+from pipeline.store import generations
 from pipeline.store.document_table import document_table
 from pipeline.store.ledger import ledger
 from schemas.errors import UserError
@@ -88,8 +89,9 @@ def test_a_sample_of_any_table(tmp_path: Path) -> None:
 def test_a_sample_of_shards_reads_little_more_than_it_keeps(tmp_path: Path) -> None:
     rows = documents(6000)
     folder = shards_of(table(tmp_path, rows, 2, SCHEMA), tmp_path / "sample")
+    (folder / "_run.json").write_text("{}")
     sample = vocab.sample_shards(
-        str(folder), VocabConfig(sample_characters=20_000), str(tmp_path / "scratch"), serially
+        generations.required(str(folder)), VocabConfig(sample_characters=20_000), str(tmp_path / "scratch"), serially
     )
     ids = checked(sample, rows)
     assert characters_of(ids, rows) == pytest.approx(20_000, rel=0.02)

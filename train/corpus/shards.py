@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import UserError
-from schemas.generations import inside, pointer, table_files
+from schemas.generations import CURRENT, inside, pointer, table_files
 from train.corpus.mixture import Mixture, read_mixture
 
 Split = Literal["train", "validation"]
@@ -85,6 +85,11 @@ def open_shards(root: Path) -> Shards:
     mixture = read_mixture(place / "mixture.json", languages)
     files = [file for file in files if file.language in languages]
     return Shards(tuple(files), languages, mixture)
+
+
+def holds_shards(root: Path) -> bool:
+    """Whether the folder is one of shards, at any generation."""
+    return (root / "data").is_dir() or (root / CURRENT).is_file()
 
 
 def _current(root: Path) -> tuple[Path, list[Path]]:

@@ -16,7 +16,7 @@ from schemas.errors import UserError
 from tokenizer.sentences import sentence_ends
 from train.benchmarks.files import json_lines, kind_of, lines
 from train.corpus.hashing import HELD_OUT, combine, hash_id
-from train.corpus.shards import ShardFile, open_shards
+from train.corpus.shards import ShardFile, holds_shards, open_shards
 
 TEXT_BYTES = 256  # of a text at most: a sentence or three; each of its tokens costs a pass over it
 LANGUAGE_BYTES = 4096
@@ -63,7 +63,7 @@ def held_out_texts(
     for path in paths:
         if not path.exists():
             raise UserError(f"there is no file and no folder {path}: point to held-out texts that are there")
-        _of_shards(path, choice) if (path / "data").is_dir() else _of_files(path, choice)
+        _of_shards(path, choice) if holds_shards(path) else _of_files(path, choice)
     if not choice.languages:
         where = ", ".join(map(str, paths))
         raise UserError(f"{where} has no held-out text: give shards with validation-*.parquet, or files with texts")
