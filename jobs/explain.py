@@ -11,6 +11,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from pipeline.duplicates.earlier_crawls import kept_column
 from pipeline.exit_status import run_to_exit_status
 from pipeline.flags import Parser, parse
 from pipeline.keys.page_rows import FILE, Row, rows_with
@@ -69,7 +70,10 @@ def explain(root: str, url: str) -> Iterator[str]:
         elif row["drop_reason"]:
             alike = f", similarity {_short(row['similarity'])}" if row["similarity"] is not None else ""
             where = f" by the earlier crawl {row['cluster_crawl']}" if row["cluster_crawl"] else ""
-            yield f"dedup: dropped, {row['drop_reason']}: {row['cluster_id']} is kept{where} of {size} copies{alike}"
+            kept_id = row[kept_column(row)]
+            yield f"dedup: dropped, {row['drop_reason']}: {kept_id} is kept{where} of {size} copies{alike}"
+        elif row["cluster_id"] != row["id"]:
+            yield f"dedup: kept, unlike {row['cluster_id']}, the best of {size} copies"
         else:
             yield f"dedup: kept, the best of {size} copies"
     if not copies and any(not row["drop_reason"] for row in cleaned) and stages["dedup"]:

@@ -76,12 +76,12 @@ def cluster(
     chosen, alike = kept_copies(components[texts], is_kept[texts], shingles.of(texts), likeness)
     copy, share = np.arange(n), np.ones(n)  # of each text
     copy[texts], share[texts] = texts[chosen], alike
-    first = np.concatenate([[True], np.diff(components[texts]) != 0])[: len(texts)]
-    apart = (chosen == np.arange(len(texts))) & ~first & is_new[texts]
-    kept_of = copy[reps]
-    sizes, newer = np.bincount(kept_of[shared], minlength=n), np.bincount(kept_of[shared], is_new[shared], minlength=n)
-    members = np.flatnonzero(shared & is_kept & (newer[kept_of] > 0))
-    kept = kept_of[members]
+    is_first = np.concatenate([[True], np.diff(components[texts]) != 0])[: len(texts)]
+    apart = (chosen == np.arange(len(texts))) & ~is_first & is_new[texts]
+    first = np.zeros(len(has_new), np.int64)  # of each component, the preferred text
+    first[components[texts[is_first]]] = texts[is_first]
+    members = np.flatnonzero(shared & is_kept)
+    kept = copy[reps[members]]
     same = reps[members] == kept
     alike = np.where(same, 1.0, share[reps[members]])
     rows, kept_rows = signed.take(pa.array(members)), signed.take(pa.array(kept))
@@ -89,8 +89,9 @@ def cluster(
     stays = (members == kept) | ~is_new[members]
     columns = {
         "id": rows["id"],
-        "cluster_id": kept_rows["id"],
-        "minhash_cluster_size": pa.array(sizes[kept].astype(np.int64)),
+        "cluster_id": signed["id"].take(pa.array(first[components[members]])),
+        "kept_id": kept_rows["id"],
+        "minhash_cluster_size": pa.array(np.bincount(components)[components[members]].astype(np.int64)),
         "drop_reason": pa.array(np.where(same, "exact", "minhash"), pa.string(), mask=stays),
         "similarity": pa.array(alike, mask=np.isnan(alike)),
         "crawl": names.take(rows["age"].combine_chunks()),
@@ -120,7 +121,7 @@ def _known_edges(signed: pa.Table, copies: pa.Table | None, crawls: Sequence[str
         return _Known(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))
     names = pa.array(crawls, pa.string())
     ages = [pc.index_in(copies[name], value_set=names) for name in ("crawl", "cluster_crawl")]
-    keys = [(signed["age"], signed["id"]), (ages[0], copies["id"]), (ages[1], copies["cluster_id"])]
+    keys = [(signed["age"], signed["id"]), (ages[0], copies["id"]), (ages[1], copies["kept_id"])]
     named = [
         cell
         for age, ids in keys

@@ -18,7 +18,7 @@ COPIES = pa.schema(  # what a crawl's clusters say of its documents, and of thos
         ("crawl", pa.string()),  # fingerprint of the dedup run whose document it is
         ("id", pa.string()),
         ("cluster_crawl", pa.string()),  # the same of the kept copy
-        ("cluster_id", pa.string()),
+        ("kept_id", pa.string()),
         ("dropped", pa.bool_()),
     ]
 )
@@ -83,7 +83,7 @@ def check_columns(crawl: EarlierCrawl, signatures: Collection[str], clusters: Co
     """UserError where its tables, known by the names of their columns, are of an earlier version of this project."""
     if lacking := [name for name in SIGNATURES.names if name not in signatures]:
         raise UserError(f"--against {crawl.path}: its signatures have no {lacking[0]}; run jobs/dedup.py on it again")
-    if [name for name in CLUSTERS.names if name not in clusters]:
+    if [name for name in CLUSTERS.names if name not in (*clusters, "kept_id")]:
         raise UserError(
             f"--against {crawl.path}: its clusters are of an earlier version; run jobs/dedup.py on it again"
         )
@@ -111,17 +111,23 @@ def check_files(crawl: EarlierCrawl, version: str) -> None:
                 raise refuse_version(crawl, wrong[0], version)
 
 
+def kept_column(clusters: Collection[str]) -> str:
+    """The column that names the kept copy, of clusters with these columns: an earlier version kept one of a cluster."""
+    return "kept_id" if "kept_id" in clusters else "cluster_id"
+
+
 def known_copies(crawls: Sequence[EarlierCrawl]) -> pa.Table:
     """Rows of COPIES that the crawls' clusters say."""
     parts = [COPIES.empty_table()]
     for crawl in crawls:
         for file in _parquet_files(crawl.clusters):
-            rows = file.read(["crawl", "id", "cluster_crawl", "cluster_id", "drop_reason"], use_threads=False)
+            kept_id = kept_column(file.schema_arrow.names)
+            rows = file.read(["crawl", "id", "cluster_crawl", kept_id, "drop_reason"], use_threads=False)
             columns = [
                 pc.fill_null(rows["crawl"].cast(pa.string()), crawl.crawl),
                 rows["id"],
                 pc.fill_null(rows["cluster_crawl"].cast(pa.string()), crawl.crawl),
-                rows["cluster_id"],
+                rows[kept_id],
                 pc.is_valid(rows["drop_reason"]),
             ]
             parts.append(pa.table(columns, COPIES))

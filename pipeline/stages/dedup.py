@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from pipeline.config import DedupConfig
 from pipeline.duplicates import kept_copies
 from pipeline.duplicates import survivors as survivors_of
-from pipeline.duplicates.earlier_crawls import EarlierCrawl
+from pipeline.duplicates.earlier_crawls import EarlierCrawl, kept_column
 from pipeline.duplicates.survivors import split_by_split
 from pipeline.spark import tables
 from pipeline.spark.components import components
@@ -42,7 +42,11 @@ FOLDED = pa.schema(  # rows of a signature file whose text others have: one of t
     [("row", pa.int64()), ("is_rep", pa.bool_()), ("earlier", pa.bool_())]
 )
 LEFT_OUT = pa.schema([("row", pa.int64())])  # rows of a split whose id another row has
-_CHOSEN = "rep long, copy long, copy_id string, copy_age int, similarity double, apart boolean, n_docs long, latest int"
+_CHOSEN = (
+    "rep long, component long, first_id string, copy long, copy_id string, copy_age int, similarity double, "
+    "apart boolean, n_docs long, latest int"
+)
+_CHOSEN_NAMES = [column.split(" ")[0] for column in _CHOSEN.split(", ")]
 
 
 def known_copies(spark: SparkSession, crawls: Sequence[EarlierCrawl], files: Sequence[SignatureFile]) -> DataFrame:
@@ -52,7 +56,7 @@ def known_copies(spark: SparkSession, crawls: Sequence[EarlierCrawl], files: Seq
     rows = reduce(DataFrame.unionByName, [_copies(spark, crawl) for crawl in crawls])
     named = rows.select(
         ages[F.col("crawl")].alias("age_a"), F.col("id").alias("id_a"),
-        ages[F.col("cluster_crawl")].alias("age_b"), F.col("cluster_id").alias("id_b"), "dropped",
+        ages[F.col("cluster_crawl")].alias("age_b"), F.col("kept_id").alias("id_b"), "dropped",
     )  # fmt: skip
     n_new = sum(file.age == len(crawls) for file in files)
     stored = signed.frame(spark, files[n_new:], n_new, ["id"])
@@ -69,11 +73,12 @@ def _copies(spark: SparkSession, crawl: EarlierCrawl) -> DataFrame:
     """Rows of earlier_crawls.COPIES. Documents of crawls before it are among them where this one added to their
     clusters."""
     here = F.lit(crawl.crawl)
-    return tables.of_files(spark, crawl.clusters).select(
+    stored = tables.of_files(spark, crawl.clusters)
+    return stored.select(
         F.coalesce("crawl", here).alias("crawl"),
         "id",
         F.coalesce("cluster_crawl", here).alias("cluster_crawl"),
-        "cluster_id",
+        F.col(kept_column(stored.columns)).alias("kept_id"),
         F.col("drop_reason").isNotNull().alias("dropped"),
     )
 
@@ -146,7 +151,7 @@ def clusters(
     chosen = stored_as("chosen", _with_sizes(_chosen(texts, n_texts, files, config))).frame()
     joined = folded.join(tables.small(chosen, n_texts), "rep", "left")
     copy = F.coalesce("copy", "rep")
-    latest = F.coalesce("copy_latest", "latest")
+    latest = F.coalesce("cluster_latest", "latest")
     there = F.col("kept") & (latest == new_age) & (F.col("copy").isNotNull() | (F.col("n_docs") > 1))
     names = F.array(*(F.lit(crawl.crawl) for crawl in crawls), F.lit(None).cast("string"))
     same = F.col("rep") == copy
@@ -154,7 +159,8 @@ def clusters(
     copies = joined.where(there).select(
         "node",
         "id",
-        F.coalesce("copy_id", "rep_id").alias("cluster_id"),
+        F.coalesce("first_id", "rep_id").alias("cluster_id"),
+        F.coalesce("copy_id", "rep_id").alias("kept_id"),
         F.coalesce("size", "n_docs").alias("minhash_cluster_size"),
         F.when(dropped, F.when(same, "exact").otherwise("minhash")).alias("drop_reason"),
         F.when(same, F.lit(1.0)).otherwise(F.col("similarity")).alias("similarity"),
@@ -175,6 +181,7 @@ def _failed(unsigned: DataFrame) -> DataFrame:
         "node",
         "id",
         F.col("id").alias("cluster_id"),
+        F.col("id").alias("kept_id"),
         F.lit(1).cast("long").alias("minhash_cluster_size"),
         F.lit(SIGNING_FAILED).alias("drop_reason"),
         F.lit(None).cast("double").alias("similarity"),
@@ -212,6 +219,8 @@ def _chosen(texts: DataFrame, n_texts: int, files: Sequence[SignatureFile], conf
         for one in kept_copies.stream(batches, likeness):
             cells = [
                 one.rows.column("node"),
+                one.rows.column("component"),
+                one.firsts,
                 pa.array(one.nodes),
                 one.ids,
                 pa.array(one.ages),
@@ -220,9 +229,7 @@ def _chosen(texts: DataFrame, n_texts: int, files: Sequence[SignatureFile], conf
                 one.rows.column("n_docs"),
                 one.rows.column("latest"),
             ]
-            yield pa.RecordBatch.from_arrays(
-                cells, ["rep", "copy", "copy_id", "copy_age", "similarity", "apart", "n_docs", "latest"]
-            )
+            yield pa.RecordBatch.from_arrays(cells, _CHOSEN_NAMES)
 
     narrow = texts.select(*columns)
     if config.verify == "none":
@@ -235,11 +242,11 @@ def _chosen(texts: DataFrame, n_texts: int, files: Sequence[SignatureFile], conf
 
 
 def _with_sizes(chosen: DataFrame) -> DataFrame:
-    copy = Window.partitionBy("copy")
+    cluster = Window.partitionBy("component")
     return chosen.select(
-        *("rep", "copy", "copy_id", "copy_age", "similarity", "apart"),
-        F.sum("n_docs").over(copy).alias("size"),
-        F.max("latest").over(copy).alias("copy_latest"),
+        *("rep", "first_id", "copy", "copy_id", "copy_age", "similarity", "apart"),
+        F.sum("n_docs").over(cluster).alias("size"),
+        F.max("latest").over(cluster).alias("cluster_latest"),
     )
 
 

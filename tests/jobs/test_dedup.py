@@ -43,7 +43,7 @@ def test_a_text_that_signing_fails_on(
     found = {row["id"]: row for row in rows_of(mixed, "clusters") if row["id"] in names}
     assert [row for row in rows_of(mixed, "clusters") if row["id"] not in names] == rows_of(good, "clusters")
     for name in names:
-        assert (found[name]["drop_reason"], found[name]["cluster_id"]) == ("failed:signing", name)
+        assert [found[name][key] for key in ("drop_reason", "cluster_id", "kept_id")] == ["failed:signing", name, name]
         assert (found[name]["minhash_cluster_size"], found[name]["similarity"]) == (1, None)
     ledger = json.loads((mixed / "_ledger.json").read_text())
     assert ledger["dropped"]["failed:signing"] == 2 and ledger["tables"]["signatures"] == len(first) + 2
@@ -93,7 +93,7 @@ def test_an_earlier_crawl_is_as_if_both_were_one(run: Dedup, tmp_path: Path) -> 
     for name, row in found.items():
         where = [fingerprints[age] if age < 2 else None for age in range(3) if name in ids[age]]
         assert [row["crawl"]] == where
-        assert (row["drop_reason"] is None) == (row["id"] == row["cluster_id"] or row["crawl"] is not None)
+        assert (row["drop_reason"] is None) == (row["id"] == row["kept_id"] or row["crawl"] is not None)
 
 
 def changed(row: Row, name: str, *places: int) -> Row:
