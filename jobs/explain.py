@@ -11,7 +11,6 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from pipeline.duplicates.earlier_crawls import kept_column
 from pipeline.exit_status import run_to_exit_status
 from pipeline.flags import Parser, parse
 from pipeline.keys.page_rows import FILE, Row, rows_with
@@ -69,8 +68,9 @@ def explain(root: str, url: str) -> Iterator[str]:
             yield f"dedup: dropped, {SIGNING_FAILED}: {meaning('dedup', SIGNING_FAILED)}"
         elif row["drop_reason"]:
             alike = f", similarity {_short(row['similarity'])}" if row["similarity"] is not None else ""
-            where = f" by the earlier crawl {row['cluster_crawl']}" if row["cluster_crawl"] else ""
-            kept_id = row[kept_column(row)]
+            # An earlier version kept one copy of a cluster.
+            kept_id, crawl = (row.get(f"kept_{part}", row[f"cluster_{part}"]) for part in ("id", "crawl"))
+            where = f" by the earlier crawl {crawl}" if crawl else ""
             yield f"dedup: dropped, {row['drop_reason']}: {kept_id} is kept{where} of {size} copies{alike}"
         elif row["cluster_id"] != row["id"]:
             yield f"dedup: kept, unlike {row['cluster_id']}, the best of {size} copies"

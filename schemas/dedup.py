@@ -15,7 +15,8 @@ CLUSTERS = pa.schema(
         ("drop_reason", pa.string()),  # null: kept; `exact` or `minhash`, beside the kept copy; failed:STEP
         ("similarity", pa.float64()),  # to the kept copy; 1 for the same text; null when nothing was verified
         ("crawl", pa.string()),  # null: this one; else the fingerprint of the earlier dedup run whose document it is
-        ("cluster_crawl", pa.string()),  # the same of the document that kept_id names
+        ("cluster_crawl", pa.string()),  # the same of the document that cluster_id names
+        ("kept_crawl", pa.string()),  # the same of the document that kept_id names
         ("language", pa.string()),
         ("language_script", pa.string()),
     ]

@@ -85,17 +85,19 @@ def cluster(
     same = reps[members] == kept
     alike = np.where(same, 1.0, share[reps[members]])
     rows, kept_rows = signed.take(pa.array(members)), signed.take(pa.array(kept))
+    first_rows = signed.select(["id", "age"]).take(pa.array(first[components[members]]))
     names = pa.array([*crawls, None], pa.string())
     stays = (members == kept) | ~is_new[members]
     columns = {
         "id": rows["id"],
-        "cluster_id": signed["id"].take(pa.array(first[components[members]])),
+        "cluster_id": first_rows["id"],
         "kept_id": kept_rows["id"],
         "minhash_cluster_size": pa.array(np.bincount(components)[components[members]].astype(np.int64)),
         "drop_reason": pa.array(np.where(same, "exact", "minhash"), pa.string(), mask=stays),
         "similarity": pa.array(alike, mask=np.isnan(alike)),
         "crawl": names.take(rows["age"].combine_chunks()),
-        "cluster_crawl": names.take(kept_rows["age"].combine_chunks()),
+        "cluster_crawl": names.take(first_rows["age"].combine_chunks()),
+        "kept_crawl": names.take(kept_rows["age"].combine_chunks()),
         "language": rows["language"],
         "language_script": rows["language_script"],
     }
@@ -108,8 +110,8 @@ def text_hashes(cells: pa.ChunkedArray) -> np.ndarray:
 
 
 class _Known(NamedTuple):
-    """Documents and the kept copies of them, by row of COPIES, int64: places in `signed`, and numbers behind them for
-    those that are no longer there; and which documents are there and were dropped."""
+    """Documents and the first copies of their clusters, by row of COPIES, int64: places in `signed`, and numbers behind
+    them for those that are no longer there; and which documents are there and were dropped."""
 
     documents: np.ndarray
     copies: np.ndarray
@@ -121,7 +123,7 @@ def _known_edges(signed: pa.Table, copies: pa.Table | None, crawls: Sequence[str
         return _Known(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))
     names = pa.array(crawls, pa.string())
     ages = [pc.index_in(copies[name], value_set=names) for name in ("crawl", "cluster_crawl")]
-    keys = [(signed["age"], signed["id"]), (ages[0], copies["id"]), (ages[1], copies["kept_id"])]
+    keys = [(signed["age"], signed["id"]), (ages[0], copies["id"]), (ages[1], copies["cluster_id"])]
     named = [
         cell
         for age, ids in keys

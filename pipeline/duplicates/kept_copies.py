@@ -102,7 +102,7 @@ def kept_copies(
 
 class Chosen(NamedTuple):
     """A batch of `stream`, and for each of its rows: node, id and age of the kept copy, how like, whether the text is a
-    kept copy beside the first of its cluster, and the id of that."""
+    kept copy beside the first of its cluster, and id and age of that."""
 
     rows: pa.RecordBatch
     nodes: np.ndarray
@@ -110,7 +110,8 @@ class Chosen(NamedTuple):
     ages: np.ndarray
     shares: np.ndarray
     apart: np.ndarray
-    firsts: pa.Array
+    first_ids: pa.Array
+    first_ages: np.ndarray
 
 
 def stream(batches: Iterable[pa.RecordBatch], likeness: Likeness) -> Iterator[Chosen]:
@@ -144,6 +145,7 @@ def stream(batches: Iterable[pa.RecordBatch], likeness: Likeness) -> Iterator[Ch
             shares[n_held:],
             apart[n_held:],
             rows.column("id").take(pa.array(firsts[n_held:])),
+            rows.column("age").take(pa.array(firsts[n_held:])).to_numpy(),
         )
         last = np.flatnonzero(is_kept & (clusters == clusters[-1]))
         held = rows.take(pa.array(np.concatenate([last[:1], last[1:][-LATEST:]])))

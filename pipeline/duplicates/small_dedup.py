@@ -166,7 +166,9 @@ def _cluster(
 def _failed(unsigned: pa.Table) -> pa.Table:
     """Rows of CLUSTERS for documents that are compared with none."""
     n = len(unsigned)
-    columns = {name: pa.nulls(n, CLUSTERS.field(name).type) for name in ("similarity", "crawl", "cluster_crawl")}
+    columns = {
+        name: pa.nulls(n, CLUSTERS.field(name).type) for name in ("similarity", "crawl", "cluster_crawl", "kept_crawl")
+    }
     columns |= {"minhash_cluster_size": pa.array(np.ones(n, np.int64)), "drop_reason": pa.repeat(SIGNING_FAILED, n)}
     columns |= {name: unsigned["id"] for name in ("id", "cluster_id", "kept_id")}
     columns |= {name: unsigned[name] for name in UNLABELLED}

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from pipeline.config import DedupConfig
 from pipeline.duplicates import kept_copies
 from pipeline.duplicates import survivors as survivors_of
-from pipeline.duplicates.earlier_crawls import EarlierCrawl, kept_column
+from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.survivors import split_by_split
 from pipeline.spark import tables
 from pipeline.spark.components import components
@@ -43,20 +43,20 @@ FOLDED = pa.schema(  # rows of a signature file whose text others have: one of t
 )
 LEFT_OUT = pa.schema([("row", pa.int64())])  # rows of a split whose id another row has
 _CHOSEN = (
-    "rep long, component long, first_id string, copy long, copy_id string, copy_age int, similarity double, "
-    "apart boolean, n_docs long, latest int"
+    "rep long, component long, first_id string, first_age int, copy long, copy_id string, copy_age int, "
+    "similarity double, apart boolean, n_docs long, latest int"
 )
 _CHOSEN_NAMES = [column.split(" ")[0] for column in _CHOSEN.split(", ")]
 
 
 def known_copies(spark: SparkSession, crawls: Sequence[EarlierCrawl], files: Sequence[SignatureFile]) -> DataFrame:
-    """Edges `a`, `b` from documents of earlier crawls to the copies kept of them, and whether `a` was `dropped` by its
-    own crawl. files: all of them. What is known of, but no longer there, has a negative node."""
+    """Edges `a`, `b` from documents of earlier crawls to the first copies of their clusters, and whether `a` was
+    `dropped` by its own crawl. files: all of them. What is known of, but no longer there, has a negative node."""
     ages = tables.lookup({crawl.crawl: age for age, crawl in enumerate(crawls)}, "int")
     rows = reduce(DataFrame.unionByName, [_copies(spark, crawl) for crawl in crawls])
     named = rows.select(
         ages[F.col("crawl")].alias("age_a"), F.col("id").alias("id_a"),
-        ages[F.col("cluster_crawl")].alias("age_b"), F.col("kept_id").alias("id_b"), "dropped",
+        ages[F.col("cluster_crawl")].alias("age_b"), F.col("cluster_id").alias("id_b"), "dropped",
     )  # fmt: skip
     n_new = sum(file.age == len(crawls) for file in files)
     stored = signed.frame(spark, files[n_new:], n_new, ["id"])
@@ -73,12 +73,11 @@ def _copies(spark: SparkSession, crawl: EarlierCrawl) -> DataFrame:
     """Rows of earlier_crawls.COPIES. Documents of crawls before it are among them where this one added to their
     clusters."""
     here = F.lit(crawl.crawl)
-    stored = tables.of_files(spark, crawl.clusters)
-    return stored.select(
+    return tables.of_files(spark, crawl.clusters).select(
         F.coalesce("crawl", here).alias("crawl"),
         "id",
         F.coalesce("cluster_crawl", here).alias("cluster_crawl"),
-        F.col(kept_column(stored.columns)).alias("kept_id"),
+        "cluster_id",
         F.col("drop_reason").isNotNull().alias("dropped"),
     )
 
@@ -165,7 +164,8 @@ def clusters(
         F.when(dropped, F.when(same, "exact").otherwise("minhash")).alias("drop_reason"),
         F.when(same, F.lit(1.0)).otherwise(F.col("similarity")).alias("similarity"),
         F.get(names, F.col("age")).alias("crawl"),
-        F.get(names, F.coalesce("copy_age", "rep_age")).alias("cluster_crawl"),
+        F.get(names, F.coalesce("first_age", "rep_age")).alias("cluster_crawl"),
+        F.get(names, F.coalesce("copy_age", "rep_age")).alias("kept_crawl"),
         "language",
         "language_script",
         (F.coalesce("apart", F.lit(False)) & (F.col("node") == copy) & (F.col("age") == new_age)).alias("apart"),
@@ -187,6 +187,7 @@ def _failed(unsigned: DataFrame) -> DataFrame:
         F.lit(None).cast("double").alias("similarity"),
         nothing.alias("crawl"),
         nothing.alias("cluster_crawl"),
+        nothing.alias("kept_crawl"),
         "language",
         "language_script",
         F.lit(False).alias("apart"),
@@ -220,7 +221,8 @@ def _chosen(texts: DataFrame, n_texts: int, files: Sequence[SignatureFile], conf
             cells = [
                 one.rows.column("node"),
                 one.rows.column("component"),
-                one.firsts,
+                one.first_ids,
+                pa.array(one.first_ages),
                 pa.array(one.nodes),
                 one.ids,
                 pa.array(one.ages),
@@ -244,7 +246,7 @@ def _chosen(texts: DataFrame, n_texts: int, files: Sequence[SignatureFile], conf
 def _with_sizes(chosen: DataFrame) -> DataFrame:
     cluster = Window.partitionBy("component")
     return chosen.select(
-        *("rep", "first_id", "copy", "copy_id", "copy_age", "similarity", "apart"),
+        *("rep", "first_id", "first_age", "copy", "copy_id", "copy_age", "similarity", "apart"),
         F.sum("n_docs").over(cluster).alias("size"),
         F.max("latest").over(cluster).alias("cluster_latest"),
     )

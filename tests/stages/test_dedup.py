@@ -243,7 +243,7 @@ def test_clusters_are_those_of_every_pair_compared(results: dict[int, Result]) -
     assert {name: tuple(row[1:5]) for name, row in found.items()} == {name: one[:4] for name, one in expected.items()}
     for name, row in found.items():
         assert row[5] == pytest.approx(expected[name].similarity, abs=1e-9)
-        assert row[6:8] == (None, None)
+        assert row[6:9] == (None, None, None)
     reasons = Counter(one.reason for one in expected.values())
     assert reasons["exact"] >= 8 and reasons["minhash"] > 10  # the planting took
     alike = {(a, b) for a in "0123456789" for b in "0123456789" if a < b
