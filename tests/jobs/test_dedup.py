@@ -139,6 +139,36 @@ def test_a_page_that_joins_two_old_clusters(run: Dedup) -> None:
     assert {(row["cluster_id"], row["minhash_cluster_size"]) for row in rows_of(three, "clusters")} == {("a3", 6)}
 
 
+def chain(name: str, texts: range) -> list[Row]:
+    """Each text is like the next, and unlike the one after that."""
+    words = family(name, [0], 7, length=200)[0]["text"].split()
+    texts_of = (" ".join([*(f"own{w}" for w in range(12 * n)), *words[12 * n :]]) for n in texts)
+    return [{"id": f"{name}{n}", "text": text} for n, text in zip(texts, texts_of, strict=True)]
+
+
+def test_a_cluster_stays_whole_from_crawl_to_crawl(run: Dedup) -> None:
+    """Its kept copies are unlike one another; clusters of a version that did not name them do as well."""
+    first, later = chain("c", range(0, 9)), chain("c", range(9, 12))
+    one = run("one", first)
+    rows = {row["id"]: row for row in rows_of(one, "clusters")}
+    assert {row["minhash_cluster_size"] for row in rows.values()} == {9} and 1 < len(kept(one)) < 9
+    assert {row["cluster_id"] for row in rows_of(one)} == {row["cluster_id"] for row in rows.values()}
+    assert len({row["cluster_id"] for row in rows.values()}) == 1
+    two = run("two", later, "--against", one)
+    found = {row["id"]: row for row in rows_of(two, "clusters")}
+    assert set(found) == kept(one) | {row["id"] for row in later}
+    assert {(row["cluster_id"], row["minhash_cluster_size"]) for row in found.values()} == {
+        (next(iter(rows.values()))["cluster_id"], 12)
+    }
+    for row in found.values():
+        stays = row["drop_reason"] is None
+        assert row["kept_id"] in kept(one) | kept(two) and stays == (row["id"] == row["kept_id"])
+        assert (row["kept_crawl"] is None) == (row["kept_id"] in kept(two)) and row["cluster_crawl"]
+    for file in (one / "clusters").iterdir():
+        pq.write_table(pq.read_table(file).drop_columns(["kept_id", "kept_crawl"]), file)
+    assert rows_of(run("three", later, "--against", one), "clusters") == rows_of(two, "clusters")
+
+
 def test_a_root_that_was_compared_needs_its_own_earlier_one(run: Dedup, capfd: pytest.CaptureFixture[str]) -> None:
     first, second, third = crawls()
     one = run("one", first)
