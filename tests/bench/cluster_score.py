@@ -28,7 +28,7 @@ class Truth(NamedTuple):
 
 
 def score(truth: Truth, clusters: pa.Table, threshold: float) -> dict[str, Any]:
-    """Of `clusters` with the columns id, cluster_id and kept_id (who is not among them is alone): counts, recall by bin of
+    """Of `clusters` with columns id, cluster_id and kept_id (who is not among them is alone): counts, recall by bin of
     similarity, at the threshold and above, and precision. UserError for an id that no document has."""
     n = len(truth.ids)
     a, b, rows = (_places(column, truth.ids) for column in (truth.pairs["a"], truth.pairs["b"], clusters.column("id")))
