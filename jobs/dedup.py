@@ -162,7 +162,14 @@ def _by_shuffles(
             by_reason[None] = rows_in - sum(by_reason.values())
             wanted = dedup.first_examples(marked, by_reason)
             verdicts = storage.join(scratch, "verdicts")
-            goes = new_rows.select("node", F.col("drop_reason").isNotNull().alias("goes"), "minhash_cluster_size")
+            goes = new_rows.select(
+                "node",
+                F.col("drop_reason").isNotNull().alias("goes"),
+                "minhash_cluster_size",
+                F.when(F.col("drop_reason").isNull() & (F.col("cluster_id") != F.col("id")), F.col("cluster_id")).alias(
+                    "cluster_id"
+                ),
+            )
             n_tasks = max(2, written["signatures"] // TASK_ROWS)
             said = kept_by_file(goes, "node", verdicts, VERDICTS, n_tasks)
         items = []

@@ -68,8 +68,12 @@ def explain(root: str, url: str) -> Iterator[str]:
             yield f"dedup: dropped, {SIGNING_FAILED}: {meaning('dedup', SIGNING_FAILED)}"
         elif row["drop_reason"]:
             alike = f", similarity {_short(row['similarity'])}" if row["similarity"] is not None else ""
-            where = f" by the earlier crawl {row['cluster_crawl']}" if row["cluster_crawl"] else ""
-            yield f"dedup: dropped, {row['drop_reason']}: {row['cluster_id']} is kept{where} of {size} copies{alike}"
+            # An earlier version kept one copy of a cluster.
+            kept_id, crawl = (row.get(f"kept_{part}", row[f"cluster_{part}"]) for part in ("id", "crawl"))
+            where = f" by the earlier crawl {crawl}" if crawl else ""
+            yield f"dedup: dropped, {row['drop_reason']}: {kept_id} is kept{where} of {size} copies{alike}"
+        elif row["cluster_id"] != row["id"]:
+            yield f"dedup: kept, unlike {row['cluster_id']}, the best of {size} copies"
         else:
             yield f"dedup: kept, the best of {size} copies"
     if not copies and any(not row["drop_reason"] for row in cleaned) and stages["dedup"]:

@@ -7,12 +7,16 @@ STAGE = "dedup"
 CLUSTERS = pa.schema(
     [  # a row a document that has a copy, the kept one included, or that failed (`same_id` rows are not listed)
         ("id", pa.string()),
-        ("cluster_id", pa.string()),  # id of the kept copy
-        ("minhash_cluster_size", pa.int64()),  # documents in the cluster, exact copies and earlier crawls' counted
+        ("cluster_id", pa.string()),  # of all that pairs of copies join: id of the preferred one, which is kept
+        ("kept_id", pa.string()),  # id of the kept copy that it is like; its own where it is that, or failed
+        # All documents of the cluster, whichever kept copy they are like: exact copies, and those of earlier crawls,
+        # also the ones that these dropped.
+        ("minhash_cluster_size", pa.int64()),
         ("drop_reason", pa.string()),  # null: kept; `exact` or `minhash`, beside the kept copy; failed:STEP
         ("similarity", pa.float64()),  # to the kept copy; 1 for the same text; null when nothing was verified
         ("crawl", pa.string()),  # null: this one; else the fingerprint of the earlier dedup run whose document it is
-        ("cluster_crawl", pa.string()),  # the same of the kept copy
+        ("cluster_crawl", pa.string()),  # the same of the document that cluster_id names
+        ("kept_crawl", pa.string()),  # the same of the document that kept_id names
         ("language", pa.string()),
         ("language_script", pa.string()),
     ]

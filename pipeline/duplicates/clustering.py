@@ -76,25 +76,28 @@ def cluster(
     chosen, alike = kept_copies(components[texts], is_kept[texts], shingles.of(texts), likeness)
     copy, share = np.arange(n), np.ones(n)  # of each text
     copy[texts], share[texts] = texts[chosen], alike
-    first = np.concatenate([[True], np.diff(components[texts]) != 0])[: len(texts)]
-    apart = (chosen == np.arange(len(texts))) & ~first & is_new[texts]
-    kept_of = copy[reps]
-    sizes, newer = np.bincount(kept_of[shared], minlength=n), np.bincount(kept_of[shared], is_new[shared], minlength=n)
-    members = np.flatnonzero(shared & is_kept & (newer[kept_of] > 0))
-    kept = kept_of[members]
+    is_first = np.concatenate([[True], np.diff(components[texts]) != 0])[: len(texts)]
+    apart = (chosen == np.arange(len(texts))) & ~is_first & is_new[texts]
+    first = np.zeros(len(has_new), np.int64)  # of each component, the preferred text
+    first[components[texts[is_first]]] = texts[is_first]
+    members = np.flatnonzero(shared & is_kept)
+    kept = copy[reps[members]]
     same = reps[members] == kept
     alike = np.where(same, 1.0, share[reps[members]])
     rows, kept_rows = signed.take(pa.array(members)), signed.take(pa.array(kept))
+    first_rows = signed.select(["id", "age"]).take(pa.array(first[components[members]]))
     names = pa.array([*crawls, None], pa.string())
     stays = (members == kept) | ~is_new[members]
     columns = {
         "id": rows["id"],
-        "cluster_id": kept_rows["id"],
-        "minhash_cluster_size": pa.array(sizes[kept].astype(np.int64)),
+        "cluster_id": first_rows["id"],
+        "kept_id": kept_rows["id"],
+        "minhash_cluster_size": pa.array(np.bincount(components)[components[members]].astype(np.int64)),
         "drop_reason": pa.array(np.where(same, "exact", "minhash"), pa.string(), mask=stays),
         "similarity": pa.array(alike, mask=np.isnan(alike)),
         "crawl": names.take(rows["age"].combine_chunks()),
-        "cluster_crawl": names.take(kept_rows["age"].combine_chunks()),
+        "cluster_crawl": names.take(first_rows["age"].combine_chunks()),
+        "kept_crawl": names.take(kept_rows["age"].combine_chunks()),
         "language": rows["language"],
         "language_script": rows["language_script"],
     }
@@ -107,8 +110,8 @@ def text_hashes(cells: pa.ChunkedArray) -> np.ndarray:
 
 
 class _Known(NamedTuple):
-    """Documents and the kept copies of them, by row of COPIES, int64: places in `signed`, and numbers behind them for
-    those that are no longer there; and which documents are there and were dropped."""
+    """Documents and the first copies of their clusters, by row of COPIES, int64: places in `signed`, and numbers behind
+    them for those that are no longer there; and which documents are there and were dropped."""
 
     documents: np.ndarray
     copies: np.ndarray

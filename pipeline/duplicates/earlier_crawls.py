@@ -17,11 +17,12 @@ COPIES = pa.schema(  # what a crawl's clusters say of its documents, and of thos
     [
         ("crawl", pa.string()),  # fingerprint of the dedup run whose document it is
         ("id", pa.string()),
-        ("cluster_crawl", pa.string()),  # the same of the kept copy
+        ("cluster_crawl", pa.string()),  # the same of its cluster's first copy
         ("cluster_id", pa.string()),
         ("dropped", pa.bool_()),
     ]
 )
+KEPT = ("kept_id", "kept_crawl")  # of CLUSTERS: not read, and not there where one copy of a cluster was kept
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def earlier_crawls(roots: Sequence[str]) -> list[EarlierCrawl]:
         record = generation.record()
         files = {table: tuple(generation.files(table).values()) for table in ("signatures", "clusters")}
         for table, paths in files.items():
-            if not paths:
+            if not paths or not storage.exists(paths[0]):
                 raise UserError(f"--against {root}: it has no {table}; run jobs/dedup.py on it again")
         compared_with = tuple(value for name, value in record["inputs"].items() if name.startswith("against "))
         if record["fingerprint"] in (crawl.crawl for crawl in crawls):
@@ -83,7 +84,7 @@ def check_columns(crawl: EarlierCrawl, signatures: Collection[str], clusters: Co
     """UserError where its tables, known by the names of their columns, are of an earlier version of this project."""
     if lacking := [name for name in SIGNATURES.names if name not in signatures]:
         raise UserError(f"--against {crawl.path}: its signatures have no {lacking[0]}; run jobs/dedup.py on it again")
-    if [name for name in CLUSTERS.names if name not in clusters]:
+    if [name for name in CLUSTERS.names if name not in (*clusters, *KEPT)]:
         raise UserError(
             f"--against {crawl.path}: its clusters are of an earlier version; run jobs/dedup.py on it again"
         )

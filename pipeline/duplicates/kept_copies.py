@@ -101,8 +101,8 @@ def kept_copies(
 
 
 class Chosen(NamedTuple):
-    """A batch of `stream`, and for each of its rows: node, id and age of the kept copy, how like, and whether the text
-    is a kept copy beside the first of its cluster."""
+    """A batch of `stream`, and for each of its rows: node, id and age of the kept copy, how like, whether the text is a
+    kept copy beside the first of its cluster, and id and age of that."""
 
     rows: pa.RecordBatch
     nodes: np.ndarray
@@ -110,6 +110,8 @@ class Chosen(NamedTuple):
     ages: np.ndarray
     shares: np.ndarray
     apart: np.ndarray
+    first_ids: pa.Array
+    first_ages: np.ndarray
 
 
 def stream(batches: Iterable[pa.RecordBatch], likeness: Likeness) -> Iterator[Chosen]:
@@ -132,7 +134,8 @@ def stream(batches: Iterable[pa.RecordBatch], likeness: Likeness) -> Iterator[Ch
         stays = rows.column("stays").to_numpy(zero_copy_only=False)
         copies, shares = kept_copies(clusters, stays, (values, edges[:-1], edges[1:]), likeness, already)
         is_kept = copies == np.arange(len(rows))
-        apart = is_kept & (_begins(clusters) != np.arange(len(rows)))
+        firsts = _begins(clusters)  # where the cluster began before, its first text is the first one held
+        apart = is_kept & (firsts != np.arange(len(rows)))
         chosen = pa.array(copies[n_held:])
         yield Chosen(
             batch,
@@ -141,6 +144,8 @@ def stream(batches: Iterable[pa.RecordBatch], likeness: Likeness) -> Iterator[Ch
             rows.column("age").take(chosen).to_numpy(),
             shares[n_held:],
             apart[n_held:],
+            rows.column("id").take(pa.array(firsts[n_held:])),
+            rows.column("age").take(pa.array(firsts[n_held:])).to_numpy(),
         )
         last = np.flatnonzero(is_kept & (clusters == clusters[-1]))
         held = rows.take(pa.array(np.concatenate([last[:1], last[1:][-LATEST:]])))

@@ -147,7 +147,7 @@ def _cluster(
     for number, begin in enumerate(range(0, max(1, len(clusters)), CLUSTER_ROWS)):
         files.append(f"part-{number:05d}.parquet")
         path = storage.join(folder, files[-1])
-        with RowGroupWriter(path, CLUSTERS, plain=("id", "cluster_id")) as out:
+        with RowGroupWriter(path, CLUSTERS, plain=("id", "cluster_id", "kept_id")) as out:
             out.write(clusters.slice(begin, CLUSTER_ROWS))
         digests.append(storage.digest(path))
     new = clusters.filter(pc.is_null(clusters["crawl"]))
@@ -166,27 +166,30 @@ def _cluster(
 def _failed(unsigned: pa.Table) -> pa.Table:
     """Rows of CLUSTERS for documents that are compared with none."""
     n = len(unsigned)
-    columns = {name: pa.nulls(n, CLUSTERS.field(name).type) for name in ("similarity", "crawl", "cluster_crawl")}
+    columns = {
+        name: pa.nulls(n, CLUSTERS.field(name).type) for name in ("similarity", "crawl", "cluster_crawl", "kept_crawl")
+    }
     columns |= {"minhash_cluster_size": pa.array(np.ones(n, np.int64)), "drop_reason": pa.repeat(SIGNING_FAILED, n)}
-    columns |= {"cluster_id": unsigned["id"], **{name: unsigned[name] for name in ("id", *UNLABELLED)}}
+    columns |= {name: unsigned["id"] for name in ("id", "cluster_id", "kept_id")}
+    columns |= {name: unsigned[name] for name in UNLABELLED}
     return pa.table([columns[name] for name in CLUSTERS.names], schema=CLUSTERS)
 
 
 @functools.lru_cache(maxsize=1)
-def _verdicts(clusters: str, files: tuple[str, ...], identity: str) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """Once a worker: ids of all that have a copy, whether they go, how many they are. identity: of the files, so that
-    a worker of an engine knows new ones from old."""
-    names = ["id", "minhash_cluster_size", "drop_reason", "crawl"]
+def _verdicts(clusters: str, files: tuple[str, ...], identity: str) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
+    """Once a worker: ids of all that have a copy, whether they go, how many they are, the clusters. identity: of the
+    files, so that a worker of an engine knows new ones from old."""
+    names = ["id", "cluster_id", "minhash_cluster_size", "drop_reason", "crawl"]
     known = pa.concat_tables([read_parquet(storage.join(clusters, name), names) for name in files])
     known = known.filter(pc.is_null(known["crawl"])).combine_chunks()
-    columns = (known["id"], pc.is_valid(known["drop_reason"]), known["minhash_cluster_size"])
-    ids, goes, sizes = (column.combine_chunks() for column in columns)
-    return ids, goes, sizes
+    columns = (known["id"], pc.is_valid(known["drop_reason"]), known["minhash_cluster_size"], known["cluster_id"])
+    ids, goes, sizes, cluster_ids = (column.combine_chunks() for column in columns)
+    return ids, goes, sizes, cluster_ids
 
 
 def _keep(split: Split, table: DocumentTable, clusters: str, clustered: _Clustered, folder: str) -> _Kept:
     """Writes the split's survivors with all their columns."""
-    ids, goes, sizes = _verdicts(clusters, clustered.files, clustered.identity)
+    ids, goes, sizes, cluster_ids = _verdicts(clusters, clustered.files, clustered.identity)
     wanted = pa.array([name for names in clustered.candidates.values() for name in names], pa.string())
     examples = []
     here = [batch.column(0) for batch in rows_of(table, split, [table.id_column])]
@@ -199,5 +202,6 @@ def _keep(split: Split, table: DocumentTable, clusters: str, clustered: _Cluster
             shown = batch.filter(pc.is_in(batch.column(table.id_column), value_set=wanted))
             examples += example_rows(shown, table.id_column, table.text_column)
             stays = pc.invert(pc.fill_null(goes.take(place), False))
-            out.write(batch.filter(stays), pc.fill_null(sizes.take(place.filter(stays)), 1))
+            at = place.filter(stays)
+            out.write(batch.filter(stays), pc.fill_null(sizes.take(at), 1), cluster_ids.take(at))
     return _Kept(out.labels, examples)

@@ -16,7 +16,14 @@ from pipeline.store.table_splits import BATCH_BYTES, Split, part_file
 from schemas.errors import UserError
 from schemas.repeated_lines import CUT_LINES
 
-VERDICTS = pa.schema([("row", pa.int64()), ("goes", pa.bool_()), ("minhash_cluster_size", pa.int64())])
+VERDICTS = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("goes", pa.bool_()),
+        ("minhash_cluster_size", pa.int64()),
+        ("cluster_id", pa.string()),  # null: its own id
+    ]
+)
 ADDED = pa.schema([("cluster_id", pa.string()), pa.field("minhash_cluster_size", pa.int64(), nullable=False)])
 
 
@@ -39,10 +46,11 @@ class SurvivorFile:
     def __exit__(self, *error: Any) -> None:
         self._file.__exit__(*error)
 
-    def write(self, rows: pa.RecordBatch, cluster_sizes: pa.Array) -> None:
-        """rows: with `columns`, in their order."""
+    def write(self, rows: pa.RecordBatch, cluster_sizes: pa.Array, cluster_ids: pa.Array | None = None) -> None:
+        """rows: with `columns`, in their order. cluster_ids: null, or no array, where it is their own id."""
         self.labels.update(labels_of(rows))
-        cells = [*rows.columns, rows.column(self._id_column), cluster_sizes]
+        own = rows.column(self._id_column)
+        cells = [*rows.columns, own if cluster_ids is None else pc.coalesce(cluster_ids, own), cluster_sizes]
         self._file.write(pa.RecordBatch.from_arrays(cells, schema=self.schema))
 
 
@@ -106,7 +114,8 @@ def keep_split(item: tuple[Split, Said], table: DocumentTable, folder: str) -> t
     """Writes the survivors of a split with all their columns; how many by label, and those to be shown."""
     split, said = item
     verdicts = read_parquet(said.verdicts) if said.verdicts else VERDICTS.empty_table()
-    places, goes, sizes = (verdicts[name].to_numpy() for name in VERDICTS.names)
+    places, goes, sizes = (verdicts[name].to_numpy() for name in ("row", "goes", "minhash_cluster_size"))
+    named = verdicts["cluster_id"].combine_chunks()
     left_out = (read_parquet(said.left_out) if said.left_out else VERDICTS.empty_table())["row"].to_numpy()
     wanted = pa.array(said.wanted, pa.string())
     shown: list[Shown] = []
@@ -117,18 +126,19 @@ def keep_split(item: tuple[Split, Said], table: DocumentTable, folder: str) -> t
             first += len(batch)
             here = ~np.isin(rows, left_out)
             row = rows - np.searchsorted(left_out, rows)
-            stays, size = here.copy(), np.ones(len(batch), np.int64)
+            stays, size, said_at = here.copy(), np.ones(len(batch), np.int64), np.full(len(batch), -1)
             begin, end = np.searchsorted(places, [row[0], row[-1] + 1])
             at = np.searchsorted(row, places[begin:end], "right") - 1  # of several with one number the last one is here
             stays[at] &= ~goes[begin:end]
-            size[at] = sizes[begin:end]
+            size[at], said_at[at] = sizes[begin:end], np.arange(begin, end)
             if len(wanted):
                 seen = pa.array(here) if len(left_out) else None
                 some = batch if seen is None else batch.filter(seen)
                 some = some.filter(pc.is_in(some.column(table.id_column), value_set=wanted))
                 shown += example_rows(some, table.id_column, table.text_column)
             kept = pa.array(stays)
-            out.write(batch.filter(kept), pa.array(size[stays]))
+            cluster_ids = named.take(pa.array(said_at[stays], mask=said_at[stays] < 0))
+            out.write(batch.filter(kept), pa.array(size[stays]), cluster_ids)
     return out.labels, shown
 
 

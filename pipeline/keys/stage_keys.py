@@ -19,7 +19,11 @@ ORIGIN = "_origin.json"
 COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "extract": {"documents": ("url",), "skipped": ("url",)},
     "clean": {"documents": ("id",)},
-    "dedup": {"documents": ("id",), "signatures": ("id",), "clusters": ("id", "cluster_id")},
+    "dedup": {
+        "documents": ("id", "cluster_id"),
+        "signatures": ("id",),
+        "clusters": ("id", "cluster_id", "kept_id"),
+    },
     "sample": {"data": ("id",)},
 }
 

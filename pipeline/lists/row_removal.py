@@ -3,8 +3,8 @@
 A row group keeps its number, be it empty: a training run goes by these in its data, and goes on in what is left. Only
 empty ones at the front are left out, since readers take the first one's size for that of all.
 
-Rows go by their `url`, their `host` or their `id`. A `cluster_id` that names a document that goes is replaced by a name
-that does not tell it and still holds the cluster together.
+Rows go by their `url`, their `host` or their `id`. A `cluster_id` or `kept_id` that names a document that goes is
+replaced by a name that does not tell it and still holds the cluster together.
 """
 
 import hashlib
@@ -22,7 +22,8 @@ from pipeline.store import verdict_files
 from pipeline.store.parquet_files import open_parquet
 from pipeline.store.row_groups import RowGroupWriter
 
-KEYS = ("id", "url", "host", "cluster_id")
+CLUSTER_NAMES = ("cluster_id", "kept_id")
+KEYS = ("id", "url", "host", *CLUSTER_NAMES)
 LOST = pa.struct([("language", pa.string()), ("language_script", pa.string()), ("reason", pa.string())])
 RECEIPT = pa.schema(
     [
@@ -114,15 +115,14 @@ def _goes(group: pa.Table, listed: Takedown, ids: pa.Array) -> np.ndarray:
 
 
 def _conceal(kept: pa.Table, ids: pa.Array) -> pa.Table:
-    if not len(ids) or "cluster_id" not in _keys_of(kept.schema, KEYS):
-        return kept
-    place = kept.schema.get_field_index("cluster_id")
-    field, cluster_ids = kept.schema.field(place), _joined(_as_strings(kept, ["cluster_id"])["cluster_id"])
-    hit = pc.is_in(cluster_ids, value_set=ids)
-    if not pc.any(hit).as_py() or not _is_text(field.type):
-        return kept
-    names = pa.array([concealed(name or "") for name in cluster_ids.filter(hit).to_pylist()], pa.string())
-    return kept.set_column(place, field, pc.replace_with_mask(cluster_ids, hit, names).cast(field.type))
+    for column in _keys_of(kept.schema, CLUSTER_NAMES) if len(ids) else ():
+        place = kept.schema.get_field_index(column)
+        field, named = kept.schema.field(place), _joined(_as_strings(kept, [column])[column])
+        hit = pc.is_in(named, value_set=ids)
+        if pc.any(hit).as_py() and _is_text(field.type):
+            names = pa.array([concealed(name or "") for name in named.filter(hit).to_pylist()], pa.string())
+            kept = kept.set_column(place, field, pc.replace_with_mask(named, hit, names).cast(field.type))
+    return kept
 
 
 def _codec(old: pq.FileMetaData) -> str:

@@ -42,12 +42,16 @@ FOLDED = pa.schema(  # rows of a signature file whose text others have: one of t
     [("row", pa.int64()), ("is_rep", pa.bool_()), ("earlier", pa.bool_())]
 )
 LEFT_OUT = pa.schema([("row", pa.int64())])  # rows of a split whose id another row has
-_CHOSEN = "rep long, copy long, copy_id string, copy_age int, similarity double, apart boolean, n_docs long, latest int"
+_CHOSEN = (
+    "rep long, component long, first_id string, first_age int, copy long, copy_id string, copy_age int, "
+    "similarity double, apart boolean, n_docs long, latest int"
+)
+_CHOSEN_NAMES = [column.split(" ")[0] for column in _CHOSEN.split(", ")]
 
 
 def known_copies(spark: SparkSession, crawls: Sequence[EarlierCrawl], files: Sequence[SignatureFile]) -> DataFrame:
-    """Edges `a`, `b` from documents of earlier crawls to the copies kept of them, and whether `a` was `dropped` by its
-    own crawl. files: all of them. What is known of, but no longer there, has a negative node."""
+    """Edges `a`, `b` from documents of earlier crawls to the first copies of their clusters, and whether `a` was
+    `dropped` by its own crawl. files: all of them. What is known of, but no longer there, has a negative node."""
     ages = tables.lookup({crawl.crawl: age for age, crawl in enumerate(crawls)}, "int")
     rows = reduce(DataFrame.unionByName, [_copies(spark, crawl) for crawl in crawls])
     named = rows.select(
@@ -146,7 +150,7 @@ def clusters(
     chosen = stored_as("chosen", _with_sizes(_chosen(texts, n_texts, files, config))).frame()
     joined = folded.join(tables.small(chosen, n_texts), "rep", "left")
     copy = F.coalesce("copy", "rep")
-    latest = F.coalesce("copy_latest", "latest")
+    latest = F.coalesce("cluster_latest", "latest")
     there = F.col("kept") & (latest == new_age) & (F.col("copy").isNotNull() | (F.col("n_docs") > 1))
     names = F.array(*(F.lit(crawl.crawl) for crawl in crawls), F.lit(None).cast("string"))
     same = F.col("rep") == copy
@@ -154,12 +158,14 @@ def clusters(
     copies = joined.where(there).select(
         "node",
         "id",
-        F.coalesce("copy_id", "rep_id").alias("cluster_id"),
+        F.coalesce("first_id", "rep_id").alias("cluster_id"),
+        F.coalesce("copy_id", "rep_id").alias("kept_id"),
         F.coalesce("size", "n_docs").alias("minhash_cluster_size"),
         F.when(dropped, F.when(same, "exact").otherwise("minhash")).alias("drop_reason"),
         F.when(same, F.lit(1.0)).otherwise(F.col("similarity")).alias("similarity"),
         F.get(names, F.col("age")).alias("crawl"),
-        F.get(names, F.coalesce("copy_age", "rep_age")).alias("cluster_crawl"),
+        F.get(names, F.coalesce("first_age", "rep_age")).alias("cluster_crawl"),
+        F.get(names, F.coalesce("copy_age", "rep_age")).alias("kept_crawl"),
         "language",
         "language_script",
         (F.coalesce("apart", F.lit(False)) & (F.col("node") == copy) & (F.col("age") == new_age)).alias("apart"),
@@ -175,11 +181,13 @@ def _failed(unsigned: DataFrame) -> DataFrame:
         "node",
         "id",
         F.col("id").alias("cluster_id"),
+        F.col("id").alias("kept_id"),
         F.lit(1).cast("long").alias("minhash_cluster_size"),
         F.lit(SIGNING_FAILED).alias("drop_reason"),
         F.lit(None).cast("double").alias("similarity"),
         nothing.alias("crawl"),
         nothing.alias("cluster_crawl"),
+        nothing.alias("kept_crawl"),
         "language",
         "language_script",
         F.lit(False).alias("apart"),
@@ -212,6 +220,9 @@ def _chosen(texts: DataFrame, n_texts: int, files: Sequence[SignatureFile], conf
         for one in kept_copies.stream(batches, likeness):
             cells = [
                 one.rows.column("node"),
+                one.rows.column("component"),
+                one.first_ids,
+                pa.array(one.first_ages),
                 pa.array(one.nodes),
                 one.ids,
                 pa.array(one.ages),
@@ -220,9 +231,7 @@ def _chosen(texts: DataFrame, n_texts: int, files: Sequence[SignatureFile], conf
                 one.rows.column("n_docs"),
                 one.rows.column("latest"),
             ]
-            yield pa.RecordBatch.from_arrays(
-                cells, ["rep", "copy", "copy_id", "copy_age", "similarity", "apart", "n_docs", "latest"]
-            )
+            yield pa.RecordBatch.from_arrays(cells, _CHOSEN_NAMES)
 
     narrow = texts.select(*columns)
     if config.verify == "none":
@@ -235,11 +244,11 @@ def _chosen(texts: DataFrame, n_texts: int, files: Sequence[SignatureFile], conf
 
 
 def _with_sizes(chosen: DataFrame) -> DataFrame:
-    copy = Window.partitionBy("copy")
+    cluster = Window.partitionBy("component")
     return chosen.select(
-        *("rep", "copy", "copy_id", "copy_age", "similarity", "apart"),
-        F.sum("n_docs").over(copy).alias("size"),
-        F.max("latest").over(copy).alias("copy_latest"),
+        *("rep", "first_id", "first_age", "copy", "copy_id", "copy_age", "similarity", "apart"),
+        F.sum("n_docs").over(cluster).alias("size"),
+        F.max("latest").over(cluster).alias("cluster_latest"),
     )
 
 

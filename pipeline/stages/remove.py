@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.keys import key_index, stage_keys
-from pipeline.lists.row_removal import key_columns, listed_rows, remove_rows
+from pipeline.lists.row_removal import CLUSTER_NAMES, key_columns, listed_rows, remove_rows
 from pipeline.lists.takedown import Takedown
 from pipeline.mixture.manifest import without_rows
 from pipeline.stages.extract_receipts import counts_column
@@ -186,9 +186,10 @@ def _listed_ids(file: File, listed: Takedown) -> set[str] | None:
 
 
 def _known_ids(file: File, ids_file: str) -> tuple[set[str], set[str]] | None:
-    """Of the ids those that the file has, as a row's or a cluster's; and the clusters of the rows that have one."""
+    """Of the ids those that the file has, as a row's, a cluster's or a kept copy's; and the clusters of the rows that
+    have one."""
     known, found, clusters = _ids_of(ids_file), set[str](), set[str]()
-    for piece in key_columns(file.source, ("id", "cluster_id")):
+    for piece in key_columns(file.source, ("id", *CLUSTER_NAMES)):
         for name in piece.column_names:
             hits = piece.filter(pc.is_in(piece[name], value_set=known))
             found.update(hits[name].to_pylist())

@@ -131,10 +131,11 @@ def remove_begun(folder: str) -> None:
 
 
 def remove_empty(folder: str) -> None:
-    """A local folder in which nothing is; stores know no folders."""
-    if is_local(folder):
-        with suppress(OSError):
-            os.rmdir(absolute(folder))
+    """A local folder in which nothing is but folders of nothing; stores know no folders."""
+    if is_local(folder) and not any(files for _, _, files in os.walk(absolute(folder))):
+        for place, _, _ in os.walk(absolute(folder), topdown=False):
+            with suppress(OSError):
+                os.rmdir(place)
 
 
 def listing(folder: str, hidden: bool = False) -> dict[str, int]:

@@ -28,7 +28,7 @@ class Truth(NamedTuple):
 
 
 def score(truth: Truth, clusters: pa.Table, threshold: float) -> dict[str, Any]:
-    """Of `clusters` with the columns id and cluster_id (who is not among them is alone): counts, recall by bin of
+    """Of `clusters` with columns id, cluster_id and kept_id (who is not among them is alone): counts, recall by bin of
     similarity, at the threshold and above, and precision. UserError for an id that no document has."""
     n = len(truth.ids)
     a, b, rows = (_places(column, truth.ids) for column in (truth.pairs["a"], truth.pairs["b"], clusters.column("id")))
@@ -37,7 +37,7 @@ def score(truth: Truth, clusters: pa.Table, threshold: float) -> dict[str, Any]:
     cluster[rows] = n + codes
     joined = cluster[a] == cluster[b]
     stays = np.ones(n, bool)
-    stays[rows] = pc.equal(clusters["id"], clusters["cluster_id"]).to_numpy()
+    stays[rows] = pc.equal(clusters["id"], clusters["kept_id"]).to_numpy()
     jaccard = truth.pairs["jaccard"].to_numpy()
     planted = pc.equal(truth.pairs["kind"], "family").to_numpy()
     alike = jaccard >= threshold

@@ -52,10 +52,10 @@ def truth(table: Path) -> Truth:
 
 
 def clusters(answer: Path) -> pa.Table:
-    """Columns id and cluster_id of the job's answer. UserError where it has none."""
+    """Columns id, cluster_id and kept_id of the job's answer. UserError where it has none."""
     if not (answer / "clusters").is_dir():
         raise UserError(f"{answer} has no clusters: see job.log beside it")
-    found = pa.dataset.dataset(answer / "clusters", format="parquet").to_table(["id", "cluster_id"])
+    found = pa.dataset.dataset(answer / "clusters", format="parquet").to_table(["id", "cluster_id", "kept_id"])
     return found.filter(pa.compute.is_valid(found["cluster_id"]))
 
 

@@ -208,10 +208,9 @@ def truth(pairs: list[tuple[str, str, float, str]], ids: str, groups: str) -> Tr
 
 
 def clustered(*members: str) -> pa.Table:
-    rows = [(name, one[0]) for one in members for name in one]
-    return pa.table(
-        {name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(("id", "cluster_id"))}
-    )
+    names = ("id", "cluster_id", "kept_id")
+    rows = [(name, one[0], one[0]) for one in members for name in one]
+    return pa.table({name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(names)})
 
 
 def test_scores_by_hand() -> None:

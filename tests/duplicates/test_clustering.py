@@ -45,12 +45,30 @@ def shingles_of(table: pa.Table) -> Callable[[np.ndarray], tuple[np.ndarray, np.
 
 
 def clustered(texts: dict[str, str], verify: str = "jaccard", keep_unlike: bool = True) -> dict[str, str]:
-    """id -> kept copy, of those that have a copy."""
+    """id -> cluster, of those that have a copy."""
     table = signed(texts)
     comparison = Comparison(CONFIG.threshold, verify, CONFIG.max_bucket, keep_unlike)
     found = cluster(table, shingles_of(table), comparison).rows
     assert found.schema == CLUSTERS
     return dict(zip(found["id"].to_pylist(), found["cluster_id"].to_pylist(), strict=True))
+
+
+@pytest.mark.parametrize("keep_unlike", [True, False])
+def test_a_chain_is_one_cluster_of_several_kept_copies(keep_unlike: bool) -> None:
+    """Each of its texts is like the next and unlike the one after that."""
+    words = [f"word{n}" for n in range(200)]
+    texts = {f"t{n}": " ".join([*(f"own{w}" for w in range(12 * n)), *words[12 * n :]]) for n in range(9)}
+    table = signed(texts)
+    comparison = Comparison(CONFIG.threshold, "jaccard", CONFIG.max_bucket, keep_unlike)
+    found = cluster(table, shingles_of(table), comparison)
+    rows = {row["id"]: row for row in found.rows.to_pylist()}
+    kept = {name for name, row in rows.items() if row["drop_reason"] is None}
+    assert set(rows) == set(texts) and {row["minhash_cluster_size"] for row in rows.values()} == {len(texts)}
+    (first,) = {row["cluster_id"] for row in rows.values()}
+    assert first in kept and found.unlike == len(kept) - 1 and (len(kept) > 1) == keep_unlike
+    for name, row in rows.items():
+        assert row["kept_id"] in kept and (name == row["kept_id"]) == (name in kept)
+        assert row["similarity"] >= CONFIG.threshold or not keep_unlike
 
 
 @pytest.fixture(scope="module")

@@ -77,6 +77,7 @@ def test_each_text_goes_to_the_first_kept_copy_that_it_is_like(
     first = np.searchsorted(clusters, clusters)
     apart = (copies == np.arange(len(texts))) & (first != np.arange(len(texts)))
     assert [one for part in parts for one in part.apart.tolist()] == apart.tolist()
+    assert [name for part in parts for name in part.first_ids.to_pylist()] == [f"id{place}" for place in first]
     np.testing.assert_array_equal(np.concatenate([np.empty(0), *(part.shares for part in parts)]), shares)
 
 

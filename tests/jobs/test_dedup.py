@@ -43,7 +43,7 @@ def test_a_text_that_signing_fails_on(
     found = {row["id"]: row for row in rows_of(mixed, "clusters") if row["id"] in names}
     assert [row for row in rows_of(mixed, "clusters") if row["id"] not in names] == rows_of(good, "clusters")
     for name in names:
-        assert (found[name]["drop_reason"], found[name]["cluster_id"]) == ("failed:signing", name)
+        assert [found[name][key] for key in ("drop_reason", "cluster_id", "kept_id")] == ["failed:signing", name, name]
         assert (found[name]["minhash_cluster_size"], found[name]["similarity"]) == (1, None)
     ledger = json.loads((mixed / "_ledger.json").read_text())
     assert ledger["dropped"]["failed:signing"] == 2 and ledger["tables"]["signatures"] == len(first) + 2
@@ -93,7 +93,7 @@ def test_an_earlier_crawl_is_as_if_both_were_one(run: Dedup, tmp_path: Path) -> 
     for name, row in found.items():
         where = [fingerprints[age] if age < 2 else None for age in range(3) if name in ids[age]]
         assert [row["crawl"]] == where
-        assert (row["drop_reason"] is None) == (row["id"] == row["cluster_id"] or row["crawl"] is not None)
+        assert (row["drop_reason"] is None) == (row["id"] == row["kept_id"] or row["crawl"] is not None)
 
 
 def changed(row: Row, name: str, *places: int) -> Row:
@@ -137,6 +137,36 @@ def test_a_page_that_joins_two_old_clusters(run: Dedup) -> None:
     three = run("three", [{**first[2], "id": "c"}, changed(first[2], "c2", 180)], "--against", one, two)
     assert kept(three) == set()
     assert {(row["cluster_id"], row["minhash_cluster_size"]) for row in rows_of(three, "clusters")} == {("a3", 6)}
+
+
+def chain(name: str, texts: range) -> list[Row]:
+    """Each text is like the next, and unlike the one after that."""
+    words = family(name, [0], 7, length=200)[0]["text"].split()
+    texts_of = (" ".join([*(f"own{w}" for w in range(12 * n)), *words[12 * n :]]) for n in texts)
+    return [{"id": f"{name}{n}", "text": text} for n, text in zip(texts, texts_of, strict=True)]
+
+
+def test_a_cluster_stays_whole_from_crawl_to_crawl(run: Dedup) -> None:
+    """Its kept copies are unlike one another; clusters of a version that did not name them do as well."""
+    first, later = chain("c", range(0, 9)), chain("c", range(9, 12))
+    one = run("one", first)
+    rows = {row["id"]: row for row in rows_of(one, "clusters")}
+    assert {row["minhash_cluster_size"] for row in rows.values()} == {9} and 1 < len(kept(one)) < 9
+    assert {row["cluster_id"] for row in rows_of(one)} == {row["cluster_id"] for row in rows.values()}
+    assert len({row["cluster_id"] for row in rows.values()}) == 1
+    two = run("two", later, "--against", one)
+    found = {row["id"]: row for row in rows_of(two, "clusters")}
+    assert set(found) == kept(one) | {row["id"] for row in later}
+    assert {(row["cluster_id"], row["minhash_cluster_size"]) for row in found.values()} == {
+        (next(iter(rows.values()))["cluster_id"], 12)
+    }
+    for row in found.values():
+        stays = row["drop_reason"] is None
+        assert row["kept_id"] in kept(one) | kept(two) and stays == (row["id"] == row["kept_id"])
+        assert (row["kept_crawl"] is None) == (row["kept_id"] in kept(two)) and row["cluster_crawl"]
+    for file in (one / "clusters").iterdir():
+        pq.write_table(pq.read_table(file).drop_columns(["kept_id", "kept_crawl"]), file)
+    assert rows_of(run("three", later, "--against", one), "clusters") == rows_of(two, "clusters")
 
 
 def test_a_root_that_was_compared_needs_its_own_earlier_one(run: Dedup, capfd: pytest.CaptureFixture[str]) -> None:

@@ -101,7 +101,8 @@ def corpus(root: str, archives: int) -> None:
     counts = {"counts": [{"record_type": "response", "reason": None, "count": PAGES}], "documents": PAGES}
     receipts = [[{"file_path": page[0]["file_path"], "records": PAGES, "status": "ok", **counts}] for page in pages]
     copies = [
-        [{**row, "cluster_id": group[at - at % 2]["id"], "drop_reason": "minhash" if at % 2 else None}
+        [{**row, **dict.fromkeys(("cluster_id", "kept_id"), group[at - at % 2]["id"]),
+          "drop_reason": "minhash" if at % 2 else None}
          for at, row in enumerate(group)] for group in groups
     ]  # fmt: skip
     written: dict[str, dict[str, tuple[pa.Schema, Sequence[str], list[list[dict[str, Any]]]]]] = {

@@ -128,7 +128,8 @@ def test_all_other_rows_stay_as_they_were(removed: Path, corpus_root: Path, want
         found = after.to_pylist()
         for row, other in zip(found, expected, strict=True):
             if other.get("cluster_id") in names and "clusters" in file:
-                assert row.pop("cluster_id").startswith("removed:") and other.pop("cluster_id")
+                for name in ("cluster_id", "kept_id"):
+                    assert row.pop(name).startswith("removed:") and other.pop(name) in names
         assert found == expected, file
     assert anew
     assert [row["id"] for row in table(removed, "notes") if row.get("id")] == ["mine"]

@@ -153,10 +153,20 @@ def order(one: Doc) -> tuple[Any, ...]:
     return (-one.quality if known else float("inf"), -len(one.text or ""), one.date is None, one.date or "", one.id)
 
 
-def oracle(documents: list[Doc]) -> tuple[dict[str, tuple[str, int, str | None, float]], int]:
-    """id -> kept copy, cluster size, reason, similarity: every pair compared, no buckets, no folding of copies. In a
-    cluster each document, the preferred first, goes to the first kept copy that it is like. And how many kept copies
-    have another one before them in their cluster."""
+class Found(NamedTuple):
+    """A row of the clusters."""
+
+    cluster_id: str
+    kept_id: str
+    size: int
+    reason: str | None
+    similarity: float
+
+
+def oracle(documents: list[Doc]) -> tuple[dict[str, Found], int]:
+    """By id: every pair compared, no buckets, no folding of copies. In a cluster each document, the preferred first,
+    goes to the first kept copy that it is like. And how many kept copies have another one before them in their cluster.
+    """
     signed = {one.id: signature(one.text or "") for one in documents}
     by_id = {one.id: one for one in documents}
     graph = nx.Graph()
@@ -167,7 +177,7 @@ def oracle(documents: list[Doc]) -> tuple[dict[str, tuple[str, int, str | None, 
         alike = candidate and jaccard(by_id[one].text or "", by_id[other].text or "") >= CONFIG.threshold
         if first.text_hash == second.text_hash or alike:
             graph.add_edge(one, other)
-    answer: dict[str, tuple[str, int, str | None, float]] = {}
+    answer: dict[str, Found] = {}
     unlike = 0
     for found in nx.connected_components(graph):
         copy: dict[str, str] = {}
@@ -176,12 +186,12 @@ def oracle(documents: list[Doc]) -> tuple[dict[str, tuple[str, int, str | None, 
             near = [kept for kept in dict.fromkeys(copy.values())
                     if jaccard(by_id[name].text or "", by_id[kept].text or "") >= CONFIG.threshold]  # fmt: skip
             copy[name] = copy[equal[0]] if equal else [*near, name][0]
-        sizes = Counter(copy.values())
-        unlike += len(sizes) - 1
+        unlike += len(set(copy.values())) - 1
         for name, best in copy.items() if len(found) > 1 else ():
             exact = signed[name].text_hash == signed[best].text_hash
             similarity = 1.0 if exact else jaccard(by_id[name].text or "", by_id[best].text or "")
-            answer[name] = (best, sizes[best], None if name == best else "exact" if exact else "minhash", similarity)
+            reason = None if name == best else "exact" if exact else "minhash"
+            answer[name] = Found(next(iter(copy)), best, len(found), reason, similarity)
     return answer, unlike
 
 
@@ -230,15 +240,17 @@ def test_clusters_are_those_of_every_pair_compared(results: dict[int, Result]) -
     found = {row[0]: row for row in results[1].clusters}
     expected, unlike = oracle(ONE_AN_ID)
     assert len(found) == len(results[1].clusters)
-    assert {name: tuple(row[1:4]) for name, row in found.items()} == {name: one[:3] for name, one in expected.items()}
+    assert {name: tuple(row[1:5]) for name, row in found.items()} == {name: one[:4] for name, one in expected.items()}
     for name, row in found.items():
-        assert row[4] == pytest.approx(expected[name][3], abs=1e-9)
-        assert row[5:7] == (None, None)
-    reasons = Counter(reason for _, _, reason, _ in expected.values())
+        assert row[5] == pytest.approx(expected[name].similarity, abs=1e-9)
+        assert row[6:9] == (None, None, None)
+    reasons = Counter(one.reason for one in expected.values())
     assert reasons["exact"] >= 8 and reasons["minhash"] > 10  # the planting took
     alike = {(a, b) for a in "0123456789" for b in "0123456789" if a < b
              and jaccard(TEXT[f"drift-{a}"], TEXT[f"drift-{b}"]) >= CONFIG.threshold}  # fmt: skip
-    drifting = {expected[f"drift-{i}"][0] for i in range(10) if f"drift-{i}" in expected}
+    drift = [expected[f"drift-{i}"] for i in range(10) if f"drift-{i}" in expected]
+    drifting = {one.kept_id for one in drift}
+    assert len({one.cluster_id for one in drift}) < len(drifting)
     assert len(alike) >= 3 and 1 < len(drifting) < 9  # one cluster by the documents between, several kept copies
     assert results[1].ledger["tables"]["unlike"] == unlike >= len(drifting) - 1
 
@@ -273,11 +285,14 @@ def test_survivors_are_the_documents_themselves(results: dict[int, Result]) -> N
     by_id = {one.id: one for one in ONE_AN_ID}
     survivors = {row["id"]: row for row in results[1].survivors}
     assert len(survivors) == len(results[1].survivors)
-    assert set(survivors) == {name for name in by_id if expected.get(name, (name, 1, None, 1.0))[2] is None}
+    alone = {name: Found(name, name, 1, None, 1.0) for name in by_id if name not in expected}
+    assert set(survivors) == {name for name, one in (expected | alone).items() if one.reason is None}
     for name, row in survivors.items():
         assert tuple(row[field] for field in Doc._fields) == pytest.approx(tuple(by_id[name]), nan_ok=True)
-        assert (row["cluster_id"], row["minhash_cluster_size"]) == (name, expected.get(name, (name, 1))[1])
-    assert sum(row["minhash_cluster_size"] for row in survivors.values()) == len(ONE_AN_ID)
+        said = (expected | alone)[name]
+        assert (row["cluster_id"], row["minhash_cluster_size"]) == (said.cluster_id, said.size)
+    sizes = {row["cluster_id"]: row["minhash_cluster_size"] for row in survivors.values()}
+    assert sum(sizes.values()) == len(ONE_AN_ID)
 
 
 def test_every_row_is_accounted_for(results: dict[int, Result]) -> None:

@@ -154,11 +154,13 @@ def test_other_writers_files(tmp_path: Path) -> None:
 
 def test_a_cluster_keeps_together_without_the_name_of_its_removed_document(tmp_path: Path) -> None:
     path = str(tmp_path / "a.parquet")
-    pq.write_table(pa.table({"id": ["a", "b", "c", "d"], "cluster_id": ["a", "a", "a", "d"]}), path)
+    table = {"id": ["a", "b", "c", "d"], "cluster_id": ["a", "a", "a", "d"], "kept_id": ["a", "b", "a", "d"]}
+    pq.write_table(pa.table(table), path)
     row_removal.remove_rows(path, path, listed(tmp_path, hosts="x.org"), pa.array(["a"]), None)
     found = pq.read_table(path)
     assert found["id"].to_pylist() == ["b", "c", "d"]
     assert found["cluster_id"].to_pylist() == [row_removal.concealed("a")] * 2 + ["d"]
+    assert found["kept_id"].to_pylist() == ["b", row_removal.concealed("a"), "d"]
     assert (
         row_removal.concealed("a") != row_removal.concealed("b")
         and row_removal.concealed("a").removeprefix("removed:") != "a"
