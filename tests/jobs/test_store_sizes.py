@@ -29,7 +29,7 @@ long = "n_words > {}"
 [sample]
 validation_share = 0.0
 [vocab]
-vocab_size = 300
+vocab_size = 600
 """
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
