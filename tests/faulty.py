@@ -44,7 +44,8 @@ WHOLE = {
     "_index.json",
     "_origin.json",
 }  # of a finished root
-SIZE = re.compile(r"(?<=gz)\.[0-9a-f]{12}(?=\.parquet)")  # of extract's files: a store is not asked for archives' sizes
+SIZE = re.compile(r"(?<=gz)\.[0-9a-f]{12}(?=\.parquet)")  # in names of extract's files, as `size` in receipts: of the
+# archives that a list names a store is not asked for their sizes
 JOB_SECONDS = 900.0
 LAST = 2.0  # seconds into a stage, at most, when something happens
 
@@ -287,7 +288,8 @@ def undisturbed(folder: Path) -> dict[str, bytes]:
 
 def result(root: str) -> dict[str, bytes]:
     """Ledgers, examples, what training reads and every table's files, as the current generations have them: name ->
-    bytes. Of dedup's tables, which the engine and processes divide into files in ways of their own, the rows."""
+    bytes. Of dedup's tables, which the engine and processes divide into files in ways of their own, the rows; of
+    receipts too, but for what is not asked of a store."""
     paths: dict[str, str] = {}
     rows: dict[str, bytes] = {}
     for stage in STAGES:
@@ -297,6 +299,8 @@ def result(root: str) -> dict[str, bytes]:
             files = now.files(table)
             if stage == "dedup":
                 rows[f"{stage}/{table}"] = _rows(files.values())
+            elif table == "inputs":
+                rows[f"{stage}/{table}"] = _rows(files.values(), without="size")
             else:
                 paths |= {f"{stage}/{table}/{SIZE.sub('', name)}": path for name, path in files.items()}
         paths |= {f"{stage}/{name}": storage.join(now.place, name) for name in (LEDGER, EXAMPLES)}
@@ -305,9 +309,9 @@ def result(root: str) -> dict[str, bytes]:
     return {**rows, **{name: storage.read_bytes(path) or b"" for name, path in paths.items()}}
 
 
-def _rows(paths: Iterable[str]) -> bytes:
-    """A table's rows by their ids, as text."""
-    rows = [row for path in paths for row in read_parquet(path).to_pylist()]
+def _rows(paths: Iterable[str], without: str = "") -> bytes:
+    """A table's rows in order, as text, but for a column."""
+    rows = [{**row, without: None} for path in paths for row in read_parquet(path).to_pylist()]
     return "\n".join(sorted(repr(sorted(row.items())) for row in rows)).encode()
 
 

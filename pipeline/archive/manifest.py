@@ -1,7 +1,9 @@
 """Where the archives are: files, folders, path lists and URLs resolved to a manifest.
 
-`file_path` names an archive in the data and depends on no machine: the path below the given folder (its name included),
-the line of a path list, the URL. `location` is where this run opens it.
+`file_path` names an archive in the data and depends on no machine: the line of a path list; else, of a disk's, the path
+below the given folder (its name included), since where that lies is this machine's affair; of a store's, its URL.
+`location` is where this run opens it. Of archives that a list names, those on a disk have their size looked up; a store
+is not asked, which for a crawl's list would be a request for each of 90,000 archives at every start.
 """
 
 import gzip

@@ -166,8 +166,10 @@ def _merge(item: tuple[int, Sequence[tuple[str, Sequence[int], int]]], buckets: 
     for path, (begin, end), rows in parts:
         if end > begin:
             fs, inside = storage.filesystem(path)
-            hashes.append(np.frombuffer(fs.cat_file(inside, 8 * begin, 8 * end), "<u8"))
-            numbers.append(np.frombuffer(fs.cat_file(inside, 8 * rows + 4 * begin, 8 * rows + 4 * end), "<u4"))
+            hashes.append(np.frombuffer(fs.cat_file(inside, start=8 * begin, end=8 * end), "<u8"))
+            numbers.append(
+                np.frombuffer(fs.cat_file(inside, start=8 * rows + 4 * begin, end=8 * rows + 4 * end), "<u4")
+            )
     entries = _sorted(np.concatenate(hashes), np.concatenate(numbers))
     _write_buckets(*entries, range(place * a_range, (place + 1) * a_range), buckets, folder)
 
