@@ -324,9 +324,9 @@ class DedupConfig(StageConfig):
     max_bucket: int = Field(
         24, ge=2, le=1000, description="texts in a bucket that are all compared; a larger one is compared along chains"
     )
-    keep_unlike: bool = Field(
-        True,
-        description="what is less like the kept copy of its cluster than threshold is kept, too, as a copy of its own",
+    unlike: Literal["keep", "drop"] = Field(
+        "keep",
+        description="pages of a cluster that are less like its kept copies than threshold: kept, too, or dropped",
     )
     one_task_documents: int = Field(
         1_000_000,

@@ -34,7 +34,7 @@ FLAGS = {
         text-seconds max-failed-text-share by-language""",
     "dedup": """
         threshold verify num-perm bands rows false-negative-weight ngram-size min-shingles scheme seed max-bucket
-        one-task-documents against quality-column scope min-line-pages min-line-share
+        unlike one-task-documents against quality-column scope min-line-pages min-line-share
         text-seconds max-failed-text-share""",
     "sample": """
         method temperature weights groups unit tokenizer max-epochs budget min-documents max-host-share genre-lists

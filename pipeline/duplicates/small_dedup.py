@@ -130,7 +130,7 @@ def _cluster(
         ids = narrow["id"].filter(pc.equal(narrow["age"], age))
         if pc.count_distinct(ids).as_py() < len(ids):
             return None
-    comparison = clustering.Comparison(config.threshold, config.verify, config.max_bucket, config.keep_unlike)
+    comparison = clustering.Comparison(config.threshold, config.verify, config.max_bucket, config.unlike == "keep")
     names = [crawl.crawl for crawl in crawls]
     is_signed = narrow["text_hash"].is_valid()
     rows = np.flatnonzero(is_signed.to_numpy())

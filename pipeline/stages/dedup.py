@@ -207,7 +207,7 @@ def _chosen(texts: DataFrame, n_texts: int, files: Sequence[SignatureFile], conf
     """The kept copy of each text in a cluster of several, as the texts of a cluster stream by in the order in which
     they are preferred."""
     tasks = max(texts.sparkSession.sparkContext.defaultParallelism, n_texts * 2048 // signed.TASK_BYTES)
-    likeness = kept_copies.Likeness(config.threshold, config.verify, config.keep_unlike)
+    likeness = kept_copies.Likeness(config.threshold, config.verify, config.unlike == "keep")
     paths = [file.path for file in files]
     columns = ["node", "component", "kept", "age", "quality", "n_chars", "date", "id", "n_docs", "latest"]
 
