@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from programs import job_environment, submit_command
 
+from pipeline.store.generations import BUILDING
+from pipeline.store.run_records import finished
 from schemas.records import STAGES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,14 +32,14 @@ def kill_during(stage: str, root: Path, deadline: float = 240) -> None:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     began = time.monotonic()
-    building = root / f"_{stage}.building"
-    while not any(building.rglob("*.parquet*")) and process.poll() is None:
+    building = root / stage
+    while not ((building / BUILDING).exists() and any(building.rglob("*.parquet*"))) and process.poll() is None:
         assert time.monotonic() - began < deadline, f"{stage} did not begin"
         time.sleep(0.02)
     assert process.poll() is None, f"the job ended before {stage} could be killed"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert not (root / stage).exists()
+    assert finished(str(root / stage)) is None
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def test_ctrl_c_is_one_line(stage: str, tmp_path: Path) -> None:
             stdout=output, stderr=output,
         )  # fmt: skip
     deadline = time.monotonic() + 240
-    while not (root / f"_{stage}.building").exists():
+    while not (root / stage / BUILDING).exists():
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
     time.sleep(1)
@@ -70,7 +72,7 @@ def test_ctrl_c_is_one_line(stage: str, tmp_path: Path) -> None:
         time.sleep(0.1)
     lines = said.read_text()
     assert lines.count("stopped: what is finished stays") == 1 and "Traceback" not in lines and "Error" not in lines
-    assert not (root / stage).exists() and (root / "extract").exists() == (stage == "clean")
+    assert finished(str(root / stage)) is None and bool(finished(str(root / "extract"))) == (stage == "clean")
 
 
 def session_has_python(session: int) -> bool:
