@@ -38,7 +38,7 @@ def process_runner(processes: int) -> TaskRunner:
         except BrokenProcessPool:
             raise UserError(
                 "a process that works for this job was killed, as machines do that run out of memory: run the same "
-                "command again, it goes on; where it is killed again, give it fewer cores (spark-submit --master local[N])"
+                "command again, it goes on; if that does not help, give it fewer cores (--master local[N])"
             ) from None
         except KeyboardInterrupt:
             for process in multiprocessing.active_children():
