@@ -19,7 +19,5 @@ def test_a_process_that_is_killed_is_told_in_a_line() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return item
 
-    with pytest.raises(
-        UserError, match="was killed, .*: run the same command again"
-    ):
+    with pytest.raises(UserError, match=r"was killed, .*: run the same command again"):
         process_runner(2)(one_is_killed, [0, 1, 2])
