@@ -10,6 +10,7 @@ import functools
 import http.client
 import io
 import itertools
+import logging
 import os
 import re
 import time
@@ -49,6 +50,9 @@ BROKEN_OFF = (
     *("ConnectionClosedError", "ReadTimeoutError", "HTTPClientError", "ChunkedEncodingError", "ResponseParserError"),
     *("ServiceResponseError", "IncompleteDownloadError", "TransportError"),
 )  # fmt: skip
+
+for _client in ("botocore", "aiobotocore"):  # each process would say where it found its credentials
+    logging.getLogger(_client).setLevel(logging.WARNING)
 
 _opened: dict[tuple[int, str, str], "PatientStore"] = {}
 

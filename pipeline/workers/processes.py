@@ -5,12 +5,14 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext, suppress
 from time import monotonic
 from typing import Any, TypeVar
 
 from pipeline.workers.progress import Progress, rate_and_time_left
 from pipeline.workers.tasks import Step, TaskRunner
+from schemas.errors import UserError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,7 +22,8 @@ _task: Callable[[Any], Any]  # of a forked process: inherited, not pickled
 
 
 def process_runner(processes: int) -> TaskRunner:
-    """So many processes, forked for each call. The first task that fails ends the others' queue."""
+    """So many processes, forked for each call. The first task that fails ends the others' queue. UserError where one of
+    them was killed."""
 
     def run_tasks(function: Callable[[T], R], items: Sequence[T], /, step: Step | None = None) -> list[R]:
         if not items:
@@ -32,6 +35,11 @@ def process_runner(processes: int) -> TaskRunner:
             futures = [pool.submit(_call, item) for item in items]  # the first one forks all processes
             with Progress(_status(step, futures)) if step else nullcontext():
                 return [future.result() for future in futures]
+        except BrokenProcessPool:
+            raise UserError(
+                "a process that works for this job was killed, as machines do that run out of memory: run the same "
+                "command again, it goes on; if that does not help, give it fewer cores (--master local[N])"
+            ) from None
         except KeyboardInterrupt:
             for process in multiprocessing.active_children():
                 process.kill()

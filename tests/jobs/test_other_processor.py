@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_a_plain_processor_writes_the_same_tables(tmp_path: Path) -> None:
     for name, processor in (("own", {}), ("plain", PLAIN)):
         roots[name] = root = tmp_path / name
         kernels = {"NUMBA_CACHE_DIR": str(tmp_path / "kernels")} if processor else {}
-        flags = ["--input", ARCHIVE, "--root", root, "--presets", "none", "--vocab-size", "1000"]
+        flags = ["--input", ARCHIVE, "--root", root, "--presets", "none", "--vocab-size", "3000"]
         answer = subprocess.run(
             submit_command("corpus", *flags), env={**job_environment(), **processor, **kernels}, cwd="/",
             capture_output=True, text=True, timeout=700,
@@ -50,7 +51,7 @@ def test_the_plain_processor_is_another(tmp_path: Path) -> None:
     program = "import numpy as np; print(np.exp(np.linspace(-20, 0, 100_001, dtype=np.float32)).tobytes().hex())"
     digests = {
         subprocess.run(
-            ["python", "-W", "ignore", "-c", program], env={**job_environment(), **one}, capture_output=True
+            [sys.executable, "-W", "ignore", "-c", program], env={**job_environment(), **one}, capture_output=True
         ).stdout
         for one in ({}, PLAIN)
     }

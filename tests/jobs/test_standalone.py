@@ -26,7 +26,7 @@ FLAGS: dict[str, list[object]] = {
     "vocab": ["--vocab-size", "600"],
 }
 ALL_FLAGS = ["--partitions", "2", *(flag for flags in FLAGS.values() for flag in flags)]
-URL = "https://eng-news.example.com/1"
+URL = "https://vie-news.example.com/2"
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1500)]
 
