@@ -138,7 +138,8 @@ def test_new_verdicts_write_no_text(store: CountedStore, roots: dict[int, str], 
     told("re-deciding", costs)
     assert more_read(costs) <= EXAMPLES + (2 * FOOTER + NARROW * PAGES) * (LARGE - SMALL), costs
     for root in roots.values():
-        assert storage.read_json(f"{generations.required(f'{root}/clean').place}/{LEDGER}")["dropped"] == {"long": 1}
+        ledger = storage.read_json(f"{generations.required(f'{root}/clean').place}/{LEDGER}")
+        assert ledger["dropped"] == {"rule:long": 1}
 
 
 def test_removing_a_page_rewrites_its_files(store: CountedStore, roots: dict[int, str], tmp_path: Path) -> None:
