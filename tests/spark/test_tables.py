@@ -182,8 +182,6 @@ def test_rows_come_back_as_they_were(spark: SparkSession, tmp_path: Path) -> Non
     assert by_id(back) == by_id(table)
     stored = tables.opened(spark, str(tmp_path / "t"))
     assert stored.frame("raw", "id").columns == ["raw", "id"]
-    files = {row["file"] for row in stored.frame("id", file_as="file").collect()}
-    assert files == {path for path, _ in stored.files}
 
 
 def test_a_large_file_is_read_by_several_tasks_each_row_once(spark: SparkSession, tmp_path: Path) -> None:
