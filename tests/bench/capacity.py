@@ -36,7 +36,7 @@ class Rates:
     # Time of one core
     extract_ms: float = rate(7.05, "a page: 70.5 s, two cores, 20,000 pages; Speed of extract")
     clean_ms: float = rate(1.6, "a document: 725 a second, and 9 to 17 % for 366 labels; Speed of clean, Language")
-    dedup_ms: float = rate(0.474, "a document: 237 s, two cores, a million, all by shuffles")
+    dedup_ms: float = rate(0.276, "a document: 138 s, two cores, a million, all by shuffles; Near-duplicates")
     sample_bytes_s: float = rate(33e6, "text a second: 66 MB on two cores; Mixture")
     text_bytes: float = rate(5_400, "text of a document; Speed of clean")
     overhead: float = rate(1.3, "assumed: starts, stragglers, lost spot machines and what is done again")
@@ -46,7 +46,7 @@ class Rates:
     dedup_documents: float = rate(2_080, "bytes a document")
     dedup_signatures: float = rate(2_571, "bytes a document")
     sample_data: float = rate(2_359, "bytes a document")
-    shuffled_bytes: float = rate(3_000, "a document of dedup: 20 bands of 24 bytes, two signatures of 240, and its row")
+    shuffled_bytes: float = rate(1_090, "a document of dedup: 1,037 MiB of a million; Near-duplicates")
     # A cluster
     cores: float = rate(400, "assumed; time falls with them")
     gib_a_core: float = rate(4, "1.5 of heap, 2.5 for Python beside it")
