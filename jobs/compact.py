@@ -31,7 +31,6 @@ from schemas.records import EXAMPLES, LEDGER, STAGES
 
 FILES_A_TASK = 8
 MIXTURE = "mixture.json"
-TAKEN_OVER = (MIXTURE, "report.json")  # small files of a stage beside ledger, examples and record
 
 
 def run(engine: SparkSession | LazySession, root: str, stage: str, keep: int = 0) -> None:

@@ -30,6 +30,7 @@ from tokenizer.loading import load
 from tokenizer.measure import measure_loaded
 
 ALL = "all"  # of language_tokens
+OWN = "_vocabulary"  # a generation's files; those of the current one stand at the top of the stage's folder
 
 
 def run(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> RunRecord:
@@ -56,13 +57,13 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
         )
         learnt = _learn(sample, settings)
         for name, content in sorted(learnt.files.items()):
-            storage.write_bytes(storage.join(building, name), content)
+            storage.write_bytes(storage.join(building, OWN, name), content)
         with tempfile.TemporaryDirectory() as made:
             for name, content in learnt.files.items():
                 Path(made, name).write_bytes(content)
             report = {**measure_loaded(load(Path(made)), sample.held_out), **_about(sample, settings, learnt)}
         text = json.dumps(report, indent=1, ensure_ascii=False)
-        storage.write_bytes(storage.join(building, REPORT), text.encode())
+        storage.write_bytes(storage.join(building, OWN, REPORT), text.encode())
         rows_in = sum(sum(reasons.values()) for reasons in sample.counts.values())
         tables = {"sentences": learnt.told["lines"], "pieces": len(learnt.pieces)}
         account = ledger("vocab", rows_in, sample.counts, tables)
@@ -70,7 +71,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
             raise AssertionError(
                 f"vocab: {len(sample.documents)} documents were drawn, {totals(sample.counts)} counted"
             )
-        front = {name: name for name in [*learnt.files, REPORT]}
+        front = {name: f"{OWN}/{name}" for name in [*learnt.files, REPORT]}
         run_records.publish(folder, record, account, [], {}, front=front)
     job.say_done("vocab", account["rows_in"], account["rows_out"], began)
     return record

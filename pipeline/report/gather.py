@@ -19,6 +19,7 @@ from schemas.errors import UserError
 from schemas.extract import FAILED, INPUTS
 from schemas.records import EXAMPLES, LEDGER, STAGES, Example, Ledger, RunRecord
 from schemas.repeated_lines import LINES
+from schemas.vocab import REPORT
 
 WORST_ARCHIVES = 50
 COMMONEST_LINES = 30
@@ -85,7 +86,7 @@ def gather(root: str | None, runs: Sequence[str], evaluations: Sequence[str] = (
         archives(list(finished["extract"].files("inputs").values())) if stages["extract"] else None,
         repeated_lines(list(finished["dedup"].files("lines").values())) if stages["dedup"] else None,
         finished["sample"].read_json("mixture.json") if stages["sample"] else None,
-        finished["vocab"].read_json("report.json") if stages["vocab"] else None,
+        storage.read_json(storage.join(root, "vocab", REPORT)) if stages["vocab"] else None,
         logs,
         read_evaluations(evaluations, root, folders),
     )

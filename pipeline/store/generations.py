@@ -140,13 +140,17 @@ def make_current(made: Generation) -> None:
     """From here on readers see it. The former one stays, whole, until `retire`."""
     before = pointer(partial(_read, made.folder))
     if made.number > 1:
-        former = before["generation"] if before else None
-        kept = [*(before["kept"] if before else []), *([former] if former and former != made.number else [])]
+        former = Generation(made.folder, before["generation"]) if before else made
+        kept = [*before["kept"], former.number] if before else []
+        leaving = list(before["leaving"]) if before else []
+        if made.read_json(FRONT) and former.read_json(FRONT) is None:  # an older version's, to be written over
+            leaving = [*leaving, *(number for number in kept if number != made.number)]
+            kept = []
         said = Pointer(
             generation=made.number,
             last=max(made.number, before["last"] if before else 1),
             kept=[number for number in kept if number != made.number],
-            leaving=before["leaving"] if before else [],
+            leaving=leaving,
         )
         storage.write_json(storage.join(made.folder, CURRENT), said)
     settle(made.folder)

@@ -9,7 +9,7 @@ import pytest
 from pipeline.store import generations, storage
 from pipeline.store.generations import Generation, make_current, retire, write_manifest
 from schemas.errors import UserError
-from schemas.generations import CURRENT, FILES
+from schemas.generations import CURRENT, FILES, FRONT
 from schemas.records import RUN
 
 
@@ -104,6 +104,35 @@ def test_a_kept_one_is_gone_back_to(folder: str) -> None:
         generations.go_back(folder)
     fourth = build(folder, {"documents": {"a": "4"}})
     assert fourth.number == 4  # a number is never given twice
+
+
+def fronted(folder: str, text: str, own: str = "_own/model") -> Generation:
+    """A generation with a small file at the top of the folder."""
+    made = generations.following(folder)
+    storage.write_bytes(storage.join(made.place, own), text.encode())
+    storage.write_json(storage.join(made.place, FRONT), {"model": own})
+    return build(folder, {})
+
+
+def test_small_files_at_the_top_are_the_current_one_s(folder: str) -> None:
+    for text in ("1", "2"):
+        fronted(folder, text)
+        assert (Path(folder) / "model").read_text() == text
+    generations.go_back(folder)
+    assert (Path(folder) / "model").read_text() == "1"
+    fronted(folder, "3")
+    retire(folder)
+    assert (Path(folder) / "model").read_text() == "3"
+    assert {name.partition("/")[0] for name in storage.listing(folder, hidden=True)} == {"g3", "model", CURRENT}
+
+
+def test_an_older_version_s_small_files_are_written_over_and_not_gone_back_to(folder: str) -> None:
+    storage.write_bytes(storage.join(folder, "model"), b"old")
+    storage.write_json(storage.join(folder, RUN), {"stage": "clean"})
+    fronted(folder, "new")
+    assert (Path(folder) / "model").read_text() == "new"
+    with pytest.raises(UserError, match="no former generation is kept"):
+        generations.go_back(folder)
 
 
 def test_a_deletion_cut_short_is_ended(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
