@@ -15,8 +15,7 @@ from pyspark.sql import functions as F
 from pipeline.config import Config, DedupConfig
 from pipeline.duplicates.earlier_crawls import EarlierCrawl, check_files, earlier_crawls, signature_rows_of
 from pipeline.duplicates.minhash import candidate_probability
-from pipeline.duplicates.signature_table import Signer
-from pipeline.duplicates.signing import leave_out, sign_split
+from pipeline.duplicates.signing import leave_out, sign
 from pipeline.duplicates.small_dedup import small_dedup
 from pipeline.duplicates.small_lines import step
 from pipeline.duplicates.survivors import VERDICTS, Said, check_quality, keep_split
@@ -223,15 +222,7 @@ def _sign(
     """Writes the signatures, one an id: their files, and of which splits rows are left out whose id another row has, in
     what folder. These are added to `counts`."""
     splits = table.files.splits
-    signing = functools.partial(
-        sign_split,
-        table=table,
-        signer=Signer(settings.hasher(), settings.min_shingles),
-        text_seconds=settings.text_seconds,
-        quality_column=settings.quality_column,
-        folder=folder,
-    )
-    rows = run_tasks(signing, splits, step("signatures", splits))
+    rows = sign(table, settings, folder, run_tasks)
     files = [SignatureFile(part_file(folder, split), n, 0) for split, n in zip(splits, rows, strict=True)]
     same_id = storage.join(scratch, "same_id")
     n_ids = frame(spark, files, 0, ["id"]).agg(F.countDistinct("id")).first()

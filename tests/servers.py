@@ -13,6 +13,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import pytest
+import s3fs
 
 BODY = bytes(range(256)) * 1000
 
@@ -181,7 +182,7 @@ def object_store(objects: Mapping[str, bytes]) -> Iterator[str]:
     """An S3 with one bucket, known by the environment as a real one would be; answers its address."""
     boto3 = pytest.importorskip("boto3", reason="no boto3: pip install -e .[dev]")
     moto = pytest.importorskip("moto.server", reason="no moto: pip install -e .[dev]")
-    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()  # those that know another test's address
+    s3fs.S3FileSystem.clear_instance_cache()  # those that know another test's address
     store = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     store.start()
     host, port = store.get_host_and_port()

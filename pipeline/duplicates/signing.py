@@ -1,4 +1,4 @@
-"""Signatures of a split's texts, as a file."""
+"""Signatures of a table's texts, a file a split."""
 
 import functools
 from collections import Counter
@@ -7,7 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config import DedupConfig
 from pipeline.duplicates.signature_table import Signer, guarded_signature_rows
+from pipeline.duplicates.small_lines import step
 from pipeline.duplicates.survivors import quality_of
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of
@@ -15,19 +17,24 @@ from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, Split, part_file
 from pipeline.workers.guard import Guard
+from pipeline.workers.tasks import TaskRunner
 from schemas.dedup import SIGNATURES
 from schemas.records import UNLABELLED
 
 PLAIN = ("id", "text_hash", "bands", "shingles", "n_chars")
 
 
-def sign_split(
-    split: Split, table: DocumentTable, signer: Signer, text_seconds: float, quality_column: str, folder: str
-) -> int:
-    """Writes rows of SIGNATURES to the split's file in the folder, one a row of the split that counts, in its order;
-    how many. text_seconds: as in `pipeline.config.DedupConfig`."""
-    names = set(table.files.schema.names)
-    guard = _guard(signer, text_seconds)
+def sign(table: DocumentTable, config: DedupConfig, folder: str, run_tasks: TaskRunner) -> list[int]:
+    """Writes rows of SIGNATURES to the folder, a file a split, one a row that counts, in their order; how many in
+    each."""
+    signer, splits = Signer(config.hasher(), config.min_shingles), table.files.splits
+    signing = functools.partial(_sign_split, table=table, signer=signer, config=config, folder=folder)
+    return run_tasks(signing, splits, step("signatures", splits))
+
+
+def _sign_split(split: Split, table: DocumentTable, signer: Signer, config: DedupConfig, folder: str) -> int:
+    names, quality_column = set(table.files.schema.names), config.quality_column
+    guard = _guard(signer, config.text_seconds)
     optional = [name for name in (quality_column, "date", *UNLABELLED) if name in names]
     columns = list(dict.fromkeys([table.id_column, table.text_column, *optional]))
     with RowGroupWriter(part_file(folder, split), SIGNATURES, plain=PLAIN, most_bytes=BATCH_BYTES) as out:

@@ -17,8 +17,7 @@ from pipeline.config import DedupConfig
 from pipeline.duplicates import clustering, earlier_crawls
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.signature_files import SignatureFiles
-from pipeline.duplicates.signature_table import Signer
-from pipeline.duplicates.signing import sign_split
+from pipeline.duplicates.signing import sign
 from pipeline.duplicates.small_lines import LINES_FILE, cut_lines, step
 from pipeline.duplicates.survivors import SurvivorFile
 from pipeline.store import storage
@@ -78,15 +77,7 @@ def small_dedup(
     if cut is not None:
         table = cut.table
     splits = table.files.splits
-    signing = functools.partial(
-        sign_split,
-        table=table,
-        signer=Signer(config.hasher(), config.min_shingles),
-        text_seconds=config.text_seconds,
-        quality_column=config.quality_column,
-        folder=paths["signatures"],
-    )
-    rows = sum(run_tasks(signing, splits, step("signatures", splits)))
+    rows = sum(sign(table, config, paths["signatures"], run_tasks))
     clustered = run_tasks(
         functools.partial(_cluster, config=config, crawls=crawls),
         [([part_file(paths["signatures"], split) for split in splits], paths["clusters"])],

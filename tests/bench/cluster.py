@@ -7,11 +7,10 @@ WEB is a folder of .warc.gz, whose pages are written again and again under new a
 is new or of an earlier run. Pipeline: jobs/corpus.py on local[2] and on a standalone cluster on loopback with two
 workers of one core each, the seconds of the whole of spark-submit, and whether the bytes are the same; wanted is a
 ratio of at most 1.3. Connections: jobs/extract.py on local[2] from a web server on loopback, with --max-connections and
-with one, beside files; the cores that all processes together were busy on (CPU seconds a second, start included).
+with one, beside files: equal times say that no core waits for a connection.
 """
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -34,25 +33,22 @@ WANTED = 1.3  # times the local run
 
 
 def timed(job: str, work: Path, name: str, *flags: object, master: str = "local[2]",
-          conf: dict[str, str] | None = None) -> tuple[watched.Cost, float]:  # fmt: skip
-    """The job's cost and the CPU seconds of it and its children. UserError when it fails."""
+          conf: dict[str, str] | None = None) -> watched.Cost:  # fmt: skip
+    """The job's cost. UserError when it fails."""
     shutil.rmtree(work / name, ignore_errors=True)
     command = submit_command(job, "--root", work / name, *flags, master=master, conf=conf)
-    before = os.times()
     cost = watched.run(command, job_environment(), work / f"{name}.log")
-    after = os.times()
     if cost.status:
         raise UserError(f"{job} ended with status {cost.status}: see {work / name}.log")
-    spent = after.children_user + after.children_system - before.children_user - before.children_system
-    return cost, spent
+    return cost
 
 
 def pipeline(args: argparse.Namespace, work: Path, flags: Sequence[str]) -> None:
     given = ["--input", work / "archives", *flags]
-    near, _ = timed("corpus", work, "near", *given)
+    near = timed("corpus", work, "near", *given)
     with standalone_cluster(work / "cluster", memory=args.executor_memory) as cluster:
         conf = {"spark.executor.memory": args.executor_memory}
-        far, _ = timed("corpus", work, "far", *given, master=cluster.master, conf=conf)
+        far = timed("corpus", work, "far", *given, master=cluster.master, conf=conf)
     differs = faulty.difference(str(work / "far"), faulty.result(str(work / "near")))
     ratio = far.seconds / near.seconds
     print(f"local[2] {near.seconds:.1f} s, {near.peak / 2**20:,.0f} MiB; two workers of one core {far.seconds:.1f} s; "
@@ -78,12 +74,12 @@ def connections(args: argparse.Namespace, work: Path) -> None:
     names = sorted(file.name for file in (work / "archives").glob("*.warc.gz"))
     (work / "warc.paths").write_text("".join(f"{name}\n" for name in names))
     listed = ["--input", work / "warc.paths", "--prefix"]
-    cost, spent = timed("extract", work, "files", *listed, f"{work / 'archives'}/")
-    print(f"files: {cost.seconds:.1f} s, {spent / cost.seconds:.2f} cores")
+    cost = timed("extract", work, "files", *listed, f"{work / 'archives'}/")
+    print(f"files: {cost.seconds:.1f} s")
     with files_served(work / "archives") as address:
         for most in sorted({1, args.max_connections}):
-            cost, spent = timed("extract", work, f"http-{most}", *listed, address, "--max-connections", most)
-            print(f"http, --max-connections {most}: {cost.seconds:.1f} s, {spent / cost.seconds:.2f} cores")
+            cost = timed("extract", work, f"http-{most}", *listed, address, "--max-connections", most)
+            print(f"http, --max-connections {most}: {cost.seconds:.1f} s")
 
 
 def body(argv: Sequence[str] | None) -> None:

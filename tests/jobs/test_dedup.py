@@ -11,7 +11,7 @@ import pytest
 from copies import VOCABULARY, Row, family
 from dedups import Dedup, Picky, crawls, dedup_runs, rows_of
 
-from pipeline.duplicates import small_dedup
+from pipeline.duplicates import signing
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_text_that_signing_fails_on(
     bad: list[Row] = [
         {**first[0], "id": f"bad-{kind}", "text": f"UNREADABLE {kind} words"} for kind in ("raise", "loop")
     ]
-    monkeypatch.setattr(small_dedup, "Signer", Picky)
+    monkeypatch.setattr(signing, "Signer", Picky)
     mixed = run("mixed", [*first[:7], *bad, *first[7:]], "--text-seconds", "0.2")
     assert rows_of(mixed) == rows_of(good)
     names = {row["id"] for row in bad}
@@ -59,7 +59,7 @@ def test_a_text_that_signing_fails_on(
 
 
 def test_signing_that_fails_on_every_text_is_a_bug(run: Dedup, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(small_dedup, "Signer", Picky)
+    monkeypatch.setattr(signing, "Signer", Picky)
     rows: list[Row] = [{"id": str(n), "text": f"UNREADABLE raise {n}"} for n in range(30)]
     with pytest.raises(ValueError, match="planted"):
         run("many", rows)

@@ -9,8 +9,7 @@ import pytest
 from copies import Row, family, mixed_table
 from dedups import Dedup, Picky, crawls, dedup_runs, rows_of
 
-from jobs import dedup
-from pipeline.duplicates import small_dedup
+from pipeline.duplicates import signing
 
 
 @pytest.fixture
@@ -62,8 +61,7 @@ def test_a_text_that_signing_fails_on(run: Dedup, monkeypatch: pytest.MonkeyPatc
     rows: list[Row] = [*first[:20], *({**first[0], "id": f"bad{n}", "text": f"UNREADABLE raise {n}"} for n in range(3))]
     # A class of no module that the engine's workers could import, so that it goes to them as it is.
     picky = type("Picky", (Picky,), {"__module__": "__main__", "__call__": Picky.__call__})
-    monkeypatch.setattr(dedup, "Signer", picky)
-    monkeypatch.setattr(small_dedup, "Signer", picky)
+    monkeypatch.setattr(signing, "Signer", picky)
     ways = {name: run(f"way{n}", rows, *WAYS[name][0], engine=WAYS[name][1]) for n, name in enumerate(FIRST_AND_LAST)}
     assert_alike(ways)
     assert json.loads((ways["shuffles"] / "_ledger.json").read_text())["dropped"]["failed:signing"] == 3

@@ -45,7 +45,7 @@ def test_a_plain_processor_writes_the_same_tables(tmp_path: Path) -> None:
     assert [name for name in own if own[name] != plain[name]] == []
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names features of x86-64")
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="no x86-64 processor, whose features it names")
 def test_the_plain_processor_is_another(tmp_path: Path) -> None:
     """NumPy's own exponentials differ there, so the test above compares two processors and not one with itself."""
     program = "import numpy as np; print(np.exp(np.linspace(-20, 0, 100_001, dtype=np.float32)).tobytes().hex())"

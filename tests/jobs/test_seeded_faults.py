@@ -19,6 +19,6 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.__name__ for kind in KINDS])
 def test_run_again_it_ends_in_the_same_bytes(kind: faulty.Fault, calm: dict[str, bytes], tmp_path: Path) -> None:
     if kind is faulty.disk and not faulty.can_mount(tmp_path):
-        pytest.skip("a small disk takes the right to mount one (root)")
+        pytest.skip("a small disk cannot be mounted here: needs root")
     tried = faulty.trial(faulty.KINDS.index(kind), tmp_path / "trial", calm)
     assert not tried.fault, tried
