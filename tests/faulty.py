@@ -20,6 +20,7 @@ from counted_store import counted_store
 from programs import REPOSITORY, job_environment, submit_command
 from standalone import kill_session, processes
 
+from jobs.vocab import OWN
 from pipeline.store import generations, storage
 from pipeline.store.parquet_files import read_parquet
 from schemas.generations import CURRENT, FILES, FRONT, NAMES
@@ -32,6 +33,7 @@ FLAGS: list[object] = [
 ]  # fmt: skip
 EXECUTORS = "local-cluster[2,1,1024]"
 WHOLE = {
+    OWN,
     LEDGER,
     EXAMPLES,
     RUN,
