@@ -1,4 +1,5 @@
-"""How every job ends: what the user can mend is one line on standard error and exit status 2, Ctrl-C one and 130.
+"""How every job ends: what the user can mend is one line on standard error and exit status 2, a corpus that has drifted a
+line a figure and 3, Ctrl-C one line and 130.
 
 Anything else is a bug and keeps its stack trace, exit status 1.
 """
@@ -14,9 +15,10 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import NoReturn
 
-from schemas.errors import UserError
+from schemas.errors import Drifted, UserError
 
 NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)  # a file where a folder should be
+DRIFTED = 3
 INTERRUPTED = 130  # as shells have it: 128 and SIGINT
 STOPPED = "stopped: what is finished stays, and the same command goes on from there"
 JobBody = Callable[[Sequence[str] | None], None]
@@ -43,6 +45,9 @@ def run_to_exit_status(
         raise
     except UserError as error:
         return _refuse(str(error))
+    except Drifted as drift:
+        print(str(drift), file=sys.stderr, flush=True)
+        return DRIFTED
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, *NO_FOLDER):
             return _refuse(f"{error.filename or 'disk'}: {error.strerror}: {_way_out(error.errno)}")

@@ -16,6 +16,13 @@ class UserError(ValueError):
     """
 
 
+class Drifted(Exception):
+    """A corpus is further from the one it is compared with than its thresholds allow. The message has a line for each
+    figure; programs print it and end with status 3, so that a scheduler can stop before publishing and tell this from
+    a mistake (2) and a bug (1).
+    """
+
+
 def run_program(main: Callable[[], int]) -> NoReturn:
     """Ends with the status that `main` gives or exits with; where the reader of stdout has gone, as in `--help | head`,
     without a word and with the status of a closed pipe, 141."""
