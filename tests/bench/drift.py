@@ -26,7 +26,7 @@ from jobs import clean, dedup, extract
 from pipeline.drift import thresholds
 from pipeline.drift.comparison import Comparison
 from pipeline.drift.roots import compare_roots
-from tests.warcs import warc
+from warcs import warc
 
 STAGES = ("extract", "clean", "dedup")
 MENU_ITEMS = 60
