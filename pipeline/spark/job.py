@@ -20,6 +20,7 @@ from pipeline.store import generations, lease, run_records, storage
 from pipeline.workers.guard import FEW
 from schemas.errors import UserError
 from schemas.records import FAILED, Account, RunRecord
+from schemas.redacted import redact_traces, redacted
 
 Run = Callable[..., RunRecord]  # of a session (or LazySession), a Config, a Source and the folder to write
 
@@ -140,7 +141,7 @@ def _failed_step(reason: str) -> str:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    print(redacted(line), flush=True)
 
 
 def run_body(body: JobBody, argv: Sequence[str] | None) -> int:
@@ -151,6 +152,7 @@ def run_body(body: JobBody, argv: Sequence[str] | None) -> int:
 
 def program(main: Callable[[], int]) -> NoReturn:
     """A job as a process of its own: runs it, ends its session in good order, exits with its status."""
+    redact_traces()
     status = main()
     running = SparkSession.getActiveSession()
     if running and status != INTERRUPTED:  # Ctrl-C is for the JVM as well
