@@ -16,6 +16,7 @@ from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark import executors
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import foreign_source, stage_source
+from pipeline.spark.stage_cost import measured
 from pipeline.store import generations, lease, run_records, storage
 from pipeline.workers.guard import FEW
 from schemas.errors import UserError
@@ -62,7 +63,8 @@ def stage_job(
         engine = LazySession(f"wanyu {stage}", args.partitions)
         chosen = next((do for name, (_, do) in (instead or {}).items() if getattr(args, name)), run)
         with lease.held(storage.absolute(args.root) if args.root else folder):
-            chosen(engine if lazy else engine.start(), config, source, folder)
+            with measured(stage, folder, engine):
+                chosen(engine if lazy else engine.start(), config, source, folder)
             generations.retire(folder, args.keep)
 
     return run_body(body, argv)

@@ -22,6 +22,7 @@ import fsspec
 from fsspec.core import url_to_fs
 from fsspec.exceptions import FSTimeoutError
 
+from pipeline.costs import counters
 from schemas.errors import UserError
 
 ATTEMPTS = 8
@@ -90,6 +91,7 @@ def patient(function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) 
     """Calls it again after what passes, at most ATTEMPTS times. UserError for what the user can mend, about the store
     `name`; what is not there is not there, and anything else keeps its trace."""
     for attempt in range(ATTEMPTS):
+        counters.count_requests()
         try:
             return function(*args, **kwargs)
         except Exception as error:

@@ -13,6 +13,7 @@ from fsspec.asyn import sync
 
 from pipeline.archive import fetch
 from pipeline.archive.fetch import client_settings, open_local, tried
+from pipeline.costs import counters
 from pipeline.store import storage
 
 BEHIND_THE_END = 416  # Range Not Satisfiable
@@ -42,6 +43,7 @@ def range_reader(
 
     def read(start: int, end: int) -> bytes:
         def once() -> bytes:
+            counters.count_requests()
             if settings:
                 data: bytes = sync(fs.loop, _of_server, fs, inside, start, end)
                 return data
