@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.quality.expressions import Expression, Kind, nearest, parse
+from pipeline.quality.expressions import Expression, Kind, bound, nearest, parse
 from pipeline.quality.profiles import keys
 from pipeline.quality.signals import SIGNALS
 from schemas.clean import ANNOTATIONS, REASONS
+from schemas.distributions import Threshold
 from schemas.errors import UserError
-from schemas.records import FAILED
+from schemas.records import FAILED, UNLABELLED
 
 OFF = ("", "off")
 NAME = re.compile(r"[a-z0-9_]+")
@@ -254,6 +255,19 @@ class Decider:
         for rule in self._rules:
             rows.values = rule.values
             yield rule.expression.fires(rows)
+
+    def bounds(self, label: str) -> dict[str, list[Threshold]]:
+        """By column what the rules ask of it in a language, `eng_Latn`, as far as one asks nothing else there."""
+        parts = dict(zip(UNLABELLED, ([part] for part in label.rsplit("_", 1)), strict=True))
+        rows = _Rows(pa.RecordBatch.from_pydict(parts), self._thresholds, self._limits)
+        known = {*UNLABELLED, *self._thresholds.defaults}
+        found: dict[str, list[Threshold]] = {}
+        for rule in self._rules:
+            rows.values = rule.values
+            if asked := bound(rule.expression, rows, known):
+                threshold = Threshold(rule=rule.reason, operator=asked.operator, value=asked.value)
+                found.setdefault(asked.name, []).append(threshold)
+        return found
 
 
 class _Rows:

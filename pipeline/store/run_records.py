@@ -136,6 +136,13 @@ def publish(
     storage.remove(storage.join(made.place, BUILDING))
 
 
+def carry(now: Generation, place: str, names: Sequence[str]) -> None:
+    """Small files of a generation that hold for one made of it too, at `place`, as far as it has them."""
+    for name in names:
+        if (data := storage.read_bytes(storage.join(now.place, name))) is not None:
+            storage.write_bytes(storage.join(place, name), data)
+
+
 def require(folder: str, stage: str, upstream: str | None = None) -> RunRecord:
     """The record of the stage that another one reads. UserError when it is missing, unfinished or out of date."""
     record = finished(folder)
