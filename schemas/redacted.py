@@ -17,21 +17,25 @@ from urllib.parse import unquote_plus
 
 HIDDEN = "***"
 SHORTEST = 8  # characters of a value of the environment that is looked for
-SECRET_WORDS = frozenset(
-    "accesskey accesskeyid apikey auth authorization credential credentials jwt key passphrase passwd password pwd sas "
-    "secret secretkey session sessionid sig signature sign token".split()
-)
-OF_NO_VARIABLE = frozenset("session sessionid sign".split())  # a desktop's have these words
+SECRET_WORDS = frozenset((
+    "accesskey", "accesskeyid", "apikey", "auth", "authorization", "credential", "credentials", "jwt", "key",
+    "passphrase", "passwd", "password", "pwd", "sas", "secret", "secretkey", "session", "sessionid", "sig",
+    "signature", "sign", "token",
+))  # fmt: skip
+OF_NO_VARIABLE = frozenset(["session", "sessionid", "sign"])  # a desktop's have these words
 # What signs an address together with its signature: dates and users that change with each signing.
 SIGNING = re.compile(r"x-amz-.*|x-goog-.*|x-oss-.*|expires|policy|awsaccesskeyid|googleaccessid|ossaccesskeyid", re.I)
-AZURE = frozenset("se sig ske skoid sks skt sktid skv sip sp spr sr ss srt st sv si sdd saoid suoid scid".split())
+AZURE = frozenset((
+    "se", "sig", "ske", "skoid", "sks", "skt", "sktid", "skv", "sip", "sp", "spr", "sr", "ss", "srt", "st",
+    "sv", "si", "sdd", "saoid", "suoid", "scid",
+))  # fmt: skip
 CONTAINERS = ("abfs", "abfss", "wasb", "wasbs")  # what stands before their @ is a folder's name
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:(?:/|\\/){1,3}[^\s\"'<>`|]+", re.I)
-_AUTHORITY = re.compile(r"([a-z][a-z0-9+.-]*):((?:/|\\/){1,3})([^/?#\\\s]*)@", re.I)
+_AUTHORITY = re.compile(r"([a-z][a-z0-9+.-]*):((?:/|\\/){1,3})([^/?#\\]*)@", re.I)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SCHEMES = re.compile(r"\b(Bearer|Basic)(\s+)[\w.~+/=-]{8,}", re.I)
-_QUERY = re.compile(r"([?#])([^?#\s]*)")
+_QUERY = re.compile(r"([?#])([^?#]*)")
 
 
 def without_secrets(url: str) -> str:
