@@ -3,10 +3,11 @@
 spark-submit jobs/corpus.py --input ARCHIVES --root ROOT [--config corpus.toml] [--dedup.ngram-size 5]
 spark-submit jobs/corpus.py --input ARCHIVES --root ROOT --canary 0.01 [--compare OTHER_ROOT] [--drift FILE.toml]
 
---canary first takes this share of the archives, one at least, through all stages in ROOT/_canary. Where too many archives
-fail, a stage keeps nothing or, with --compare, a figure has drifted from the other root, it ends there with exit status
-3, and the canary stays to be looked at. Else the canary goes, ROOT/canary.json keeps its counts, and the rest runs,
-unless --canary-only. A canary that came back is not sent again with the same archives, config and thresholds.
+--canary first takes this share of the archives, one at least, through all stages in ROOT/_canary. Where too many
+archives fail, a stage keeps nothing or, with --compare, a figure has drifted from the other root, it ends there with
+exit status 3, and the canary stays to be looked at. Else the canary goes, ROOT/canary.json keeps its counts, and the
+rest runs, unless --canary-only. A canary that came back is not sent again with the same archives, config and
+thresholds.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pipeline.spark import job
 from pipeline.spark.index_query import IndexQuery
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import stage_source
+from pipeline.spark.stage_cost import measured
 from pipeline.store import generations, lease, storage
 from schemas.errors import Drifted, UserError
 from schemas.records import LEDGER, STAGES
@@ -46,12 +48,14 @@ def run(
     ended: Callable[[str], None] = lambda stage: None,
 ) -> None:
     """All stages; `ended` is told each that has."""
-    extract.run(engine, config.extract, wanted, storage.join(root, "extract"), replace)
+    with measured("extract", storage.join(root, "extract"), engine):
+        extract.run(engine, config.extract, wanted, storage.join(root, "extract"), replace)
     generations.retire(storage.join(root, "extract"), keep)
     ended("extract")
     for stage, of_stage in RUNS.items():
         folder = storage.join(root, stage)
-        of_stage(engine, config, stage_source(root, stage), folder)
+        with measured(stage, folder, engine):
+            of_stage(engine, config, stage_source(root, stage), folder)
         generations.retire(folder, keep)
         ended(stage)
 

@@ -11,8 +11,8 @@ train/evaluate.py; several stand side by side. ROOT/evaluation/*.json and evalua
 shown unasked. Without --root the page has the rest alone and lies in the folder of the first run, or of the first
 evaluation. jobs/remove.py makes ROOT/report.html anew, and no page elsewhere.
 
---compare shows on the page and on the terminal what has changed since another root, such as last month's. With --drift a
-figure that has drifted ends it with exit status 3 and a line a figure, after the page has been written. FILE.toml has
+--compare shows on the page and on the terminal what has changed since another root, such as last month's. With --drift
+a figure that has drifted ends it with exit status 3 and a line a figure, after the page has been written. FILE.toml has
 thresholds in the place of those of pipeline/drift/thresholds.toml.
 """
 
@@ -35,7 +35,7 @@ def body(argv: Sequence[str] | None) -> None:
     parser.add_argument(
         "--output", metavar="FILE", help="where the page is to be, in place of ROOT or beside the first run"
     )
-    parser.add_argument("--compare", metavar="OTHER_ROOT", help="another corpus, such as last month's: what has changed")
+    parser.add_argument("--compare", metavar="OTHER_ROOT", help="another corpus: what has changed since it")
     parser.add_argument(
         "--drift",
         nargs="?",

@@ -14,6 +14,7 @@ from pipeline.drift.correlation import UNKNOWN, Correlation, effective, together
 from pipeline.drift.figures import Figures, Key, Share
 from pipeline.drift.intervals import Interval
 from pipeline.drift.thresholds import Thresholds
+from schemas.distributions import Histogram
 from schemas.errors import Drifted
 
 LIKE_SIZES = 1.5  # copies are the more the more pages there are, so their shares compare between corpora of like sizes
@@ -26,7 +27,7 @@ LEAST_HITS = 10  # of both together, below which a reason is not asked for
 
 class Change(NamedTuple):
     """now, before: shares, or medians of a signal. of: pages on each side. interval: of now - before; None of a signal.
-    size: in thresholds, 1 is at it. index: of a signal, its population stability index."""
+    size: in thresholds, 1 is at it. stability: of a signal, its population stability index."""
 
     key: Key
     now: float | None
@@ -35,7 +36,7 @@ class Change(NamedTuple):
     interval: Interval | None
     threshold: float
     size: float
-    index: float | None
+    stability: float | None
     state: str
 
     @property
@@ -105,13 +106,11 @@ def compare(
             f"{sizes[1]:,}"
         )
         keys = [key for key in keys if key.kind != "duplicates"]
-    signals = [key for key in sorted({*now.signals} & {*before.signals}) if _same_edges(key, now, before)]
+    signals = [key for key in sorted({*now.signals} & {*before.signals}) if _counts(key, now, before)]
     if not signals:
         notes.append("how signals lie is not compared: clean of both roots must have counted that over the same bins")
     work = [(key, together(*(one.get(key, UNKNOWN) for one in known))) for key in [*keys, *signals]]
-    enough = [
-        alike != UNKNOWN and _enough(key, now, before, thresholds.min_pages) for key, alike in work
-    ]
+    enough = [alike != UNKNOWN and _enough(key, now, before, thresholds.min_pages) for key, alike in work]
     chance = thresholds.chance / max(1, sum(enough))
     changes = [
         (_signal if key.kind == "signal" else _share)(key, now, before, alike, thresholds, chance if judged else None)
@@ -125,9 +124,9 @@ def compare(
 def line(change: Change) -> str:
     """One change in words."""
     name = " ".join(part for part in change.key if part)
-    if change.index is not None:
+    if change.stability is not None:
         return (
-            f"{name}: stability index {change.index:.2f} (threshold {change.threshold:g}), median "
+            f"{name}: stability index {change.stability:.2f} (threshold {change.threshold:g}), median "
             f"{_number(change.now)}, before {_number(change.before)}, of {change.of[0]:,} and {change.of[1]:,} pages"
         )
     assert change.now is not None and change.before is not None and change.interval is not None
@@ -162,10 +161,8 @@ def _enough(key: Key, now: Figures, before: Figures, min_pages: int) -> bool:
 
 def _share_of(key: Key, found: Figures) -> Share:
     """0 of as many as others of its kind where it does not occur."""
-    if key in found.shares:
-        return found.shares[key]
-    group = {"rule": Key("kept", key.language), "language": Key("kept"), "failures": Key("failures")}.get(key.kind)
-    return Share(0, found.shares[group].of if group in found.shares else 0)
+    group = {"rule": Key("kept", key.language), "language": Key("kept"), "failures": Key("failures")}.get(key.kind, key)
+    return found.shares.get(key) or Share(0, found.shares.get(group, Share(0, 0)).of)
 
 
 def _share(
@@ -188,18 +185,18 @@ def _share(
 def _signal(
     key: Key, now: Figures, before: Figures, alike: Correlation, thresholds: Thresholds, chance: float | None
 ) -> Change:
-    sides = [one.signals[key] for one in (now, before)]
-    counts = [[a + b for a, b in zip(side["kept"], side["dropped"], strict=True)] for side in sides]
+    counts = _counts(key, now, before)
+    assert counts is not None
     new, old = intervals.joined(*counts)
     index = intervals.stability(new, old)
     threshold = thresholds.of("signal", key.language)
-    of = (sum(counts[0]), sum(counts[1]))
+    of = (_pages(key, now), _pages(key, before))
     if chance is None:
         state = FEW
     else:
         worth = [effective(pages, alike, intervals.two_sided(chance)) for pages in of]
         state = _state(index / threshold, index > intervals.stability_by_chance(len(new), worth[0], worth[1], chance))
-    middles = [intervals.median(side["edges"], count) for side, count in zip(sides, counts, strict=True)]
+    middles = [intervals.median(*_found(one.signals[key])) for one in (now, before)]
     return Change(key, middles[0], middles[1], of, None, threshold, index / threshold, index, state)
 
 
@@ -209,8 +206,13 @@ def _state(size: float, beyond_chance: bool) -> str:
     return DRIFTED if beyond_chance else CHANCE
 
 
-def _same_edges(key: Key, now: Figures, before: Figures) -> bool:
-    return now.signals[key]["edges"] == before.signals[key]["edges"]
+def _found(histogram: Histogram) -> tuple[list[float], list[int]]:
+    """Edges and counts of all documents, whether clean kept them or not."""
+    return histogram["edges"], [a + b for a, b in zip(histogram["kept"], histogram["dropped"], strict=True)]
+
+
+def _counts(key: Key, now: Figures, before: Figures) -> tuple[list[float], list[float]] | None:
+    return intervals.aligned(_found(now.signals[key]), _found(before.signals[key]))
 
 
 def _languages(now: Figures, before: Figures, changes: Sequence[Change], middle: str) -> list[LanguageRow]:
@@ -223,9 +225,7 @@ def _languages(now: Figures, before: Figures, changes: Sequence[Change], middle:
             kind: tuple(share.value if (share := found.shares.get(Key(kind, label))) else None for found in both)
             for kind in ("kept", "duplicates", "language")
         }
-        sizes = [
-            _middle(found, label, "n_bytes") if middle == "median" else found.means.get(label) for found in both
-        ]
+        sizes = [_middle(found, label, "n_bytes") if middle == "median" else found.means.get(label) for found in both]
         words = [_middle(found, label, "n_words") for found in both]
         pages = tuple(_share_of(Key("language", label), found).hits for found in both)
         drifted = [change.key.kind for change in changes if change.drifted and change.key.language == label]

@@ -38,6 +38,21 @@ def two_sided(chance: float) -> float:
     return NormalDist().inv_cdf(1 - chance / 2)
 
 
+def aligned(
+    now: tuple[Sequence[float], Sequence[float]], before: tuple[Sequence[float], Sequence[float]]
+) -> tuple[list[float], list[float]] | None:
+    """Counts of two histograms over the bins of both; None where their edges are not of one row of edges, of which each
+    leaves out empty bins at its ends. now, before: (edges, counts)."""
+    edges = sorted({*now[0], *before[0]})
+    result = []
+    for own, counts in (now, before):
+        first = edges.index(own[0])
+        if list(own) != edges[first : first + len(own)]:
+            return None
+        result.append([0.0] * first + [*counts] + [0.0] * (len(edges) - first - len(own)))
+    return result[0], result[1]
+
+
 def joined(now: Sequence[float], before: Sequence[float]) -> tuple[list[float], list[float]]:
     """Neighbouring bins put together until each has a tenth of the documents of both, each corpus counting alike."""
     total_now, total_before = sum(now) or 1, sum(before) or 1
@@ -57,9 +72,9 @@ def joined(now: Sequence[float], before: Sequence[float]) -> tuple[list[float], 
 
 
 def stability(now: Sequence[float], before: Sequence[float]) -> float:
-    """Population stability index: the sum over bins of (p - q) ln(p / q), which is Jeffreys' divergence. Half a document
-    is added to each bin, so that an empty one is finite. 0.1 is read as a slight and 0.25 as a major shift (Siddiqi
-    2006, Credit Risk Scorecards, after Lewis 1994)."""
+    """Population stability index: the sum over bins of (p - q) ln(p / q), which is Jeffreys' divergence. Half a
+    document is added to each bin, so that an empty one is finite. 0.1 is read as a slight and 0.25 as a major shift
+    (Siddiqi 2006, Credit Risk Scorecards, after Lewis 1994)."""
     total_now, total_before = (sum(counts) + len(counts) / 2 for counts in (now, before))
     shares = [((new + 0.5) / total_now, (old + 0.5) / total_before) for new, old in zip(now, before, strict=True)]
     return sum((p - q) * math.log(p / q) for p, q in shares)

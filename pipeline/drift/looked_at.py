@@ -84,7 +84,7 @@ def _of_clean(folder: str, found: Figures) -> dict[Key, Correlation]:
 def _of_signal(pages: "_Pages", signal: str, found: Figures) -> dict[Key, Correlation]:
     """Over bins as over categories, the mean of their design effects by Rao and Scott's weights 1 - p (1981, JASA
     76:221): what a chi-square of the counts is too large by."""
-    edges = next(one["edges"] for key, one in found.signals.items() if key.what == signal)
+    edges = sorted({edge for key, one in found.signals.items() if key.what == signal for edge in one["edges"]})
     values = pages.table.column(signal)
     there = pc.is_valid(values).to_numpy()
     numbers = pc.fill_null(pc.cast(values, pa.float64()), 0.0).to_numpy()

@@ -39,7 +39,8 @@ class Thresholds:
 
         def wide(values: Mapping[str, float]) -> dict[str, float]:
             return {
-                kind: value**self.canary if kind == "language" else value * self.canary for kind, value in values.items()
+                kind: value**self.canary if kind == "language" else value * self.canary
+                for kind, value in values.items()
             }
 
         languages = {label: wide(values) for label, values in self.by_language.items()}
@@ -80,7 +81,9 @@ def _of_language(path: str, label: str, said: object) -> dict[str, float]:
         hint = f"; did you mean {meant[0]}?" if meant else ""
         raise UserError(f"--drift {path}: [{where}]: no such language{hint}")
     if not isinstance(said, dict) or not said:
-        raise UserError(f"--drift {path}: [{where}] says nothing: give one of {', '.join(BY_LANGUAGE)}, or leave it out")
+        raise UserError(
+            f"--drift {path}: [{where}] says nothing: give one of {', '.join(BY_LANGUAGE)}, or leave it out"
+        )
     return {key: _number(path, f"{where}.{key}", key, value, BY_LANGUAGE) for key, value in said.items()}
 
 
@@ -97,7 +100,9 @@ def _number(path: str, where: str, key: str, value: object, known: Any) -> float
             raise UserError(f"--drift {path}: {where} = {value}: give a factor above 1")
     elif key in ("min_pages", "canary"):
         if not value >= 1 or (key == "min_pages" and value != int(value)):
-            raise UserError(f"--drift {path}: {where} = {value}: give {'a whole number, ' if key == 'min_pages' else ''}1 or more")
+            raise UserError(
+                f"--drift {path}: {where} = {value}: give {'a whole number, ' if key == 'min_pages' else ''}1 or more"
+            )
     elif not value > 0:
         raise UserError(f"--drift {path}: {where} = {value}: give a number above 0")
     return float(value)

@@ -2,9 +2,9 @@
 
 python tests/bench/drift.py --web ../shared/data/web --scratch FOLDER [--halvings 10] [--archives 40]
 
-The pages are dealt into archives, by their addresses (`pages`) or a host as a whole (`hosts`). A halving is a random half of
-the archives against the other half: nothing has changed, so each drift is a false alarm. Then the pages of one language
-in the one half are replaced by menus: lists of links of the page's own words.
+The pages are dealt into archives, by their addresses (`pages`) or a host as a whole (`hosts`). A halving is a random
+half of the archives against the other half: nothing has changed, so each drift is a false alarm. Then the pages of one
+language in the one half are replaced by menus: lists of links of the page's own words.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 import random
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -22,11 +23,14 @@ import pyarrow.dataset as ds
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 from xxhash import xxh3_64_intdigest
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from warcs import warc
+
 from jobs import clean, dedup, extract
 from pipeline.drift import thresholds
 from pipeline.drift.comparison import Comparison
 from pipeline.drift.roots import compare_roots
-from warcs import warc
 
 STAGES = ("extract", "clean", "dedup")
 MENU_ITEMS = 60
@@ -88,7 +92,8 @@ def menu(text: str) -> bytes:
     words = text.split() if text.count(" ") > len(text) / 20 else [text[at : at + 3] for at in range(0, len(text), 3)]
     items = [" ".join(words[at : at + 2]) for at in range(0, 2 * MENU_ITEMS, 2) if words[at : at + 2]]
     links = "".join(f'<li><a href="/{n}">{escape(item)}</a></li>' for n, item in enumerate(items))
-    return f'<!DOCTYPE html><html><head><meta charset="utf-8"></head><body><nav><ul>{links}</ul></nav></body></html>'.encode()
+    head = '<!DOCTYPE html><html><head><meta charset="utf-8"></head>'
+    return f"{head}<body><nav><ul>{links}</ul></nav></body></html>".encode()
 
 
 def documents(root: Path) -> dict[str, Document]:
@@ -98,9 +103,7 @@ def documents(root: Path) -> dict[str, Document]:
     return {row["url"]: Document(f"{row['language']}_{row['language_script']}", row["text"]) for row in rows}
 
 
-def planted(
-    archives: Mapping[str, Sequence[Page]], known: Mapping[str, Document], label: str
-) -> dict[str, list[Page]]:
+def planted(archives: Mapping[str, Sequence[Page]], known: Mapping[str, Document], label: str) -> dict[str, list[Page]]:
     """The archives with the pages of one language as menus."""
 
     def page(one: Page) -> Page:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,12 +84,12 @@ def test_a_shifted_signal() -> None:
     before = corpus({"hin_Deva": (900, 1000)}, lies([100, 300, 500, 100]))
     (found,) = [one for one in compared(corpus({"hin_Deva": (900, 1000)}, lies([500, 300, 100, 100])), before).drifted]
     assert found.key == Key("signal", "hin_Deva", "n_bytes")
-    assert found.index == pytest.approx(2 * 0.4 * math.log(5), rel=0.01)
+    assert found.stability == pytest.approx(2 * 0.4 * math.log(5), rel=0.01)
     assert (found.now, found.before) == (100.0, pytest.approx(1000 + 9000 / 5))
     same = compared(corpus({"hin_Deva": (900, 1000)}, lies([110, 310, 480, 100])), before)
     assert not same.drifted and state(same, "signal", "hin_Deva") == WITHIN
     others = lies([500, 300, 100, 100])
-    others[Key("signal", "hin_Deva", "n_bytes")]["edges"] = [-math.inf, 1, 2, 3, math.inf]
+    others[Key("signal", "hin_Deva", "n_bytes")]["edges"] = [-math.inf, 150, 1000, 20000, math.inf]
     skipped = compared(corpus({"hin_Deva": (900, 1000)}, others), before)
     assert not skipped.drifted and any("signals" in note for note in skipped.notes)
 
@@ -103,7 +104,7 @@ def test_duplicates_compare_between_like_sizes_only() -> None:
     assert not unlike.drifted and any("duplicates" in note for note in unlike.notes)
 
 
-def test_a_language_s_own_threshold(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_language_s_own_threshold(tmp_path: Path) -> None:
     file = tmp_path / "drift.toml"
     file.write_text("[by_language.tha]\nkept = 0.9\n", encoding="utf-8")
     now, before = corpus({"tha_Thai": (100, 400)}), corpus({"tha_Thai": (360, 400)})

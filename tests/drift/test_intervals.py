@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.drift.correlation import student
 from pipeline.drift.intervals import (
+    aligned,
     joined,
     median,
     newcombe,
@@ -51,6 +52,12 @@ def test_stability_by_chance_is_a_chi_square_s_quantile() -> None:
     assert stability_by_chance(1, 10, 10, 0.01) == 0
 
 
+def test_histograms_that_leave_out_empty_bins() -> None:
+    assert aligned(([0, 1, 2], [3, 4]), ([2, 5, 9], [6, 7])) == ([3, 4, 0, 0], [0, 0, 6, 7])
+    assert aligned(([0, 1, 2, 5], [3, 4, 1]), ([1, 2], [6])) == ([3, 4, 1], [0, 6, 0])
+    assert aligned(([0, 1, 5], [3, 4]), ([1, 2], [6])) is None
+
+
 def test_bins_are_joined_up_to_a_tenth() -> None:
     new, old = joined([1, 1, 98, 0, 0, 100], [1, 0, 99, 0, 1, 99])
     assert (new, old) == ([100, 100], [100, 100])
@@ -58,7 +65,8 @@ def test_bins_are_joined_up_to_a_tenth() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "middle"), [([0, 4, 0], 15.0), ([1, 2, 1], 15.0), ([4, 0, 0], 10.0), ([0, 0, 9], 20.0), ([0, 0, 0], None)]
+    ("counts", "middle"),
+    [([0, 4, 0], 15.0), ([1, 2, 1], 15.0), ([4, 0, 0], 10.0), ([0, 0, 9], 20.0), ([0, 0, 0], None)],
 )
 def test_the_median_of_a_histogram(counts: list[int], middle: float | None) -> None:
     """Of open bins at the ends, the edge that there is."""

@@ -15,7 +15,9 @@ def written(folder: Path, text: str) -> str:
 
 def test_what_a_file_does_not_say_holds_as_shipped(tmp_path: Path) -> None:
     shipped = thresholds.load()
-    said = thresholds.load(written(tmp_path, "kept = 0.2\n[by_language.tha]\nkept = 0.3\n[by_language.tha_Thai]\nrule = 0.4\n"))
+    said = thresholds.load(
+        written(tmp_path, "kept = 0.2\n[by_language.tha]\nkept = 0.3\n[by_language.tha_Thai]\nrule = 0.4\n")
+    )
     assert said.by_kind == {**shipped.by_kind, "kept": 0.2}
     assert [said.of("kept", label) for label in ("", "eng_Latn", "tha_Thai", "tha_Latn")] == [0.2, 0.2, 0.3, 0.3]
     assert [said.of("rule", label) for label in ("tha_Thai", "tha_Latn")] == [0.4, shipped.by_kind["rule"]]

@@ -68,13 +68,11 @@ def test_what_cannot_be_compared_is_one_line(
     assert words in err and err.count("\n") == 1
 
 
-
 def archives(folder: Path, bodies: list[bytes]) -> Path:
     folder.mkdir()
     for number, body in enumerate(bodies):
         (folder / f"{number}.warc.gz").write_bytes(body)
     return folder
-
 
 
 def test_a_canary_comes_back_and_is_not_sent_again(
@@ -126,9 +124,7 @@ def test_a_canary_of_broken_archives(tmp_path: Path, without_engine: None, capsy
         (["--canary", "0.01", "--drift", "/no.toml"], "no such file"),
     ],
 )
-def test_flags_of_a_canary(
-    tmp_path: Path, flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_flags_of_a_canary(tmp_path: Path, flags: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     _, err = answered(capsys, corpus.main(["--input", str(ARCHIVE), "--root", str(tmp_path / "root"), *flags]), 2)
     assert words in err and err.count("\n") == 1
     assert not (tmp_path / "root").exists()
