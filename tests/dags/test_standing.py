@@ -84,11 +84,11 @@ def server(home: Path, tmp_path: Path) -> Iterator[Server]:
                         stdout=log,
                         stderr=log,
                         start_new_session=True,
-                    )  # fmt: skip
+                    )
                 )
-        asked = Server(port)
-        assert soon(asked.log_in, 90), (home / "api-server.log").read_text()[-3000:]
-        yield asked
+        server = Server(port)
+        assert soon(server.log_in, 90), (home / "api-server.log").read_text()[-3000:]
+        yield server
     finally:
         for process in running:
             kill_session(process.pid)
