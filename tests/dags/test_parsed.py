@@ -198,6 +198,31 @@ def test_what_shells_are_told(seen: dict[str, Any], case: str, tmp_path: Path, m
     assert str(args.output) == f"{given['run']}/evaluation"
 
 
+def test_a_variable_of_takedown_that_is_none_says_what_is_wrong(migrated: Path) -> None:
+    cases: list[tuple[object, list[str], str]] = [
+        (None, [], "no Variable wanyu_takedown as it has to be: airflow variables set wanyu_takedown"),
+        ({"roots": ["/r"], "url": ["/u"]}, [], "no Variable wanyu_takedown as it has to be"),
+        ({"roots": "/r", "urls": ["/u"]}, [], "no Variable wanyu_takedown as it has to be"),
+        ({"roots": [], "urls": ["/u"]}, [], "no Variable wanyu_takedown as it has to be"),
+        ({"roots": ["/r"], "urls": []}, [], "the Variable wanyu_takedown names no list"),
+        ({"roots": ["/r"], "urls": ["/u"]}, ["/s"], "only = /s: no root of the Variable wanyu_takedown; add it there"),
+    ]
+    program = f"""
+import takedown
+for wanted, only, _ in {cases!r}:
+    try:
+        print(takedown.command_lines(wanted, only))
+    except takedown.AirflowFailException as error:
+        print(error)
+"""
+    environment = {**settings(migrated), "PYTHONPATH": str(DAGS)}
+    ended = subprocess.run(
+        [AIRFLOW / "python", "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    said = ended.stdout.splitlines()[-len(cases) :]
+    assert [line.startswith(told) for line, (_, _, told) in zip(said, cases, strict=True)] == [True] * len(cases), said
+
+
 def test_takedown_removes_from_every_root(seen: dict[str, Any], parser: None) -> None:
     lines = seen["cases"]["takedown"]["roots"]
     told = [flags_of("remove", line) for line in lines]

@@ -14,6 +14,7 @@ from airflows import asked, look, process_of, soon
 from pipeline.store import generations, storage
 from pipeline.store.parquet_files import read_parquet
 
+pytestmark = pytest.mark.timeout(900)  # in a fresh clone the first corpus compiles the kernels
 STAGES = [f"{name}.submit" for name in ("extract", "clean", "dedup", "sample")]
 
 
@@ -73,15 +74,8 @@ def test_takedown_takes_a_page_out_of_every_root(home: Path, calm_root: Path, tm
         assert url not in urls(root)
 
 
-@pytest.mark.parametrize(
-    ("variable", "line"),
-    [
-        ("", "no Variable wanyu_takedown as it has to be: airflow variables set wanyu_takedown"),
-        ('{"roots": ["/r"], "urls": []}', "the Variable wanyu_takedown names no list"),
-        ('{"roots": ["/r"], "url": ["/u"]}', "no Variable wanyu_takedown as it has to be"),
-    ],
-)
-def test_takedown_without_its_variable_says_which(home: Path, variable: str, line: str) -> None:
-    more = {"AIRFLOW_VAR_WANYU_TAKEDOWN": variable} if variable else {}
-    ended = look(home, "run", "takedown", given={}, **more)
-    assert ended["tasks"]["roots"] == ["failed", 1] and line in (home / "look.log").read_text()
+def test_takedown_without_its_variable_says_so(home: Path) -> None:
+    ended = look(home, "run", "takedown", given={})
+    assert ended["tasks"]["roots"] == ["failed", 1]
+    told = "no Variable wanyu_takedown as it has to be: airflow variables set wanyu_takedown"
+    assert told in (home / "look.log").read_text()

@@ -125,4 +125,4 @@ def test_a_run_over_rest(server: Server, home: Path, calm: dict[str, bytes], tmp
     assert (root / "report.html").is_file()
     (event,) = server.ask("/api/v2/assets/events")[1]["asset_events"]
     assert event["name"] == "wanyu_corpus" and event["extra"]["root"] == str(root)
-    assert "Variable" in server.ask("/api/v2/dags/corpus/details")[1]["doc_md"]
+    assert "A crawl a run" in server.ask("/api/v2/dags/corpus/details")[1]["doc_md"]
