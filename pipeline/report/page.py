@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.drift.comparison import Comparison
 from pipeline.report import comparison, heat_maps, tables, words
 from pipeline.report.charts import Funnel, funnel
 from pipeline.report.gather import Corpus, Stage, gather
@@ -22,10 +23,14 @@ UNITS = {"extract": ("records", "documents")}
 
 
 def write_report(
-    root: str | None, runs: Sequence[str] = (), output: str | None = None, evaluations: Sequence[str] = ()
+    root: str | None,
+    runs: Sequence[str] = (),
+    output: str | None = None,
+    evaluations: Sequence[str] = (),
+    drift: Comparison | None = None,
 ) -> str:
     """Writes one page over the finished stages under `root`, the training runs in the folders `runs` and the files
-    `evaluations` of train/evaluate.py; its path.
+    `evaluations` of train/evaluate.py, with what a comparison of the root with another one found; its path.
 
     That is `output`, or ROOT/report.html, or report.html beside the first run's log or the first evaluation. UserError
     where a folder or a file is not there, or nothing is named. A stage that has not run, and a run that has logged
@@ -40,11 +45,11 @@ def write_report(
     corpus = gather(root, runs, evaluations)
     folder = root or (corpus.runs[0].folder if corpus.runs else storage.absolute(evaluations[0]).rpartition("/")[0])
     path = storage.absolute(output) if output else storage.join(folder, PAGE)
-    storage.write_bytes(path, render(corpus).encode())
+    storage.write_bytes(path, render(corpus, drift).encode())
     return path
 
 
-def render(corpus: Corpus) -> str:
+def render(corpus: Corpus, drift: Comparison | None = None) -> str:
     environment = Environment(
         loader=PackageLoader("pipeline.report", ""),
         autoescape=True,
@@ -69,6 +74,7 @@ def render(corpus: Corpus) -> str:
         archives=corpus.archives,
         lines=corpus.lines,
         root=corpus.root,
+        drift=drift,
         records=_records(corpus),
         **_training(corpus),
         **_evaluation(corpus),
