@@ -135,6 +135,10 @@ def build_corpus(root: Path) -> Path:
         ledger = total(accounts)
         whole = ledger | {"by_language": accounts, "tables": {"documents": ledger["rows_in"]}}
         write_stage(root, name, whole, examples_of(name, list(ledger["dropped"])), config=settings)
+    write_json(root / "clean" / "_distributions.json", distributions(cleaned))
+    write_json(root / "dedup" / "_clusters.json", large_clusters())
+    for at, name in enumerate(STAGES):
+        write_json(root / name / "_cost.json", cost(name, at))
     write_json(root / "sample" / "mixture.json", mixture(sampled))
     sentences = {k: account(one["rows_out"] * 21, {"not_sampled": one["rows_out"] * 4}) for k, one in sampled.items()}
     learnt = total(sentences) | {"by_language": sentences, "tables": {"pieces": 64_000, "sentences": 1}}
@@ -153,6 +157,84 @@ def build_corpus(root: Path) -> Path:
         ],
     )  # fmt: skip
     return root
+
+
+def distributions(cleaned: dict[str, Account]) -> list[dict[str, Any]]:
+    """Of two signals that rules bound, one of them by language, and one that none does."""
+    edges = {
+        "n_words": [0, 1, 2, 3, 5, 10, 20, 30, 50, 70, 100, 200, 500, 1_000, 5_000, 20_000],
+        "mean_word_length": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0],
+        "digit_char_share": [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0],
+    }
+    found = []
+    for label, one in {"": total(cleaned), **cleaned}.items():
+        lost = sum(one["dropped"].values())
+        for at, (signal, ends) in enumerate(edges.items()):
+            if signal == "mean_word_length" and label.endswith(("Jpan", "Hani", "Thai", "Khmr", "Zyyy")):
+                continue
+            bins = len(ends) - 1
+            middle = {"n_words": 0.7, "mean_word_length": 0.5, "digit_char_share": 0.1}[signal]
+            bounds = {
+                "n_words": [("gopher_quality:too_few_words", "<", 50), ("gopher_quality:too_many_words", ">", 100_000)],
+                "mean_word_length": [("gopher_quality:short_words", "<", 3.0 if label == "eng_Latn" else 2.0)],
+                "digit_char_share": [],
+            }[signal]
+            if not label and signal == "mean_word_length":
+                bounds = []  # they differ by language
+            found.append(
+                {
+                    "signal": signal,
+                    "language": label,
+                    "histogram": {
+                        "edges": ends,
+                        "kept": bell(one["rows_out"], bins, middle + at / 50),
+                        "dropped": bell(lost, bins, middle * 0.6),
+                    },
+                    "thresholds": [{"rule": rule, "operator": o, "value": value} for rule, o, value in bounds],
+                }
+            )
+    return found
+
+
+def bell(rows: int, bins: int, middle: float) -> list[int]:
+    """`rows` documents over the bins, most of them about `middle` of the way."""
+    weights = [math.exp(-((((at + 0.5) / bins - middle) / 0.16) ** 2)) for at in range(bins)]
+    counts = [int(rows * weight / sum(weights)) for weight in weights]
+    counts[counts.index(max(counts))] += rows - sum(counts)
+    return counts
+
+
+def large_clusters() -> list[dict[str, Any]]:
+    """One a language: a kept text, a copy of a changed word, one with a line more, one to the letter."""
+    found = []
+    for at, (label, (stem, _)) in enumerate(LABELS.items()):
+        text = text_of(stem)[:700]
+        words = text.split(" ")
+        spaced = len(words) > 20
+        changed = " ".join([*words[:6], "2031", *words[7:]]) if spaced else text[:9] + "2031" + text[11:]
+        head, _, rest = text.partition("\n")
+        longer = f"{head}\n{text_of(stem)[800:860]}\n{rest}"
+
+        def member(n: int, text: str, reason: str | None, similarity: float | None, of: tuple[str, str]) -> Any:
+            return {"id": f"{of[0]}-{n}", "url": f"https://{of[1]}.example.org/copy/{n}", "language": of[0],
+                    "similarity": similarity, "reason": reason, "text": text}  # fmt: skip
+
+        of = (label, stem)
+        members = [member(0, text, None, None, of), member(1, longer, "minhash", 0.81, of),
+                   member(2, changed, "minhash", 0.93, of), member(3, text, "exact", 1.0, of)]  # fmt: skip
+        found.append({"cluster_id": f"{label}-0", "size": 4 + 40 // (at + 1), "members": members})
+    return found
+
+
+def cost(stage: str, at: int) -> dict[str, Any]:
+    """sample's machine could tell neither memory nor shuffle."""
+    told = stage != "sample"
+    return {
+        "stage": stage, "began": f"2026-11-29T0{at}:00:00Z", "attempts": 2 if stage == "dedup" else 1,
+        "seconds": 3_725.5 / (at + 1), "cores": 16, "cpu_seconds": 50_000.0 / (at + 1),
+        "peak_bytes": 2_400_000_000 if told else None, "shuffle_bytes": 10**9 * at if told else None,
+        "bytes_read": 3 * 10**9, "bytes_written": 10**9, "requests": None if stage == "vocab" else 1_200,
+    }  # fmt: skip
 
 
 def mixture(sampled: dict[str, Account]) -> dict[str, Any]:
