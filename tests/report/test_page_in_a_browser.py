@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from browser import headless_browser, overflow, watched_page
-from conftest import build_corpus, build_run
 from judged import evaluation, write_evaluation
+from reported import build_corpus, build_run
 
 from jobs import report
 
