@@ -27,6 +27,7 @@ from pipeline.keys import stage_keys
 from pipeline.spark import job
 from pipeline.spark.index_query import PLACES, IndexQuery, asked_archives, index_query
 from pipeline.spark.session import LazySession, driver_address
+from pipeline.spark.stage_cost import measured
 from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import extract, extract_totals
 from pipeline.stages.extract_tasks import Part
@@ -261,7 +262,8 @@ def main(argv: list[str] | None = None) -> int:
         root = storage.absolute(args.root)
         engine = LazySession("wanyu extract", args.partitions)
         with lease.held(root):
-            run(engine, settings, wanted, storage.join(root, "extract"), args.replace)
+            with measured("extract", storage.join(root, "extract"), engine):
+                run(engine, settings, wanted, storage.join(root, "extract"), args.replace)
             generations.retire(storage.join(root, "extract"), args.keep)
 
     return job.run_body(body, argv)

@@ -35,6 +35,7 @@ from pipeline.stages import remove
 from pipeline.store import generations, lease, run_records, storage, verdict_files
 from pipeline.store.generations import Generation
 from pipeline.workers.tasks import TaskRunner
+from schemas.distributions import DISTRIBUTIONS
 from schemas.errors import UserError
 from schemas.generations import Tables, inside
 from schemas.records import EXAMPLES, LEDGER, REMOVED, STAGES
@@ -153,6 +154,7 @@ def _stage(
         rows = {table.partition("/")[2]: count for table, count in remove.rows_by_table(receipts).items()}
         ledger = remove.ledger(now.read_json(LEDGER), remove.moves(name, receipts), rows)
         shown = remove.examples(now.read_json(EXAMPLES) or [], listed, found.ids)
+        run_records.carry(now, place, [DISTRIBUTIONS])
         judged = {verdict_files.TABLE: [file.path.split("/", 2)[2] for file in files if file.verdicts]}
         stage_keys.write_no_new_keys(place, name, stage_keys.origin_of(now))
         run_records.publish(path, record, ledger, shown, tables, now, judged, front)

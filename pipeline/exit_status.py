@@ -1,5 +1,5 @@
-"""How every job ends: what the user can mend is one line on standard error and exit status 2, a corpus that has drifted a
-line a figure and 3, Ctrl-C one line and 130.
+"""How every job ends: what the user can mend is one line on standard error and exit status 2, a corpus that has drifted
+a line a figure and 3, Ctrl-C one line and 130.
 
 Anything else is a bug and keeps its stack trace, exit status 1.
 """
@@ -16,6 +16,7 @@ from functools import cache, partial
 from typing import NoReturn
 
 from schemas.errors import Drifted, UserError
+from schemas.redacted import RedactedFormatter, redacted
 
 NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)  # a file where a folder should be
 DRIFTED = 3
@@ -29,7 +30,9 @@ def run_to_exit_status(
 ) -> int:
     """Runs the body; answers the exit status. `line_of` finds what the user can mend in an engine's own exception, None
     for a bug."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    log = logging.StreamHandler(sys.stderr)
+    log.setFormatter(RedactedFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[log])
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:
         answer_ctrl_c()
@@ -46,7 +49,7 @@ def run_to_exit_status(
     except UserError as error:
         return _refuse(str(error))
     except Drifted as drift:
-        print(str(drift), file=sys.stderr, flush=True)
+        print(redacted(str(drift)), file=sys.stderr, flush=True)
         return DRIFTED
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, *NO_FOLDER):
@@ -97,7 +100,7 @@ def _stop_again(number: int, frame: object) -> NoReturn:
 
 
 def _refuse(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    print("error: " + redacted(" ".join(message.split())), file=sys.stderr, flush=True)
     return 2
 
 

@@ -4,6 +4,7 @@ right one.
 
 import argparse
 import json
+import os
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline.config import MODELS, Config, StageConfig, shown
 from pipeline.quality.expressions import nearest
+from pipeline.web.public import ALLOWED, FLAG
 from schemas.errors import UserError
 from schemas.records import STAGES
 
@@ -22,8 +24,20 @@ from schemas.records import STAGES
 FOREIGN_SECTIONS = ("preset", "model", "data", "objectives", "optim", "run")
 
 
+class _Allow(argparse.Action):
+    """Said for this process and those that it starts."""
+
+    def __call__(self, *_: object) -> None:
+        os.environ[ALLOWED] = "1"
+
+
 class Parser(argparse.ArgumentParser):
-    """argparse that raises UserError in one line instead of printing its usage."""
+    """argparse that raises UserError in one line instead of printing its usage, with the flag that every job has."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        group = self.add_argument_group("the network")
+        group.add_argument(FLAG, action=_Allow, nargs=0, help="let http(s) URLs lead to private addresses, too")
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)

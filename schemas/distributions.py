@@ -7,13 +7,14 @@ from typing import TypedDict
 
 DISTRIBUTIONS = "_distributions.json"  # of clean's generation
 CLUSTERS = "_clusters.json"  # of dedup's generation
+LARGEST_LANGUAGES = 40  # that have distributions of their own
 LARGEST_CLUSTERS = 20
 MEMBERS_SHOWN = 6
 
 
 class Histogram(TypedDict):
     """kept, dropped: documents in [edges[i], edges[i + 1]), the first and the last bin open to their side; as many as
-    edges less one."""
+    edges less one. Empty bins at both ends are left out."""
 
     edges: list[float]
     kept: list[int]
@@ -29,10 +30,14 @@ class Threshold(TypedDict):
 
 
 class Distribution(TypedDict):
+    """The file is a list of them: of all documents, then of the largest languages by documents, signals in the order of
+    the table. Of every row that clean wrote, those that were taken down later too; signals that none has are not there.
+    """
+
     signal: str
     language: str  # `eng_Latn`; "" for all documents together
     histogram: Histogram
-    thresholds: list[Threshold]
+    thresholds: list[Threshold]  # of "": those that are the same in all languages
 
 
 class Member(TypedDict):

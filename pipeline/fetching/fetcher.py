@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from pipeline.archive.fetch import FIRST_WAIT, FetchError, download, open_local, tried
+from pipeline.costs import counters
 from pipeline.fetching.permits import Permits, permit, stop
 from pipeline.store import storage
 from pipeline.workers.modules import end_with, python_module
@@ -75,11 +76,19 @@ def fetcher() -> "Fetcher":
 
 class _Local:
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.read, self.seek, self.close = file.read, file.seek, file.close
+        self._file, self._start = file, 0
+        self.read = file.read
+
+    def seek(self, offset: int, /) -> int:
+        self._start = self._file.seek(offset)
+        return offset
 
     def is_what_was_read(self) -> bool:
         return True
+
+    def close(self) -> None:
+        counters.count_read(self._file.tell() - self._start)
+        self._file.close()
 
     def __enter__(self) -> "_Local":
         return self
@@ -136,11 +145,13 @@ class Growing:
 
     def _listen(self, seconds: float | None) -> None:
         self._verdict = self._fetcher.answer(seconds)
+        counters.count_requests(int((self._verdict or {}).get("requests", 0)))
 
     def close(self) -> None:
         """What has not come by now is not wanted any more."""
         if self._verdict is None:
             self._fetcher.close()
+        counters.count_read(os.fstat(self._file.fileno()).st_size)
         self._file.close()
 
     def __enter__(self) -> "Growing":
@@ -222,10 +233,12 @@ def serve(channel: socket.socket) -> None:
 
 
 def _fetched(wanted: Wanted, file: BinaryIO) -> dict[str, str]:
-    first = True
+    first, requests = True, 0
+    a_transfer = 1 if wanted.location.startswith(("http://", "https://")) else 2  # stores are asked for the size first
 
     def transfer() -> str:
-        nonlocal first
+        nonlocal first, requests
+        requests += a_transfer
         if first:
             first = False
             download(wanted.location, wanted.user_agent, _path(file))
@@ -238,13 +251,13 @@ def _fetched(wanted: Wanted, file: BinaryIO) -> dict[str, str]:
     try:
         said = tried(transfer, wanted.location, wanted.retries, permit=held, first_wait=wanted.first_wait)
     except FetchError as error:
-        return {"said": REFUSED, "reason": error.reason, "line": str(error)}
+        return {"said": REFUSED, "reason": error.reason, "line": str(error), "requests": str(requests)}
     except UserError as error:
         stop(wanted.permits, str(error))
         return {"said": MENDED_BY_USER, "line": str(error)}
     except Exception:
         return {"said": BUG, "line": f"{wanted.location}:\n{traceback.format_exc()[-8000:]}"}
-    return {"said": said}
+    return {"said": said, "requests": str(requests)}
 
 
 def _path(file: Any) -> str:

@@ -13,6 +13,7 @@ from pipeline.spark.session import LazySession, started
 from pipeline.store import run_records, storage
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
+from schemas.redacted import without_secrets
 
 PLACES = "_places"  # folder of the places of records, until they are read
 ASKING = 1  # raised when the same index and expression give other places than before
@@ -73,4 +74,4 @@ def _write(found: dict[str, Asked], path: str) -> None:
 def _archive(row: dict[str, Any], place: str, prefix: str) -> Archive:
     name = row.pop("file_path")
     asked = Asked(**{**row, "table": storage.join(place, row["table"])})
-    return Archive(name, location(name, prefix), asked.bytes, asked)
+    return Archive(without_secrets(name), location(name, prefix), asked.bytes, asked)

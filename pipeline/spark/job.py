@@ -16,10 +16,12 @@ from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.spark import executors
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import foreign_source, stage_source
+from pipeline.spark.stage_cost import measured
 from pipeline.store import generations, lease, run_records, storage
 from pipeline.workers.guard import FEW
 from schemas.errors import UserError
 from schemas.records import FAILED, Account, RunRecord
+from schemas.redacted import redact_traces, redacted
 
 Run = Callable[..., RunRecord]  # of a session (or LazySession), a Config, a Source and the folder to write
 
@@ -61,7 +63,8 @@ def stage_job(
         engine = LazySession(f"wanyu {stage}", args.partitions)
         chosen = next((do for name, (_, do) in (instead or {}).items() if getattr(args, name)), run)
         with lease.held(storage.absolute(args.root) if args.root else folder):
-            chosen(engine if lazy else engine.start(), config, source, folder)
+            with measured(stage, folder, engine):
+                chosen(engine if lazy else engine.start(), config, source, folder)
             generations.retire(folder, args.keep)
 
     return run_body(body, argv)
@@ -140,7 +143,7 @@ def _failed_step(reason: str) -> str:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    print(redacted(line), flush=True)
 
 
 def run_body(body: JobBody, argv: Sequence[str] | None) -> int:
@@ -151,6 +154,7 @@ def run_body(body: JobBody, argv: Sequence[str] | None) -> int:
 
 def program(main: Callable[[], int]) -> NoReturn:
     """A job as a process of its own: runs it, ends its session in good order, exits with its status."""
+    redact_traces()
     status = main()
     running = SparkSession.getActiveSession()
     if running and status != INTERRUPTED:  # Ctrl-C is for the JVM as well

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from pipeline.exit_status import answer_ctrl_c
 from pipeline.spark import executors
+from pipeline.web.public import ALLOWED, is_allowed
 
 DEFAULTS = {
     "spark.sql.execution.arrow.pyspark.validateSchema.enabled": "true",  # a wrong batch is named, not crashed on
@@ -20,6 +21,7 @@ DEFAULTS = {
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     "spark.python.worker.faulthandler.enabled": "true",
     "spark.log.level": "ERROR",
+    "spark.redaction.regex": executors.SECRET,  # of event logs and the UI; the command line is there too
 }
 PARTITIONS = "spark.sql.shuffle.partitions"
 BY_SIZE = "spark.wanyu.partitionsBySize"  # nobody said how many
@@ -59,6 +61,8 @@ def session(app_name: str, partitions: int | None = None) -> SparkSession:
     elif PARTITIONS not in given and _is_local(given):
         builder = builder.config(PARTITIONS, "4")  # 200 tasks cost more than the work on a laptop
     builder = builder.config(BY_SIZE, str(not partitions and PARTITIONS not in given).lower())
+    if is_allowed():
+        builder = builder.config(f"spark.executorEnv.{ALLOWED}", "1")
     if not _is_local(given):
         for key, value in executors.settings(given, os.environ).items():
             builder = builder.config(key, value)

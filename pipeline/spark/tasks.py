@@ -3,12 +3,15 @@
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from pipeline.costs import usage
 from pipeline.spark.executors import room_in_a_task
 from pipeline.spark.session import LazySession, started
 from pipeline.spark.stage_progress import stage_progress
@@ -38,15 +41,18 @@ def engine_runner(spark: SparkSession) -> TaskRunner:
         def task(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 for place, item in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    answer = pickle.dumps(_answer(function, pickle.loads(item)))
+                    answer = pickle.dumps(usage.metered(partial(_answer, function), pickle.loads(item)))
                     yield pa.RecordBatch.from_pydict({"place": [place], "answer": [answer]}, schema=_ANSWERS)
 
         if not items:
             return []
+        began = monotonic()
         with stage_progress(spark, step.name) if step else nullcontext():
             given = one_row_a_task(spark, [pickle.dumps(item) for item in items], "binary")
             rows = given.mapInArrow(task, "place long, answer binary").collect()
-        answers = [pickle.loads(row["answer"]) for row in sorted(rows, key=lambda row: row["place"])]
+        told = [pickle.loads(row["answer"]) for row in sorted(rows, key=lambda row: row["place"])]
+        usage.note(function, began, [taken for _, taken in told])
+        answers = [answer for answer, _ in told]
         for answer in answers:
             if isinstance(answer, UserError):
                 raise answer

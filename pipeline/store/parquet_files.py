@@ -13,8 +13,7 @@ from schemas.errors import UserError
 @contextmanager
 def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     """Raises what pyarrow raises for a file that is none."""
-    fs, inside = storage.filesystem(path)
-    with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
+    with storage.read_file(path) as opened, pq.ParquetFile(opened) as file:
         yield file
 
 

@@ -10,6 +10,8 @@ from contextlib import nullcontext, suppress
 from time import monotonic
 from typing import Any, TypeVar
 
+from pipeline.costs import usage
+from pipeline.costs.usage import Usage
 from pipeline.workers.progress import Progress, rate_and_time_left
 from pipeline.workers.tasks import Step, TaskRunner
 from schemas.errors import UserError
@@ -28,13 +30,16 @@ def process_runner(processes: int) -> TaskRunner:
     def run_tasks(function: Callable[[T], R], items: Sequence[T], /, step: Step | None = None) -> list[R]:
         if not items:
             return []
+        began = monotonic()
         pool = ProcessPoolExecutor(
             min(processes, len(items)), multiprocessing.get_context("fork"), _begin_worker, (function,)
         )
         try:
             futures = [pool.submit(_call, item) for item in items]  # the first one forks all processes
             with Progress(_status(step, futures)) if step else nullcontext():
-                return [future.result() for future in futures]
+                answers = [future.result() for future in futures]
+            usage.note(function, began, [told for _, told in answers])
+            return [answer for answer, _ in answers]
         except BrokenProcessPool:
             raise UserError(
                 "a process that works for this job was killed, as machines do that run out of memory: run the same "
@@ -70,5 +75,5 @@ def _begin_worker(function: Callable[[Any], Any]) -> None:
     _task = function
 
 
-def _call(item: Any) -> Any:
-    return _task(item)
+def _call(item: Any) -> tuple[Any, Usage]:
+    return usage.metered(_task, item)
