@@ -210,7 +210,7 @@ def large_clusters() -> list[dict[str, Any]]:
 
         def member(n: int, text: str, reason: str | None, similarity: float | None, of: tuple[str, str]) -> Any:
             return {"id": f"{of[0]}-{n}", "url": f"https://{of[1]}.example.org/copy/{n}", "language": of[0],
-                    "similarity": similarity, "reason": reason, "text": text}  # fmt: skip
+                    "similarity": similarity, "reason": reason, "kept_id": f"{of[0]}-0", "text": text}  # fmt: skip
 
         of = (label, stem)
         members = [member(0, text, None, None, of), member(1, longer, "minhash", 0.81, of),

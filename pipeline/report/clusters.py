@@ -1,6 +1,6 @@
 """The largest clusters of copies: which were kept, and how the others differ. Values in, rows of text out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.report.differences import Piece, differences
@@ -25,7 +25,7 @@ class MemberShown(NamedTuple):
 
 
 class ClusterShown(NamedTuple):
-    """left: members that are not shown. label, tag, url: of the kept copy."""
+    """left: members that are not shown. label, tag, url: of the first, kept unless that is of an earlier crawl."""
 
     size: int
     url: str
@@ -36,14 +36,15 @@ class ClusterShown(NamedTuple):
 
 
 def clusters(largest: Sequence[LargeCluster]) -> list[ClusterShown]:
-    """The largest first. A copy is compared with the kept copy that it shares most with, where there are several."""
+    """The largest first. A copy is compared with the kept one that it is like; where that is not shown, with the one it
+    shares most with."""
     ordered = sorted(largest, key=lambda one: (-one["size"], one["cluster_id"]))[:LARGEST_CLUSTERS]
     return [_cluster(one) for one in ordered if one["members"]]
 
 
 def _cluster(one: LargeCluster) -> ClusterShown:
     members = one["members"][:MEMBERS_SHOWN]
-    kept = [_text(member) for member in members if member["reason"] is None]
+    kept = {member["id"]: _text(member) for member in members if member["reason"] is None}
     first = members[0]
     return ClusterShown(
         one["size"],
@@ -59,9 +60,10 @@ def _text(member: Member) -> str:
     return shown(member["text"], CLUSTER_CHARACTERS)
 
 
-def _member(member: Member, kept: Sequence[str]) -> MemberShown:
+def _member(member: Member, kept: Mapping[str, str]) -> MemberShown:
     text, reason = _text(member), member["reason"]
-    choices = [differences(one, text) for one in kept] if reason is not None else []
+    others = [kept[member["kept_id"]]] if member["kept_id"] in kept else list(kept.values())
+    choices = [differences(one, text) for one in others] if reason is not None else []
     pieces = max(choices, key=_common) if choices else [Piece("same", text)]
     equal = bool(choices) and all(piece.kind == "same" for piece in pieces)
     similarity = "" if member["similarity"] is None else ratio(member["similarity"])

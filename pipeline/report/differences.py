@@ -34,16 +34,24 @@ def differences(first: str, second: str) -> list[Piece]:
     """
     a, b = tokens(first), tokens(second)
     pieces: list[Piece] = []
-    for tag, from_a, to_a, from_b, to_b in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        if tag == "equal":
-            pieces.append(Piece("same", "".join(a[from_a:to_a])))
+    less, more = "", ""
+    codes = SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+    for at, (tag, from_a, to_a, from_b, to_b) in enumerate(codes):
+        gone, come = "".join(a[from_a:to_a]), "".join(b[from_b:to_b])
+        # White space between two changed words is no sign of what they have in common.
+        if tag != "equal" or (come.isspace() and 0 < at < len(codes) - 1):
+            less, more = less + gone, more + come
             continue
-        for kind, text in (("del", "".join(a[from_a:to_a])), ("ins", "".join(b[from_b:to_b]))):
-            if text:
-                pieces.append(Piece(kind, text))
+        pieces += [*_changed(less, more), Piece("same", come)]
+        less, more = "", ""
+    pieces += _changed(less, more)
     if first.endswith(CUT) or second.endswith(CUT):
         tail = [at for at, piece in enumerate(pieces) if piece.kind == "same" and piece.text.strip(CUT)]
         pieces = pieces[: tail[-1] + 1] if tail else pieces
         if pieces and not pieces[-1].text.endswith(CUT):
             pieces[-1] = Piece(pieces[-1].kind, pieces[-1].text.rstrip() + CUT)
     return pieces
+
+
+def _changed(less: str, more: str) -> list[Piece]:
+    return [Piece(kind, text) for kind, text in (("del", less), ("ins", more)) if text]

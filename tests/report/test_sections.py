@@ -148,21 +148,26 @@ def test_clusters_mark_what_differs(corpus: Path, page: Page) -> None:
         assert kept.xpath("./div/@lang") and kept.xpath("./div/@dir") == ["auto"]
 
 
-def member(n: int, text: str, reason: str | None = None, similarity: float | None = None) -> Member:
-    return Member(id=str(n), url="", language="eng_Latn", similarity=similarity, reason=reason, text=text)
+def member(n: int, text: str, reason: str | None = None, like: int = 0) -> Member:
+    return Member(id=str(n), url="", language="eng_Latn", similarity=None, reason=reason, kept_id=str(like), text=text)
 
 
-def test_a_copy_is_compared_with_the_kept_one_that_it_is_like() -> None:
-    members = [
-        member(0, "one two three"),
-        member(1, "seven eight nine ten"),
-        member(2, "seven eight ten", "minhash", 0.8),
-    ]
-    (one,) = clusters([LargeCluster(cluster_id="0", size=9, members=members)])
+@pytest.mark.parametrize(("like", "lacks"), [(1, ["nine "]), (99, ["nine "]), (0, ["one two three"])])
+def test_a_copy_is_compared_with_the_kept_one_that_it_is_like(like: int, lacks: list[str]) -> None:
+    """One that is not shown leaves the one that it shares most with."""
+    kept = [member(0, "one two three"), member(1, "seven eight nine ten", like=1)]
+    cluster = LargeCluster(cluster_id="0", size=9, members=[*kept, member(2, "seven eight ten", "minhash", like)])
+    (one,) = clusters([cluster])
     assert one.left == 6 and [shown.kept for shown in one.members] == [True, True, False]
-    pieces = one.members[2].pieces
-    assert [piece.text for piece in pieces if piece.kind == "del"] == ["nine "]
-    assert not [piece for piece in pieces if piece.kind == "ins"]
+    gone = "".join(piece.text for piece in one.members[2].pieces if piece.kind == "del")
+    assert gone.split() == " ".join(lacks).split()
+
+
+def test_a_kept_copy_of_an_earlier_crawl_is_not_shown(corpus: Path, page: Page) -> None:
+    members = [member(0, "one two", "exact", 7), member(1, "one two", "exact", 7)]
+    write(corpus / "dedup" / "_clusters.json", [{"cluster_id": "7", "size": 3, "members": members}])
+    root = tree(page())
+    assert "it is one of an earlier crawl" in part(root, "copies") and "1 more are not shown" in part(root, "copies")
 
 
 def test_clusters_by_size_and_addresses_masked() -> None:
