@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from jobs import clean, dedup, extract, sample, vocab
 from pipeline.flags import Parser, add_stage_flags, load, parse
+from pipeline.observed import logs
 from pipeline.report.page import write_report
 from pipeline.spark import job
 from pipeline.spark.session import LazySession
@@ -27,12 +28,14 @@ def body(argv: Sequence[str] | None) -> None:
     wanted = extract.inputs(args, config.extract)
     root = storage.absolute(args.root)
     engine = LazySession("wanyu corpus", args.partitions)
-    with lease.held(root):
-        extract.run(engine, config.extract, wanted, storage.join(root, "extract"), args.replace)
+    with job.observed(args, "corpus", root), lease.held(root):
+        with logs.about("extract"):
+            extract.run(engine, config.extract, wanted, storage.join(root, "extract"), args.replace)
         generations.retire(storage.join(root, "extract"), args.keep)
         for stage, run in RUNS.items():
             folder = storage.join(root, stage)
-            run(engine, config, stage_source(root, stage), folder)
+            with logs.about(stage):
+                run(engine, config, stage_source(root, stage), folder)
             generations.retire(folder, args.keep)
         job.say(f"report   {write_report(root)}")
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline.config import MODELS, Config, StageConfig, shown
+from pipeline.observed import logs
 from pipeline.quality.expressions import nearest
 from schemas.errors import UserError
 from schemas.records import STAGES
@@ -23,7 +24,13 @@ FOREIGN_SECTIONS = ("preset", "model", "data", "objectives", "optim", "run")
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises UserError in one line instead of printing its usage."""
+    """argparse that raises UserError in one line instead of printing its usage; with the one flag that all jobs have."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.add_argument(
+            logs.FLAG, choices=logs.FORMATS, help=f"of what is said on standard error [{logs.VARIABLE}, text]"
+        )
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)

@@ -14,6 +14,8 @@ import aiohttp
 import fsspec
 from aiohttp.http import HttpProcessingError
 
+from pipeline.observed import counts
+from pipeline.observed.redact import redacted
 from pipeline.store import storage
 from schemas.errors import UserError
 
@@ -37,7 +39,7 @@ class FetchError(Exception):
     """An archive that could not be had; `reason` is `missing` or `unreadable`."""
 
     def __init__(self, reason: str, detail: str):
-        super().__init__(detail)
+        super().__init__(redacted(detail))  # it becomes a row
         self.reason = reason
 
 
@@ -85,10 +87,14 @@ def tried(
     permit: held during each try, and not between them. Raises FetchError for what is wrong with one archive, and
     UserError for what is wrong with all: credentials, permission, no such bucket, a full disk.
     """
+    store = redacted("/".join(location.split("/")[:3]))
     stagger = int(hashlib.sha256(location.encode()).hexdigest()[:8], 16) / (1 << 32)
     for attempt in range(retries + 1):
         try:
             with permit():
+                counts.spend("requests", store)
+                if attempt:
+                    counts.spend("retries", store)
                 return transfer()
         except UserError:
             raise

@@ -1,7 +1,8 @@
 """Where the archives are: files, folders, path lists and URLs resolved to a manifest.
 
 `file_path` names an archive in the data and depends on no machine: the line of a path list; else, of a disk's, the path
-below the given folder (its name included), since where that lies is this machine's affair; of a store's, its URL.
+below the given folder (its name included), since where that lies is this machine's affair; of a store's, its URL
+without credentials and signatures.
 `location` is where this run opens it. Of archives that a list names, those on a disk have their size looked up; a store
 is not asked, which for a crawl's list would be a request for each of 90,000 archives at every start.
 """
@@ -16,6 +17,7 @@ from typing import NamedTuple
 from xxhash import xxh3_64_intdigest
 
 from pipeline.archive.fetch import FetchError, fetch
+from pipeline.observed.redact import redacted_address
 from pipeline.store import storage
 from schemas.errors import UserError
 
@@ -86,7 +88,7 @@ def _resolve(given: str, prefix: str) -> list[Archive]:
     if LIST_NAME.search(path):
         return _listed(path, prefix)
     if path.startswith(("http://", "https://")):
-        return [Archive(given, path, None)]
+        return [Archive(redacted_address(given), path, None)]
     try:
         fs, inside = storage.filesystem(path)
         there = fs.exists(inside)
@@ -128,5 +130,5 @@ def _listed(path: str, prefix: str) -> list[Archive]:
         if storage.is_local(location):
             location = storage.absolute(location)
             size = os.path.getsize(location) if os.path.exists(location) else None
-        archives.append(Archive(line, location, size))
+        archives.append(Archive(redacted_address(line), location, size))
     return archives

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from pipeline.archive.fetch import FIRST_WAIT, FetchError, download, open_local, tried
 from pipeline.fetching.permits import Permits, permit, stop
+from pipeline.observed import counts
 from pipeline.store import storage
 from pipeline.workers.modules import end_with, python_module
 from schemas.errors import UserError
@@ -76,7 +77,7 @@ def fetcher() -> "Fetcher":
 class _Local:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.read, self.seek, self.close = file.read, file.seek, file.close
+        self.read, self.seek, self.close = counts.Read(file).read, file.seek, file.close
 
     def is_what_was_read(self) -> bool:
         return True
@@ -99,7 +100,7 @@ class Growing:
     def _begin(self) -> None:
         self._file = self._fetcher.begin(self._wanted)
         self._at = 0
-        self._verdict: dict[str, str] | None = None
+        self._verdict: dict[str, Any] | None = None
 
     def read(self, size: int = -1, /) -> bytes:
         while True:
@@ -107,6 +108,7 @@ class Growing:
             piece = os.pread(self._file.fileno(), size if size >= 0 else 1 << 20, self._at)
             if piece or ended:
                 self._at += len(piece)
+                counts.spend("read_bytes", n=len(piece))
                 return piece
             self._listen(STARVED_SECONDS)
 
@@ -136,6 +138,7 @@ class Growing:
 
     def _listen(self, seconds: float | None) -> None:
         self._verdict = self._fetcher.answer(seconds)
+        counts.spend_all((self._verdict or {}).pop("spent", ()))
 
     def close(self) -> None:
         """What has not come by now is not wanted any more."""
@@ -167,7 +170,7 @@ class Fetcher:
             self.close()
         return file
 
-    def answer(self, seconds: float | None) -> dict[str, str] | None:
+    def answer(self, seconds: float | None) -> dict[str, Any] | None:
         """What became of the archive, once it is known; None after `seconds`."""
         if self._channel is None:
             return {"said": DIED, "line": "no process that fetches archives can be had"}
@@ -217,7 +220,7 @@ def serve(channel: socket.socket) -> None:
         location, retries, user_agent, source, first_wait = json.loads(request)
         wanted = Wanted(location, retries, user_agent, source and Permits(*source), first_wait)
         with os.fdopen(descriptors[0], "r+b", buffering=0) as file:
-            answer = _fetched(wanted, file)
+            answer: dict[str, Any] = {**_fetched(wanted, file), "spent": counts.handed_over()}
         channel.sendall(json.dumps(answer).encode())
 
 

@@ -8,7 +8,9 @@ from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from pipeline.exit_status import answer_ctrl_c
+from pipeline.observed import logs
 from pipeline.spark import executors
+from pipeline.workers import watching
 
 DEFAULTS = {
     "spark.sql.execution.arrow.pyspark.validateSchema.enabled": "true",  # a wrong batch is named, not crashed on
@@ -21,6 +23,7 @@ DEFAULTS = {
     "spark.python.worker.faulthandler.enabled": "true",
     "spark.log.level": "ERROR",
 }
+EVENT_LOG, EVENT_FOLDER = "spark.eventLog.enabled", "spark.eventLog.dir"
 PARTITIONS = "spark.sql.shuffle.partitions"
 BY_SIZE = "spark.wanyu.partitionsBySize"  # nobody said how many
 SHUFFLE_BYTES = 64 << 20  # a partition, of what is shuffled; the engine joins smaller ones
@@ -60,11 +63,16 @@ def session(app_name: str, partitions: int | None = None) -> SparkSession:
         builder = builder.config(PARTITIONS, "4")  # 200 tasks cost more than the work on a laptop
     builder = builder.config(BY_SIZE, str(not partitions and PARTITIONS not in given).lower())
     if not _is_local(given):
+        if EVENT_FOLDER in given and EVENT_LOG not in given:
+            builder = builder.config(EVENT_LOG, "true")
         for key, value in executors.settings(given, os.environ).items():
             builder = builder.config(key, value)
     running = builder.getOrCreate()
     answer_ctrl_c()
+    if logs.stage():
+        running.sparkContext.setJobDescription(logs.stage())  # what the UI calls all that no step of ours names
     if not _is_local(given):
+        watching.reached_at(*driver_address(running))
         executors.check(running)
     return running
 

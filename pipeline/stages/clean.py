@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.kernels.arrow_text import from_strings, to_strings
+from pipeline.observed import counts
 from pipeline.quality.rules import Decider
 from pipeline.stages.annotate import ANNOTATED, PASSED_ON, Annotator, as_array
 from pipeline.store import storage, verdict_files
@@ -24,6 +25,7 @@ from pipeline.store.ledger import totals
 from pipeline.store.parquet_files import batches_of, open_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, BATCH_ROWS, Split, part_file
+from pipeline.workers import telling
 from pipeline.workers.guard import Failure, Guard
 from pipeline.workers.tasks import Step, TaskRunner
 from schemas.clean import VERDICT
@@ -86,6 +88,7 @@ class Cleaning:
                         cells = [*annotations, *(batch.column(name) for name in others), verdicts]
                         out.write(pa.RecordBatch.from_arrays(cells, schema=schema))
                         judged.append(_judged(rows, verdicts, path.rpartition("/")[2]))
+                        _count(judged[-1])
         return _added_up(judged)
 
 
@@ -131,6 +134,16 @@ def _judged(rows: pa.RecordBatch, verdicts: pa.Array, file: str) -> Judged:
         by_reason[reason].append(name)
     first = {reason: [(name, file) for name in first_examples(names)] for reason, names in by_reason.items()}
     return Judged(Counter(zip(labels_of(rows), reasons, strict=True)), first, [file], [])
+
+
+def _count(judged: Judged) -> None:
+    """For metrics."""
+    for (_, reason), n in judged.counts.items():
+        counts.count("rows", "kept" if reason is None else "dropped", n)
+        if reason is not None:
+            counts.count("dropped", reason, n)
+    if telling.due():
+        telling.tell()
 
 
 def _added_up(parts: Iterable[Judged]) -> Judged:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.observed import counts
 from pipeline.store import storage
 from schemas.errors import UserError
 
@@ -14,7 +15,7 @@ from schemas.errors import UserError
 def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     """Raises what pyarrow raises for a file that is none."""
     fs, inside = storage.filesystem(path)
-    with fs.open(inside, "rb") as opened, pq.ParquetFile(opened) as file:
+    with fs.open(inside, "rb") as opened, pq.ParquetFile(counts.Read(opened)) as file:
         yield file
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.observed import events
+from pipeline.observed.redact import redacted_values
 from pipeline.store import generations, lease, storage
 from pipeline.store.generations import BUILDING, Generation
 from schemas.code_revision import code_revision
@@ -45,14 +47,15 @@ def fingerprint(value: Any) -> str:
 
 def make_record(stage: str, stage_version: int, config: Mapping[str, Any], inputs: Mapping[str, str]) -> RunRecord:
     """The record of work to be done: equal fingerprints mean equal tables. `config`: what the tables depend on."""
-    core = {"stage": stage, "stage_version": stage_version, "config": dict(config), "inputs": dict(inputs)}
+    config, inputs = redacted_values(dict(config)), redacted_values(dict(inputs))  # a signature is not what was read
+    core = {"stage": stage, "stage_version": stage_version, "config": config, "inputs": inputs}
     versions = {name: _version(name) for name in LIBRARIES}
     return RunRecord(
         stage=stage,
         fingerprint=fingerprint(core),
         stage_version=stage_version,
-        config=dict(config),
-        inputs=dict(inputs),
+        config=config,
+        inputs=inputs,
         versions={"python": platform.python_version(), **versions},
         code_revision=code_revision(),
     )
@@ -84,9 +87,11 @@ def building(folder: str, record: RunRecord, resume: bool = False) -> Iterator[s
         storage.write_json(storage.join(made.place, BUILDING), plan)
     else:
         storage.remove_begun(made.place)
+    events.began(folder, record)
     try:
         yield made.place
-    except BaseException:
+    except BaseException as error:
+        events.failed(folder, record, error)
         if not resume and generations.current(folder) != made:
             _clear(made)
         raise
@@ -134,6 +139,7 @@ def publish(
     storage.write_json(storage.join(made.place, RUN), record)  # from here on it is whole; the first one is current
     generations.make_current(made)
     storage.remove(storage.join(made.place, BUILDING))
+    events.finished(folder, record, lambda: ledger)
 
 
 def require(folder: str, stage: str, upstream: str | None = None) -> RunRecord:

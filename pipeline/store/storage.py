@@ -15,6 +15,7 @@ from urllib.parse import urlparse
 
 import fsspec
 
+from pipeline.observed import counts
 from pipeline.store import stores
 from schemas.errors import UserError
 
@@ -233,11 +234,13 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
                     raise scratch_full(error) from None
                 raise
             fs.put_file(file.name, inside)
+            counts.spend("written_bytes", n=os.path.getsize(file.name))
         return
     temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
     try:
         with open(temporary, "wb") as file:
             yield file
+        counts.spend("written_bytes", n=os.path.getsize(temporary))
         os.replace(temporary, inside)
     finally:
         with suppress(FileNotFoundError):

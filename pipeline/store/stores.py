@@ -22,6 +22,8 @@ import fsspec
 from fsspec.core import url_to_fs
 from fsspec.exceptions import FSTimeoutError
 
+from pipeline.observed import counts
+from pipeline.observed.redact import redacted
 from schemas.errors import UserError
 
 ATTEMPTS = 8
@@ -64,7 +66,8 @@ def opened(path: str) -> tuple["PatientStore", str]:
     key = (os.getpid(), url.scheme, url.netloc)  # a fork has other threads, and needs connections of its own
     if key not in _opened:
         try:
-            _opened[key] = PatientStore(url_to_fs(path, use_listings_cache=False)[0], f"{url.scheme}://{url.netloc}")
+            name = redacted(f"{url.scheme}://{url.netloc}")
+            _opened[key] = PatientStore(url_to_fs(path, use_listings_cache=False)[0], name)
         except ImportError as error:
             package = PACKAGES.get(url.scheme)
             way = f"pip install {package} (the extra wanyu[stores] has it)" if package else f"install it ({error})"
@@ -90,6 +93,9 @@ def patient(function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) 
     """Calls it again after what passes, at most ATTEMPTS times. UserError for what the user can mend, about the store
     `name`; what is not there is not there, and anything else keeps its trace."""
     for attempt in range(ATTEMPTS):
+        counts.spend("requests", name)
+        if attempt:
+            counts.spend("retries", name)
         try:
             return function(*args, **kwargs)
         except Exception as error:

@@ -13,6 +13,7 @@ from fsspec.asyn import sync
 
 from pipeline.archive import fetch
 from pipeline.archive.fetch import client_settings, open_local, tried
+from pipeline.observed import counts
 from pipeline.store import storage
 
 BEHIND_THE_END = 416  # Range Not Satisfiable
@@ -43,11 +44,12 @@ def range_reader(
     def read(start: int, end: int) -> bytes:
         def once() -> bytes:
             if settings:
-                data: bytes = sync(fs.loop, _of_server, fs, inside, start, end)
-                return data
+                return bytes(sync(fs.loop, _of_server, fs, inside, start, end))
             return _of_store(fs, inside, start, end)
 
-        return tried(once, location, retries, permit=permit, first_wait=first_wait, sleep=sleep)
+        data: bytes = tried(once, location, retries, permit=permit, first_wait=first_wait, sleep=sleep)
+        counts.spend("read_bytes", n=len(data))
+        return data
 
     return read
 
