@@ -12,6 +12,7 @@ from pipeline.report.page import write_report
 from pipeline.spark import job
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import stage_source
+from pipeline.spark.stage_cost import measured
 from pipeline.store import generations, lease, storage
 from schemas.records import STAGES
 
@@ -29,12 +30,12 @@ def body(argv: Sequence[str] | None) -> None:
     root = storage.absolute(args.root)
     engine = LazySession("wanyu corpus", args.partitions)
     with job.observed(args, "corpus", root), lease.held(root):
-        with logs.about("extract"):
+        with logs.about("extract"), measured("extract", storage.join(root, "extract"), engine):
             extract.run(engine, config.extract, wanted, storage.join(root, "extract"), args.replace)
         generations.retire(storage.join(root, "extract"), args.keep)
         for stage, run in RUNS.items():
             folder = storage.join(root, stage)
-            with logs.about(stage):
+            with logs.about(stage), measured(stage, folder, engine):
                 run(engine, config, stage_source(root, stage), folder)
             generations.retire(folder, args.keep)
         job.say(f"report   {write_report(root)}")

@@ -28,6 +28,7 @@ from pipeline.observed import logs
 from pipeline.spark import job
 from pipeline.spark.index_query import PLACES, IndexQuery, asked_archives, index_query
 from pipeline.spark.session import LazySession, driver_address
+from pipeline.spark.stage_cost import measured
 from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import extract, extract_totals
 from pipeline.stages.extract_tasks import Part
@@ -251,9 +252,11 @@ def main(argv: list[str] | None = None) -> int:
         wanted = inputs(args, settings)
         root = storage.absolute(args.root)
         engine = LazySession("wanyu extract", args.partitions)
+        folder = storage.join(root, "extract")
         with job.observed(args, "extract", root), lease.held(root), logs.about("extract"):
-            run(engine, settings, wanted, storage.join(root, "extract"), args.replace)
-            generations.retire(storage.join(root, "extract"), args.keep)
+            with measured("extract", folder, engine):
+                run(engine, settings, wanted, folder, args.replace)
+            generations.retire(folder, args.keep)
 
     return job.run_body(body, argv)
 

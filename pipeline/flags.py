@@ -24,7 +24,7 @@ FOREIGN_SECTIONS = ("preset", "model", "data", "objectives", "optim", "run")
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises UserError in one line instead of printing its usage; with the one flag that all jobs have."""
+    """argparse that raises UserError in one line instead of printing its usage; with the flag that all jobs have."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

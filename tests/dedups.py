@@ -45,7 +45,7 @@ def dedup_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dedup:
         if status == 0:
             assert unbalanced(json.loads((output / "_ledger.json").read_text())) == 0
             assert {path.name for path in output.iterdir()} - {"lines"} == {
-                "_examples.json", "_files.json", "_ledger.json", "_names.json", "_run.json",
+                "_cost.json", "_examples.json", "_files.json", "_ledger.json", "_names.json", "_run.json",
                 "clusters", "documents", "signatures",
             }  # fmt: skip
         return output

@@ -23,6 +23,7 @@ from standalone import kill_session, processes
 from jobs.vocab import OWN
 from pipeline.store import generations, storage
 from pipeline.store.parquet_files import read_parquet
+from schemas.costs import COST
 from schemas.generations import CURRENT, FILES, FRONT, NAMES
 from schemas.records import EXAMPLES, LEDGER, RUN, STAGES
 
@@ -34,6 +35,7 @@ FLAGS: list[object] = [
 EXECUTORS = "local-cluster[2,1,1024]"
 WHOLE = {
     OWN,
+    COST,  # measured: no two runs have the same
     LEDGER,
     EXAMPLES,
     RUN,

@@ -14,7 +14,7 @@ import aiohttp
 import fsspec
 from aiohttp.http import HttpProcessingError
 
-from pipeline.observed import counts
+from pipeline.costs import counters
 from pipeline.observed.redact import redacted
 from pipeline.store import storage
 from schemas.errors import UserError
@@ -87,14 +87,12 @@ def tried(
     permit: held during each try, and not between them. Raises FetchError for what is wrong with one archive, and
     UserError for what is wrong with all: credentials, permission, no such bucket, a full disk.
     """
-    store = redacted("/".join(location.split("/")[:3]))
     stagger = int(hashlib.sha256(location.encode()).hexdigest()[:8], 16) / (1 << 32)
     for attempt in range(retries + 1):
         try:
             with permit():
-                counts.spend("requests", store)
                 if attempt:
-                    counts.spend("retries", store)
+                    counters.count_retries(store_of(location))
                 return transfer()
         except UserError:
             raise
@@ -114,6 +112,11 @@ def tried(
             asked = _retry_after(error)
             sleep(max(wait * (1 + stagger), asked and asked + stagger))
     raise AssertionError("unreachable")
+
+
+def store_of(location: str) -> str:
+    """`s3://BUCKET`, `https://HOST`."""
+    return redacted("/".join(location.split("/")[:3]))
 
 
 def _refusal(error: Exception, location: str) -> str | None:

@@ -18,9 +18,9 @@ import weakref
 from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
-from pipeline.archive.fetch import FIRST_WAIT, FetchError, download, open_local, tried
+from pipeline.archive.fetch import FIRST_WAIT, FetchError, download, open_local, store_of, tried
+from pipeline.costs import counters
 from pipeline.fetching.permits import Permits, permit, stop
-from pipeline.observed import counts
 from pipeline.store import storage
 from pipeline.workers.modules import end_with, python_module
 from schemas.errors import UserError
@@ -77,7 +77,7 @@ def fetcher() -> "Fetcher":
 class _Local:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.read, self.seek, self.close = counts.Read(file).read, file.seek, file.close
+        self.read, self.seek, self.close = counters.CountedFile(file).read, file.seek, file.close
 
     def is_what_was_read(self) -> bool:
         return True
@@ -100,7 +100,7 @@ class Growing:
     def _begin(self) -> None:
         self._file = self._fetcher.begin(self._wanted)
         self._at = 0
-        self._verdict: dict[str, Any] | None = None
+        self._verdict: dict[str, str] | None = None
 
     def read(self, size: int = -1, /) -> bytes:
         while True:
@@ -108,7 +108,7 @@ class Growing:
             piece = os.pread(self._file.fileno(), size if size >= 0 else 1 << 20, self._at)
             if piece or ended:
                 self._at += len(piece)
-                counts.spend("read_bytes", n=len(piece))
+                counters.count_read(len(piece))
                 return piece
             self._listen(STARVED_SECONDS)
 
@@ -138,7 +138,9 @@ class Growing:
 
     def _listen(self, seconds: float | None) -> None:
         self._verdict = self._fetcher.answer(seconds)
-        counts.spend_all((self._verdict or {}).pop("spent", ()))
+        said, store = self._verdict or {}, store_of(self._wanted.location)
+        counters.count_requests(store, int(said.get("requests", 0)))
+        counters.count_retries(store, int(said.get("retries", 0)))
 
     def close(self) -> None:
         """What has not come by now is not wanted any more."""
@@ -170,7 +172,7 @@ class Fetcher:
             self.close()
         return file
 
-    def answer(self, seconds: float | None) -> dict[str, Any] | None:
+    def answer(self, seconds: float | None) -> dict[str, str] | None:
         """What became of the archive, once it is known; None after `seconds`."""
         if self._channel is None:
             return {"said": DIED, "line": "no process that fetches archives can be had"}
@@ -220,15 +222,17 @@ def serve(channel: socket.socket) -> None:
         location, retries, user_agent, source, first_wait = json.loads(request)
         wanted = Wanted(location, retries, user_agent, source and Permits(*source), first_wait)
         with os.fdopen(descriptors[0], "r+b", buffering=0) as file:
-            answer: dict[str, Any] = {**_fetched(wanted, file), "spent": counts.handed_over()}
+            answer = _fetched(wanted, file)
         channel.sendall(json.dumps(answer).encode())
 
 
 def _fetched(wanted: Wanted, file: BinaryIO) -> dict[str, str]:
-    first = True
+    first, tries = True, 0
+    a_transfer = 1 if wanted.location.startswith(("http://", "https://")) else 2  # stores are asked for the size first
 
     def transfer() -> str:
-        nonlocal first
+        nonlocal first, tries
+        tries += 1
         if first:
             first = False
             download(wanted.location, wanted.user_agent, _path(file))
@@ -237,17 +241,20 @@ def _fetched(wanted: Wanted, file: BinaryIO) -> dict[str, str]:
             download(wanted.location, wanted.user_agent, _path(again))
             return _go_on(file, again)
 
+    def asked() -> dict[str, str]:
+        return {"requests": str(tries * a_transfer), "retries": str(max(0, tries - 1))}
+
     held = functools.partial(permit, wanted.permits)
     try:
         said = tried(transfer, wanted.location, wanted.retries, permit=held, first_wait=wanted.first_wait)
     except FetchError as error:
-        return {"said": REFUSED, "reason": error.reason, "line": str(error)}
+        return {"said": REFUSED, "reason": error.reason, "line": str(error), **asked()}
     except UserError as error:
         stop(wanted.permits, str(error))
         return {"said": MENDED_BY_USER, "line": str(error)}
     except Exception:
         return {"said": BUG, "line": f"{wanted.location}:\n{traceback.format_exc()[-8000:]}"}
-    return {"said": said}
+    return {"said": said, **asked()}
 
 
 def _path(file: Any) -> str:

@@ -28,7 +28,8 @@ FILE = "openlineage.yml"
 
 @contextmanager
 def lineage(job: str, given: Sequence[str]) -> Iterator[None]:
-    """What stages do in the block is told, where lineage is configured. job: whose stages; given: `datasets.inputs_of`."""
+    """What stages do in the block is told, where lineage is configured. job: whose stages. given: see
+    `datasets.inputs_of`."""
     if not configured():
         yield
     elif importlib.util.find_spec("openlineage") is None:
@@ -140,9 +141,7 @@ def _statistics(one: Dataset) -> dict[str, Any]:
 
     if one.rows is None:
         return {}
-    return {
-        "outputStatistics": statistics.OutputStatisticsOutputDatasetFacet(rowCount=one.rows, fileCount=one.files)
-    }
+    return {"outputStatistics": statistics.OutputStatisticsOutputDatasetFacet(rowCount=one.rows, fileCount=one.files)}
 
 
 def _run_facets(record: RunRecord, error: BaseException | None) -> dict[str, Any]:

@@ -115,8 +115,7 @@ def draw_from_shards(language: LanguageShards, seed: int, folder: str) -> Drawn:
 
 def _shard_rows(paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
     for path in paths:
-        fs, inside = storage.filesystem(path)
-        with damage_named(path), fs.open(inside, "rb") as opened:
+        with damage_named(path), storage.read_file(path) as opened:
             yield from pq.ParquetFile(opened).iter_batches(_BATCH_ROWS, columns=["id", "text"], use_threads=False)
 
 
@@ -204,8 +203,7 @@ def in_order(files: Sequence[str]) -> pa.Table:
     """DRAWN of all files, in the order of the documents' hash: what is learnt depends on the order."""
     tables = []
     for path in files:
-        fs, inside = storage.filesystem(path)
-        with fs.open(inside, "rb") as opened:
+        with storage.read_file(path) as opened:
             tables.append(pq.ParquetFile(opened).read(use_threads=False))
     whole = pa.concat_tables([DRAWN.empty_table(), *tables])
     return whole.take(pc.sort_indices(whole, [("order", "ascending"), ("id", "ascending")]))

@@ -231,6 +231,5 @@ def write_shard(shard: Shard, labels: Sequence[str], row_group_rows: int, folder
 
 def _batches(pieces: Sequence[tuple[str, int]]) -> Iterator[pa.RecordBatch]:
     for path, number in pieces:
-        fs, inside = storage.filesystem(path)
-        with fs.open(inside, "rb") as source, ipc.open_file(source) as file:
+        with storage.read_file(path) as source, ipc.open_file(source) as file:
             yield file.get_batch(number)

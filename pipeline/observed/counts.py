@@ -1,15 +1,16 @@
-"""Counters of this process, added to where the work is. They are told, never recorded: no table hangs on one.
+"""Counters of this process as metrics have them, added to where the work is. They are told, never recorded: no table
+hangs on one.
 
 What a task has counted (pages, rows) is its own: it goes with the task's answer, so that a task that was done twice
-counts once. What was spent (bytes, requests) is the process's: each attempt has spent it.
+counts once. What was spent (bytes, requests: `pipeline.costs.counters`) is the process's: each attempt has spent it.
 """
 
 import os
-import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from pipeline.costs import counters
 from pipeline.observed import logs
 
 
@@ -25,14 +26,12 @@ Counts = Counter[Key]
 
 _counted: Counts = Counter()
 _spent: Counts = Counter()
-_lock = threading.Lock()  # transfers may have threads
+_seen: Counter[tuple[str, str]] = Counter()  # of what the process has spent, all that a stage has been found for
 
 
 def _forked() -> None:
-    global _lock
-    _lock = threading.Lock()
-    _counted.clear()
-    _spent.clear()
+    for one in (_counted, _spent, _seen):
+        one.clear()
 
 
 os.register_at_fork(after_in_child=_forked)
@@ -49,12 +48,6 @@ def count_all(counts: Mapping[tuple[str, str], int]) -> None:
         count(name, label, n)
 
 
-def spend(name: str, label: str = "", n: int = 1) -> None:
-    key = Key(name, logs.stage(), label)
-    with _lock:
-        _spent[key] += n
-
-
 def counted() -> Counts:
     """By the task so far."""
     return Counter(_counted)
@@ -65,22 +58,14 @@ def begin_task() -> None:
 
 
 def spent() -> Counts:
-    """By this process, since it was started or forked."""
-    with _lock:
-        return Counter(_spent)
-
-
-def handed_over() -> list[tuple[str, str, int]]:
-    """What this process has spent since it was last asked, for another one that spends it in its place."""
-    with _lock:
-        rows = [(key.name, key.label, n) for key, n in _spent.items()]
-        _spent.clear()
-    return rows
-
-
-def spend_all(rows: Iterable[tuple[str, str, int]]) -> None:
-    for name, label, n in rows:
-        spend(name, label, n)
+    """By this process since it was started or forked; what is new since it was last asked is the stage's at hand."""
+    now = Counter({("read_bytes", ""): counters.read, ("written_bytes", ""): counters.written})
+    now.update({("requests", store): n for store, n in counters.requests_by_store.items()})
+    now.update({("retries", store): n for store, n in counters.retries_by_store.items()})
+    for (name, label), n in now.items():
+        _spent[Key(name, logs.stage(), label)] += n - _seen[name, label]
+    _seen.update(now - _seen)
+    return Counter(_spent)
 
 
 def as_rows(counts: Counts) -> list[tuple[str, str, str, int]]:
@@ -90,18 +75,3 @@ def as_rows(counts: Counts) -> list[tuple[str, str, str, int]]:
 
 def of_rows(rows: Iterable[tuple[str, str, str, int]]) -> Counts:
     return Counter({Key(name, stage, label): n for name, stage, label, n in rows})
-
-
-class Read:
-    """A file that is read, whose bytes are spent."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def read(self, *args: Any) -> bytes:
-        data: bytes = self._file.read(*args)
-        spend("read_bytes", n=len(data))
-        return data
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from pipeline.observed.sums import Sums
 
+Values = dict[tuple[str, ...], float]  # by the labels' values
+
 
 class Counted(NamedTuple):
     """A counter of `Sums`: its name there; labels: those of its key that say something."""
@@ -77,7 +79,7 @@ class Collector:
 
         sums = self._sums
 
-        def gauge(name: str, labels: tuple[str, ...], values: dict[tuple[str, ...], float]) -> Any:
+        def gauge(name: str, labels: tuple[str, ...], values: Values) -> Any:
             family = GaugeMetricFamily(name, GAUGES[name], labels=labels)
             for said, value in values.items():
                 family.add_metric(said, value)
@@ -89,14 +91,14 @@ class Collector:
         if sums.archives is not None:
             yield gauge("wanyu_archives_planned", (), {(): sums.archives})
         stages = sorted(sums.stages.items())
-        running = {(name,): float(stage.state == "running") for name, stage in stages}
+        running: Values = {(name,): float(stage.state == "running") for name, stage in stages}
         yield gauge("wanyu_stage_running", ("stage",), running)
-        seconds = {(name,): sums.stage_seconds(stage) for name, stage in stages}
+        seconds: Values = {(name,): sums.stage_seconds(stage) for name, stage in stages}
         yield gauge("wanyu_stage_seconds", ("stage",), seconds)
         labels, steps = ("stage", "step", "unit"), [step for step in sums.steps.values() if step.sizes]
-        done = {(step.stage, step.name, step.unit): float(step.done_size) for step in steps}
+        done: Values = {(step.stage, step.name, step.unit): float(step.done_size) for step in steps}
         yield gauge("wanyu_step_done", labels, done)
-        sizes = {(step.stage, step.name, step.unit): float(sum(step.sizes)) for step in steps}
+        sizes: Values = {(step.stage, step.name, step.unit): float(sum(step.sizes)) for step in steps}
         yield gauge("wanyu_step_size", labels, sizes)
         yield gauge("wanyu_workers", (), {(): self._workers()})
         if sums.status is not None:

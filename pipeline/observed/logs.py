@@ -24,9 +24,7 @@ _job = logging.getLogger("wanyu")
 @contextmanager
 def about(stage: str | None = None, archive: str | None = None) -> Iterator[None]:
     """What is logged in the block is about this stage, or this archive; None: as around it."""
-    tokens = [
-        (name, name.set(value)) for name, value in ((_stage, stage), (_archive, archive)) if value is not None
-    ]
+    tokens = [(name, name.set(value)) for name, value in ((_stage, stage), (_archive, archive)) if value is not None]
     try:
         yield
     finally:

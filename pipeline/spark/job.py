@@ -19,6 +19,7 @@ from pipeline.observed import events, logs
 from pipeline.spark import executors
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import foreign_source, stage_source
+from pipeline.spark.stage_cost import measured
 from pipeline.store import generations, lease, run_records, storage
 from pipeline.workers import watching
 from pipeline.workers.guard import FEW
@@ -66,7 +67,8 @@ def stage_job(
         chosen = next((do for name, (_, do) in (instead or {}).items() if getattr(args, name)), run)
         held = storage.absolute(args.root) if args.root else folder
         with observed(args, stage, held), lease.held(held), logs.about(stage):
-            chosen(engine if lazy else engine.start(), config, source, folder)
+            with measured(stage, folder, engine):
+                chosen(engine if lazy else engine.start(), config, source, folder)
             generations.retire(folder, args.keep)
 
     return run_body(body, argv)

@@ -30,8 +30,8 @@ def described(spark: SparkSession, stage: str) -> Iterator[None]:
 
 
 @contextmanager
-def stage_progress(spark: SparkSession, stage: str, told: Callable[[], str] | None = None) -> Iterator[None]:
-    """Tasks done of those that Spark knows of, for stages whose tasks are short, or what is told; when they end, a line
+def stage_progress(spark: SparkSession, stage: str, shown: Callable[[], str] | None = None) -> Iterator[None]:
+    """Tasks done of those that Spark knows of, for stages whose tasks are short, or what is shown; when they end, a line
     in the log for each whose largest task read far more than the median one."""
     began = time.monotonic()
     tracker = spark.sparkContext.statusTracker()
@@ -45,7 +45,7 @@ def stage_progress(spark: SparkSession, stage: str, told: Callable[[], str] | No
         failed = sum(info.numFailedTasks for info in running if info)
         total = sum(info.numTasks for info in running if info)
         seconds = time.monotonic() - began
-        said = told() if told else f"{stage}: {rate_and_time_left(done, total, seconds, 'tasks')}, {seconds:.0f} s"
+        said = shown() if shown else f"{stage}: {rate_and_time_left(done, total, seconds, 'tasks')}, {seconds:.0f} s"
         return f"{said}, {failed} tasks failed" if failed else said
 
     try:

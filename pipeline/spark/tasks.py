@@ -39,7 +39,7 @@ def engine_runner(spark: SparkSession) -> TaskRunner:
     def run_tasks(function: Callable[[T], R], items: Sequence[T], /, step: Step | None = None) -> list[R]:
         if not items:
             return []
-        with watching.step(step) as running:
+        with watching.step(step, function) as running:
             carried = running.carried
 
             def task(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

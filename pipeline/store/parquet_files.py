@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.observed import counts
 from pipeline.store import storage
 from schemas.errors import UserError
 
@@ -14,8 +13,7 @@ from schemas.errors import UserError
 @contextmanager
 def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     """Raises what pyarrow raises for a file that is none."""
-    fs, inside = storage.filesystem(path)
-    with fs.open(inside, "rb") as opened, pq.ParquetFile(counts.Read(opened)) as file:
+    with storage.read_file(path) as opened, pq.ParquetFile(opened) as file:
         yield file
 
 

@@ -47,15 +47,15 @@ def fingerprint(value: Any) -> str:
 
 def make_record(stage: str, stage_version: int, config: Mapping[str, Any], inputs: Mapping[str, str]) -> RunRecord:
     """The record of work to be done: equal fingerprints mean equal tables. `config`: what the tables depend on."""
-    config, inputs = redacted_values(dict(config)), redacted_values(dict(inputs))  # a signature is not what was read
-    core = {"stage": stage, "stage_version": stage_version, "config": config, "inputs": inputs}
+    core: dict[str, Any] = {"stage": stage, "stage_version": stage_version}
+    core |= redacted_values({"config": dict(config), "inputs": dict(inputs)})  # a signature is not what was read
     versions = {name: _version(name) for name in LIBRARIES}
     return RunRecord(
         stage=stage,
         fingerprint=fingerprint(core),
         stage_version=stage_version,
-        config=config,
-        inputs=inputs,
+        config=core["config"],
+        inputs=core["inputs"],
         versions={"python": platform.python_version(), **versions},
         code_revision=code_revision(),
     )

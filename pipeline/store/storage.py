@@ -15,10 +15,11 @@ from urllib.parse import urlparse
 
 import fsspec
 
-from pipeline.observed import counts
+from pipeline.costs import counters
 from pipeline.store import stores
 from schemas.errors import UserError
 
+SCRATCH = "_scratch"  # folder of what a stage's tasks write for each other
 AT_ONCE = 32  # requests to a store
 _BEGUN = re.compile(r"\..+\.[0-9a-f]{32}")  # a file of this disk that is being written
 
@@ -214,6 +215,14 @@ def _scratch_folders() -> list[str]:
 
 
 @contextmanager
+def read_file(path: str) -> Iterator[Any]:
+    """A file to be read, whose bytes are counted."""
+    fs, inside = filesystem(path)
+    with fs.open(inside, "rb") as file:
+        yield counters.CountedFile(file)
+
+
+@contextmanager
 def whole_file(path: str) -> Iterator[IO[bytes]]:
     """A file to write that appears at `path` when the block ends well, and not at all when it fails.
 
@@ -233,15 +242,22 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise scratch_full(error) from None
                 raise
+            _count_written(path, file.name)
             fs.put_file(file.name, inside)
-            counts.spend("written_bytes", n=os.path.getsize(file.name))
         return
     temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
     try:
         with open(temporary, "wb") as file:
             yield file
-        counts.spend("written_bytes", n=os.path.getsize(temporary))
+        _count_written(path, temporary)
         os.replace(temporary, inside)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def _count_written(path: str, written: str) -> None:
+    size = os.path.getsize(written)
+    counters.count_written(size)
+    if f"/{SCRATCH}/" in path:
+        counters.count_exchanged(size)

@@ -22,7 +22,7 @@ import fsspec
 from fsspec.core import url_to_fs
 from fsspec.exceptions import FSTimeoutError
 
-from pipeline.observed import counts
+from pipeline.costs import counters
 from pipeline.observed.redact import redacted
 from schemas.errors import UserError
 
@@ -93,9 +93,9 @@ def patient(function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) 
     """Calls it again after what passes, at most ATTEMPTS times. UserError for what the user can mend, about the store
     `name`; what is not there is not there, and anything else keeps its trace."""
     for attempt in range(ATTEMPTS):
-        counts.spend("requests", name)
+        counters.count_requests(name)
         if attempt:
-            counts.spend("retries", name)
+            counters.count_retries(name)
         try:
             return function(*args, **kwargs)
         except Exception as error:

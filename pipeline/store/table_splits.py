@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.costs.counters import CountedFile
 from pipeline.store import storage, verdict_files
 from pipeline.store.parquet_files import damage_named
 from pipeline.store.table_files import TableFile, partition_of, table_files, table_schema
@@ -81,7 +82,7 @@ def _file_batches(folder: str, split: Split, columns: Sequence[str]) -> Iterator
     fs, _ = storage.filesystem(folder)
     rows = 0
     with damage_named(split.path), fs.open(split.path, "rb") as file:
-        parquet = pq.ParquetFile(file, page_checksum_verification=True)
+        parquet = pq.ParquetFile(CountedFile(file), page_checksum_verification=True)
         there = [name for name in columns if name in parquet.schema_arrow.names]
         beside = split.verdicts if verdict_files.COLUMN in there else ""
         for number in split.groups:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext, suppress
-from functools import partial
 from typing import Any, TypeVar
 
 from pipeline.workers import watching
@@ -20,7 +19,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 PR_SET_PDEATHSIG = 1
-_task: Callable[[Any, int], Told[Any]]  # of a forked process: inherited, not pickled
+_task: tuple[Callable[[Any], Any], Carried]  # of a forked process: inherited, not pickled
 
 
 def process_runner(processes: int) -> TaskRunner:
@@ -30,7 +29,7 @@ def process_runner(processes: int) -> TaskRunner:
     def run_tasks(function: Callable[[T], R], items: Sequence[T], /, step: Step | None = None) -> list[R]:
         if not items:
             return []
-        with watching.step(step) as running:
+        with watching.step(step, function) as running:
             return running.settle(forked(function, items, step, running))
 
     def forked(
@@ -75,12 +74,9 @@ def _begin_worker(function: Callable[[Any], Any], carried: Carried) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    _task = partial(_told, function, carried)
-
-
-def _told(function: Callable[[Any], Any], carried: Carried, item: Any, place: int) -> Told[Any]:
-    return call(function, item, place, carried)
+    _task = function, carried
 
 
 def _call(item: Any, place: int) -> Told[Any]:
-    return _task(item, place)
+    function, carried = _task
+    return call(function, item, place, carried)

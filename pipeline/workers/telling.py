@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Generic, NamedTuple, TypeVar
 
+from pipeline.costs import usage
 from pipeline.observed import counts, logs
 
 T = TypeVar("T")
@@ -40,10 +41,11 @@ class Carried(NamedTuple):
 
 
 class Told(NamedTuple, Generic[R]):
-    """A task's answer, with what it has counted."""
+    """A task's answer, with what it has counted and taken."""
 
     answer: R
     counts: counts.Counts
+    taken: usage.Usage
 
 
 class _Line(NamedTuple):
@@ -62,8 +64,8 @@ _at: tuple[Carried, int] | None = None  # the task at hand, and its place
 def call(function: Callable[[T], R], item: T, place: int, carried: Carried) -> Told[R]:
     """The function's answer; what is logged meanwhile is of the stage, what is counted is told."""
     with task(carried, place):
-        answer = function(item)
-        return Told(answer, counts.counted())
+        answer, taken = usage.metered(function, item)
+        return Told(answer, counts.counted(), taken)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
+from pipeline.costs import usage
 from pipeline.observed import counts, events, logs
 from pipeline.observed.redact import redacted
 from pipeline.workers.modules import python_module
@@ -162,12 +163,12 @@ class RunningStep(NamedTuple):
 
     carried: Carried
     settle: Callable[[Sequence[Told[Any]]], list[Any]]
-    line: Callable[[float | None], str]
+    line: Callable[..., str]
 
 
 @contextmanager
-def step(told: Step | None) -> Iterator[RunningStep]:
-    """A call of a `TaskRunner`; its workers may be forked before `line` is first asked for."""
+def step(told: Step | None, function: Callable[..., Any]) -> Iterator[RunningStep]:
+    """A call of a `TaskRunner` with a function; its workers may be forked before `line` is first asked for."""
     global _steps
     _steps += 1
     number, board, stage, began = _steps, _board, logs.stage(), monotonic()
@@ -175,6 +176,7 @@ def step(told: Step | None) -> Iterator[RunningStep]:
     counted: counts.Counts = Counter()
 
     def settle(answers: Sequence[Told[Any]]) -> list[Any]:
+        usage.note(function, began, [one.taken for one in answers])
         for one in answers:
             counted.update(one.counts)
         return [one.answer for one in answers]

@@ -15,6 +15,7 @@ from jobs import clean, corpus, dedup, extract, sample
 from pipeline.spark.session import LazySession
 from pipeline.store import generations
 from schemas.clean import REASONS as CLEAN_REASONS
+from schemas.costs import COST
 from schemas.extract import REASONS as EXTRACT_REASONS
 from schemas.records import STAGES, unbalanced
 
@@ -35,7 +36,8 @@ def record_id(record: dict[str, Any]) -> str:
 
 
 def shard_bytes(root: Path) -> dict[str, bytes]:
-    return {str(f.relative_to(root)): f.read_bytes() for f in sorted((root / "sample").rglob("*")) if f.is_file()}
+    files = [file for file in sorted((root / "sample").rglob("*")) if file.is_file() and file.name != COST]
+    return {str(file.relative_to(root)): file.read_bytes() for file in files}
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import fsspec
 from fsspec.asyn import sync
 
 from pipeline.archive import fetch
-from pipeline.archive.fetch import client_settings, open_local, tried
-from pipeline.observed import counts
+from pipeline.archive.fetch import client_settings, open_local, store_of, tried
+from pipeline.costs import counters
 from pipeline.store import storage
 
 BEHIND_THE_END = 416  # Range Not Satisfiable
@@ -43,12 +43,13 @@ def range_reader(
 
     def read(start: int, end: int) -> bytes:
         def once() -> bytes:
+            counters.count_requests(store_of(location))
             if settings:
                 return bytes(sync(fs.loop, _of_server, fs, inside, start, end))
             return _of_store(fs, inside, start, end)
 
         data: bytes = tried(once, location, retries, permit=permit, first_wait=first_wait, sleep=sleep)
-        counts.spend("read_bytes", n=len(data))
+        counters.count_read(len(data))
         return data
 
     return read
