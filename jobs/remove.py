@@ -223,6 +223,7 @@ def body(argv: Sequence[str] | None) -> None:
     parser.add_argument("--urls", nargs="+", default=[], metavar="LIST", help="files of addresses, a page a line")
     parser.add_argument("--hosts", nargs="+", default=[], metavar="LIST", help="files of hosts: all of theirs goes")
     parser.add_argument("--dry-run", action="store_true", help="only count")
+    job.add_metrics_flags(parser)
     args = parse(parser, argv)
     given = [(flag, path) for flag in ("urls", "hosts") for path in getattr(args, flag)]
     if not given:
@@ -248,7 +249,7 @@ def body(argv: Sequence[str] | None) -> None:
             job.say(f"remove   {left}, a canary that did not come back, would go whole")
         run(engine, root, listed, lists, dry_run=True)
         return
-    with lease.held(root):
+    with job.observed(args, "remove", root), lease.held(root):
         if storage.exists(left):
             with lease.held(left):  # refused where it is flying
                 canary.clear(left)
