@@ -7,7 +7,7 @@ import pyarrow as pa
 from pipeline.explaining.corpus import Corpus
 from pipeline.explaining.hosts import pages_of
 from pipeline.lists.host_rows import host_of
-from pipeline.lists.takedown import address
+from pipeline.web.addresses import page
 from schemas.errors import UserError
 
 MOST = 3
@@ -37,7 +37,7 @@ def no_such_address(corpora: list[Corpus], url: str) -> UserError:
 
 def _path(url: str) -> str:
     """What follows the host, as it is compared."""
-    return address(url)[len(host_of(url)) :].decode("utf-8", "replace")
+    return page(url)[len(host_of(url)) :].decode("utf-8", "replace")
 
 
 def no_such_id(corpora: list[Corpus], name: str) -> UserError:
