@@ -21,6 +21,7 @@ from pipeline.drift import canary, thresholds
 from pipeline.drift.figures import figures
 from pipeline.drift.roots import compare_roots
 from pipeline.flags import Parser, add_stage_flags, load, parse
+from pipeline.observed import logs
 from pipeline.report.page import write_report
 from pipeline.spark import job
 from pipeline.spark.index_query import IndexQuery
@@ -48,13 +49,13 @@ def run(
     ended: Callable[[str], None] = lambda stage: None,
 ) -> None:
     """All stages; `ended` is told each that has."""
-    with measured("extract", storage.join(root, "extract"), engine):
+    with logs.about("extract"), measured("extract", storage.join(root, "extract"), engine):
         extract.run(engine, config.extract, wanted, storage.join(root, "extract"), replace)
     generations.retire(storage.join(root, "extract"), keep)
     ended("extract")
     for stage, of_stage in RUNS.items():
         folder = storage.join(root, stage)
-        with measured(stage, folder, engine):
+        with logs.about(stage), measured(stage, folder, engine):
             of_stage(engine, config, stage_source(root, stage), folder)
         generations.retire(folder, keep)
         ended(stage)
@@ -146,7 +147,7 @@ def body(argv: Sequence[str] | None) -> None:
         send_canary(engine, config, wanted, root, args.canary, args.compare, args.drift)
         if args.canary_only:
             return
-    with lease.held(root):
+    with job.observed(args, "corpus", root), lease.held(root):
         run(engine, config, wanted, root, args.replace, args.keep)
         job.say(f"report   {write_report(root)}")
 

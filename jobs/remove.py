@@ -37,7 +37,7 @@ from pipeline.stages import remove
 from pipeline.store import generations, lease, run_records, storage, verdict_files
 from pipeline.store.generations import Generation
 from pipeline.workers.tasks import TaskRunner
-from schemas.distributions import DISTRIBUTIONS
+from schemas.distributions import CLUSTERS, DISTRIBUTIONS
 from schemas.errors import UserError
 from schemas.generations import Tables, inside
 from schemas.records import EXAMPLES, LEDGER, REMOVED, STAGES
@@ -157,6 +157,8 @@ def _stage(
         ledger = remove.ledger(now.read_json(LEDGER), remove.moves(name, receipts), rows)
         shown = remove.examples(now.read_json(EXAMPLES) or [], listed, found.ids)
         run_records.carry(now, place, [DISTRIBUTIONS])
+        if (largest := now.read_json(CLUSTERS)) is not None:
+            storage.write_json(storage.join(place, CLUSTERS), remove.large_clusters(largest, listed, found.ids))
         judged = {verdict_files.TABLE: [file.path.split("/", 2)[2] for file in files if file.verdicts]}
         stage_keys.write_no_new_keys(place, name, stage_keys.origin_of(now))
         run_records.publish(path, record, ledger, shown, tables, now, judged, front)
@@ -221,6 +223,7 @@ def body(argv: Sequence[str] | None) -> None:
     parser.add_argument("--urls", nargs="+", default=[], metavar="LIST", help="files of addresses, a page a line")
     parser.add_argument("--hosts", nargs="+", default=[], metavar="LIST", help="files of hosts: all of theirs goes")
     parser.add_argument("--dry-run", action="store_true", help="only count")
+    job.add_metrics_flags(parser)
     args = parse(parser, argv)
     given = [(flag, path) for flag in ("urls", "hosts") for path in getattr(args, flag)]
     if not given:
@@ -246,7 +249,7 @@ def body(argv: Sequence[str] | None) -> None:
             job.say(f"remove   {left}, a canary that did not come back, would go whole")
         run(engine, root, listed, lists, dry_run=True)
         return
-    with lease.held(root):
+    with job.observed(args, "remove", root), lease.held(root):
         if storage.exists(left):
             with lease.held(left):  # refused where it is flying
                 canary.clear(left)

@@ -44,12 +44,15 @@ class Member(TypedDict):
     id: str
     url: str
     language: str
-    similarity: float | None  # to the kept copy; None for kept ones and exact copies
+    similarity: float | None  # to the kept copy; None for kept ones and exact copies, and where nothing was verified
     reason: str | None  # null: kept
-    text: str  # the first characters
+    kept_id: str  # of the kept copy that it is like, which need not be shown; its own where it is kept
+    text: str  # the first EXAMPLE_CHARACTERS characters
 
 
 class LargeCluster(TypedDict):
+    """The file is a list of them, the largest first, ties by cluster_id."""
+
     cluster_id: str
-    size: int
+    size: int  # documents of earlier crawls too, of which none is shown
     members: list[Member]  # kept ones first, then the most unlike; at most MEMBERS_SHOWN

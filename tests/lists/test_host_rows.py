@@ -10,10 +10,10 @@ from pipeline.lists.takedown import address
 
 HOSTS = [
     "example.org", "EXAMPLE.org", "www.example.org", "news.example.org", "notexample.org", "example.org.evil.net",
-    "пример.рф", "ПРИМЕР.рф", "xn--e1afmkfd.xn--p1ai", "новости.пример.рф", "例え.jp", "中文网.cn", 
+    "пример.рф", "ПРИМЕР.рф", "xn--e1afmkfd.xn--p1ai", "новости.пример.рф", "例え.jp", "中文网.cn",
     "한국어.kr", "ไทย.th",
-    "ខ្មែរ.kh", "مثال.مصر", "דוגמה.il", "उदाहरण.भारत", 
-    "தமிழ்.in", "አማርኛ.et", "ქართული.ge", 
+    "ខ្មែរ.kh", "مثال.مصر", "דוגמה.il", "उदाहरण.भारत",
+    "தமிழ்.in", "አማርኛ.et", "ქართული.ge",
     "türkçe.tr", "ｅｘａｍｐｌｅ.org",
     "ex%61mple.org", "127.0.0.1", "[::1]", "example.org.",
 ]  # fmt: skip
