@@ -8,19 +8,12 @@ say what it counted, and nothing else does.
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline.observed.counts import Counts, Key, of_rows
 
 ROWS, DROPPED = "rows", "dropped"
 KEPT = "kept"
-
-
-class Task(NamedTuple):
-    """An attempt of one."""
-
-    done: bool
-    counts: Counts
 
 
 class Step:
@@ -29,24 +22,25 @@ class Step:
     def __init__(self, stage: str, name: str, unit: str, sizes: Sequence[int]) -> None:
         self.stage, self.name, self.unit, self.sizes = stage, name, unit, sizes
         self.done_size = 0
-        self.tasks: dict[int, dict[str, Task]] = {}
+        self._done: set[int] = set()
+        self._counted: Counts = Counter()  # by tasks that are done
+        self._running: dict[int, dict[str, Counts]] = {}  # by attempts of the others: place -> worker -> counts
 
-    def told(self, place: int, worker: str, task: Task) -> None:
-        attempts = self.tasks.setdefault(place, {})
-        done_before = any(one.done for one in attempts.values())
-        if not done_before:
-            attempts[worker] = task
-            if task.done:
-                self.done_size += self.sizes[place] if self.sizes else 0
+    def told(self, place: int, worker: str, done: bool, counts: Counts) -> None:
+        if place in self._done:
+            return
+        if done:
+            self._done.add(place)
+            self._counted += counts
+            self._running.pop(place, None)
+            self.done_size += self.sizes[place] if self.sizes else 0
+        else:
+            self._running.setdefault(place, {})[worker] = counts
 
     def counts(self) -> Counts:
-        total: Counts = Counter()
-        for attempts in self.tasks.values():
-            done = [one.counts for one in attempts.values() if one.done]
-            if done:
-                total += done[0]
-            else:
-                total += _largest(one.counts for one in attempts.values())
+        total: Counts = Counter(self._counted)
+        for attempts in self._running.values():
+            total += _largest(attempts.values())
         return total
 
 
@@ -78,7 +72,7 @@ class Sums:
         self._spent[worker] = of_rows(message["spent"])
         step = self.steps.get(message["step"])
         if step is not None:  # else it has ended: a late attempt
-            step.told(message["place"], worker, Task(message["done"], of_rows(message["counts"])))
+            step.told(message["place"], worker, message["done"], of_rows(message["counts"]))
 
     def spent_by(self, worker: str, rows: Iterable[tuple[str, str, str, int]]) -> None:
         self._spent[worker] = of_rows(rows)

@@ -31,8 +31,8 @@ def described(spark: SparkSession, stage: str) -> Iterator[None]:
 
 @contextmanager
 def stage_progress(spark: SparkSession, stage: str, shown: Callable[[], str] | None = None) -> Iterator[None]:
-    """Tasks done of those that Spark knows of, for stages whose tasks are short, or what is shown; when they end, a line
-    in the log for each whose largest task read far more than the median one."""
+    """Tasks done of those that Spark knows of, for stages whose tasks are short, or what is shown; when they end, a
+    line in the log for each whose largest task read far more than the median one."""
     began = time.monotonic()
     tracker = spark.sparkContext.statusTracker()
     seen: set[int] = set()
