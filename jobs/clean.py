@@ -18,6 +18,7 @@ from pipeline.language.identifier import Identifier
 from pipeline.language.model_files import LID_176, checksum, local_model
 from pipeline.lists import contamination, list_files
 from pipeline.quality import profiles
+from pipeline.quality.distributions import as_json
 from pipeline.quality.rules import Decider
 from pipeline.spark import job
 from pipeline.spark.session import LazySession
@@ -29,6 +30,8 @@ from pipeline.store import generations, run_records, storage, verdict_files
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.generations import Generation
 from pipeline.store.ledger import ledger
+from pipeline.web import addresses
+from schemas.distributions import DISTRIBUTIONS
 from schemas.errors import UserError
 from schemas.records import EXAMPLES, FAILED, Example, RunRecord
 
@@ -49,19 +52,20 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     now = generations.current(folder)
     base = now if now is not None and annotations(now.record()) == annotations(record) else None
     with run_records.building(folder, record) as building:
-        path, run_tasks = storage.join(building, "documents"), cheapest_runner(engine)
+        path, scratch = storage.join(building, "documents"), storage.join(building, "_scratch")
+        run_tasks = cheapest_runner(engine)
         table = source.table()
         if base is not None:
             files, beside = files_of_table(base, "documents")
             verdicts = storage.join(building, verdict_files.TABLE)
-            judged = clean.decide_again(run_tasks, files, beside, verdicts, decide)
+            judged = clean.decide_again(run_tasks, files, beside, verdicts, decide, scratch)
             written = {verdict_files.TABLE: judged.files}
         else:
             others = [] if source.stage else clean.others_of(table)
             annotate = Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
             for line in (*annotate.summary(), *(() if source.stage else _not_passed_on(table))):
                 job.say(f"clean    {line}")
-            cleaning = clean.Cleaning(table, others, path, annotate, decide, settings.text_seconds)
+            cleaning = clean.Cleaning(table, others, path, annotate, decide, settings.text_seconds, scratch)
             judged = clean.clean(run_tasks, cleaning)
             files = {name: storage.join(path, name) for name in judged.files}
             written = {"documents": judged.files}
@@ -72,6 +76,9 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
             more = f" and {len(borrowed) - MOST_NAMED} more" if len(borrowed) > MOST_NAMED else ""
             languages = ", ".join(borrowed[:MOST_NAMED]) + more
             job.say(f"clean    by the thresholds of their script, for lack of their own: {languages}")
+        lie = clean.distributions(run_tasks, judged, decide, scratch)
+        storage.remove(scratch)
+        storage.write_bytes(storage.join(building, DISTRIBUTIONS), as_json(lie))
         shown = clean.examples(run_tasks, files, judged, with_texts=base is None)
         if base is not None:
             shown = _with_known_texts(shown, base)
@@ -132,6 +139,8 @@ def _inputs(settings: CleanConfig) -> dict[str, str]:
         if not storage.exists(path):
             raise UserError(f"[clean] {name.partition(' ')[0]}: {path}: no such file or folder")
         digests[name] = storage.digest(path)
+    if settings.block_lists:
+        digests["addresses"] = str(addresses.VERSION)
     return digests
 
 

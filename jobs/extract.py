@@ -45,6 +45,10 @@ NEUTRAL = {  # change no row of an archive
 }  # fmt: skip
 
 
+class TooManyFailed(UserError):
+    """More archives than `max_failed_share` gave nothing."""
+
+
 def run(
     engine: SparkSession | LazySession,
     settings: ExtractConfig,
@@ -114,7 +118,7 @@ def run(
             assert total.worst is not None
             if total.failed == total.archives:
                 run_records.abandon(folder)
-            raise UserError(
+            raise TooManyFailed(
                 f"{total.failed} of {total.archives} archives gave nothing, such as {total.worst.file_path} "
                 f"({total.worst.status}: {total.worst.detail}): check --input (or --index, and --prefix), "
                 "or raise max_failed_share"

@@ -1,5 +1,7 @@
 """How every job ends: what the user can mend is one line on standard error and exit status 2, a corpus that has drifted
-a line a figure and 3, Ctrl-C one line and 130. Anything else is a bug and keeps its stack trace, exit status 1.
+a line a figure and 3, Ctrl-C one line and 130.
+
+Anything else is a bug and keeps its stack trace, exit status 1.
 """
 
 import errno

@@ -4,6 +4,7 @@ right one.
 
 import argparse
 import json
+import os
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pipeline.config import MODELS, Config, StageConfig, shown
 from pipeline.observed import logs
 from pipeline.quality.expressions import nearest
+from pipeline.web.public import ALLOWED, FLAG
 from schemas.errors import UserError
 from schemas.records import STAGES
 
@@ -23,12 +25,21 @@ from schemas.records import STAGES
 FOREIGN_SECTIONS = ("preset", "model", "data", "objectives", "optim", "run")
 
 
+class _Allow(argparse.Action):
+    """Said for this process and those that it starts."""
+
+    def __call__(self, *_: object) -> None:
+        os.environ[ALLOWED] = "1"
+
+
 class Parser(argparse.ArgumentParser):
-    """argparse that raises UserError in one line instead of printing its usage; with the flag that all jobs have."""
+    """argparse that raises UserError in one line instead of printing its usage, with the flags that every job has."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.add_argument(
+        group = self.add_argument_group("every job")
+        group.add_argument(FLAG, action=_Allow, nargs=0, help="let http(s) URLs lead to private addresses, too")
+        group.add_argument(
             logs.FLAG, choices=logs.FORMATS, help=f"of what is said on standard error [{logs.VARIABLE}, text]"
         )
 

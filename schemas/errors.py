@@ -8,12 +8,17 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from schemas.redacted import redact_traces, redacted
+
 
 class UserError(ValueError):
     """Something that the user can mend: a flag, a file, a table, a folder. The message is one line that names the thing
     and the way out; programs print it alone and end with status 2. Everything else that is raised is a bug of ours and
-    keeps its trace. Is a ValueError so that pydantic's validators may raise it.
+    keeps its trace. Is a ValueError so that pydantic's validators may raise it. No secret of an address is in it.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(redacted(str(message)))
 
 
 class Drifted(Exception):
@@ -26,6 +31,7 @@ class Drifted(Exception):
 def run_program(main: Callable[[], int]) -> NoReturn:
     """Ends with the status that `main` gives or exits with; where the reader of stdout has gone, as in `--help | head`,
     without a word and with the status of a closed pipe, 141."""
+    redact_traces()
     try:
         try:
             status: int | str | None = main()

@@ -20,6 +20,9 @@ from programs import ARCHIVE, DEMO, QUICK, REPOSITORY, job_environment, submit_c
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
 
+# Servers of tests are on the loopback, which no URL may lead to unless somebody says so (pipeline.store.web).
+os.environ["WANYU_ALLOW_PRIVATE_ADDRESSES"] = "1"
+
 # The first call of a kernel compiles it; what must be fast has a test of its own.
 hypothesis.settings.register_profile("wanyu", deadline=None)
 hypothesis.settings.load_profile("wanyu")

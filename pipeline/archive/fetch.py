@@ -11,13 +11,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO, TypeVar
 
 import aiohttp
-import fsspec
 from aiohttp.http import HttpProcessingError
 
 from pipeline.costs import counters
-from pipeline.observed.redact import redacted
-from pipeline.store import storage
+from pipeline.store import storage, stores
+from pipeline.web import public
 from schemas.errors import UserError
+from schemas.redacted import redacted
 
 R = TypeVar("R")
 
@@ -36,10 +36,10 @@ _FROM_FIRST_BYTE = re.compile(r"bytes 0-(\d+)/(\d+)")
 
 
 class FetchError(Exception):
-    """An archive that could not be had; `reason` is `missing` or `unreadable`."""
+    """An archive that could not be had; `reason` is `missing` or `unreadable`. No secret of an address is in it."""
 
     def __init__(self, reason: str, detail: str):
-        super().__init__(redacted(detail))  # it becomes a row
+        super().__init__(redacted(detail))
         self.reason = reason
 
 
@@ -103,6 +103,8 @@ def tried(
                 raise UserError(line) from None
             if isinstance(error, FileNotFoundError):
                 raise FetchError("missing", f"{location}: no such object") from None
+            if refused := public.of_chain(error):  # no waiting mends it
+                raise FetchError("unreadable", f"{location}: {refused}") from None
             garbled = isinstance(error.__cause__, HttpProcessingError)  # aiohttp calls a bad answer status 400
             status = None if garbled else getattr(error, "status", None)
             if attempt == retries or (status is not None and status not in RETRY_STATUS):
@@ -122,7 +124,7 @@ def store_of(location: str) -> str:
 def _refusal(error: Exception, location: str) -> str | None:
     """One line where the store refuses us and not this archive. https:// knows no credentials of ours, and Common Crawl
     throttles there with 403."""
-    if location.startswith(("http://", "https://")):
+    if public.is_web(location):
         return None
     store = "/".join(location.split("/")[:3])
     said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
@@ -168,12 +170,12 @@ def download(location: str, user_agent: str, path: str) -> None:
     The bytes stay as stored, because offsets count them. Time is bounded between two reads, not in all: a large archive
     may take an hour.
     """
-    options: dict[str, Any] = {}
-    if location.startswith(("http://", "https://")):
-        options["client_kwargs"] = {**client_settings(user_agent), "raise_for_status": _refuse_pieces}
+    options: dict[str, Any] = {"skip_instance_cache": True}
+    if public.is_web(location):
+        options = {**client_settings(user_agent), "raise_for_status": _refuse_pieces}
     elif location.startswith(("s3://", "s3a://")):
         options["max_concurrency"] = 1
-    fs, inside = fsspec.url_to_fs(location, use_listings_cache=False, skip_instance_cache=True, **options)
+    fs, inside = stores.connected(location, **options)
     fs.get_file(inside, path)
 
 

@@ -1,8 +1,8 @@
 """Where the archives are: files, folders, path lists and URLs resolved to a manifest.
 
 `file_path` names an archive in the data and depends on no machine: the line of a path list; else, of a disk's, the path
-below the given folder (its name included), since where that lies is this machine's affair; of a store's, its URL
-without credentials and signatures.
+below the given folder (its name included), since where that lies is this machine's affair; of a store's, its URL,
+without user, password and signature, so that an address signed anew names the same archive.
 `location` is where this run opens it. Of archives that a list names, those on a disk have their size looked up; a store
 is not asked, which for a crawl's list would be a request for each of 90,000 archives at every start.
 """
@@ -17,9 +17,11 @@ from typing import NamedTuple
 from xxhash import xxh3_64_intdigest
 
 from pipeline.archive.fetch import FetchError, fetch
-from pipeline.observed.redact import redacted_address
 from pipeline.store import storage
+from pipeline.web.listed import placed
+from pipeline.web.public import is_web, refused
 from schemas.errors import UserError
+from schemas.redacted import without_secrets
 
 # Any name with the mark of an archive in it (sample.warc.txt, x.warc.gz.bad), but not what lies beside archives.
 ARCHIVE_NAME = re.compile(
@@ -68,9 +70,14 @@ def manifest(inputs: Iterable[str], prefix: str = "", limit: int | None = None, 
     return [found[name] for name in sampled(found, sample, limit)]
 
 
-def sampled(names: Collection[str], sample: float = 1.0, limit: int | None = None) -> list[str]:
-    """Those taken of these archives, by name. UserError where that is none."""
+def sampled(
+    names: Collection[str], sample: float = 1.0, limit: int | None = None, at_least_one: bool = False
+) -> list[str]:
+    """Those taken of these archives, by name. UserError where that is none; with `at_least_one` it is the one that the
+    smallest share with any would have."""
     taken = [name for name in sorted(names) if sample_position(name) < sample]
+    if not taken and at_least_one and names:
+        taken = [min(names, key=sample_position)]
     if not taken:
         raise UserError(f"--sample {sample:g} takes none of {len(names)} archives: raise it, or use --limit alone")
     return taken[:limit]
@@ -85,10 +92,14 @@ def sample_position(file_path: str) -> float:
 
 def _resolve(given: str, prefix: str) -> list[Archive]:
     path = storage.absolute(given)
+    if is_web(path):
+        if why := refused(path):
+            raise UserError(f"--input {given}: {why}")
+        if LIST_NAME.search(re.split(r"[?#]", path)[0]):
+            return _listed(path, prefix)
+        return [Archive(without_secrets(given), path, None)]
     if LIST_NAME.search(path):
         return _listed(path, prefix)
-    if path.startswith(("http://", "https://")):
-        return [Archive(redacted_address(given), path, None)]
     try:
         fs, inside = storage.filesystem(path)
         there = fs.exists(inside)
@@ -98,11 +109,11 @@ def _resolve(given: str, prefix: str) -> list[Archive]:
         raise UserError(f"--input {given}: no such file or folder")
     name = path.rstrip("/").rsplit("/", 1)[-1]
     if fs.isfile(inside):
-        return [Archive(name if storage.is_local(path) else given, path, fs.size(inside))]
+        return [Archive(name if storage.is_local(path) else without_secrets(given), path, fs.size(inside))]
     files = {file: size for file, size in storage.listing(path, hidden=True).items() if ARCHIVE_NAME.search(file)}
     if not files:
         raise UserError(f"--input {given}: no archive in this folder (looked for .warc, .arc and .wet names)")
-    base = name if storage.is_local(path) else given.rstrip("/")
+    base = name if storage.is_local(path) else without_secrets(given.rstrip("/"))
     return [Archive(f"{base}/{file}", storage.join(path, file), size) for file, size in files.items()]
 
 
@@ -122,13 +133,12 @@ def listed_lines(path: str, flag: str = "--input") -> list[str]:
 
 def _listed(path: str, prefix: str) -> list[Archive]:
     lines = listed_lines(path)
-    base = prefix or ("" if "://" in lines[0] else path.rsplit("/", 1)[0] + "/")
+    base = prefix or (re.split(r"[?#]", path)[0] if is_web(path) else path).rsplit("/", 1)[0] + "/"
     archives = []
     for line in lines:
-        location = line if "://" in line else base + line
-        size = None
+        location, size = placed(line, base, f"--input {path}"), None
         if storage.is_local(location):
             location = storage.absolute(location)
             size = os.path.getsize(location) if os.path.exists(location) else None
-        archives.append(Archive(redacted_address(line), location, size))
+        archives.append(Archive(without_secrets(line), location, size))
     return archives

@@ -85,6 +85,22 @@ class Languages(NamedTuple):
     top_langs: pa.Array
 
 
+class Heard(NamedTuple):
+    """What is weighed for one text. codes: ISO 639-3 by column of `whole` and `pieces`. whole: what the model makes of
+    the sample, float32 (n_codes,). words: evidence of lists by language, over what is usual for it; n_words: on how
+    many it rests. starts, ends: the sample's pieces in the text's UTF-8; pieces: what the model makes of each that its
+    script allows, (n_pieces, n_codes); letters: int64 (n_pieces,)."""
+
+    codes: list[str]
+    whole: np.ndarray
+    words: dict[str, float]
+    n_words: int
+    starts: np.ndarray
+    ends: np.ndarray
+    pieces: np.ndarray
+    letters: np.ndarray
+
+
 class Judged(NamedTuple):
     """By text: the best label, its probability, and whether it is good enough."""
 
@@ -159,6 +175,31 @@ class Identifier:
         again = self._identify_as_written(lowered(texts.filter(mask)), None)
         return Languages(*(pc.replace_with_mask(old, mask, new) for old, new in zip(named, again, strict=True)))
 
+    def hear(self, text: str) -> Heard:
+        """What is weighed when one text is identified, for people who ask why. A text in capitals has to be given as
+        `capitals.lowered` has it."""
+        texts = from_strings([text])
+        data, offsets = utf8(texts)
+        scripts = span_scripts(data, offsets[:-1], offsets[1:])
+        evidence, n_words = self._evidence.of(words_of(texts), scripts.main)
+        owners, starts, ends, sums, counts = self._sampled(data, offsets)
+        totals, numbers = np.zeros((1, self._model.dim), np.float32), np.zeros(1, np.int64)
+        _gather(owners, sums, counts, totals, numbers)
+        whole = self._scores(totals, numbers)[0] * self._possible[scripts.main[0]]
+        pieces = span_scripts(data, starts, ends)
+        scores = self._piece_scores(sums, counts, pieces)
+        words = dict(zip(self._evidence.languages, (evidence[0] / self._evidence.usual).tolist(), strict=True))
+        return Heard(self._codes, whole, words, int(n_words[0]), starts, ends, scores, pieces.letters)
+
+    def _sampled(self, data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Pieces of texts (owners, starts, ends), and what the model sums up over each (sums, counts)."""
+        owners, starts, ends = _pieces(data, offsets, SAMPLE_BYTES, STRETCHES, MIN_PIECE_BYTES, MAX_PIECE_BYTES)
+        return owners, starts, ends, *self._model.sums(data, starts, ends)
+
+    def _piece_scores(self, sums: np.ndarray, counts: np.ndarray, pieces: Scripts) -> np.ndarray:
+        scores: np.ndarray = self._scores(sums, counts) * (self._possible[pieces.main] & self._named)
+        return scores
+
     def _identify_as_written(self, texts: pa.Array, words: Words | None) -> Languages:
         data, offsets = utf8(texts)
         scripts = span_scripts(data, offsets[:-1], offsets[1:])
@@ -187,14 +228,13 @@ class Identifier:
         self, data: np.ndarray, offsets: np.ndarray, scripts: Scripts, evidence: np.ndarray, n_words: np.ndarray
     ) -> Languages:
         n_texts = len(offsets) - 1
-        owners, starts, ends = _pieces(data, offsets, SAMPLE_BYTES, STRETCHES, MIN_PIECE_BYTES, MAX_PIECE_BYTES)
-        sums, counts = self._model.sums(data, starts, ends)
+        owners, starts, ends, sums, counts = self._sampled(data, offsets)
         totals, numbers = np.zeros((n_texts, self._model.dim), np.float32), np.zeros(n_texts, np.int64)
         _gather(owners, sums, counts, totals, numbers)
         judged = self._judge(self._scores(totals, numbers), scripts, evidence, n_words)
 
         pieces = span_scripts(data, starts, ends)
-        piece_scores = self._scores(sums, counts) * (self._possible[pieces.main] & self._named)
+        piece_scores = self._piece_scores(sums, counts, pieces)
         ballots, mean = np.zeros((n_texts, len(self._codes) + 1)), np.zeros((n_texts, len(self._codes)))
         votes = _vote(owners, pieces.letters, piece_scores, self._families, PIECE_SCORE, ballots, mean)
         judged, scripts = self._by_pieces(data, starts, ends, owners, votes, ballots, pieces, judged, scripts)

@@ -4,16 +4,16 @@ import fcntl
 import hashlib
 import importlib.util
 import os
-import shutil
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import aiohttp
+
+from pipeline.web import client, public
 from schemas.errors import UserError
 
 HUB = "https://huggingface.co"
@@ -55,7 +55,7 @@ def local_model(spec: str = "") -> Path:
         if len(parts) < 3:
             raise UserError(f"model {spec}: write hf://OWNER/REPO/FILE")
         return _download("/".join([HUB, *map(quote, parts[:2]), "resolve/main", *map(quote, parts[2:])]), spec)
-    if urlsplit(spec).scheme in ("http", "https"):
+    if public.is_web(spec):
         return _download(spec, spec)
     path = Path(spec.removeprefix("file://"))
     if not path.is_file():
@@ -78,8 +78,13 @@ def _download(url: str, spec: str) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         with _alone(place.with_name(f"{place.name}.lock")):
             return place if place.is_file() else _fetch(url, place)
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        raise UserError(f"model {spec}: not downloaded: {error}; try again, or name a file on disk") from None
+    except FileNotFoundError:
+        raise UserError(f"model {spec}: not downloaded: HTTP 404, no such file; name another one") from None
+    except Exception as error:  # the client raises anything
+        if refused := public.of_chain(error):
+            raise UserError(f"model {spec}: not downloaded: {refused}") from None
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise UserError(f"model {spec}: not downloaded: {said}; try again, or name a file on disk") from None
 
 
 @contextmanager
@@ -95,11 +100,9 @@ def _fetch(url: str, place: Path) -> Path:
     part = ""
     try:
         handle, part = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-        with os.fdopen(handle, "wb") as file, urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
-            shutil.copyfileobj(answer, file, 1 << 20)
-            promised = answer.headers.get("Content-Length")
-            if promised is not None and file.tell() != int(promised):
-                raise OSError(f"{file.tell()} of {promised} bytes came")
+        os.close(handle)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT, sock_read=TIMEOUT)
+        client.filesystem(timeout=timeout).get_file(url, part)
         os.replace(part, place)
         return place
     finally:

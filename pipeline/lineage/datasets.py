@@ -8,10 +8,10 @@ from urllib.parse import urlparse
 
 import pyarrow as pa
 
-from pipeline.observed.redact import redacted_address
 from pipeline.store import generations, storage
 from pipeline.store.parquet_files import open_parquet
 from schemas.records import STAGES, Ledger, RunRecord
+from schemas.redacted import without_secrets
 
 OWN = "wanyu"  # namespace of what has no place of its own: earlier crawls, known by their fingerprints
 LISTS = ("block_lists", "bad_words", "decontaminate", "genre_lists")
@@ -32,7 +32,7 @@ def dataset(path: str, version: str = "") -> Dataset:
     """Of a path or URL."""
     if storage.is_local(path):
         return Dataset("file", storage.absolute(path), version)
-    url = urlparse(redacted_address(path))
+    url = urlparse(without_secrets(path))
     scheme = {"s3a": "s3", "gcs": "gs"}.get(url.scheme, url.scheme)
     return Dataset(f"{scheme}://{url.netloc}", url.path.strip("/") or "/", version)
 

@@ -18,8 +18,8 @@ from typing import Any
 from pipeline.lineage import datasets
 from pipeline.lineage.datasets import Dataset
 from pipeline.observed import events
-from pipeline.observed.redact import redacted
 from schemas.records import Ledger, RunRecord
+from schemas.redacted import redacted
 
 log = logging.getLogger(__name__)
 PRODUCER = "https://openlineage.io/producer/wanyu"

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
-from pipeline.observed.redact import redacted
 from schemas.errors import UserError
+from schemas.redacted import RedactedFormatter, redacted
 
 FORMATS = ("text", "json")
 FLAG, VARIABLE = "--log-format", "WANYU_LOG_FORMAT"
@@ -56,11 +56,6 @@ class JsonLines(logging.Formatter):
         return json.dumps({name: value for name, value in told.items() if value or name in always}, ensure_ascii=False)
 
 
-class TextLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return redacted(super().format(record))
-
-
 def asked_for(argv: Sequence[str] | None) -> str:
     """The format that the flag, else the variable names; it is needed before flags are parsed, for their errors.
     UserError for a variable that names none; of the flag the parser says so."""
@@ -80,9 +75,9 @@ def begin(form: str) -> None:
     """Sets this process's logging up. A second time it changes the format."""
     global _format
     _format = form
-    lines = JsonLines() if form == "json" else TextLines("%(message)s")
+    lines = JsonLines() if form == "json" else RedactedFormatter("%(message)s")
     root = logging.getLogger()
-    ours = [one for one in root.handlers if isinstance(one.formatter, JsonLines | TextLines)]
+    ours = [one for one in root.handlers if isinstance(one.formatter, JsonLines | RedactedFormatter)]
     if not ours and (form == "json" or not root.handlers):
         for other in list(root.handlers) if form == "json" else ():
             root.removeHandler(other)

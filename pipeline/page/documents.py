@@ -120,7 +120,7 @@ def _read(page: Page, worker: PageWorker, guess: QuickLanguage | None) -> Readin
     decoded = decode(page.body, page.http_charset)
     if decoded is None:
         return Failure("charset")
-    data = _utf8(page.body, decoded)
+    data = in_utf8(page.body, decoded)
     if guess is not None and (other := guess.refuses(data, is_text=page.is_text)):
         return Failure("language", other)
     if page.is_text:
@@ -133,8 +133,8 @@ def _read(page: Page, worker: PageWorker, guess: QuickLanguage | None) -> Readin
     return Reading(extracted.text, extracted.metadata, decoded.encoding, decoded.source, decoded.n_replacement)
 
 
-def _utf8(body: bytes, decoded: Decoded) -> bytes:
-    """The text in UTF-8: most pages are as they come."""
+def in_utf8(body: bytes, decoded: Decoded) -> bytes:
+    """The page as engines read it: most are as they come."""
     if decoded.encoding == "utf-8" and not decoded.n_replacement and not body.startswith(b"\xef\xbb\xbf"):
         return body
     return decoded.text.encode("utf-8", "replace")

@@ -31,6 +31,7 @@ _COMPARISONS: dict[type, str] = {
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 class Truth(NamedTuple):
@@ -61,6 +62,43 @@ class Expression(NamedTuple):
         """bool: rows for which the expression is surely true, or one value for all."""
         with np.errstate(all="ignore"):
             return _truth(self.tree, rows).yes
+
+
+class Bound(NamedTuple):
+    """An expression that comes down to `name operator value`."""
+
+    name: str
+    operator: str
+    value: float
+
+
+def bound(expression: Expression, rows: Row, known: Collection[str]) -> Bound | None:
+    """What the expression asks of the one column that it compares with a number, where all else that it reads is
+    `known` of the single row; None where it asks more, or where it cannot be true of such a row."""
+    _, *parts = expression.tree if expression.tree[0] == "and" else ("and", expression.tree)
+    asked = []
+    for part in parts:
+        if not _names(part) <= set(known):
+            asked.append(part)
+        elif not np.all(_truth(part, rows).yes):
+            return None
+    if len(asked) != 1 or asked[0][0] not in _MIRRORED:
+        return None
+    operation, left, right = asked[0]
+    if left[0] != "name" or left[1] in known:
+        operation, left, right = _MIRRORED[operation], right, left
+    if left[0] != "name" or not _names(right) <= set(known):
+        return None
+    with np.errstate(all="ignore"):
+        value = float(np.max(_number(right, rows)))
+    return Bound(left[1], operation, value) if math.isfinite(value) else None
+
+
+def _names(tree: Tree) -> set[str]:
+    """All that it reads."""
+    if tree[0] in ("name", "known", "has"):
+        return {tree[1]}
+    return set[str]().union(*(_names(part) for part in tree[1:] if isinstance(part, tuple)))
 
 
 def parse(text: str, kinds: Mapping[str, Kind], max_characters: int | None = MAX_CHARACTERS) -> Expression:

@@ -6,19 +6,20 @@ order in which rules are asked; the first that fires names the reason. A null si
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.quality.expressions import Expression, Kind, nearest, parse
+from pipeline.quality.expressions import Expression, Kind, bound, nearest, parse
 from pipeline.quality.profiles import keys
 from pipeline.quality.signals import SIGNALS
 from schemas.clean import ANNOTATIONS, REASONS
+from schemas.distributions import Threshold
 from schemas.errors import UserError
-from schemas.records import FAILED
+from schemas.records import FAILED, UNLABELLED
 
 OFF = ("", "off")
 NAME = re.compile(r"[a-z0-9_]+")
@@ -195,6 +196,14 @@ def expression_of(reason: str, own: Mapping[str, str]) -> str:
     return next((rules[reason] for rules in (_always((), "keep", ()), *PRESETS.values()) if reason in rules), "")
 
 
+class Limit(NamedTuple):
+    """A threshold for a document. source: `by_language.KEY`, `config` (for all languages), `preset`, `profile KEY` or
+    `default`."""
+
+    value: float
+    source: str
+
+
 class Thresholds(NamedTuple):
     """What holds for a document, the first that says something: the config's `by_language`; what the config says for
     all; a preset's own values; the profile; the default. by_language and profiles are looked up by `profiles.keys`.
@@ -206,17 +215,21 @@ class Thresholds(NamedTuple):
     defaults: Mapping[str, float]
 
     def of(self, name: str, language: str, script: str, values: Mapping[str, float]) -> float:
+        return self.told(name, language, script, values).value
+
+    def told(self, name: str, language: str, script: str, values: Mapping[str, float]) -> Limit:
+        """What holds, and who says so. values: of the preset whose rule asks."""
         places = keys(language, script)
         for key in places:
             if name in (section := self.by_language.get(key, {})):
-                return section[name]
-        for everywhere in (self.for_all, values):
+                return Limit(section[name], f"by_language.{key}")
+        for source, everywhere in (("config", self.for_all), ("preset", values)):
             if name in everywhere:
-                return everywhere[name]
+                return Limit(everywhere[name], source)
         for key in places:
             if name in (section := self.profiles.get(key, {})):
-                return section[name]
-        return self.defaults[name]
+                return Limit(section[name], f"profile {key}")
+        return Limit(self.defaults[name], "default")
 
 
 class Decider:
@@ -230,13 +243,31 @@ class Decider:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.Array:
         """drop_reason of each row, string; null: kept. Needs `columns`; one that is not there is null throughout."""
-        rows = _Rows(batch, self._thresholds, self._limits)
         fired = np.full(batch.num_rows, -1, np.int32)
-        for place, rule in enumerate(self._rules):
-            rows.values = rule.values
-            fired[(fired < 0) & rule.expression.fires(rows)] = place
+        for place, fires in enumerate(self.fires(batch)):
+            fired[(fired < 0) & fires] = place
         reasons = pa.array([rule.reason for rule in self._rules], pa.string())
         return reasons.take(pa.array(fired, mask=fired < 0))
+
+    def fires(self, batch: pa.RecordBatch) -> Iterator[np.ndarray]:
+        """Of each rule, in order: for which rows it fires, bool, a value a row or one for all. Needs `columns`."""
+        rows = _Rows(batch, self._thresholds, self._limits)
+        for rule in self._rules:
+            rows.values = rule.values
+            yield rule.expression.fires(rows)
+
+    def bounds(self, label: str) -> dict[str, list[Threshold]]:
+        """By column what the rules ask of it in a language, `eng_Latn`, as far as one asks nothing else there."""
+        parts = dict(zip(UNLABELLED, ([part] for part in label.rsplit("_", 1)), strict=True))
+        rows = _Rows(pa.RecordBatch.from_pydict(parts), self._thresholds, self._limits)
+        known = {*UNLABELLED, *self._thresholds.defaults}
+        found: dict[str, list[Threshold]] = {}
+        for rule in self._rules:
+            rows.values = rule.values
+            if asked := bound(rule.expression, rows, known):
+                threshold = Threshold(rule=rule.reason, operator=asked.operator, value=asked.value)
+                found.setdefault(asked.name, []).append(threshold)
+        return found
 
 
 class _Rows:

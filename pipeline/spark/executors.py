@@ -34,6 +34,9 @@ OF_THIS_MACHINE = re.compile(r"AWS_(CONTAINER|LAMBDA|EXECUTION)_\w+")
 SECRET = (
     r"(?i)secret|passw|token|credential|access[._-]?key|account[._-]?key|api[._-]?key|connection[._-]?string|_proxy"
     r"|executorEnv\.(AWS|GOOGLE|AZURE|FSSPEC)_"
+    # of a command's URLs
+    r"|(?<!abfs)(?<!abfss)(?<!wasb)(?<!wasbs)://[^/?#\s]*@"
+    r"|[?&]([\w%-]*(signature|key|auth)[\w%-]*|sig|sas|jwt|pwd|sign)="
 )
 ENVIRONMENT = (
     "give them the driver's environment: --archives ENV.tar.gz#environment with "
@@ -75,7 +78,6 @@ def settings(given: Mapping[str, str], environment: Mapping[str, str]) -> dict[s
         for name, value in environment.items()
         if STORE_SETTINGS.fullmatch(name) and not OF_THIS_MACHINE.fullmatch(name)
     }
-    made["spark.redaction.regex"] = SECRET
     overhead = {"spark.executor.memoryOverhead", "spark.executor.memoryOverheadFactor", "spark.executor.pyspark.memory"}
     if not overhead & {*given} and "spark.executor.cores" in given:
         room = int(given["spark.executor.cores"]) * MEMORY_A_CORE + LEAST_OVERHEAD

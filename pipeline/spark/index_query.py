@@ -13,6 +13,7 @@ from pipeline.spark.session import LazySession, started
 from pipeline.store import run_records, storage
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
+from schemas.redacted import without_secrets
 
 PLACES = "_places"  # folder of the places of records, until they are read
 ASKING = 1  # raised when the same index and expression give other places than before
@@ -38,6 +39,7 @@ class IndexQuery(NamedTuple):
     prefix: str
     sample: float = 1.0
     limit: int | None = None
+    at_least_one: bool = False
 
     def fingerprint(self) -> str:
         """By the names and sizes of the index's files, wherever they lie."""
@@ -60,7 +62,7 @@ def asked_archives(engine: SparkSession | LazySession, query: IndexQuery, folder
         _write(write_asked(started(engine), query.files, query.where, place), storage.join(place, _WHOLE))
     found = read_parquet(storage.join(place, _WHOLE)).to_pylist()
     rows = {row["file_path"]: row for row in found}
-    taken = sampled(rows, query.sample, query.limit)
+    taken = sampled(rows, query.sample, query.limit, query.at_least_one)
     return [_archive(rows[name], place, query.prefix) for name in taken]
 
 
@@ -73,4 +75,4 @@ def _write(found: dict[str, Asked], path: str) -> None:
 def _archive(row: dict[str, Any], place: str, prefix: str) -> Archive:
     name = row.pop("file_path")
     asked = Asked(**{**row, "table": storage.join(place, row["table"])})
-    return Archive(name, location(name, prefix), asked.bytes, asked)
+    return Archive(without_secrets(name), location(name, prefix), asked.bytes, asked)

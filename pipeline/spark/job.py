@@ -25,6 +25,7 @@ from pipeline.workers import watching
 from pipeline.workers.guard import FEW
 from schemas.errors import UserError
 from schemas.records import FAILED, LEDGER, Account, RunRecord
+from schemas.redacted import redact_traces
 
 Run = Callable[..., RunRecord]  # of a session (or LazySession), a Config, a Source and the folder to write
 
@@ -184,6 +185,7 @@ def run_body(body: JobBody, argv: Sequence[str] | None) -> int:
 
 def program(main: Callable[[], int]) -> NoReturn:
     """A job as a process of its own: runs it, ends its session in good order, exits with its status."""
+    redact_traces()
     status = main()
     running = SparkSession.getActiveSession()
     if running and status != INTERRUPTED:  # Ctrl-C is for the JVM as well

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from pipeline.exit_status import answer_ctrl_c
 from pipeline.observed import logs
 from pipeline.spark import executors
+from pipeline.web.public import ALLOWED, is_allowed
 from pipeline.workers import watching
 
 DEFAULTS = {
@@ -22,6 +23,7 @@ DEFAULTS = {
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     "spark.python.worker.faulthandler.enabled": "true",
     "spark.log.level": "ERROR",
+    "spark.redaction.regex": executors.SECRET,  # of event logs and the UI; the command line is there too
 }
 EVENT_LOG, EVENT_FOLDER = "spark.eventLog.enabled", "spark.eventLog.dir"
 PARTITIONS = "spark.sql.shuffle.partitions"
@@ -62,6 +64,8 @@ def session(app_name: str, partitions: int | None = None) -> SparkSession:
     elif PARTITIONS not in given and _is_local(given):
         builder = builder.config(PARTITIONS, "4")  # 200 tasks cost more than the work on a laptop
     builder = builder.config(BY_SIZE, str(not partitions and PARTITIONS not in given).lower())
+    if is_allowed():
+        builder = builder.config(f"spark.executorEnv.{ALLOWED}", "1")
     if not _is_local(given):
         if EVENT_FOLDER in given and EVENT_LOG not in given:
             builder = builder.config(EVENT_LOG, "true")

@@ -16,12 +16,13 @@ import pyarrow.compute as pc
 
 from pipeline.kernels.arrow_text import from_strings, to_strings
 from pipeline.observed import counts
+from pipeline.quality.distributions import EDGES, WHOLE, Tally, largest
+from pipeline.quality.distributions import distributions as distributions_of
 from pipeline.quality.rules import Decider
 from pipeline.stages.annotate import ANNOTATED, PASSED_ON, Annotator, as_array
 from pipeline.store import storage, verdict_files
 from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of
-from pipeline.store.examples import Shown, chosen_examples, example_rows, first_examples
-from pipeline.store.ledger import totals
+from pipeline.store.examples import Shown, chosen_examples, example_rows, first_by_language
 from pipeline.store.parquet_files import batches_of, open_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, BATCH_ROWS, Split, part_file
@@ -29,6 +30,7 @@ from pipeline.workers import telling
 from pipeline.workers.guard import Failure, Guard
 from pipeline.workers.tasks import Step, TaskRunner
 from schemas.clean import VERDICT
+from schemas.distributions import Distribution
 from schemas.records import FAILED, UNLABELLED, Counts, Example
 
 T = TypeVar("T")
@@ -36,18 +38,28 @@ T = TypeVar("T")
 VERSION = 5
 CLEANED = ANNOTATED.append(pa.field(*VERDICT))
 MOST_TASKS = 4096
+TALLIES_A_TASK = 64  # to be added up, some megabytes each where there are many languages
 MISSING = {"opt_out": None}  # of a table without the column; else the empty string
 
 
+class Candidate(NamedTuple):
+    """A document that may be shown, its language's label, and the name of its file."""
+
+    id: str
+    label: str
+    file: str
+
+
 class Judged(NamedTuple):
-    """What a task wrote. counts: by label and reason, None for kept. first: by reason, the ids that come first in the
-    order of examples, each with its file's name. files: names of what was written; gone: of verdicts beside
-    the table that the table's own now are."""
+    """What a task wrote. counts: by label and reason, None for kept. first: by reason, the documents that come first in
+    the order of examples. files: names of what was written; gone: of verdicts beside the table that the table's own now
+    are. tallies: of the signals (`pipeline.quality.distributions.Tally`)."""
 
     counts: Counter[tuple[str, str | None]]
-    first: dict[str | None, list[tuple[str, str]]]
+    first: dict[str | None, list[Candidate]]
     files: list[str]
     gone: list[str]
+    tallies: Sequence[bytes | str] = ()
 
 
 def others_of(table: DocumentTable) -> list[str]:
@@ -60,7 +72,7 @@ def others_of(table: DocumentTable) -> list[str]:
 class Cleaning:
     """A task: writes rows of CLEANED, one a document of its splits, with the columns `others` of the table before the
     verdict, a file a split. Texts that the annotator fails on, or takes more CPU time for than `text_seconds`, have no
-    annotations and FAILED as their reason."""
+    annotations and FAILED as their reason. scratch: a folder for what is too large to be answered."""
 
     table: DocumentTable
     others: Sequence[str]
@@ -68,6 +80,7 @@ class Cleaning:
     annotate: Annotator
     decide: Decider
     text_seconds: float
+    scratch: str
 
     def __call__(self, splits: Sequence[Split]) -> Judged:
         given, others = self.table.files.schema, self.others
@@ -75,7 +88,7 @@ class Cleaning:
         named = {"id": self.table.id_column, "text": self.table.text_column}
         needed = dict.fromkeys([*(named.get(name, name) for name in PASSED_ON), *others])
         there = [name for name in needed if name in given.names]
-        judged = []
+        judged, tally = [], Tally()
         with guarded(self.annotate, self.text_seconds) as guard:
             for split in splits:
                 path = part_file(self.folder, split)
@@ -87,9 +100,9 @@ class Cleaning:
                         *annotations, verdicts = rows.columns
                         cells = [*annotations, *(batch.column(name) for name in others), verdicts]
                         out.write(pa.RecordBatch.from_arrays(cells, schema=schema))
-                        judged.append(_judged(rows, verdicts, path.rpartition("/")[2]))
+                        judged.append(_judged(rows, verdicts, path.rpartition("/")[2], tally))
                         _count(judged[-1])
-        return _added_up(judged)
+        return _with_tally(_added_up(judged), tally, part_file(self.scratch, splits[0]))
 
 
 def clean(run_tasks: TaskRunner, cleaning: Cleaning) -> Judged:
@@ -126,14 +139,21 @@ def _failed_row(given: pa.RecordBatch, step: str) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=CLEANED)
 
 
-def _judged(rows: pa.RecordBatch, verdicts: pa.Array, file: str) -> Judged:
-    """rows: with at least id, language and language_script."""
-    reasons = verdicts.to_pylist()
-    by_reason: dict[str | None, list[str]] = defaultdict(list)
-    for name, reason in zip(rows.column("id").to_pylist(), reasons, strict=True):
-        by_reason[reason].append(name)
-    first = {reason: [(name, file) for name in first_examples(names)] for reason, names in by_reason.items()}
-    return Judged(Counter(zip(labels_of(rows), reasons, strict=True)), first, [file], [])
+def _judged(rows: pa.RecordBatch, verdicts: pa.Array, file: str, tally: Tally) -> Judged:
+    """rows: with at least id, language and language_script; their signals go into the tally."""
+    reasons, labels = verdicts.to_pylist(), labels_of(rows)
+    tally.add(rows, labels, verdicts)
+    by_reason: dict[str | None, list[tuple[str, str]]] = defaultdict(list)
+    for name, label, reason in zip(rows.column("id").to_pylist(), labels, reasons, strict=True):
+        by_reason[reason].append((name, label))
+    first = {
+        reason: [Candidate(*page, file) for page in first_by_language(pages)] for reason, pages in by_reason.items()
+    }
+    return Judged(Counter(zip(labels, reasons, strict=True)), first, [file], [])
+
+
+def _with_tally(judged: Judged, tally: Tally, path: str) -> Judged:
+    return judged._replace(tallies=[tally.answer(path)])
 
 
 def _count(judged: Judged) -> None:
@@ -148,16 +168,17 @@ def _count(judged: Judged) -> None:
 
 def _added_up(parts: Iterable[Judged]) -> Judged:
     counts: Counter[tuple[str, str | None]] = Counter()
-    first: dict[str | None, list[tuple[str, str]]] = {}
-    files, gone = set[str](), set[str]()
+    first: dict[str | None, list[Candidate]] = {}
+    files, gone, tallies = set[str](), set[str](), list[bytes | str]()
     for part in parts:
         counts.update(part.counts)
         files.update(part.files)
         gone.update(part.gone)
+        tallies += part.tallies
         for reason, named in part.first.items():
-            file_of = dict([*first.get(reason, []), *named])
-            first[reason] = [(name, file_of[name]) for name in first_examples(file_of)]
-    return Judged(counts, first, sorted(files), sorted(gone))
+            file_of = {(one.id, one.label): one.file for one in [*first.get(reason, []), *named]}
+            first[reason] = [Candidate(*page, file_of[page]) for page in first_by_language(file_of)]
+    return Judged(counts, first, sorted(files), sorted(gone), tallies)
 
 
 def counts_of(judged: Judged) -> Counts:
@@ -167,15 +188,39 @@ def counts_of(judged: Judged) -> Counts:
     return counts
 
 
+def distributions(run_tasks: TaskRunner, judged: Judged, decide: Decider, scratch: str) -> list[Distribution]:
+    """How the signals of the table lie, and what the rules ask of them. scratch: as the tasks had it."""
+    documents: Counter[str] = Counter()
+    for (label, _), rows in judged.counts.items():
+        documents[label] += rows
+    labels, answers = frozenset([WHOLE, *largest(documents)]), judged.tallies
+    if len(answers) > TALLIES_A_TASK:
+        groups = [answers[at : at + TALLIES_A_TASK] for at in range(0, len(answers), TALLIES_A_TASK)]
+        asked = [(group, storage.join(scratch, f"tally-{number}")) for number, group in enumerate(groups)]
+        answers = run_tasks(functools.partial(_added_tallies, labels=labels), asked)
+    tally = Tally()
+    for answer in answers:
+        tally.take(answer, labels)
+    return distributions_of(tally, documents, decide.bounds)
+
+
+def _added_tallies(asked: tuple[Sequence[bytes | str], str], labels: frozenset[str]) -> bytes | str:
+    answers, path = asked
+    tally = Tally()
+    for answer in answers:
+        tally.take(answer, labels)
+    return tally.answer(path)
+
+
 def examples(run_tasks: TaskRunner, files: Mapping[str, str], judged: Judged, with_texts: bool) -> list[Example]:
     """Of each reason, read from the table's files, name -> path."""
     ids_of: dict[str, list[str]] = defaultdict(list)
-    for name, file in (one for named in judged.first.values() for one in named):
-        ids_of[file].append(name)
+    for one in (one for named in judged.first.values() for one in named):
+        ids_of[one.file].append(one.id)
     reading = functools.partial(_shown, with_texts=with_texts)
     seen = itertools.chain(*run_tasks(reading, [(files[file], ids) for file, ids in sorted(ids_of.items())]))
-    candidates = {reason: [name for name, _ in named] for reason, named in judged.first.items()}
-    return chosen_examples(candidates, seen, totals(counts_of(judged)))
+    candidates = {reason: [one.id for one in named] for reason, named in judged.first.items()}
+    return chosen_examples(candidates, seen)
 
 
 def _shown(named: tuple[str, list[str]], with_texts: bool) -> list[Shown]:
@@ -188,30 +233,40 @@ def _shown(named: tuple[str, list[str]], with_texts: bool) -> list[Shown]:
 
 
 def decide_again(
-    run_tasks: TaskRunner, files: Mapping[str, str], beside: Mapping[str, str], target: str, decide: Decider
+    run_tasks: TaskRunner,
+    files: Mapping[str, str],
+    beside: Mapping[str, str],
+    target: str,
+    decide: Decider,
+    scratch: str,
 ) -> Judged:
     """Takes the verdicts of a table, as `clean` writes it, again, file by file; of those that come out otherwise it
     writes files of the same names to the folder `target`. Rows that failed have nothing to decide over and keep theirs.
 
-    files: name -> path; beside: of some of these names the verdicts that hold by now.
+    files: name -> path; beside: of some of these names the verdicts that hold by now. scratch: as Cleaning's.
     """
-    task = functools.partial(_decide_files, target=target, decide=decide)
+    task = functools.partial(_decide_files, target=target, decide=decide, scratch=scratch)
     return _added_up(run_tasks(task, _chunks([(name, path, beside.get(name)) for name, path in sorted(files.items())])))
 
 
-def _decide_files(files: Sequence[tuple[str, str, str | None]], target: str, decide: Decider) -> Judged:
-    return _added_up(_decide_file(*file, target, decide) for file in files)
+def _decide_files(files: Sequence[tuple[str, str, str | None]], target: str, decide: Decider, scratch: str) -> Judged:
+    tally = Tally()
+    judged = _added_up(_decide_file(*file, target, decide, tally) for file in files)
+    return _with_tally(judged, tally, storage.join(scratch, files[0][0]))
 
 
-def _decide_file(name: str, path: str, beside: str | None, target: str, decide: Decider) -> Judged:
-    needed = dict.fromkeys((*decide.columns, "id", *UNLABELLED, VERDICT[0]))
+def _decide_file(name: str, path: str, beside: str | None, target: str, decide: Decider, tally: Tally) -> Judged:
+    needed = dict.fromkeys((*decide.columns, "id", *UNLABELLED, *EDGES, VERDICT[0]))
+    before, verdicts, whole = list[pa.Array](), list[pa.Array](), list[Judged]()
     with open_parquet(path) as file:
         there = [column for column in needed if column in file.schema_arrow.names]
-        groups = [_batch(file.read_row_group(place, there)) for place in range(file.num_row_groups)]
-    verdicts = [_verdicts(group, decide) for group in groups]
-    whole = [_judged(*one, file=name)._replace(files=[]) for one in zip(groups, verdicts, strict=True)]
+        for place in range(file.num_row_groups):
+            group = _batch(file.read_row_group(place, there))
+            before.append(group.column(VERDICT[0]))
+            verdicts.append(_verdicts(group, decide))
+            whole.append(_judged(group, verdicts[-1], name, tally)._replace(files=[]))
     judged, now = _added_up(whole), verdict_files.read_verdicts(beside) if beside else None
-    if all(new.equals(group.column(VERDICT[0])) for group, new in zip(groups, verdicts, strict=True)):
+    if all(new.equals(old) for old, new in zip(before, verdicts, strict=True)):
         return judged._replace(gone=[name] if beside else [])
     if now is None or not all(new.equals(old) for old, new in zip(now, verdicts, strict=True)):
         verdict_files.write_verdicts(storage.join(target, name), verdicts)

@@ -35,6 +35,7 @@ from pipeline.stages.extract_tasks import Part, planned_tasks
 from pipeline.store import storage
 from pipeline.store.parquet_files import batches_of
 from pipeline.store.row_groups import RowGroupWriter
+from pipeline.web import addresses
 from pipeline.workers import telling
 from pipeline.workers.tasks import Step, TaskRunner
 from schemas.errors import UserError
@@ -195,15 +196,16 @@ def _guess(languages: tuple[str, ...]) -> QuickLanguage | None:
     return QuickLanguage(languages) if languages else None
 
 
-def lists(config: ExtractConfig) -> dict[str, dict[str, str]]:
-    """What the run's identity says of the block lists: SHA-256 by path. UserError where one is not there."""
+def lists(config: ExtractConfig) -> dict[str, object]:
+    """What the run's identity says of the block lists: SHA-256 by path, and how addresses are compared. UserError where
+    one is not there."""
     digests: dict[str, str] = {}
     for given in map(list_files.absolute, config.block_lists):
         path = list_files.named(given)[1]
         if not storage.exists(path):
             raise UserError(f"[extract] block_lists: {path}: no such file or folder")
         digests[given] = storage.digest(path)
-    return {"block_lists": digests}
+    return {"block_lists": digests, **({"addresses": addresses.VERSION} if digests else {})}
 
 
 def _limits(config: ExtractConfig) -> ArchiveLimits:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from pipeline.store import storage
+from schemas.distributions import CLUSTERS
 from schemas.errors import UserError
 from schemas.generations import (
     CURRENT,
@@ -229,13 +230,14 @@ def _of(folder: str, path: str) -> int:
 
 
 def _delete_unused(leaving: Generation, users: Sequence[Manifest]) -> None:
-    """Its own files that none of these uses; its small files stay, for its manifest is needed."""
+    """Its own files that none of these uses, and small ones that hold texts, which may have been taken down; its other
+    small files stay, for its manifest is needed."""
     own = leaving.manifest()
     if own["base"] is None:
         unused = set.intersection(*(_flat(user["gone"]) for user in users))
     else:
         unused = _flat(own["tables"]).difference(*(_flat(user["taken"][str(leaving.number)]) for user in users))
-    for name in sorted(unused):
+    for name in (*sorted(unused), EXAMPLES, CLUSTERS):
         storage.remove(storage.join(leaving.place, name))
 
 

@@ -8,18 +8,19 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from pipeline.observed import events
-from pipeline.observed.redact import redacted_values
 from pipeline.store import generations, lease, storage
 from pipeline.store.generations import BUILDING, Generation
 from schemas.code_revision import code_revision
 from schemas.errors import UserError
 from schemas.generations import FRONT
 from schemas.records import EXAMPLES, LEDGER, RUN, Example, Ledger, RunRecord, unbalanced
+from schemas.redacted import without_secrets
 
 LIBRARIES = [
     "pyspark",
@@ -40,22 +41,29 @@ LIBRARIES = [
 ]
 
 
+ADDRESS = re.compile(r"((?:[\w.-]+[ =])?(?:[\w.-]+=)?)([a-z][a-z0-9+.-]*://.*)", re.I | re.S)
+
+
 def fingerprint(value: Any) -> str:
     """16 hex digits of SHA-256 over the value as canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
 def make_record(stage: str, stage_version: int, config: Mapping[str, Any], inputs: Mapping[str, str]) -> RunRecord:
-    """The record of work to be done: equal fingerprints mean equal tables. `config`: what the tables depend on."""
-    core: dict[str, Any] = {"stage": stage, "stage_version": stage_version}
-    core |= redacted_values({"config": dict(config), "inputs": dict(inputs)})  # a signature is not what was read
+    """The record of work to be done: equal fingerprints mean equal tables. `config`: what the tables depend on.
+
+    Addresses in it are `without_secrets`, in the fingerprint too, so that one signed anew asks for no other tables.
+    """
+    config = {name: _told(value) for name, value in config.items()}
+    inputs = {_told(name): value for name, value in inputs.items()}
+    core = {"stage": stage, "stage_version": stage_version, "config": dict(config), "inputs": dict(inputs)}
     versions = {name: _version(name) for name in LIBRARIES}
     return RunRecord(
         stage=stage,
         fingerprint=fingerprint(core),
         stage_version=stage_version,
-        config=core["config"],
-        inputs=core["inputs"],
+        config=dict(config),
+        inputs=inputs,
         versions={"python": platform.python_version(), **versions},
         code_revision=code_revision(),
     )
@@ -142,6 +150,13 @@ def publish(
     events.finished(folder, record, lambda: ledger)
 
 
+def carry(now: Generation, place: str, names: Sequence[str]) -> None:
+    """Small files of a generation that hold for one made of it too, at `place`, as far as it has them."""
+    for name in names:
+        if (data := storage.read_bytes(storage.join(now.place, name))) is not None:
+            storage.write_bytes(storage.join(place, name), data)
+
+
 def require(folder: str, stage: str, upstream: str | None = None) -> RunRecord:
     """The record of the stage that another one reads. UserError when it is missing, unfinished or out of date."""
     record = finished(folder)
@@ -167,6 +182,16 @@ def _clear(made: Generation) -> None:
     else:
         storage.remove(storage.join(made.place, RUN))  # first: what has one counts as whole
         storage.remove(made.place)
+
+
+def _told(value: Any) -> Any:
+    """As a record has it: of a value that is an address, `NAME=` one, or a word and one, what holds no secret."""
+    if isinstance(value, str):
+        found = ADDRESS.match(value)
+        return found[1] + without_secrets(found[2]) if found else value
+    if isinstance(value, list | tuple):
+        return [_told(one) for one in value]
+    return {_told(name): _told(one) for name, one in value.items()} if isinstance(value, Mapping) else value
 
 
 def _version(name: str) -> str:

@@ -23,8 +23,10 @@ from fsspec.core import url_to_fs
 from fsspec.exceptions import FSTimeoutError
 
 from pipeline.costs import counters
-from pipeline.observed.redact import redacted
+from pipeline.web import client, public
+from pipeline.web.listed import CHAINED
 from schemas.errors import UserError
+from schemas.redacted import without_secrets
 
 ATTEMPTS = 8
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0  # seconds; each is twice the one before, but for a part by the process
@@ -66,8 +68,7 @@ def opened(path: str) -> tuple["PatientStore", str]:
     key = (os.getpid(), url.scheme, url.netloc)  # a fork has other threads, and needs connections of its own
     if key not in _opened:
         try:
-            name = redacted(f"{url.scheme}://{url.netloc}")
-            _opened[key] = PatientStore(url_to_fs(path, use_listings_cache=False)[0], name)
+            _opened[key] = PatientStore(connected(path)[0], without_secrets(f"{url.scheme}://{url.netloc}"))
         except ImportError as error:
             package = PACKAGES.get(url.scheme)
             way = f"pip install {package} (the extra wanyu[stores] has it)" if package else f"install it ({error})"
@@ -89,6 +90,16 @@ def opened(path: str) -> tuple["PatientStore", str]:
     return store, store._strip_protocol(path)
 
 
+def connected(path: str, **options: Any) -> tuple[fsspec.AbstractFileSystem, str]:
+    """fsspec's own filesystem of a URL, with its options (of http(s): those of aiohttp's sessions), and the path inside
+    it. UserError for addresses inside addresses (`simplecache::https://`), which lead around what is looked at."""
+    if CHAINED.search(path):
+        raise UserError(f"{path}: an address inside another one: name the inner one itself")
+    if public.is_web(path):
+        return client.filesystem(**options), path
+    return url_to_fs(path, use_listings_cache=False, **options)
+
+
 def patient(function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
     """Calls it again after what passes, at most ATTEMPTS times. UserError for what the user can mend, about the store
     `name`; what is not there is not there, and anything else keeps its trace."""
@@ -99,6 +110,8 @@ def patient(function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) 
         try:
             return function(*args, **kwargs)
         except Exception as error:
+            if refused := public.of_chain(error):
+                raise UserError(f"{name}: {refused}") from None
             passes = _is_throttle(error, name) or (not isinstance(error, NO_TROUBLE) and _passes(error))
             if not passes and isinstance(error, NO_TROUBLE):
                 if NO_BUCKET.search(str(error)):

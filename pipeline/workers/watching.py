@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 from pipeline.costs import usage
 from pipeline.observed import counts, events, logs
-from pipeline.observed.redact import redacted
 from pipeline.workers.modules import python_module
 from pipeline.workers.progress import rate_and_time_left, terminal
 from pipeline.workers.tasks import Step
 from pipeline.workers.telling import Address, Carried, Told
 from schemas.errors import Drifted, UserError
 from schemas.records import Ledger, RunRecord
+from schemas.redacted import redacted
 
 END_SECONDS = 10.0  # for the board to write its file
 KEY_BYTES = 16

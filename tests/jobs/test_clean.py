@@ -1,10 +1,12 @@
 """jobs/clean.py as a user runs it: what a second run does again, and that a new verdict needs no text."""
 
+import itertools
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -100,6 +102,7 @@ def test_a_new_threshold_reads_no_text(
     ledgers = [small(one, "clean/_ledger.json") for one in (root, fresh)]
     assert ledgers[0] == ledgers[1] != before["_ledger.json"] and unbalanced(ledgers[0]) == 0
     assert record(root) == record(fresh)
+    assert small(root, "clean/_distributions.json") == small(fresh, "clean/_distributions.json")
     assert annotated(root) == annotated(fresh)
     written = {path for path in root.rglob("*.parquet") if there.pop(path, None) != path.stat().st_mtime_ns}
     assert written and not there
@@ -114,6 +117,23 @@ def test_a_new_threshold_reads_no_text(
     assert report.main(["--root", str(root)]) == 0
     page = (root / "report.html").read_text()
     assert "text not read" in page and "n_words &gt; 250" in page
+
+
+def test_distributions_are_of_the_written_table(corpus_root: Path) -> None:
+    """Each document that has a signal is in its histogram once, kept or dropped, between the right edges."""
+    found, documents = small(corpus_root, "clean/_distributions.json"), rows(corpus_root)
+    assert {one["language"] for one in found} >= {"", "eng_Latn", "cmn_Hani", "tha_Thai", "arb_Arab"}
+    for one in found:
+        here = [
+            row for row in documents
+            if one["language"] in ("", f"{row['language']}_{row['language_script']}") and row[one["signal"]] is not None
+        ]  # fmt: skip
+        edges = one["histogram"]["edges"]
+        for name in ("kept", "dropped"):
+            values = [row[one["signal"]] for row in here if (row["drop_reason"] is None) == (name == "kept")]
+            ends = [-np.inf, *edges[1:-1], np.inf]
+            expected = [sum(low <= value < high for value in values) for low, high in itertools.pairwise(ends)]
+            assert one["histogram"][name] == expected, (one["signal"], one["language"])
 
 
 def picky() -> type[stage.Annotator]:

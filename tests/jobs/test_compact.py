@@ -49,11 +49,12 @@ def test_verdicts_become_the_last_column(judged: Path, tmp_path: Path) -> None:
                 str(place), str(tmp_path / name), "drop_reason", verdict_files.read_verdicts(beside[name])
             )
             expected[path] = (tmp_path / name).read_bytes()
-    record, ledger = (small(judged, f"clean/{name}") for name in ("_run.json", "_ledger.json"))
+    told = ("_run.json", "_ledger.json", "_distributions.json")
+    before_told = [small(judged, f"clean/{name}") for name in told]
     assert compact.main(["--root", str(judged), "--stage", "clean"]) == 0
     assert {path: place.read_bytes() for path, place in files(judged, DOCUMENTS).items()} == expected
     assert rows_of(judged, DOCUMENTS) == before
-    assert [small(judged, f"clean/{name}") for name in ("_run.json", "_ledger.json")] == [record, ledger]
+    assert [small(judged, f"clean/{name}") for name in told] == before_told
     left = {path.relative_to(judged / "clean").parts[0] for path in (judged / "clean").rglob("*.parquet")}
     assert left == {"g3"} and not list(judged.rglob("verdicts"))
     assert clean.main(["--root", str(judged), *STRICT]) == 0  # up to date

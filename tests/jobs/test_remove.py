@@ -109,6 +109,8 @@ def test_nothing_of_a_removed_page_is_left(removed: Path, wanted: Wanted) -> Non
             assert secrets.isdisjoint(example.values()) and not of_a_host(example["url"])
     page = (removed / "report.html").read_text()
     assert not [url for url in wanted.urls if url in page]
+    small_files = "".join(path.read_text() for path in removed.rglob("_*.json"))
+    assert not [text for text in (*wanted.ids, *wanted.urls) if text in small_files]
     assert not list(removed.rglob("_building.json")) and not list(removed.glob("_*"))
 
 
@@ -154,6 +156,20 @@ def test_the_ledgers_tell_it(removed: Path, corpus_root: Path, wanted: Wanted) -
     dropped = Counter(row["drop_reason"] for row in table(removed, "clean/documents") if row["drop_reason"])
     told = small(removed, "clean/_ledger.json")["dropped"]
     assert {reason: rows for reason, rows in told.items() if reason != "removed"} == dropped
+
+
+def test_distributions_count_what_clean_wrote(removed: Path, corpus_root: Path) -> None:
+    name = "clean/_distributions.json"
+    assert small(removed, name) == small(corpus_root, name) != []
+
+
+def test_the_largest_clusters_lose_members_alone(removed: Path, corpus_root: Path, wanted: Wanted) -> None:
+    before, after = (small(root, "dedup/_clusters.json") for root in (corpus_root, removed))
+    stay = [[one["id"] for one in cluster["members"] if one["id"] not in wanted.ids] for cluster in before]
+    assert [[one["id"] for one in cluster["members"]] for cluster in after] == [ids for ids in stay if ids]
+    assert wanted.kept_copy in {cluster["cluster_id"] for cluster in before}
+    names = {row["cluster_id"] for row in table(removed, "dedup/clusters")}
+    assert {cluster["cluster_id"] for cluster in after} <= names
 
 
 def test_the_archives_receipts_agree_with_extract(removed: Path) -> None:

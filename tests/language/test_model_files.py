@@ -96,7 +96,7 @@ def test_a_broken_download_is_never_used(server: str, tmp_path: Path) -> None:
 
 
 def test_what_is_not_there(server: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"not downloaded: HTTP Error 404[^\n]*$"):
+    with pytest.raises(UserError, match=r"not downloaded: HTTP 404, no such file[^\n]*$"):
         local_model(f"{server}/absent.bin")
     with pytest.raises(UserError, match=r"write hf://OWNER/REPO/FILE$"):
         local_model("hf://owner/repo")

@@ -3,6 +3,7 @@
 import json
 import pickle
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,11 +18,12 @@ import pytest
 from pipeline.config import CleanConfig
 from pipeline.kernels.arrow_text import from_strings
 from pipeline.language.identifier import Identifier
-from pipeline.quality import profiles
+from pipeline.quality import distributions, profiles
 from pipeline.quality.rules import Decider
 from pipeline.quality.signals import SIGNALS, signals
 from pipeline.stages import annotate as annotating
 from pipeline.stages import clean
+from pipeline.store.document_table import labels_of
 from pipeline.words.words import words
 from pipeline.workers import guard
 from schemas.clean import REASONS
@@ -321,7 +323,7 @@ def test_a_failed_row_stays_so_when_verdicts_are_taken_again(tmp_path: Path, mon
 
 def decided_again(source: Path, target: Path, decide: Decider) -> list[str | None]:
     """The verdicts beside the file; those in it where none was written."""
-    judged = clean.decide_again(in_this_process, {source.name: str(source)}, {}, str(target), decide)
+    judged = clean.decide_again(in_this_process, {source.name: str(source)}, {}, str(target), decide, str(target))
     if not judged.files:
         assert not target.exists()
         return pq.read_table(source, columns=["drop_reason"])["drop_reason"].to_pylist()
@@ -358,6 +360,29 @@ def test_a_finished_file_is_decided_again_without_its_texts(tmp_path: Path) -> N
     assert 0 < found.count(None) < len(texts)
     assert decided_again(source, tmp_path / "same", decider()) == decider()(annotated).to_pylist()
     assert not (tmp_path / "same").exists()  # nothing has changed
+
+
+@pytest.mark.parametrize(("tasks", "tallies", "answer"), [(1, 64, 1 << 20), (2, 1, 0), (4096, 2, 100), (4096, 64, 0)])
+def test_distributions_of_any_division_into_tasks(
+    tasks: int, tallies: int, answer: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a task has, how many tallies are added up at once, and whether they go through files."""
+    monkeypatch.setattr(clean, "MOST_TASKS", tasks)
+    monkeypatch.setattr(clean, "TALLIES_A_TASK", tallies)
+    monkeypatch.setattr(distributions, "ANSWER_BYTES", answer)
+    annotated, strict = annotate(*(article(stem) for stem in STEMS)), decider(min_words=300)
+    whole = pa.RecordBatch.from_arrays([*annotated.columns, decider()(annotated)], schema=clean.CLEANED)
+    for at in range(0, len(STEMS), 9):
+        pq.write_table(pa.Table.from_batches([whole.slice(at, 9)]), tmp_path / f"{at}.parquet", row_group_size=4)
+    files = {path.name: str(path) for path in tmp_path.glob("*.parquet")}
+    places = {name: str(tmp_path / name) for name in ("new", "scratch")}
+    judged = clean.decide_again(in_this_process, files, {}, places["new"], strict, places["scratch"])
+    found = clean.distributions(in_this_process, judged, strict, places["scratch"])
+    once, labels, verdicts = distributions.Tally(), labels_of(whole), strict(annotated)
+    once.add(whole, labels, verdicts)
+    assert found == distributions.distributions(once, Counter(labels), strict.bounds)
+    assert {one["language"] for one in found} >= {"", "tha_Thai", "khm_Khmr", "amh_Ethi", "heb_Hebr", "kat_Geor"}
+    assert (tmp_path / "scratch").exists() == (answer < 1 << 20)
 
 
 def test_a_file_without_rows(tmp_path: Path) -> None:

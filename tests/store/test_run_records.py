@@ -1,5 +1,6 @@
 """Folders that appear whole; no engine is needed for it."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -248,3 +249,22 @@ def test_a_folder_of_somebody_else_is_left_alone(root: str) -> None:
     with pytest.raises(UserError, match="was not written by clean"), building(folder, record()):
         raise AssertionError("nothing may be built")
     assert storage.exists(storage.join(folder, "thesis.tex"))
+
+
+def test_a_record_holds_no_secret_and_goes_by_none() -> None:
+    """An address that is signed anew asks for no other tables; what only looks like one stays."""
+
+    def made(user: str, token: str) -> RunRecord:
+        url = f"https://{user}:pa55word@host.example/語/list one.txt?part=1&token={token}"
+        where = "url = 'https://host.example/?token=1'"
+        config = {"model": url, "block_lists": [f"ads={url}"], "decontaminate": {"sources": (url,)}, "where": where}
+        return make_record("clean", 1, config, {f"block_lists ads={url}": "0" * 64})
+
+    one, other = made("me", "5ecret"), made("you", "an0ther")
+    assert one == other
+    address = "https://host.example/語/list one.txt?part=1"
+    assert one["config"]["model"] == address
+    assert one["config"]["block_lists"] == [f"ads={address}"]
+    assert one["config"]["where"] == "url = 'https://host.example/?token=1'"
+    assert list(one["inputs"]) == [f"block_lists ads={address}"]
+    assert not {"pa55word", "5ecret", "you"} & set(re.findall(r"\w+", str(one)))

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from pipeline.archive.manifest import LIST_NAME, listed_lines
 from pipeline.store import storage
+from pipeline.web.listed import placed
+from pipeline.web.public import is_web
 from schemas.errors import UserError
 
 FILE_PATH, OFFSET, LENGTH = NEEDED = ("warc_filename", "warc_record_offset", "warc_record_length")
@@ -21,9 +23,13 @@ def index_files(given: str, prefix: str = "") -> IndexFiles:
     lines lie below `prefix`. UserError where there is none."""
     path = storage.absolute(given)
     if LIST_NAME.search(path):
-        return IndexFiles(prefix or path.rsplit("/", 1)[0], dict.fromkeys(listed_lines(path, "--index")))
+        base = prefix or path.rsplit("/", 1)[0]
+        lines = listed_lines(path, "--index")
+        for line in lines:
+            placed(line, storage.join(base, ""), f"--index {given}")
+        return IndexFiles(base, dict.fromkeys(lines))
     folder, _, name = path.rpartition("/")
-    if path.startswith(("http://", "https://")):
+    if is_web(path):
         return _with_folders(folder, {name: None})
     fs, inside = storage.filesystem(path)
     found: dict[str, int | None] = dict(storage.listing(path))
@@ -43,11 +49,9 @@ def _with_folders(folder: str, sizes: dict[str, int | None]) -> IndexFiles:
 
 def location(file_path: str, prefix: str) -> str:
     """Where an archive of the index is opened. UserError where nobody said."""
-    if "://" in file_path:
-        return file_path
-    if not prefix:
+    if "://" not in file_path and not prefix:
         raise UserError(
             f"--index: where is {file_path}? Say what is before it with --prefix, such as "
             "https://data.commoncrawl.org/, s3://commoncrawl/ or a folder"
         )
-    return storage.absolute(storage.join(prefix, file_path))
+    return storage.absolute(placed(file_path, prefix and storage.join(prefix, ""), "--index"))

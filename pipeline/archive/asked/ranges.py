@@ -8,13 +8,13 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import aiohttp
-import fsspec
 from fsspec.asyn import sync
 
 from pipeline.archive import fetch
 from pipeline.archive.fetch import client_settings, open_local, store_of, tried
 from pipeline.costs import counters
-from pipeline.store import storage
+from pipeline.store import storage, stores
+from pipeline.web import public
 
 BEHIND_THE_END = 416  # Range Not Satisfiable
 _SPAN = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -38,13 +38,13 @@ def range_reader(
     """
     if storage.is_local(location):
         return lambda start, end: _of_file(location, start, end)
-    settings = {"client_kwargs": client_settings(user_agent)} if location.startswith(("http://", "https://")) else {}
-    fs, inside = fsspec.url_to_fs(location, use_listings_cache=False, **settings)
+    of_server = public.is_web(location)
+    fs, inside = stores.connected(location, **(client_settings(user_agent) if of_server else {}))
 
     def read(start: int, end: int) -> bytes:
         def once() -> bytes:
             counters.count_requests(store_of(location))
-            if settings:
+            if of_server:
                 return bytes(sync(fs.loop, _of_server, fs, inside, start, end))
             return _of_store(fs, inside, start, end)
 

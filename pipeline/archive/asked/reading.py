@@ -17,6 +17,9 @@ from pipeline.archive.window import PROBE
 
 Item = Page | Skipped | Broken
 
+PIECE_BYTES = 1 << 18  # of a record whose length nobody knows
+NO_END = 1 << 62
+
 
 def read_asked(
     read_range: ReadRange, places: Places, *, name: str, limits: ArchiveLimits, gap_bytes: int, most_bytes: int
@@ -74,6 +77,15 @@ def _items(stream: BinaryIO, offset: int, name: str, limits: ArchiveLimits) -> I
         yield item
     if not found:
         yield Broken("not_there", offset, "no record begins here")
+
+
+def read_record(
+    read_range: ReadRange, offset: int, *, name: str, limits: ArchiveLimits, piece_bytes: int = PIECE_BYTES
+) -> Iterator[Item]:
+    """The items of the record at `offset`, whose length nobody knows: several where records share a gzip member. Bytes
+    are asked for as they are needed, so many at a time. Raises FetchError where the first cannot be had."""
+    stream = _Long(read_range, offset, NO_END, piece_bytes)
+    yield from _items(cast(BinaryIO, stream), offset, name, limits)
 
 
 class _Behind:

@@ -218,9 +218,15 @@ def expected_f1(scores: np.ndarray, weight: np.ndarray) -> float:
 
 
 @kernel
+def least_score(scores: np.ndarray, weight: np.ndarray) -> float:
+    """Of the blocks that are chosen."""
+    return max(0.5 * expected_f1(scores, weight), MIN_SCORE)
+
+
+@kernel
 def choose(scores: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Which blocks are the main text, bool of shape (blocks,)."""
-    return scores >= max(0.5 * expected_f1(scores, weight), MIN_SCORE)
+    return scores >= least_score(scores, weight)
 
 
 @kernel

@@ -4,12 +4,14 @@ Time is linear in the page but for the sorting of its blocks by score; memory is
 (a page of nothing but tags).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
-from pipeline.html.elements import IN_PRE, LI, TABLE, TD, TH, TR
+from pipeline.html.elements import IN_PRE, LI, TABLE, TAGS, TD, TH, TR
 from pipeline.kernels.compiling import kernel, whole
 from pipeline.page.main_text.block_measures import KINDS, measure
-from pipeline.page.main_text.block_model import choose, model, score_blocks, weights
+from pipeline.page.main_text.block_model import choose, least_score, model, score_blocks, weights
 from pipeline.page.main_text.markup import Markup, read_page, tables
 from pipeline.words.characters import SPACE, Characters, characters, decode
 
@@ -22,16 +24,54 @@ UNSEEN = np.array(  # Default_Ignorable_Code_Point: first and last of each range
 )  # fmt: skip
 
 
+class ScoredBlock(NamedTuple):
+    """A block of a page, of which something is seen. tag: of its element. words: how many it has. score: probability
+    that it is main text."""
+
+    text: str
+    tag: str
+    words: int
+    score: float
+    chosen: bool
+
+
+class ScoredPage(NamedTuple):
+    """Blocks in the order of the page; least: the score from which on they are chosen."""
+
+    blocks: list[ScoredBlock]
+    least: float
+
+
 def main_text(page: bytes) -> str:
     """Main text of a page in UTF-8; empty where there is none. A line a block; items of lists begin with "- ", cells
     of a row are divided by " | ", preformatted text keeps its lines. Blocks of nothing that is seen are left
     out, and so is white space at the ends of the others, and indents but for the ASCII ones of preformatted text."""
-    data, chars, trained = np.frombuffer(page, np.uint8), characters(), model()
-    markup = read_page(data, tables())
-    measures = measure(data, markup, chars, KINDS)
-    scores = score_blocks(markup, measures, trained.first, trained.second)
-    text: bytes = assemble(markup, choose(scores, weights(measures)), chars).tobytes()
+    markup, scores, weight = _scored(page)
+    text: bytes = assemble(markup, choose(scores, weight), characters()).tobytes()
     return text.decode("utf-8", "ignore")
+
+
+def scored_blocks(page: bytes) -> ScoredPage:
+    """What `main_text` chooses from, of a page in UTF-8: for people who ask why."""
+    markup, scores, weight = _scored(page)
+    chars, found = characters(), []
+    for block, (score, chosen) in enumerate(zip(scores.tolist(), choose(scores, weight).tolist(), strict=True)):
+        in_pre = bool(markup.flags[block] & np.uint32(IN_PRE))
+        begin, end = _seen(markup.text, int(markup.start[block]), int(markup.end[block]), in_pre, chars)
+        if begin < end:
+            out = np.zeros(end - begin + 1, np.uint8)
+            text = out[: _append_lines(out, 0, markup.text[begin:end], in_pre, chars)].tobytes()
+            tag = TAGS[markup.tag[markup.element[block]]]
+            found.append(ScoredBlock(text.decode("utf-8", "ignore"), tag, int(weight[block]), score, chosen))
+    return ScoredPage(found, float(least_score(scores, weight)))
+
+
+def _scored(page: bytes) -> tuple[Markup, np.ndarray, np.ndarray]:
+    """Of the page's blocks the scores, float32, and what each counts (`weights`)."""
+    data, trained = np.frombuffer(page, np.uint8), model()
+    markup = read_page(data, tables())
+    measures = measure(data, markup, characters(), KINDS)
+    return markup, score_blocks(markup, measures, trained.first, trained.second), weights(measures)
 
 
 @kernel

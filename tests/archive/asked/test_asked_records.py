@@ -15,7 +15,7 @@ from warcs import HTML, LIMITS, http, plain_record, warc, zstd
 
 from pipeline.archive.asked.places import PLACES, Places, read_places, write_places
 from pipeline.archive.asked.ranges import range_reader
-from pipeline.archive.asked.reading import read_asked
+from pipeline.archive.asked.reading import read_asked, read_record
 from pipeline.archive.asked.requests import requests_of
 from pipeline.archive.limits import ArchiveLimits
 from pipeline.archive.records import Broken, Page, Skipped, read_archive
@@ -256,3 +256,24 @@ def test_a_member_of_several_records_gives_them_all(tmp_path: Path) -> None:
     pieces = [records()[1], gzip.compress(two), records()[6]]
     (tmp_path / "a.warc.gz").write_bytes(b"".join(pieces))
     assert asked(str(tmp_path / "a.warc.gz"), places(pieces)) == whole(b"".join(pieces))
+
+
+@pytest.mark.parametrize("form", ["members", "plain", "one member", "zstd"])
+def test_a_record_of_unknown_length_is_read_from_its_place(form: str, server: Archives) -> None:
+    """Each record of the archive, by its offset alone, however small the pieces in which it comes."""
+    pieces = records()
+    data = {
+        "members": b"".join(pieces),
+        "plain": b"".join(gzip.decompress(piece) for piece in pieces),
+        "one member": gzip.compress(b"".join(gzip.decompress(piece) for piece in pieces)),
+        "zstd": b"".join(zstd(gzip.decompress(piece)) for piece in pieces),
+    }[form]
+    server.files = {"a.warc": data}
+    reader = range_reader(server.url("a.warc"), retries=0)
+    expected, piece_bytes = whole(data), 1 << 17 if form == "zstd" else 700  # zstd is told by a whole block
+    assert len(expected) == len(pieces)
+    for item in expected:
+        found = list(read_record(reader, item.offset, name="a.warc.gz", limits=LIMITS, piece_bytes=piece_bytes))
+        assert item in found and all(other.offset == item.offset for other in found)
+    (nothing,) = read_record(reader, len(data), name="a.warc.gz", limits=LIMITS)
+    assert isinstance(nothing, Broken) and nothing.reason == "not_there"
