@@ -62,7 +62,7 @@ class Sums:
         self.stages: dict[str, Stage] = {}
         self.steps: dict[int, Step] = {}
         self._settled: Counts = Counter()
-        self._ledgers: Counts = Counter()
+        self._ledgers: dict[str, Counts] = {}  # by the stage's folder: a canary has its own
         self._spent: dict[str, Counts] = {}
         self._shown: Counts = Counter()
 
@@ -99,12 +99,12 @@ class Sums:
         self.stages[name] = Stage(state, began)
         self.stages[name].seconds = now - began
 
-    def ledger(self, stage: str, kept: int, dropped: Mapping[str, int]) -> None:
+    def ledger(self, folder: str, stage: str, kept: int, dropped: Mapping[str, int]) -> None:
         """Of a finished stage: what its tables have, those of earlier runs too."""
-        self._ledgers[Key(ROWS, stage, KEPT)] = kept
-        self._ledgers[Key(ROWS, stage, DROPPED)] = sum(dropped.values())
-        for reason, n in dropped.items():
-            self._ledgers[Key(DROPPED, stage, reason)] = n
+        found: Counts = Counter({Key(DROPPED, stage, reason): n for reason, n in dropped.items()})
+        found[Key(ROWS, stage, KEPT)] = kept
+        found[Key(ROWS, stage, DROPPED)] = sum(dropped.values())
+        self._ledgers[folder] = found
 
     def seconds(self) -> float:
         return float(self._clock() - self.began)
@@ -132,7 +132,7 @@ class Sums:
         total: Counts = Counter(self._settled)
         for step in self.steps.values():
             total += step.counts()
-        total = _largest([total, self._ledgers])
+        total = _largest([total, sum(self._ledgers.values(), Counter())])
         for spent in self._spent.values():
             total += spent
         return total
