@@ -178,7 +178,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """All pages of a host and of hosts below it. fates: pages by stage and reason, `kept` where it let them pass.
+    """An answer. asked: as it was written. stages: of those that say nothing, why. notes: what to know of it."""
 
     root: str
     asked: str
