@@ -1,4 +1,4 @@
-# make setup | demo | mbert-demo | test | test-faults | airflow | test-airflow | lint | audit | images
+# make setup | demo | mbert-demo | test | test-faults | airflow | test-airflow | lint | audit | docs | images
 #   make demo INPUT="any archive, folder, .paths list or URL"
 
 PYTHON ?= $(shell command -v python3.11 || echo python3)
@@ -22,7 +22,7 @@ export SPARK_LOCAL_IP ?= 127.0.0.1
 # Else each of the many processes of a run compiles all that it imports, and pytest rewrites each test file again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup java browser demo mbert-demo test test-faults airflow test-airflow lint audit images clean
+.PHONY: setup java browser demo mbert-demo test test-faults airflow test-airflow lint audit docs images clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed java
@@ -102,6 +102,10 @@ lint: setup
 # Known vulnerabilities of what constraints.txt pins; fails too where the advisory service cannot be asked.
 audit: setup
 	@$(BIN)/python .ci/audit.py
+
+# The reference of all modules, and the pages of docs/, in build/docs.
+docs: setup
+	@$(BIN)/python docs/reference.py build/docs
 
 images:
 	@WANYU_REVISION=$$(git describe --always --exclude '*' --abbrev=40 --dirty) docker compose --profile '*' build
