@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from pipeline.config import Config, DedupConfig
+from pipeline.duplicates import large_clusters
 from pipeline.duplicates.earlier_crawls import EarlierCrawl, check_files, earlier_crawls, signature_rows_of
 from pipeline.duplicates.minhash import candidate_probability
 from pipeline.duplicates.signing import leave_out, sign
@@ -36,6 +37,7 @@ from pipeline.store.ledger import ledger, totals
 from pipeline.store.table_splits import SPLIT_BYTES, part_file, split_table
 from pipeline.workers.tasks import TaskRunner
 from schemas.dedup import CLUSTERS
+from schemas.distributions import CLUSTERS as LARGE_CLUSTERS
 from schemas.errors import UserError
 from schemas.records import Counts, Ledger, RunRecord
 
@@ -101,6 +103,7 @@ def _by_files(
         storage.remove(paths["scratch"])
         account = ledger("dedup", outcome.rows_in, outcome.counts, outcome.tables)
         job.say_failed("dedup", account, settings.max_failed_text_share)
+        storage.write_json(storage.join(building, LARGE_CLUSTERS), outcome.large_clusters)
         _index(run_tasks, folder, building, record, outcome.files)
         run_records.publish(folder, record, account, outcome.examples, outcome.files)
     return account
@@ -171,12 +174,14 @@ def _by_shuffles(
             )
             n_tasks = max(2, written["signatures"] // TASK_ROWS)
             said = kept_by_file(goes, "node", verdicts, VERDICTS, n_tasks)
+        largest = large_clusters.in_files(run_tasks, [path for path, _ in found.files])
+        members = largest["id"].to_pylist()
         items = []
         for split in table.files.splits:
-            shown = tuple(name for few in wanted.values() for name, node in few if node >> ROW_BITS == split.number)
+            examples_here = [name for few in wanted.values() for name, node in few if node >> ROW_BITS == split.number]
             of_split = (verdicts, split.number in said), (left_out[0], split.number in left_out[1])
             paths = [storage.join(place, f"{split.number}.parquet") if there else None for place, there in of_split]
-            items.append((split, Said(paths[0], paths[1], shown)))
+            items.append((split, Said(paths[0], paths[1], (*examples_here, *members))))
         keeping = functools.partial(keep_split, table=table, folder=path["documents"])
         kept = run_tasks(keeping, items, step("documents", table.files.splits))
         for label, number in sum((labels for labels, _ in kept), Counter[str]()).items():
@@ -187,7 +192,10 @@ def _by_shuffles(
         account = ledger("dedup", rows_in, counts, written)
         job.say_failed("dedup", account, settings.max_failed_text_share)
         names = {reason: [name for name, _ in few] for reason, few in wanted.items()}
-        examples = chosen_examples(names, [row for _, rows in kept for row in rows], totals(counts))
+        seen = [row for _, rows in kept for row in rows]
+        examples = chosen_examples(names, seen, totals(counts))
+        shown = large_clusters.large_clusters(largest, seen)
+        storage.write_json(storage.join(building, LARGE_CLUSTERS), shown)
         if templates is not None:
             only: dict[str | None, int] = {"template": totals(counts).get("template", 0)}
             examples = sorted(

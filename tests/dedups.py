@@ -11,7 +11,7 @@ import pytest
 from copies import Row, family
 
 from jobs import dedup
-from pipeline.duplicates.signature_table import Signer, signature_rows
+from pipeline.duplicates.signing import Signer, signature_rows
 from pipeline.spark.session import LazySession
 from pipeline.workers.expendable import enter
 from schemas.records import unbalanced
@@ -45,8 +45,8 @@ def dedup_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dedup:
         if status == 0:
             assert unbalanced(json.loads((output / "_ledger.json").read_text())) == 0
             assert {path.name for path in output.iterdir()} - {"lines"} == {
-                "_cost.json", "_examples.json", "_files.json", "_ledger.json", "_names.json", "_run.json",
-                "clusters", "documents", "signatures",
+                "_clusters.json", "_cost.json", "_examples.json", "_files.json", "_ledger.json", "_names.json",
+                "_run.json", "clusters", "documents", "signatures",
             }  # fmt: skip
         return output
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config import DedupConfig
-from pipeline.duplicates import clustering, earlier_crawls
+from pipeline.duplicates import clustering, earlier_crawls, large_clusters
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.signature_files import SignatureFiles
 from pipeline.duplicates.signing import sign
@@ -29,6 +29,7 @@ from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import Split, part_file
 from pipeline.workers.tasks import Step, TaskRunner
 from schemas.dedup import CLUSTERS, SIGNING_FAILED
+from schemas.distributions import LargeCluster
 from schemas.records import UNLABELLED, Counts, Example
 
 CLUSTER_ROWS = 1 << 16  # of a file, so that a page that is taken down costs one of bounded size
@@ -42,12 +43,14 @@ class Outcome(NamedTuple):
     counts: Counts
     tables: dict[str, int]
     examples: list[Example]
+    large_clusters: list[LargeCluster]
     files: dict[str, list[str]]
 
 
 class _Clustered(NamedTuple):
     """What the clusters say. files: names of theirs; identity: of what is in them. dropped: by label and reason.
-    candidates: by reason, None for kept ones, ids of the examples to be shown, should their hashes be low enough."""
+    candidates: by reason, None for kept ones, ids of the examples to be shown, should their hashes be low enough.
+    largest: of `large_clusters.in_rows`."""
 
     rows: int
     unlike: int
@@ -55,6 +58,7 @@ class _Clustered(NamedTuple):
     identity: str
     dropped: dict[str, Counter[str]]
     candidates: dict[str | None, list[str]]
+    largest: pa.Table
 
 
 class _Kept(NamedTuple):
@@ -107,7 +111,8 @@ def small_dedup(
     of_splits = [part_file("", split).lstrip("/") for split in splits]
     files = {"signatures": of_splits, "documents": of_splits, "clusters": [*clustered.files]}
     files |= {"lines": [LINES_FILE]} if cut is not None else {}
-    return Outcome(rows_in, counts, written, chosen_examples(candidates, seen, totals(counts)), files)
+    examples = chosen_examples(candidates, seen, totals(counts))
+    return Outcome(rows_in, counts, written, examples, large_clusters.large_clusters(clustered.largest, seen), files)
 
 
 def _cluster(
@@ -151,7 +156,8 @@ def _cluster(
     for name, reason in zip(new["id"].to_pylist(), reasons, strict=True):
         by_reason.setdefault(reason, []).append(name)
     candidates = {reason: first_examples(ids) for reason, ids in by_reason.items()}
-    return _Clustered(len(clusters), unlike, tuple(files), "".join(digests), dropped, candidates)
+    largest = large_clusters.in_rows(clusters)
+    return _Clustered(len(clusters), unlike, tuple(files), "".join(digests), dropped, candidates, largest)
 
 
 def _failed(unsigned: pa.Table) -> pa.Table:
@@ -181,7 +187,8 @@ def _verdicts(clusters: str, files: tuple[str, ...], identity: str) -> tuple[pa.
 def _keep(split: Split, table: DocumentTable, clusters: str, clustered: _Clustered, folder: str) -> _Kept:
     """Writes the split's survivors with all their columns."""
     ids, goes, sizes, cluster_ids = _verdicts(clusters, clustered.files, clustered.identity)
-    wanted = pa.array([name for names in clustered.candidates.values() for name in names], pa.string())
+    names = [name for few in clustered.candidates.values() for name in few]
+    wanted = pa.array([*names, *clustered.largest["id"].to_pylist()], pa.string())
     examples = []
     here = [batch.column(0) for batch in rows_of(table, split, [table.id_column])]
     places = pc.index_in(pa.chunked_array(here, pa.string()), value_set=ids).combine_chunks()  # one lookup, not many

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.drift.comparison import Comparison
 from pipeline.report import comparison, costs, mixing, reasons, samples, tables, words
 from pipeline.report.clusters import clusters
 from pipeline.report.gather import Corpus, Stage, gather
@@ -38,10 +39,14 @@ CORPUS_PARTS = (
 
 
 def write_report(
-    root: str | None, runs: Sequence[str] = (), output: str | None = None, evaluations: Sequence[str] = ()
+    root: str | None,
+    runs: Sequence[str] = (),
+    output: str | None = None,
+    evaluations: Sequence[str] = (),
+    drift: Comparison | None = None,
 ) -> str:
     """Writes one page over the finished stages under `root`, the training runs in the folders `runs` and the files
-    `evaluations` of train/evaluate.py; its path.
+    `evaluations` of train/evaluate.py, with what a comparison of the root with another one found; its path.
 
     That is `output`, or ROOT/report.html, or report.html beside the first run's log or the first evaluation. UserError
     where a folder or a file is not there, or nothing is named. A stage that has not run, and a run that has logged
@@ -56,7 +61,7 @@ def write_report(
     corpus = gather(root, runs, evaluations)
     folder = root or (corpus.runs[0].folder if corpus.runs else storage.absolute(evaluations[0]).rpartition("/")[0])
     path = storage.absolute(output) if output else storage.join(folder, PAGE)
-    storage.write_bytes(path, render(corpus).encode())
+    storage.write_bytes(path, render(corpus, drift).encode())
     return path
 
 
@@ -78,7 +83,7 @@ def style() -> str:
     return _environment().get_template("style.css.j2").render(shades=heat_maps.SHADES)
 
 
-def render(corpus: Corpus) -> str:
+def render(corpus: Corpus, drift: Comparison | None = None) -> str:
     environment = _environment()
     script = environment.get_template("script.js.j2").render()
     values = {**_corpus(corpus), **_training(corpus), **_evaluation(corpus)}
@@ -90,8 +95,9 @@ def render(corpus: Corpus) -> str:
         archives=corpus.archives,
         lines=corpus.lines,
         root=corpus.root,
+        drift=drift,
         records=_records(corpus),
-        contents=_contents(corpus, values["heat_maps"]),
+        contents=_contents(corpus, values["heat_maps"], drift is not None),
         **values,
     )
     return words.printable(page)
@@ -144,9 +150,10 @@ def _ways_out(corpus: Corpus) -> list[dict[str, str]]:
     return lines
 
 
-def _contents(corpus: Corpus, maps: Sequence[heat_maps.HeatMap]) -> list[tuple[str, str]]:
+def _contents(corpus: Corpus, maps: Sequence[heat_maps.HeatMap], compared: bool) -> list[tuple[str, str]]:
     """(anchor, title) of the page's parts, in its order."""
-    parts = list(CORPUS_PARTS) if corpus.root else []
+    parts = [("drift", "Drift")] if compared else []
+    parts += CORPUS_PARTS if corpus.root else []
     if corpus.root and corpus.lines:
         parts.append(("lines", "Lines"))
     if corpus.root or corpus.runs:

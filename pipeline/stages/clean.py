@@ -15,17 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.kernels.arrow_text import from_strings, to_strings
+from pipeline.observed import counts
 from pipeline.quality.distributions import EDGES, WHOLE, Tally, largest
 from pipeline.quality.distributions import distributions as distributions_of
 from pipeline.quality.rules import Decider
 from pipeline.stages.annotate import ANNOTATED, PASSED_ON, Annotator, as_array
 from pipeline.store import storage, verdict_files
 from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of
-from pipeline.store.examples import Shown, chosen_examples, example_rows, first_examples
-from pipeline.store.ledger import totals
+from pipeline.store.examples import Shown, chosen_examples, example_rows, first_by_language
 from pipeline.store.parquet_files import batches_of, open_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, BATCH_ROWS, Split, part_file
+from pipeline.workers import telling
 from pipeline.workers.guard import Failure, Guard
 from pipeline.workers.tasks import Step, TaskRunner
 from schemas.clean import VERDICT
@@ -41,13 +42,21 @@ TALLIES_A_TASK = 64  # to be added up, some megabytes each where there are many 
 MISSING = {"opt_out": None}  # of a table without the column; else the empty string
 
 
+class Candidate(NamedTuple):
+    """A document that may be shown, its language's label, and the name of its file."""
+
+    id: str
+    label: str
+    file: str
+
+
 class Judged(NamedTuple):
-    """What a task wrote. counts: by label and reason, None for kept. first: by reason, the ids that come first in the
-    order of examples, each with its file's name. files: names of what was written; gone: of verdicts beside
-    the table that the table's own now are. tallies: of the signals (`pipeline.quality.distributions.Tally`)."""
+    """What a task wrote. counts: by label and reason, None for kept. first: by reason, the documents that come first in
+    the order of examples. files: names of what was written; gone: of verdicts beside the table that the table's own now
+    are. tallies: of the signals (`pipeline.quality.distributions.Tally`)."""
 
     counts: Counter[tuple[str, str | None]]
-    first: dict[str | None, list[tuple[str, str]]]
+    first: dict[str | None, list[Candidate]]
     files: list[str]
     gone: list[str]
     tallies: Sequence[bytes | str] = ()
@@ -92,6 +101,7 @@ class Cleaning:
                         cells = [*annotations, *(batch.column(name) for name in others), verdicts]
                         out.write(pa.RecordBatch.from_arrays(cells, schema=schema))
                         judged.append(_judged(rows, verdicts, path.rpartition("/")[2], tally))
+                        _count(judged[-1])
         return _with_tally(_added_up(judged), tally, part_file(self.scratch, splits[0]))
 
 
@@ -133,10 +143,12 @@ def _judged(rows: pa.RecordBatch, verdicts: pa.Array, file: str, tally: Tally) -
     """rows: with at least id, language and language_script; their signals go into the tally."""
     reasons, labels = verdicts.to_pylist(), labels_of(rows)
     tally.add(rows, labels, verdicts)
-    by_reason: dict[str | None, list[str]] = defaultdict(list)
-    for name, reason in zip(rows.column("id").to_pylist(), reasons, strict=True):
-        by_reason[reason].append(name)
-    first = {reason: [(name, file) for name in first_examples(names)] for reason, names in by_reason.items()}
+    by_reason: dict[str | None, list[tuple[str, str]]] = defaultdict(list)
+    for name, label, reason in zip(rows.column("id").to_pylist(), labels, reasons, strict=True):
+        by_reason[reason].append((name, label))
+    first = {
+        reason: [Candidate(*page, file) for page in first_by_language(pages)] for reason, pages in by_reason.items()
+    }
     return Judged(Counter(zip(labels, reasons, strict=True)), first, [file], [])
 
 
@@ -144,9 +156,19 @@ def _with_tally(judged: Judged, tally: Tally, path: str) -> Judged:
     return judged._replace(tallies=[tally.answer(path)])
 
 
+def _count(judged: Judged) -> None:
+    """For metrics."""
+    for (_, reason), n in judged.counts.items():
+        counts.count("rows", "kept" if reason is None else "dropped", n)
+        if reason is not None:
+            counts.count("dropped", reason, n)
+    if telling.due():
+        telling.tell()
+
+
 def _added_up(parts: Iterable[Judged]) -> Judged:
     counts: Counter[tuple[str, str | None]] = Counter()
-    first: dict[str | None, list[tuple[str, str]]] = {}
+    first: dict[str | None, list[Candidate]] = {}
     files, gone, tallies = set[str](), set[str](), list[bytes | str]()
     for part in parts:
         counts.update(part.counts)
@@ -154,8 +176,8 @@ def _added_up(parts: Iterable[Judged]) -> Judged:
         gone.update(part.gone)
         tallies += part.tallies
         for reason, named in part.first.items():
-            file_of = dict([*first.get(reason, []), *named])
-            first[reason] = [(name, file_of[name]) for name in first_examples(file_of)]
+            file_of = {(one.id, one.label): one.file for one in [*first.get(reason, []), *named]}
+            first[reason] = [Candidate(*page, file_of[page]) for page in first_by_language(file_of)]
     return Judged(counts, first, sorted(files), sorted(gone), tallies)
 
 
@@ -193,12 +215,12 @@ def _added_tallies(asked: tuple[Sequence[bytes | str], str], labels: frozenset[s
 def examples(run_tasks: TaskRunner, files: Mapping[str, str], judged: Judged, with_texts: bool) -> list[Example]:
     """Of each reason, read from the table's files, name -> path."""
     ids_of: dict[str, list[str]] = defaultdict(list)
-    for name, file in (one for named in judged.first.values() for one in named):
-        ids_of[file].append(name)
+    for one in (one for named in judged.first.values() for one in named):
+        ids_of[one.file].append(one.id)
     reading = functools.partial(_shown, with_texts=with_texts)
     seen = itertools.chain(*run_tasks(reading, [(files[file], ids) for file, ids in sorted(ids_of.items())]))
-    candidates = {reason: [name for name, _ in named] for reason, named in judged.first.items()}
-    return chosen_examples(candidates, seen, totals(counts_of(judged)))
+    candidates = {reason: [one.id for one in named] for reason, named in judged.first.items()}
+    return chosen_examples(candidates, seen)
 
 
 def _shown(named: tuple[str, list[str]], with_texts: bool) -> list[Shown]:

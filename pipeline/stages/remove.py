@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.keys import key_index, stage_keys
-from pipeline.lists.row_removal import CLUSTER_NAMES, key_columns, listed_rows, remove_rows
+from pipeline.lists.row_removal import CLUSTER_NAMES, concealed, key_columns, listed_rows, remove_rows
 from pipeline.lists.takedown import Takedown
 from pipeline.mixture.manifest import without_rows
 from pipeline.stages.extract_receipts import counts_column
@@ -29,10 +29,12 @@ from pipeline.store.generations import Generation
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.workers.tasks import TaskRunner
+from schemas.distributions import LargeCluster, Member
 from schemas.extract import INPUTS
 from schemas.records import REMOVED, STAGES, Account, Example, Ledger, RunRecord
 
 T = TypeVar("T")
+Page = TypeVar("Page", Example, Member)
 
 MOST_TASKS = 4096
 FEW_FILES = 8  # a task: it costs more than a small file
@@ -319,9 +321,30 @@ def _less(account: Account, label: str | None, moved: Moves) -> Account:
 
 def examples(old: list[Example], listed: Takedown, ids: pa.Array) -> list[Example]:
     """Those that stay."""
-    gone = pc.is_in(pa.array([example["id"] for example in old], pa.string()), value_set=ids).to_pylist()
-    hits = listed.match(pa.array([example["url"] for example in old], pa.string()))
-    return [example for example, *why in zip(old, gone, hits, strict=True) if not any(why)]
+    return _staying(old, listed, ids)
+
+
+def large_clusters(old: list[LargeCluster], listed: Takedown, ids: pa.Array) -> list[LargeCluster]:
+    """With the members that stay, named as the tables name them; sizes are those of the tables, which stay too."""
+    gone = set(ids.to_pylist())
+
+    def name(known: str) -> str:
+        return concealed(known) if known in gone else known
+
+    found = []
+    for cluster in old:
+        members = [
+            Member({**member, "kept_id": name(member["kept_id"])})
+            for member in _staying(cluster["members"], listed, ids)
+        ]
+        found.append(LargeCluster(cluster_id=name(cluster["cluster_id"]), size=cluster["size"], members=members))
+    return [cluster for cluster in found if cluster["members"]]
+
+
+def _staying(shown: list[Page], listed: Takedown, ids: pa.Array) -> list[Page]:
+    gone = pc.is_in(pa.array([page["id"] for page in shown], pa.string()), value_set=ids).to_pylist()
+    hits = listed.match(pa.array([page["url"] for page in shown], pa.string()))
+    return [page for page, *why in zip(shown, gone, hits, strict=True) if not any(why)]
 
 
 def mixture(old: dict[str, Any], receipts: Iterable[Receipt]) -> dict[str, Any]:

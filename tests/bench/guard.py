@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from pipeline.config import CleanConfig, DedupConfig
-from pipeline.duplicates.signature_table import Signer
+from pipeline.duplicates.signing import Signer
 from pipeline.quality import profiles
 from pipeline.stages.annotate import PASSED_ON, Annotator
 from pipeline.workers.expendable import Function

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.config import DedupConfig
 from pipeline.duplicates.clustering import Comparison, cluster
-from pipeline.duplicates.signature_table import signature_rows
+from pipeline.duplicates.signing import signature_rows
 from pipeline.kernels.arrow_text import from_strings
 from schemas.dedup import CLUSTERS, SIGNATURES
 

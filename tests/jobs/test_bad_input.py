@@ -13,7 +13,7 @@ import pytest
 from pyspark.errors import PythonException
 
 from jobs import clean, corpus, dedup, explain, extract, report, sample, vocab
-from pipeline.duplicates import signature_table
+from pipeline.duplicates import signing
 from pipeline.spark.session import LazySession
 from pipeline.stages import extract as extract_stage
 from pipeline.stages.annotate import Annotator
@@ -197,7 +197,7 @@ def test_a_bug_in_a_worker_process_is_no_mistake_of_the_user(
 ) -> None:
     """Where a worker calls a kernel, and where it reads an archive."""
     monkeypatch.setattr(LazySession, "local_cores", lambda _: 2)  # forked from this process, whatever session there is
-    monkeypatch.setattr(signature_table, "signatures_of", planted)
+    monkeypatch.setattr(signing, "signatures_of", planted)
     bug(dedup.main)
     monkeypatch.setattr(extract_stage, "extract_page", planted)
     bug(extract.main, ValueError, "--input", ARCHIVE, "--root", tmp_path / "root", "--engine", "resiliparse")

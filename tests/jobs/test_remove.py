@@ -163,6 +163,15 @@ def test_distributions_count_what_clean_wrote(removed: Path, corpus_root: Path) 
     assert small(removed, name) == small(corpus_root, name) != []
 
 
+def test_the_largest_clusters_lose_members_alone(removed: Path, corpus_root: Path, wanted: Wanted) -> None:
+    before, after = (small(root, "dedup/_clusters.json") for root in (corpus_root, removed))
+    stay = [[one["id"] for one in cluster["members"] if one["id"] not in wanted.ids] for cluster in before]
+    assert [[one["id"] for one in cluster["members"]] for cluster in after] == [ids for ids in stay if ids]
+    assert wanted.kept_copy in {cluster["cluster_id"] for cluster in before}
+    names = {row["cluster_id"] for row in table(removed, "dedup/clusters")}
+    assert {cluster["cluster_id"] for cluster in after} <= names
+
+
 def test_the_archives_receipts_agree_with_extract(removed: Path) -> None:
     ledger, receipts = small(removed, "extract/_ledger.json"), table(removed, "extract/inputs")
     counts: Counter[str | None] = Counter()

@@ -14,6 +14,7 @@ from pipeline.lists import row_removal
 from pipeline.lists.takedown import Takedown, address
 from pipeline.lists.url_lists import UrlLists
 from pipeline.stages import remove
+from schemas.distributions import LargeCluster, Member
 from schemas.records import unbalanced
 
 # A page as a person writes it down, and as an archive may have it.
@@ -165,6 +166,26 @@ def test_a_cluster_keeps_together_without_the_name_of_its_removed_document(tmp_p
         row_removal.concealed("a") != row_removal.concealed("b")
         and row_removal.concealed("a").removeprefix("removed:") != "a"
     )
+
+
+def test_large_clusters_without_removed_pages(tmp_path: Path) -> None:
+    """By id or by address, in any script; the cluster is then named as its table names it."""
+
+    def member(name: str, kept: str, url: str = "") -> Member:
+        return Member(
+            id=name, url=url, language="tha_Thai", similarity=None, reason=None, kept_id=kept, text=f"{name} ข่าว"
+        )
+
+    first = LargeCluster(
+        cluster_id="a", size=4, members=[member("a", "a"), member("b", "a"), member("c", "c", "https://example.th/ข่าว")]
+    )
+    second = LargeCluster(cluster_id="d", size=2, members=[member("d", "d"), member("e", "d")])
+    ids, lists = pa.array(["a", "d", "e"]), listed(tmp_path, urls="example.th/%E0%B8%82%E0%B9%88%E0%B8%B2%E0%B8%A7")
+    name = row_removal.concealed("a")
+    expected = LargeCluster(cluster_id=name, size=4, members=[member("b", name)])
+    assert remove.large_clusters([first, second], lists, ids) == [expected]
+    other = LargeCluster(cluster_id="x", size=2, members=[member("x", "x"), member("y", "x")])
+    assert remove.large_clusters([other], lists, ids) == [other]
 
 
 def receipt(path: str, *lost: tuple[str | None, str | None, str | None, int]) -> dict[str, Any]:
