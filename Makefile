@@ -1,9 +1,10 @@
-# make setup | demo | mbert-demo | test | test-faults | lint | images
+# make setup | demo | mbert-demo | test | test-faults | airflow | test-airflow | lint | images
 #   make demo INPUT="any archive, folder, .paths list or URL"
 
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
+AIRFLOW := .airflow-venv
 INPUT ?= tests/archive
 ROOT ?= demo/corpus
 STEPS ?= 50
@@ -21,7 +22,7 @@ export SPARK_LOCAL_IP ?= 127.0.0.1
 # Else each of the many processes of a run compiles all that it imports, and pytest rewrites each test file again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup java browser demo mbert-demo test test-faults lint images clean
+.PHONY: setup java browser demo mbert-demo test test-faults airflow test-airflow lint images clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed java
@@ -72,6 +73,21 @@ test: setup browser
 
 test-faults: setup browser
 	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest $(IN_TWO) -m faults
+
+# An environment of its own: the provider of Spark brings pyspark-client, whose files are pyspark's.
+airflow: $(AIRFLOW)/.installed
+
+$(AIRFLOW)/.installed: docker/airflow-constraints.txt
+	@echo "airflow: Python environment in $(AIRFLOW) (a minute or two the first time)"
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing: install Python 3.11, or say PYTHON=..."; exit 2; }
+	@test -x $(AIRFLOW)/bin/python || $(PYTHON) -m venv $(AIRFLOW)
+	@$(AIRFLOW)/bin/python -m pip install -qq --constraint docker/airflow-constraints.txt \
+	  apache-airflow apache-airflow-providers-apache-spark
+	@touch $@
+
+# ONLY: which of them, as pytest says it.
+test-airflow: setup airflow
+	@JAVA_HOME=$$(docker/java.sh --home) $(BIN)/python -m pytest tests/dags -m "$(ONLY)"
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -17,9 +17,9 @@ WORKDIR /build
 COPY constraints.txt ./
 RUN python -m venv /opt/venv && pip install --no-cache-dir --constraint constraints.txt setuptools
 COPY . .
-# The extra: filesystems of Google's and Azure's stores, gs:// and abfs://.
+# The extras: filesystems of Google's and Azure's stores, gs:// and abfs://, and the client of OpenLineage.
 RUN test -n "$WANYU_REVISION" || { echo "error: --build-arg WANYU_REVISION=\$(git rev-parse HEAD)" >&2; exit 2; }; \
-    pip install --no-cache-dir --no-compile --no-build-isolation --constraint constraints.txt '.[stores]' \
+    pip install --no-cache-dir --no-compile --no-build-isolation --constraint constraints.txt '.[stores,lineage]' \
  && pip uninstall --yes setuptools pip
 # A registry keeps whole seconds of a file's time, and the kernels' cache goes by the time of their sources.
 RUN find /opt/venv -name '*.py' -exec touch --date @1700000000 {} + \

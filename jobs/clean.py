@@ -30,6 +30,7 @@ from pipeline.store import generations, run_records, storage, verdict_files
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.generations import Generation
 from pipeline.store.ledger import ledger
+from pipeline.web import addresses
 from schemas.distributions import DISTRIBUTIONS
 from schemas.errors import UserError
 from schemas.records import EXAMPLES, FAILED, Example, RunRecord
@@ -138,6 +139,8 @@ def _inputs(settings: CleanConfig) -> dict[str, str]:
         if not storage.exists(path):
             raise UserError(f"[clean] {name.partition(' ')[0]}: {path}: no such file or folder")
         digests[name] = storage.digest(path)
+    if settings.block_lists:
+        digests["addresses"] = str(addresses.VERSION)
     return digests
 
 

@@ -14,7 +14,7 @@ spark-submit jobs/extract.py --index INDEX --where "content_languages like 'swa%
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -24,6 +24,7 @@ from pipeline.config import ExtractConfig
 from pipeline.fetching.permits import permits
 from pipeline.flags import Parser, add_stage_flags, load, parse
 from pipeline.keys import stage_keys
+from pipeline.observed import logs
 from pipeline.spark import job
 from pipeline.spark.index_query import PLACES, IndexQuery, asked_archives, index_query
 from pipeline.spark.session import LazySession, driver_address
@@ -33,8 +34,7 @@ from pipeline.stages import extract, extract_totals
 from pipeline.stages.extract_tasks import Part
 from pipeline.stages.extract_totals import ArchiveFiles
 from pipeline.store import generations, lease, run_records, storage
-from pipeline.workers.heartbeats import HEARTBEATS, RunningCounts
-from pipeline.workers.progress import Progress, rate_and_time_left, terminal
+from pipeline.workers import watching
 from pipeline.workers.tasks import TaskRunner
 from schemas.errors import UserError
 from schemas.records import Ledger, RunRecord
@@ -43,6 +43,10 @@ NEUTRAL = {  # change no row of an archive
     "prefix", "sample", "limit", "split_bytes", "max_connections", "range_gap_bytes", "range_bytes", "retries",
     "user_agent", "max_failed_share",
 }  # fmt: skip
+
+
+class TooManyFailed(UserError):
+    """More archives than `max_failed_share` gave nothing."""
 
 
 def run(
@@ -106,19 +110,20 @@ def run(
         if done:
             job.say(f"extract  {len(archives) - len(left):,} of {len(archives):,} archives are done already")
         planned = extract.plan(run_tasks, left, settings)
-        _read(engine, run_tasks, planned, settings, building, len(left))
+        watching.planned_archives(len(archives), len(archives) - len(left))
+        _read(engine, run_tasks, planned, settings, building)
         written = {extract.file_name(archive) for archive in left} | set(own) | set(stay)
         total = extract_totals.totals(run_tasks, [*kept.values(), *extract_totals.in_place(building, written).values()])
         if total.failed > settings.max_failed_share * total.archives:
             assert total.worst is not None
             if total.failed == total.archives:
                 run_records.abandon(folder)
-            raise UserError(
+            raise TooManyFailed(
                 f"{total.failed} of {total.archives} archives gave nothing, such as {total.worst.file_path} "
                 f"({total.worst.status}: {total.worst.detail}): check --input (or --index, and --prefix), "
                 "or raise max_failed_share"
             )
-        for scratch in (HEARTBEATS, extract.PARTS, PLACES):
+        for scratch in (extract.PARTS, PLACES):
             storage.remove(storage.join(building, scratch))
         ledger = Ledger(
             stage="extract",
@@ -144,22 +149,12 @@ def _read(
     planned: Sequence[Sequence[Part]],
     settings: ExtractConfig,
     building: str,
-    archives: int,
 ) -> None:
-    """Reads what is planned, which is of so many archives, and shows how far it is."""
-    began, seen = time.monotonic(), RunningCounts(building)
-
-    def line() -> str:
-        found = seen()
-        counts = ", ".join(f"{found.get(name, 0):,} {name}" for name in ("records", "documents", "failures"))
-        done = rate_and_time_left(found.get("archives", 0), archives, time.monotonic() - began, "archives")
-        return f"extract: {done}; {counts}"
-
+    """Reads what is planned."""
     fetched = any(not storage.is_local(part.archive.location) for parts in planned for part in parts)
-    with ExitStack() as stack:
-        source = stack.enter_context(permits(settings.max_connections, *driver_address(engine))) if fetched else None
-        stack.enter_context(Progress(line))
-        extract.extract(run_tasks, planned, settings, building, source, watched=terminal() is not None)
+    bound = permits(settings.max_connections, *driver_address(engine)) if fetched else nullcontext()
+    with bound as source:
+        extract.extract(run_tasks, planned, settings, building, source)
 
 
 def _record(identity: dict[str, Any], archives: list[Archive], of_index: dict[str, str]) -> RunRecord:
@@ -261,10 +256,11 @@ def main(argv: list[str] | None = None) -> int:
         wanted = inputs(args, settings)
         root = storage.absolute(args.root)
         engine = LazySession("wanyu extract", args.partitions)
-        with lease.held(root):
-            with measured("extract", storage.join(root, "extract"), engine):
-                run(engine, settings, wanted, storage.join(root, "extract"), args.replace)
-            generations.retire(storage.join(root, "extract"), args.keep)
+        folder = storage.join(root, "extract")
+        with job.observed(args, "extract", root), lease.held(root), logs.about("extract"):
+            with measured("extract", folder, engine):
+                run(engine, settings, wanted, folder, args.replace)
+            generations.retire(folder, args.keep)
 
     return job.run_body(body, argv)
 

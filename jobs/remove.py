@@ -11,6 +11,7 @@ No stage has to run again for it. Interrupted, it is to be run again with the sa
 been. What a page costs does not hang on the corpus' size: the files that hold it are found by indexes, and written
 again; lists of hosts read all addresses. The old files are deleted, and with them all that --keep has kept of former
 runs: nobody can go back behind a takedown. Copies of a removed page at other addresses stay; their number is said.
+The folder of a canary that did not come back, ROOT/_canary, goes whole.
 What the tables do not hold is not touched: archives, so that extract with other settings brings the pages back (run
 this again); a vocabulary and trained models, which cannot forget what they learnt from a page; caches of tokens and
 copies of the shards.
@@ -22,6 +23,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from pipeline.drift import canary
 from pipeline.flags import Parser, parse
 from pipeline.keys import stage_keys
 from pipeline.lists import list_files
@@ -221,6 +223,7 @@ def body(argv: Sequence[str] | None) -> None:
     parser.add_argument("--urls", nargs="+", default=[], metavar="LIST", help="files of addresses, a page a line")
     parser.add_argument("--hosts", nargs="+", default=[], metavar="LIST", help="files of hosts: all of theirs goes")
     parser.add_argument("--dry-run", action="store_true", help="only count")
+    job.add_metrics_flags(parser)
     args = parse(parser, argv)
     given = [(flag, path) for flag in ("urls", "hosts") for path in getattr(args, flag)]
     if not given:
@@ -240,10 +243,17 @@ def body(argv: Sequence[str] | None) -> None:
             f"remove   {listed.n_fronts:,} addresses are a host alone: its front page goes, the rest goes with --hosts"
         )
     engine = LazySession("wanyu remove", None)
+    left = storage.join(root, canary.FOLDER)
     if args.dry_run:
+        if storage.exists(left):
+            job.say(f"remove   {left}, a canary that did not come back, would go whole")
         run(engine, root, listed, lists, dry_run=True)
         return
-    with lease.held(root):
+    with job.observed(args, "remove", root), lease.held(root):
+        if storage.exists(left):
+            with lease.held(left):  # refused where it is flying
+                canary.clear(left)
+            job.say(f"remove   {left}, a canary that did not come back, is deleted")
         for stage in STAGES:
             generations.settle(storage.join(root, stage))
         run(engine, root, listed, lists)

@@ -23,6 +23,7 @@ from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import sample
 from pipeline.store import generations, run_records, storage
 from pipeline.store.ledger import ledger
+from pipeline.web import addresses
 from schemas.errors import UserError
 from schemas.generations import inside
 from schemas.records import RunRecord
@@ -86,6 +87,8 @@ def _record(settings: SampleConfig, source: Source) -> RunRecord:
         if not storage.exists(path):
             raise UserError(f"[sample] {name.partition(' ')[0]}: {path}: no such file or folder")
         inputs[name] = storage.digest(path)
+    if settings.genre_lists:
+        inputs["addresses"] = str(addresses.VERSION)
     return run_records.make_record("sample", sample.VERSION, settings.model_dump(mode="json"), inputs)
 
 

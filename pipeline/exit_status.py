@@ -8,15 +8,14 @@ import errno
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from typing import NoReturn
 
+from pipeline.observed import logs
 from schemas.errors import Drifted, UserError
-from schemas.redacted import RedactedFormatter, redacted
 
 NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)  # a file where a folder should be
 DRIFTED = 3
@@ -30,17 +29,15 @@ def run_to_exit_status(
 ) -> int:
     """Runs the body; answers the exit status. `line_of` finds what the user can mend in an engine's own exception, None
     for a bug."""
-    log = logging.StreamHandler(sys.stderr)
-    log.setFormatter(RedactedFormatter("%(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[log])
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:
         answer_ctrl_c()
     try:
+        logs.begin(logs.asked_for(argv))
         body(argv)
     except KeyboardInterrupt as stop:
         if stop.args != (STOPPED,):
-            print(STOPPED, file=sys.stderr, flush=True)
+            logs.refuse(STOPPED, prefix="")
         return INTERRUPTED
     except SystemError as error:
         if isinstance(error.__cause__, KeyboardInterrupt):  # a kernel's way to pass it on
@@ -49,16 +46,16 @@ def run_to_exit_status(
     except UserError as error:
         return _refuse(str(error))
     except Drifted as drift:
-        print(redacted(str(drift)), file=sys.stderr, flush=True)
+        logs.refuse(str(drift), prefix="")
         return DRIFTED
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, *NO_FOLDER):
             return _refuse(f"{error.filename or 'disk'}: {error.strerror}: {_way_out(error.errno)}")
-        raise
+        return _raise(error)
     except Exception as error:
         if line := line_of(error):
             return _refuse(line)
-        raise
+        return _raise(error)
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, before)
@@ -100,8 +97,16 @@ def _stop_again(number: int, frame: object) -> NoReturn:
 
 
 def _refuse(message: str) -> int:
-    print("error: " + redacted(" ".join(message.split())), file=sys.stderr, flush=True)
+    logs.refuse(" ".join(message.split()))
     return 2
+
+
+def _raise(error: Exception) -> int:
+    """A bug: its trace, by Python, or as a record where all that is said is to be one."""
+    if not logs.is_json():
+        raise error
+    logs.bug(error)
+    return 1
 
 
 def _way_out(code: int) -> str:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from pipeline.config import MODELS, Config, StageConfig, shown
+from pipeline.observed import logs
 from pipeline.quality.expressions import nearest
 from pipeline.web.public import ALLOWED, FLAG
 from schemas.errors import UserError
@@ -32,12 +33,15 @@ class _Allow(argparse.Action):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that raises UserError in one line instead of printing its usage, with the flag that every job has."""
+    """argparse that raises UserError in one line instead of printing its usage, with the flags that every job has."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        group = self.add_argument_group("the network")
+        group = self.add_argument_group("every job")
         group.add_argument(FLAG, action=_Allow, nargs=0, help="let http(s) URLs lead to private addresses, too")
+        group.add_argument(
+            logs.FLAG, choices=logs.FORMATS, help=f"of what is said on standard error [{logs.VARIABLE}, text]"
+        )
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)

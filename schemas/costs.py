@@ -10,8 +10,8 @@ COST = "_cost.json"
 
 
 class Cost(TypedDict):
-    """Of all processes of the run, on all machines. A run that was resumed counts what all its attempts took, where they
-    could say so. None: nobody could tell."""
+    """Of all processes of the run, on all machines. A run that was resumed counts what all its attempts took, where
+    they could say so. None: nobody could tell."""
 
     stage: str
     began: str  # ISO 8601, UTC

@@ -9,6 +9,7 @@ from pipeline.config import MODELS, CleanConfig, Config, DecontaminateConfig, De
 from pipeline.duplicates.minhash import candidate_probability, optimal_bands
 from pipeline.flags import FOREIGN_SECTIONS, Parser, add_stage_flags, load, parse
 from pipeline.language.labels import LANGUAGES
+from pipeline.observed import logs
 from pipeline.quality.profiles import Profiles
 from pipeline.web.public import FLAG
 from schemas.errors import UserError
@@ -83,7 +84,7 @@ def flag_refusal(stages: list[str], *argv: str) -> str:
 
 def dashed(parser: argparse.ArgumentParser) -> list[str]:
     known = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
-    return [flag for flag in known if "_" not in flag and flag not in ("--help", FLAG)]
+    return [flag for flag in known if "_" not in flag and flag not in ("--help", FLAG, logs.FLAG)]
 
 
 @pytest.mark.parametrize("stage", STAGES)

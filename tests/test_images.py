@@ -245,7 +245,7 @@ def test_names_that_must_agree() -> None:
     secrets = {one["secretRef"]["name"] for spec in (job, pod["spec"]) for one in spec["containers"][0]["envFrom"]}
     assert len(secrets) == 1
     users = {file.name: re.findall(r"^USER (\d+)", file.read_text(), re.MULTILINE) for file in DOCKERFILES}
-    assert users == {"spark.Dockerfile": ["10001"], "train.Dockerfile": ["10001"]}
+    assert users == {"airflow.Dockerfile": ["0", "50000"], "spark.Dockerfile": ["10001"], "train.Dockerfile": ["10001"]}
     assert pod["spec"]["securityContext"]["runAsUser"] == job["securityContext"]["runAsUser"] == 10001
     grace = int(next(one["value"] for one in pod["spec"]["containers"][0]["env"] if "DECOMMISSION" in one["name"]))
     assert grace < pod["spec"]["terminationGracePeriodSeconds"]

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, TypeVar
 import aiohttp
 from aiohttp.http import HttpProcessingError
 
+from pipeline.costs import counters
 from pipeline.store import storage, stores
 from pipeline.web import public
 from schemas.errors import UserError
@@ -90,6 +91,8 @@ def tried(
     for attempt in range(retries + 1):
         try:
             with permit():
+                if attempt:
+                    counters.count_retries(store_of(location))
                 return transfer()
         except UserError:
             raise
@@ -111,6 +114,11 @@ def tried(
             asked = _retry_after(error)
             sleep(max(wait * (1 + stagger), asked and asked + stagger))
     raise AssertionError("unreachable")
+
+
+def store_of(location: str) -> str:
+    """`s3://BUCKET`, `https://HOST`."""
+    return redacted("/".join(location.split("/")[:3]))
 
 
 def _refusal(error: Exception, location: str) -> str | None:

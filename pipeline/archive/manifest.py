@@ -70,9 +70,14 @@ def manifest(inputs: Iterable[str], prefix: str = "", limit: int | None = None, 
     return [found[name] for name in sampled(found, sample, limit)]
 
 
-def sampled(names: Collection[str], sample: float = 1.0, limit: int | None = None) -> list[str]:
-    """Those taken of these archives, by name. UserError where that is none."""
+def sampled(
+    names: Collection[str], sample: float = 1.0, limit: int | None = None, at_least_one: bool = False
+) -> list[str]:
+    """Those taken of these archives, by name. UserError where that is none; with `at_least_one` it is the one that the
+    smallest share with any would have."""
     taken = [name for name in sorted(names) if sample_position(name) < sample]
+    if not taken and at_least_one and names:
+        taken = [min(names, key=sample_position)]
     if not taken:
         raise UserError(f"--sample {sample:g} takes none of {len(names)} archives: raise it, or use --limit alone")
     return taken[:limit]

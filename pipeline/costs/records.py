@@ -1,6 +1,7 @@
 """Costs of several runs as one."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from schemas.costs import Cost
 
@@ -11,8 +12,8 @@ def together(costs: Sequence[Cost]) -> Cost:
     first = costs[0]
 
     def total(name: str) -> int | None:
-        values = [cost.get(name) for cost in costs]
-        return None if None in values else sum(values)  # type: ignore[misc, return-value]
+        values: list[Any] = [cost.get(name) for cost in costs]
+        return None if None in values else sum(values)
 
     cpu, peaks = [cost["cpu_seconds"] for cost in costs], [cost["peak_bytes"] for cost in costs]
     return Cost(

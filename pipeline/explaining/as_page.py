@@ -12,6 +12,7 @@ TEMPLATE = "explained.html.j2"
 
 
 def page_of(asked: str, told: Sequence[Told], hosts: Sequence[HostTold] = ()) -> str:
+    """asked: the question, the page's title. The same stories give the same page."""
     environment = Environment(
         loader=ChoiceLoader([PackageLoader("pipeline.explaining", ""), PackageLoader("pipeline.report", "")]),
         autoescape=True,

@@ -13,6 +13,7 @@ COLUMNS = (
     "kept_crawl",
 )  # fmt: skip
 GONE = "same_id or template"
+LOOKED_AT = 10_000  # rows of a cluster
 
 
 def copies_of(
@@ -22,12 +23,25 @@ def copies_of(
     whose addresses may be told. most: members of a cluster."""
     if corpus.stages["dedup"] is None:
         return {}
-    own = [row for row in corpus.rows("dedup", "clusters", "id", ids, len(ids), COLUMNS) if row["crawl"] is None]
+    own = [row for row in corpus.rows("dedup", "clusters", "id", ids, LOOKED_AT, COLUMNS) if row["crawl"] is None]
     rows = {row["id"]: row for row in own}
-    clusters = {row["cluster_id"] for row in own if row["drop_reason"] != SIGNING_FAILED}
-    members = {name: corpus.rows("dedup", "clusters", "cluster_id", {name}, most, COLUMNS) for name in clusters}
+    members = {name: _members(corpus, row, most) for name, row in rows.items() if row["drop_reason"] != SIGNING_FAILED}
     urls = _addresses([corpus, *others], [*own, *(row for found in members.values() for row in found)])
-    return {name: _copies(rows[name], members, urls) if name in rows else _alone(name in stayed) for name in ids}
+    return {
+        name: _copies(rows[name], members.get(name, ()), urls) if name in rows else _alone(name in stayed)
+        for name in ids
+    }
+
+
+def _members(corpus: Corpus, row: Row, most: int) -> list[Row]:
+    """The other pages of a page's cluster, the kept ones first, then by likeness."""
+    found = corpus.rows("dedup", "clusters", "cluster_id", {row["cluster_id"]}, LOOKED_AT, COLUMNS)
+    own = row.get("cluster_crawl")
+    others = [
+        one for one in found if one.get("cluster_crawl") == own and (one["id"], one["crawl"]) != (row["id"], None)
+    ]
+    others.sort(key=lambda one: (one["drop_reason"] is not None, -(one["similarity"] or 0.0), one["id"]))
+    return others[:most]
 
 
 def _alone(stayed: bool) -> Copies:
@@ -36,7 +50,7 @@ def _alone(stayed: bool) -> Copies:
     return Copies(GONE, "another row carries its id, or its host repeats every line of it")
 
 
-def _copies(row: Row, members: Mapping[str, Sequence[Row]], urls: Mapping[tuple[str | None, str], str]) -> Copies:
+def _copies(row: Row, members: Sequence[Row], urls: Mapping[tuple[str | None, str], str]) -> Copies:
     reason = row["drop_reason"]
     if reason == SIGNING_FAILED:
         return Copies(reason, meaning("dedup", reason))
@@ -50,18 +64,15 @@ def _copies(row: Row, members: Mapping[str, Sequence[Row]], urls: Mapping[tuple[
             one["id"], urls.get((one["crawl"], one["id"]), ""), one["drop_reason"], one["similarity"], _kept(one)[0],
             one["crawl"],
         )
-        for one in members[row["cluster_id"]]
-        if (one["id"], one["crawl"]) != (row["id"], None)
+        for one in members
     ]  # fmt: skip
-    # The kept ones first, then by likeness.
-    told.sort(key=lambda one: (one.reason is not None, -(one.similarity or 0.0), one.url, one.id))
     size = row["minhash_cluster_size"]
     return Copies(reason, meaning("dedup", reason or ""), size, alike, kept, row["cluster_id"], tuple(told))
 
 
 def _kept(row: Row) -> tuple[str, str | None]:
     """id and crawl of the copy that a page is like; an earlier version kept one copy of a cluster."""
-    return row.get("kept_id", row["cluster_id"]), row.get("kept_crawl", row.get("cluster_crawl"))
+    return row["kept_id"] if "kept_id" in row else row["cluster_id"], row.get("kept_crawl", row.get("cluster_crawl"))
 
 
 def _addresses(corpora: Sequence[Corpus], rows: Sequence[Row]) -> dict[tuple[str | None, str], str]:

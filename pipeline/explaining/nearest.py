@@ -7,7 +7,7 @@ import pyarrow as pa
 from pipeline.explaining.corpus import Corpus
 from pipeline.explaining.hosts import pages_of
 from pipeline.lists.host_rows import host_of
-from pipeline.lists.takedown import address
+from pipeline.web.addresses import page
 from schemas.errors import UserError
 
 MOST = 3
@@ -23,17 +23,21 @@ def no_such_address(corpora: list[Corpus], url: str) -> UserError:
         for table in ("documents", "skipped"):
             found = pages_of(corpus, "extract", table, host_of(url), {"url": pa.string()})
             known.update(one for one in found["url"].slice(0, LOOKED_AT).to_pylist() if one)
-    by_form = {address(one).decode("utf-8", "replace"): one for one in sorted(known)}
-    asked = address(url).decode("utf-8", "replace")
-    near = difflib.get_close_matches(asked, by_form, n=MOST, cutoff=CUTOFF)
+    by_path = {_path(one): one for one in sorted(known)}
+    near = difflib.get_close_matches(_path(url), by_path, n=MOST, cutoff=CUTOFF)
     host = host_of(url).decode("utf-8", "replace")
     if near:
-        more = f"; nearest of {len(known):,} of {host}: " + ", ".join(by_form[one] for one in near)
+        more = f"; nearest of {len(known):,} of {host}: " + ", ".join(by_path[one] for one in near)
     else:
         more = (
             f"; of {host} there are {len(known):,} others: --host {host} lists them" if known else f"; none of {host}"
         )
     return UserError(f"--url {url}: no record of this address in {_roots(corpora)}/extract{more}{_removed(corpora)}")
+
+
+def _path(url: str) -> str:
+    """What follows the host, as it is compared."""
+    return page(url)[len(host_of(url)) :].decode("utf-8", "replace")
 
 
 def no_such_id(corpora: list[Corpus], name: str) -> UserError:

@@ -178,7 +178,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answer. asked: as it was written. stages: of those that say nothing, why. notes: what to know of the answer."""
+    """An answer. asked: as it was written. stages: of those that say nothing, why. notes: what to know of it."""
 
     root: str
     asked: str

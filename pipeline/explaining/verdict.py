@@ -43,15 +43,13 @@ def rules_of(record: RunRecord) -> Rules:
     """As the record says that they were. Nothing of it is made up where the record is of another version."""
     config: Mapping[str, Any] = record["config"]
     place, model = str(config.get("thresholds", "")), str(config.get("model", ""))
-    given = config.get("for_all_languages", ())
     names = CleanConfig.threshold_names()
     known, notes = None, []
     try:
-        fields = {"presets": config["presets"], "rules": config["rules"]}
-        limits = {name: float(config[name]) for name in names if name in given}
+        limits = {name: float(config[name]) for name in names if name in config["for_all_languages"]}
         set_for = {key: _numbers(values) for key, values in config["by_language"].items()}
         rules = chosen(
-            fields["presets"], fields["rules"], names, languages=config["languages"],
+            config["presets"], config["rules"], names, languages=config["languages"],
             undetermined=config["undetermined"], opt_out=config["opt_out"],
         )  # fmt: skip
         known = profiles.load(place)

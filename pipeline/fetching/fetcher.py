@@ -18,7 +18,7 @@ import weakref
 from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
-from pipeline.archive.fetch import FIRST_WAIT, FetchError, download, open_local, tried
+from pipeline.archive.fetch import FIRST_WAIT, FetchError, download, open_local, store_of, tried
 from pipeline.costs import counters
 from pipeline.fetching.permits import Permits, permit, stop
 from pipeline.store import storage
@@ -76,19 +76,11 @@ def fetcher() -> "Fetcher":
 
 class _Local:
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self._start = file, 0
-        self.read = file.read
-
-    def seek(self, offset: int, /) -> int:
-        self._start = self._file.seek(offset)
-        return offset
+        self._file = file
+        self.read, self.seek, self.close = counters.CountedFile(file).read, file.seek, file.close
 
     def is_what_was_read(self) -> bool:
         return True
-
-    def close(self) -> None:
-        counters.count_read(self._file.tell() - self._start)
-        self._file.close()
 
     def __enter__(self) -> "_Local":
         return self
@@ -116,6 +108,7 @@ class Growing:
             piece = os.pread(self._file.fileno(), size if size >= 0 else 1 << 20, self._at)
             if piece or ended:
                 self._at += len(piece)
+                counters.count_read(len(piece))
                 return piece
             self._listen(STARVED_SECONDS)
 
@@ -145,13 +138,14 @@ class Growing:
 
     def _listen(self, seconds: float | None) -> None:
         self._verdict = self._fetcher.answer(seconds)
-        counters.count_requests(int((self._verdict or {}).get("requests", 0)))
+        said, store = self._verdict or {}, store_of(self._wanted.location)
+        counters.count_requests(store, int(said.get("requests", 0)))
+        counters.count_retries(store, int(said.get("retries", 0)))
 
     def close(self) -> None:
         """What has not come by now is not wanted any more."""
         if self._verdict is None:
             self._fetcher.close()
-        counters.count_read(os.fstat(self._file.fileno()).st_size)
         self._file.close()
 
     def __enter__(self) -> "Growing":
@@ -233,12 +227,12 @@ def serve(channel: socket.socket) -> None:
 
 
 def _fetched(wanted: Wanted, file: BinaryIO) -> dict[str, str]:
-    first, requests = True, 0
+    first, tries = True, 0
     a_transfer = 1 if wanted.location.startswith(("http://", "https://")) else 2  # stores are asked for the size first
 
     def transfer() -> str:
-        nonlocal first, requests
-        requests += a_transfer
+        nonlocal first, tries
+        tries += 1
         if first:
             first = False
             download(wanted.location, wanted.user_agent, _path(file))
@@ -247,17 +241,20 @@ def _fetched(wanted: Wanted, file: BinaryIO) -> dict[str, str]:
             download(wanted.location, wanted.user_agent, _path(again))
             return _go_on(file, again)
 
+    def asked() -> dict[str, str]:
+        return {"requests": str(tries * a_transfer), "retries": str(max(0, tries - 1))}
+
     held = functools.partial(permit, wanted.permits)
     try:
         said = tried(transfer, wanted.location, wanted.retries, permit=held, first_wait=wanted.first_wait)
     except FetchError as error:
-        return {"said": REFUSED, "reason": error.reason, "line": str(error), "requests": str(requests)}
+        return {"said": REFUSED, "reason": error.reason, "line": str(error), **asked()}
     except UserError as error:
         stop(wanted.permits, str(error))
         return {"said": MENDED_BY_USER, "line": str(error)}
     except Exception:
         return {"said": BUG, "line": f"{wanted.location}:\n{traceback.format_exc()[-8000:]}"}
-    return {"said": said, "requests": str(requests)}
+    return {"said": said, **asked()}
 
 
 def _path(file: Any) -> str:

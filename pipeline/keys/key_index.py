@@ -2,7 +2,7 @@
 
 A folder of it: `bucket-000000.parquet`, entries (hash, number of a file) by hash, each bucket a range of hashes, as
 many buckets as the entries need; `names-00000.parquet`, the files' names, a thousand each; `_index.json` last, how
-many buckets there are. A key costs three small objects, whatever there is of the table.
+many buckets there are and how addresses are compared. A key costs three small objects, whatever there is of the table.
 
 It may name files that hold a key no more, and by chance, once in 10^9 keys asked of 10^10, one that never did: who asks
 looks into the file.
@@ -17,10 +17,10 @@ import pyarrow as pa
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
 from pipeline.lists.row_removal import key_columns
-from pipeline.lists.takedown import address
 from pipeline.store import storage
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
+from pipeline.web import addresses
 from pipeline.workers.tasks import TaskRunner
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def hashes_of(name: str, values: Iterable[str | bytes | None]) -> np.ndarray:
     given = (value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value for value in values)
     there: Iterable[bytes] = (value for value in given if value is not None)
     if name == "url":
-        there = (address(value.decode("utf-8", "replace")) for value in there)
+        there = (addresses.page(value.decode("utf-8", "replace")) for value in there)
     return np.fromiter(map(xxh3_64_intdigest, there), np.uint64)
 
 
@@ -96,16 +96,24 @@ def write_empty(folder: str) -> None:
 
 
 def _write_end(folder: str, buckets: int) -> None:
-    storage.write_json(storage.join(folder, INDEX), {"buckets": buckets})
+    storage.write_json(storage.join(folder, INDEX), {"buckets": buckets, "addresses": addresses.VERSION})
 
 
-def there(folder: str) -> bool:
-    return storage.read_json(storage.join(folder, INDEX)) is not None
+def there(folder: str, columns: Sequence[str]) -> bool:
+    """Whether the columns are indexed, and addresses as they are compared now."""
+    return _index(folder, columns) is not None
 
 
-def files_with(run_tasks: TaskRunner, folder: str, hashes: np.ndarray) -> set[str] | None:
-    """Names of the files that may hold one of the keys; None where no index is."""
+def _index(folder: str, columns: Sequence[str]) -> dict[str, Any] | None:
     index: dict[str, Any] | None = storage.read_json(storage.join(folder, INDEX))
+    if index and index["buckets"] and "url" in columns and index.get("addresses") != addresses.VERSION:
+        return None  # by an older version, whose hashes are of other spellings
+    return index
+
+
+def files_with(run_tasks: TaskRunner, folder: str, name: str, hashes: np.ndarray) -> set[str] | None:
+    """Names of the files that may hold one of the keys in the column `name`; None where no index tells."""
+    index = _index(folder, [name])
     if index is None:
         return None
     if not index["buckets"] or not len(hashes):

@@ -1,7 +1,7 @@
 """Rows of a stage's table by a key, from the few files that have it: of these the key's column is read, and the wanted
 columns of the row groups that hold a row.
 
-An address is found however it is written: see `pipeline.lists.takedown`.
+An address is found however it is written: see `pipeline.web.addresses`.
 """
 
 import functools
@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from pipeline.keys import key_index, stage_keys
 from pipeline.lists.host_rows import of_addresses
-from pipeline.lists.takedown import address
 from pipeline.store import verdict_files
 from pipeline.store.generations import Generation
 from pipeline.store.parquet_files import open_parquet
@@ -59,7 +58,7 @@ def _is_one(keys: pa.Array, values: pa.Array) -> np.ndarray:
 
 
 def _by_address(values: Collection[str]) -> Hits:
-    return functools.partial(of_addresses, wanted=frozenset(map(address, values)))
+    return functools.partial(of_addresses, wanted=frozenset(values))
 
 
 def _of_files(

@@ -62,13 +62,13 @@ def origin_of(now: Generation | None) -> str | None:
 
 
 def ensure(run_tasks: TaskRunner, now: Generation, stage: str) -> None:
-    """Indexes what is not indexed, of a root of an older version."""
+    """Indexes what is not indexed, or as addresses were compared before, of a root of an older version."""
     for table, columns in COLUMNS.get(stage, {}).items():
-        missing = [part for part in now.parts() if not key_index.there(_folder(part.place, table))]
-        for part in missing:
-            key_index.write_empty(_folder(part.place, table))
+        missing = [part for part in now.parts() if not key_index.there(_folder(part.place, table), columns)]
         if missing:  # all files as one, for it is not known which had been replaced
             key_index.write(run_tasks, now.files(table), columns, _folder(missing[0].place, table))
+        for part in missing[1:]:
+            key_index.write_empty(_folder(part.place, table))
 
 
 def files_with(
@@ -80,7 +80,7 @@ def files_with(
     if name not in COLUMNS.get(stage, {}).get(table, ()):
         return now.files(table)
     for part in now.parts():
-        names = key_index.files_with(run_tasks, _folder(part.place, table), hashes)
+        names = key_index.files_with(run_tasks, _folder(part.place, table), name, hashes)
         if names is None:
             return now.files(table)
         found |= names

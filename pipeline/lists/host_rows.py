@@ -10,20 +10,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.lists.takedown import address
+from pipeline.web.addresses import REFUSED, bare, page, split
 
-_AUTHORITY_END = re.compile(rb"[/?]")
 # A host that is not written as it is compared: with letters outside ASCII, or percent-encoded.
 _ODD = r"[^\x21-\x7e]|^(?:[^/?#\\]*[/\\]{2})?[^/?#\\]*%"
 
 
 def host_of(url: str) -> bytes:
     """As it is compared: in small letters, punycode, without a leading `www.`."""
-    return _AUTHORITY_END.split(address(url), maxsplit=1)[0]
+    return bare(split(url)[0])
 
 
 def may_be_of(urls: pa.Array, host: bytes) -> np.ndarray:
     """bool, an address each: False where it is surely not of the host or one below it. urls: strings, nulls allowed."""
+    host = host.removeprefix(REFUSED)
     if not re.search(rb"[a-z]", host) or b"[" in host:  # numbers are written in more ways than one
         return urls.is_valid().to_numpy(zero_copy_only=False)
     text = urls.cast(pa.large_binary())
@@ -43,12 +43,12 @@ def of_host(urls: pa.Array, host: bytes) -> np.ndarray:
     return hits
 
 
-def of_addresses(urls: pa.Array, wanted: frozenset[bytes]) -> np.ndarray:
-    """bool, an address each: whether it is one of these, as of `takedown.address`."""
-    maybe = np.zeros(len(urls), np.bool_)
-    for host in {_AUTHORITY_END.split(one, maxsplit=1)[0] for one in wanted}:
+def of_addresses(urls: pa.Array, wanted: frozenset[str]) -> np.ndarray:
+    """bool, an address each: whether it names the page that one of these does."""
+    pages, maybe = {page(one) for one in wanted}, np.zeros(len(urls), np.bool_)
+    for host in {host_of(one) for one in wanted}:
         maybe |= may_be_of(urls, host)
     for place in np.flatnonzero(maybe).tolist():
         given = urls[place].cast(pa.binary()).as_py().decode("utf-8", "replace")
-        maybe[place] = address(given) in wanted
+        maybe[place] = page(given) in pages
     return maybe

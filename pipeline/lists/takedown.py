@@ -4,8 +4,9 @@ A list of addresses has a line a page, a URL with or without scheme; `#` begins 
 page alone: not for the pages below it, nor for the same page with another query. A list of hosts is one of
 `pipeline.lists.url_lists`: a domain stands for all its hosts, the beginning of an address for all below it.
 
-Addresses are compared as there: scheme, user, port, a leading `www.`, a trailing slash and the fragment do not count,
-nor do case and percent-encoding. Every line must be understood, for one that is not is a page that stays.
+Addresses are compared as there, by what `pipeline.web.addresses.page` says of them: scheme, user, port, a leading
+`www.`, a trailing slash and the fragment do not count, nor do case and percent-encoding. Every line must be understood,
+for one that is not is a page that stays.
 
 Entries are kept as 64-bit hashes: with ten million of them, one address in 10^11 is taken by chance.
 """
@@ -18,19 +19,12 @@ import pyarrow as pa
 from xxhash import xxh3_64_intdigest
 
 from pipeline.lists import list_files
-from pipeline.lists.url_lists import HOST, SCHEME, UrlLists, bare, plain, split
+from pipeline.lists.url_lists import UrlLists, is_host
+from pipeline.web.addresses import SCHEME, bare, page, split
 from schemas.errors import UserError
 
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _COMMENT_LINES = re.compile(rb"^\s*#.*$", re.M)
-
-
-def address(url: str) -> bytes:
-    """What two URLs share that name the same page; of a host's front page, the host."""
-    host, rest = split(url)
-    path, _, query = rest.partition("#")[0].partition("?")
-    asked = plain(query).rstrip(b"&")
-    return bare(host) + plain(path).rstrip(b"/") + (b"?" + asked if asked else b"")
 
 
 class Takedown:
@@ -52,7 +46,7 @@ class Takedown:
         hits = self.match_hosts(urls)
         if len(self.url_hashes):
             given = (url and url.decode("utf-8", "replace") for url in urls.cast(pa.large_binary()).to_pylist())
-            hashes = np.fromiter((xxh3_64_intdigest(address(url or "")) for url in given), np.uint64, len(urls))
+            hashes = np.fromiter((xxh3_64_intdigest(page(url or "")) for url in given), np.uint64, len(urls))
             places = np.searchsorted(self.url_hashes, hashes)
             places[places == len(self.url_hashes)] = 0
             hits |= self.url_hashes[places] == hashes
@@ -66,7 +60,7 @@ class Takedown:
 
 def _hashed(line: str) -> tuple[int, bool]:
     """The entry's hash, and whether it is a host alone."""
-    whole = address(line)
+    whole = page(line)
     return xxh3_64_intdigest(whole), whole == bare(split(line)[0])
 
 
@@ -98,10 +92,10 @@ def _addresses(path: str) -> Iterator[str]:
 
 
 def _is_address(line: str) -> bool:
-    host = split(line)[0].decode("utf-8", "replace")
-    if len(line.split()) > 1 or not HOST.fullmatch(host):
+    host = split(line)[0]
+    if len(line.split()) > 1 or not is_host(host):
         return False
-    return bool(SCHEME.match(line)) or ("." in host and "@" not in line.split("/")[0])
+    return bool(SCHEME.match(line)) or (b"." in host and "@" not in line.split("/")[0])
 
 
 def _host_lists(paths: Sequence[str]) -> UrlLists:

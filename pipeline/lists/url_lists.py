@@ -7,15 +7,13 @@ files `domains` and `urls`. Files may be gzip.
 A domain stands for itself and all below it: `example.com` blocks `www.example.com`, not `notexample.com`. A URL stands
 for all that begins with it and goes on with `/`, `?`, `&` or `#`: `example.com/a` blocks `example.com/a/b`, not
 `example.com/ab`; with a query it blocks that query. Scheme, user, port, a leading `www.`, a trailing slash and the
-fragment do not count, nor do case and percent-encoding. Internationalised hosts are the same in Unicode and punycode.
+fragment do not count, nor do case and percent-encoding, and all else is read as browsers do (`pipeline.web.addresses`).
 
 Entries are kept as 64-bit hashes: with ten million of them, one address in 10^11 is blocked by chance.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
-from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pyarrow as pa
@@ -23,23 +21,24 @@ from xxhash import xxh3_64_intdigest
 
 from pipeline.lists import list_files
 from pipeline.store import storage
+from pipeline.web.addresses import bare, plain, split
 from schemas.errors import UserError
 
-MAX_LABEL = 63  # RFC 1035; longer ones are no names of hosts
 MAX_HOST = 253
 
 _UT1 = re.compile(r"(?:(.*)/)?(domains|urls)(?:\.gz)?")
 _PLAIN = re.compile(r"[^/]+\.(?:txt|lst|list)(?:\.gz)?", re.I)
-SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
-_AUTHORITY_END = re.compile(r"[/?#]")
 _IPV4 = re.compile(rb"\d{1,3}(?:\.\d{1,3}){3}")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]*:[0-9a-f:]*:[0-9a-f]*", re.I)
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _LABEL = r"[^\s.:\"'<>|^*()\[\],;@!$%&=+~`{}/?#\\]{1,63}"
 HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}|\[[0-9a-f:.]+\]")
-# hosts that are written as they are compared
-_SIMPLE = re.compile(rb"(?:[a-z0-9_-]{1,63}+\.)*+[a-z0-9_-]{1,63}+")
-_SIMPLE_LINES = re.compile(rb"(?:(?:[a-z0-9_-]{1,63}+\.)*+[a-z0-9_-]{1,63}+\n)++")
+# hosts that are written as they are compared: names that end in no number, and addresses
+_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_NAME = r"(?:(?!xn--)[a-z0-9_-]{1,63}+\.)*+(?![0-9]++(?:\n|\Z)|0x|xn--)[a-z0-9_-]{1,63}+"
+_SIMPLE_HOST = rf"(?:(?:{_BYTE}\.){{3}}{_BYTE}(?=\n|\Z)|{_NAME})"
+_SIMPLE = re.compile(_SIMPLE_HOST.encode())
+_SIMPLE_LINES = re.compile(rf"(?:{_SIMPLE_HOST}\n)++".encode())
 _CHUNK = 1 << 16
 
 
@@ -166,7 +165,7 @@ class _Entries:
             line = parts[1]
         host, rest = split(line)
         host = host.removeprefix(b"*.").lstrip(b".")
-        if len(line.split()) > 1 or not HOST.fullmatch(host.decode("utf-8", "replace")):
+        if len(line.split()) > 1 or not is_host(host):
             self.ignored += 1
             self.first_ignored = self.first_ignored or f" (line {number}: {line[:40]!r})"
             return ()
@@ -177,6 +176,11 @@ class _Entries:
         self.longest_url = max(self.longest_url, len(prefixes[-1]))
         self.count += 1
         return ()
+
+
+def is_host(host: bytes) -> bool:
+    """Whether what `split` found can be a host's name or address."""
+    return host.isascii() and bool(HOST.fullmatch(host.decode()))
 
 
 def _members(source: str) -> Iterator[tuple[str, list[str]]]:
@@ -199,44 +203,6 @@ def _members(source: str) -> Iterator[tuple[str, list[str]]]:
     if not categories:
         raise UserError(f"{path}: no list in this folder; looked for `domains` and `urls` of UT1, and .txt files")
     yield from categories.items()
-
-
-def split(url: str) -> tuple[bytes, str]:
-    """Host as it is compared (UTF-8 of lower-case letters, punycode), and what follows it."""
-    begin = match.end() if (match := SCHEME.match(url)) else 2 if url.startswith("//") else 0
-    if "\\" in url:  # as browsers read it
-        url = url.replace("\\", "/")
-    end = match.start() if (match := _AUTHORITY_END.search(url, begin)) else len(url)
-    authority = url[begin:end]
-    if "@" in authority:
-        authority = authority.rpartition("@")[2]
-    host = authority.partition("]")[0] + "]" if authority.startswith("[") else authority.partition(":")[0]
-    return _host(host), url[end:]
-
-
-def _host(host: str) -> bytes:
-    if host.isascii() and "%" not in host:
-        return host.lower().rstrip(".").encode()
-    if "%" in host and len(host) <= 3 * MAX_HOST:
-        host = unquote_to_bytes(host.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
-    if not host.isascii() and len(host) <= MAX_HOST:
-        host = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", host).lower()).replace("\u3002", ".")
-        host = ".".join(map(_label, host.split(".")))
-    return host.lower().rstrip(".").encode("utf-8", "surrogatepass")
-
-
-def _label(label: str) -> str:
-    """RFC 3492's form of a label; one that cannot have it stays."""
-    if label.isascii() or len(label) > MAX_LABEL:
-        return label
-    try:
-        return "xn--" + label.encode("punycode").decode("ascii")
-    except UnicodeError:
-        return label
-
-
-def bare(host: bytes) -> bytes:
-    return host[4:] if host.startswith(b"www.") and b"." in host[4:] else host
 
 
 def _domains(host: bytes) -> list[bytes]:
@@ -272,12 +238,6 @@ def _prefixes(host: bytes, rest: str, longest: int) -> Iterator[bytes]:
             at = whole.find(b"&", at + 1)
         if len(whole) <= longest:
             yield whole
-
-
-def plain(part: str) -> bytes:
-    """Percent-encoding undone, in small letters, as UTF-8."""
-    data = part.lower().encode("utf-8", "surrogatepass")
-    return unquote_to_bytes(data).lower() if b"%" in data else data
 
 
 def _table(parts: list[tuple[np.ndarray, int]]) -> tuple[np.ndarray, np.ndarray]:

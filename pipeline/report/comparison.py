@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pipeline.report.run_pictures import largest
+from pipeline.report.pictures.run_pictures import largest
 from pipeline.report.runs import Run, finite
 from pipeline.report.tables import Cell
 from pipeline.report.words import count, nats, number, ratio, setting, tag

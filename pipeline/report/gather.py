@@ -15,6 +15,8 @@ from pipeline.report.evaluations import Evaluations, read_evaluations
 from pipeline.report.runs import Run, read_runs
 from pipeline.store import generations, storage
 from pipeline.store.generations import Generation
+from schemas.costs import COST, Cost
+from schemas.distributions import CLUSTERS, DISTRIBUTIONS, Distribution, LargeCluster
 from schemas.errors import UserError
 from schemas.extract import FAILED, INPUTS
 from schemas.records import EXAMPLES, LEDGER, STAGES, Example, Ledger, RunRecord
@@ -27,12 +29,14 @@ COMMONEST_LINES = 30
 
 @dataclass(frozen=True)
 class Stage:
-    """A finished stage. `outdated`: names of stages that were run again since it read them."""
+    """A finished stage. `outdated`: names of stages that were run again since it read them. cost: None where the run
+    left no record of it."""
 
     record: RunRecord
     ledger: Ledger
     examples: list[Example]
     outdated: list[str]
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class RepeatedLines:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Everything; None where a stage has not run. root: None where there are runs and evaluations alone."""
+    """Everything; None where a stage has not run. root: None where there are runs and evaluations alone.
+    distributions, clusters: None too where clean or dedup were run by a version that wrote none."""
 
     root: str | None
     stages: dict[str, Stage | None]
@@ -65,6 +70,8 @@ class Corpus:
     vocabulary: dict[str, Any] | None
     runs: list[Run]
     evaluations: Evaluations | None = None
+    distributions: list[Distribution] | None = None
+    clusters: list[LargeCluster] | None = None
 
 
 def gather(root: str | None, runs: Sequence[str], evaluations: Sequence[str] = ()) -> Corpus:
@@ -89,6 +96,8 @@ def gather(root: str | None, runs: Sequence[str], evaluations: Sequence[str] = (
         storage.read_json(storage.join(root, "vocab", REPORT)) if stages["vocab"] else None,
         logs,
         read_evaluations(evaluations, root, folders),
+        finished["clean"].read_json(DISTRIBUTIONS) if stages["clean"] else None,
+        finished["dedup"].read_json(CLUSTERS) if stages["dedup"] else None,
     )
 
 
@@ -98,7 +107,8 @@ def _stage(name: str, finished: Mapping[str, Generation], records: Mapping[str, 
     record = records[name]
     above = {key: upstream["fingerprint"] for key in record["inputs"] if (upstream := records.get(key))}
     outdated = [key for key, now in sorted(above.items()) if record["inputs"][key] != now]
-    return Stage(record, ledger, finished[name].read_json(EXAMPLES) or [], outdated)
+    examples, cost = (finished[name].read_json(file) for file in (EXAMPLES, COST))
+    return Stage(record, ledger, examples or [], outdated, cost)
 
 
 def archives(paths: Sequence[str]) -> Archives | None:

@@ -2,16 +2,21 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.report import comparison, heat_maps, tables, words
-from pipeline.report.charts import Funnel, funnel
+from pipeline.drift.comparison import Comparison
+from pipeline.report import comparison, costs, mixing, reasons, samples, tables, words
+from pipeline.report.clusters import clusters
 from pipeline.report.gather import Corpus, Stage, gather
-from pipeline.report.run_pictures import KINDS, pictures
+from pipeline.report.pictures import flow, heat_maps
+from pipeline.report.pictures.charts import Funnel, funnel
+from pipeline.report.pictures.run_pictures import KINDS, pictures
+from pipeline.report.signals import signals
 from pipeline.store import storage
 from schemas.errors import UserError
 from schemas.records import STAGES, unbalanced
@@ -19,13 +24,29 @@ from schemas.records import STAGES, unbalanced
 PAGE = "report.html"
 FUNNEL_STAGES = ("extract", *tables.DOCUMENT_STAGES)  # vocab only reads some of these
 UNITS = {"extract": ("records", "documents")}
+CORPUS_PARTS = (
+    ("flow", "Flow"),
+    ("reasons", "Reasons"),
+    ("signals", "Signals"),
+    ("languages", "Languages"),
+    ("mixture", "Mixture"),
+    ("vocabulary", "Vocabulary"),
+    ("samples", "Samples"),
+    ("copies", "Copies"),
+    ("cost", "Cost"),
+    ("archives", "Archives"),
+)
 
 
 def write_report(
-    root: str | None, runs: Sequence[str] = (), output: str | None = None, evaluations: Sequence[str] = ()
+    root: str | None,
+    runs: Sequence[str] = (),
+    output: str | None = None,
+    evaluations: Sequence[str] = (),
+    drift: Comparison | None = None,
 ) -> str:
     """Writes one page over the finished stages under `root`, the training runs in the folders `runs` and the files
-    `evaluations` of train/evaluate.py; its path.
+    `evaluations` of train/evaluate.py, with what a comparison of the root with another one found; its path.
 
     That is `output`, or ROOT/report.html, or report.html beside the first run's log or the first evaluation. UserError
     where a folder or a file is not there, or nothing is named. A stage that has not run, and a run that has logged
@@ -40,11 +61,11 @@ def write_report(
     corpus = gather(root, runs, evaluations)
     folder = root or (corpus.runs[0].folder if corpus.runs else storage.absolute(evaluations[0]).rpartition("/")[0])
     path = storage.absolute(output) if output else storage.join(folder, PAGE)
-    storage.write_bytes(path, render(corpus).encode())
+    storage.write_bytes(path, render(corpus, drift).encode())
     return path
 
 
-def render(corpus: Corpus) -> str:
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("pipeline.report", ""),
         autoescape=True,
@@ -52,28 +73,98 @@ def render(corpus: Corpus) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = (words.count, words.share, words.number, words.ratio, words.nats, words.setting)
-    environment.filters |= {formatter.__name__: formatter for formatter in written}
+    written = (words.count, words.share, words.number, words.ratio, words.nats, words.setting, words.name_of)
+    environment.filters |= {formatter.__name__: formatter for formatter in (*written, breakable)}
+    return environment
+
+
+def style() -> str:
+    """The style sheet that all our pages share."""
+    return _environment().get_template("style.css.j2").render(shades=heat_maps.SHADES)
+
+
+def render(corpus: Corpus, drift: Comparison | None = None) -> str:
+    environment = _environment()
     script = environment.get_template("script.js.j2").render()
-    picture = funnel({name: stage.ledger for name in FUNNEL_STAGES if (stage := corpus.stages[name])})
+    values = {**_corpus(corpus), **_training(corpus), **_evaluation(corpus)}
     page = environment.get_template("page.html.j2").render(
+        style=Markup(style()),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         figures=tables.figures(corpus),
-        stages=[_stage(name, corpus.stages[name], picture) for name in STAGES],
-        funnel=picture,
-        languages=tables.languages(corpus),
-        fates=tables.DOCUMENT_STAGES,
-        mixture=corpus.mixture,
-        vocabulary=corpus.vocabulary,
         archives=corpus.archives,
         lines=corpus.lines,
         root=corpus.root,
+        drift=drift,
         records=_records(corpus),
-        **_training(corpus),
-        **_evaluation(corpus),
+        contents=_contents(corpus, values["heat_maps"], drift is not None),
+        **values,
     )
     return words.printable(page)
+
+
+def breakable(reason: str) -> Markup:
+    """A reason that a narrow column may break behind its colon and between its words."""
+    return Markup("<wbr>").join(re.split("(?<=[:_])", reason))
+
+
+def _corpus(corpus: Corpus) -> dict[str, Any]:
+    """What the template says of the stages."""
+    picture = funnel({name: stage.ledger for name in FUNNEL_STAGES if (stage := corpus.stages[name])})
+    kept = "; ".join(
+        f"{bar.stage} keeps {words.count(bar.rows_out)} of {words.count(bar.rows_in)}" for bar in picture.bars
+    )
+    return {
+        "stages": [_stage(name, corpus.stages[name], picture) for name in STAGES],
+        "ways_out": _ways_out(corpus) if corpus.root else [],
+        "funnel": picture,
+        "across": flow.across(picture),
+        "down": flow.down(picture),
+        "flow_title": f"From records to shards: {kept}",
+        "grid": reasons.grid(corpus),
+        "grid_edges": reasons.SHADES_FROM,
+        "signals": signals(corpus.distributions) if corpus.distributions is not None else None,
+        "languages": tables.languages(corpus),
+        "fates": tables.DOCUMENT_STAGES,
+        "mixture": corpus.mixture,
+        "mixed": mixing.mixed(corpus.mixture) if corpus.mixture else None,
+        "vocabulary": corpus.vocabulary,
+        "clusters": clusters(corpus.clusters) if corpus.clusters is not None else None,
+        "costs": costs.costs({name: stage.cost for name, stage in corpus.stages.items() if stage}),
+        "cost_columns": costs.COLUMNS,
+    }
+
+
+def _ways_out(corpus: Corpus) -> list[dict[str, str]]:
+    """A line for what has not run, and one a stage that was made from what is no more."""
+    lines = []
+    missing = [name for name in STAGES if corpus.stages[name] is None]
+    if missing:
+        text = f"Not run yet: {', '.join(missing)}. This goes on from where the corpus is"
+        lines.append({"text": text, "command": "spark-submit jobs/corpus.py --input ARCHIVES --root ROOT"})
+    for name, stage in corpus.stages.items():
+        if stage and stage.outdated:
+            above = " and ".join(stage.outdated)
+            text = f"{name} was made from an earlier {above}: its figures are of those documents. This makes it anew"
+            lines.append({"text": text, "command": f"spark-submit jobs/{name}.py --root ROOT"})
+    return lines
+
+
+def _contents(corpus: Corpus, maps: Sequence[heat_maps.HeatMap], compared: bool) -> list[tuple[str, str]]:
+    """(anchor, title) of the page's parts, in its order."""
+    parts = [("drift", "Drift")] if compared else []
+    parts += CORPUS_PARTS if corpus.root else []
+    if corpus.root and corpus.lines:
+        parts.append(("lines", "Lines"))
+    if corpus.root or corpus.runs:
+        parts.append(("training", "Training"))
+    if corpus.evaluations:
+        parts.append(("evaluation", "Evaluation"))
+        if not corpus.root and not corpus.runs:
+            parts += [(one.anchor, one.title) for one in maps]
+    if corpus.root or corpus.runs:
+        parts.append(("records", "Run records"))
+    return parts
 
 
 def _stage(name: str, stage: Stage | None, picture: Funnel) -> dict[str, Any]:
@@ -86,9 +177,9 @@ def _stage(name: str, stage: Stage | None, picture: Funnel) -> dict[str, Any]:
         "ledger": stage.ledger,
         "units": UNITS.get(name, ("documents", "documents")),
         "outdated": stage.outdated,
-        "reasons": tables.reasons(name, stage, bar),
+        "reasons": reasons.reasons(name, stage, bar),
         "unexplained": unbalanced(stage.ledger),
-        "examples": tables.examples(name, stage),
+        "examples": samples.examples(name, stage),
     }
 
 

@@ -1,24 +1,18 @@
 """The report's tables: key figures, reasons of each stage, languages, examples. Values in, rows of text out."""
 
-import re
 from collections.abc import Callable, Mapping
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pipeline.quality.rules import expression_of
-from pipeline.report.charts import Bar, Segment, stacked
-from pipeline.report.gather import Corpus, Stage
+from pipeline.report.gather import Corpus
+from pipeline.report.pictures.charts import Segment, stacked
 from pipeline.report.runs import Run
-from pipeline.report.words import brief, count, meaning, nats, ratio, setting, shown, size, tag
+from pipeline.report.words import brief, count, nats, ratio, size, tag
 from pipeline.report.words import share as percent
 from schemas.evaluation import ALL
-from schemas.records import Example, Ledger
 
 DOCUMENT_STAGES = ("clean", "dedup", "sample")  # those that tell languages apart and count documents
 MOST_LANGUAGES = 300
-MOST_EXAMPLES = 6  # a reason
-
-_THRESHOLD = re.compile(r"\b(?:min|max)_\w+")
 
 
 class Figure(NamedTuple):
@@ -64,60 +58,6 @@ def figures(corpus: Corpus) -> list[Figure]:
         where = f"in {count(len(labels))} {'language' if len(labels) == 1 else 'languages'}" if labels else ""
         numbers.append(Figure("models evaluated", count(len(judged.models)), where))
     return numbers
-
-
-class Reason(NamedTuple):
-    """share: of the rows in. kind: its colour in the picture, if it is there. mostly: languages it falls on."""
-
-    name: str
-    meaning: str
-    threshold: str
-    mostly: str
-    rows: int
-    share: float
-    kind: str
-
-
-def reasons(name: str, stage: Stage, bar: Bar | None) -> list[Reason]:
-    """Why rows were dropped, the commonest first."""
-    ledger = stage.ledger
-    kinds = {segment.label: segment.kind for segment in bar.segments} if bar else {}
-    ordered = sorted(ledger["dropped"].items(), key=lambda entry: (-entry[1], entry[0]))
-    return [
-        Reason(
-            reason,
-            meaning(name, reason),
-            _threshold(reason, stage.record["config"]),
-            _mostly(reason, ledger),
-            rows,
-            rows / ledger["rows_in"] if ledger["rows_in"] else 0.0,
-            kinds.get(reason, ""),
-        )
-        for reason, rows in ordered
-    ]
-
-
-def _threshold(reason: str, config: Mapping[str, Any]) -> str:
-    """What the rule compares with, and what the config says differently for some languages; a rule of the config's
-    own is shown whole."""
-    rules = config["rules"] if isinstance(config.get("rules"), dict) else {}
-    expression = expression_of(reason, rules)
-    thresholds = []
-    for name in dict.fromkeys(_THRESHOLD.findall(expression)):
-        if name in config:
-            by_language = sorted(config.get("by_language", {}).items())
-            special = {key: values[name] for key, values in by_language if name in values}
-            default = name not in config.get("for_all_languages", [name])  # then profiles of languages go before it
-            value = f"{name} = {setting(config[name])}" + (" where no profile differs" if default else "")
-            thresholds.append(value + (f" ({setting(special)})" if special else ""))
-    whole = [expression] if reason.removeprefix("rule:") in rules else []
-    return "; ".join(whole + thresholds)
-
-
-def _mostly(reason: str, ledger: Ledger) -> str:
-    hit = {label: account["dropped"].get(reason, 0) for label, account in ledger["by_language"].items()}
-    top = sorted(((rows, label) for label, rows in hit.items() if rows), key=lambda entry: (-entry[0], entry[1]))[:3]
-    return ", ".join(f"{label}\u00a0{percent(rows / ledger['dropped'][reason])}" for rows, label in top)
 
 
 class Cell(NamedTuple):
@@ -280,41 +220,3 @@ def objective_losses(run: Run) -> list[LanguageRow]:
         ]
         rows.append(LanguageRow(label, tag(label), [Cell(value, nats(value)) for value in values], []))
     return rows
-
-
-class Shown(NamedTuple):
-    url: str
-    label: str
-    tag: str
-    text: str
-
-
-class Examples(NamedTuple):
-    """Documents of one stage with one fate; reason empty: kept."""
-
-    reason: str
-    meaning: str
-    rows: int
-    documents: list[Shown]
-
-
-def examples(name: str, stage: Stage) -> list[Examples]:
-    """The kept ones first, then a group a reason, the commonest first."""
-    by_reason: dict[str, list[Example]] = {}
-    for example in stage.examples:
-        by_reason.setdefault(example["reason"] or "", []).append(example)
-    dropped = stage.ledger["dropped"]
-    ordered = sorted(by_reason, key=lambda reason: (reason != "", -dropped.get(reason, 0), reason))
-    return [
-        Examples(
-            reason,
-            meaning(name, reason) if reason else "",
-            dropped.get(reason, 0) if reason else stage.ledger["rows_out"],
-            [_shown(example) for example in by_reason[reason][:MOST_EXAMPLES]],
-        )
-        for reason in ordered
-    ]
-
-
-def _shown(example: Example) -> Shown:
-    return Shown(shown(example["url"]), example["language"], tag(example["language"]), shown(example["text"]))

@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
+
+from babel import Locale
 
 from pipeline.language.labels import ISO_639_3
 from pipeline.privacy.masks import mask
@@ -13,6 +16,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     schema.STAGE: schema.REASONS for schema in (extract, clean, dedup, sample, vocab)
 }
 TEXT_CHARACTERS = 600
+CUT = " …"  # stands at the end of a text that goes on
 
 # BCP 47 asks for the code of two letters where there is one. lid.176's bh and sh are no tags of today.
 _SHORT = {code: label for label, code in ISO_639_3.items() if len(label) == 2 and label not in ("bh", "sh")}
@@ -74,10 +78,20 @@ def tag(label: str) -> str:
     return "-".join([_SHORT.get(language, language), *([script] if known else [])])
 
 
-def shown(text: str) -> str:
+def name_of(label_tag: str) -> str:
+    """English name of a tag's language by CLDR; empty where it has none."""
+    return _names().get(label_tag.partition("-")[0], "") if label_tag else ""
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    return Locale("en").languages
+
+
+def shown(text: str, most: int = TEXT_CHARACTERS) -> str:
     """A text of the web fit to be shown: addresses masked, cut when long."""
     masked = mask(text).text
-    return masked if len(masked) <= TEXT_CHARACTERS else masked[:TEXT_CHARACTERS].rstrip() + " …"
+    return masked if len(masked) <= most else masked[:most].rstrip() + CUT
 
 
 def printable(page: str) -> str:

@@ -39,6 +39,7 @@ class IndexQuery(NamedTuple):
     prefix: str
     sample: float = 1.0
     limit: int | None = None
+    at_least_one: bool = False
 
     def fingerprint(self) -> str:
         """By the names and sizes of the index's files, wherever they lie."""
@@ -61,7 +62,7 @@ def asked_archives(engine: SparkSession | LazySession, query: IndexQuery, folder
         _write(write_asked(started(engine), query.files, query.where, place), storage.join(place, _WHOLE))
     found = read_parquet(storage.join(place, _WHOLE)).to_pylist()
     rows = {row["file_path"]: row for row in found}
-    taken = sampled(rows, query.sample, query.limit)
+    taken = sampled(rows, query.sample, query.limit, query.at_least_one)
     return [_archive(rows[name], place, query.prefix) for name in taken]
 
 

@@ -5,7 +5,8 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from pyspark.errors import PySparkException
@@ -13,15 +14,18 @@ from pyspark.sql import SparkSession
 
 from pipeline.exit_status import INTERRUPTED, JobBody, run_to_exit_status
 from pipeline.flags import Parser, add_stage_flags, load, parse
+from pipeline.lineage.emitting import lineage
+from pipeline.observed import events, logs
 from pipeline.spark import executors
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import foreign_source, stage_source
 from pipeline.spark.stage_cost import measured
 from pipeline.store import generations, lease, run_records, storage
+from pipeline.workers import watching
 from pipeline.workers.guard import FEW
 from schemas.errors import UserError
-from schemas.records import FAILED, Account, RunRecord
-from schemas.redacted import redact_traces, redacted
+from schemas.records import FAILED, LEDGER, Account, RunRecord
+from schemas.redacted import redact_traces
 
 Run = Callable[..., RunRecord]  # of a session (or LazySession), a Config, a Source and the folder to write
 
@@ -62,7 +66,8 @@ def stage_job(
             raise UserError("give --root ROOT, or --input TABLE with --output FOLDER")
         engine = LazySession(f"wanyu {stage}", args.partitions)
         chosen = next((do for name, (_, do) in (instead or {}).items() if getattr(args, name)), run)
-        with lease.held(storage.absolute(args.root) if args.root else folder):
+        held = storage.absolute(args.root) if args.root else folder
+        with observed(args, stage, held), lease.held(held), logs.about(stage):
             with measured(stage, folder, engine):
                 chosen(engine if lazy else engine.start(), config, source, folder)
             generations.retire(folder, args.keep)
@@ -75,6 +80,24 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
     common.add_argument("--config", metavar="FILE.toml", help="sections [extract] [clean] [dedup] [sample] [vocab]")
     common.add_argument("--partitions", type=positive, help="shuffle partitions; results never depend on it")
     common.add_argument("--keep", type=not_negative, default=0, metavar="N", help="former runs of a stage to keep [0]")
+    add_metrics_flags(parser)
+
+
+def add_metrics_flags(parser: argparse.ArgumentParser) -> None:
+    shown = parser.add_argument_group("metrics, for Prometheus (docs/operations.md)")
+    shown.add_argument("--metrics-port", type=port, metavar="N", help="serve them at this port while the job runs")
+    shown.add_argument("--metrics-address", default="127.0.0.1", metavar="HOST", help="where to listen [127.0.0.1]")
+    shown.add_argument("--metrics-file", metavar="FILE.prom", help="write them there, for node_exporter's textfiles")
+
+
+@contextmanager
+def observed(args: argparse.Namespace, name: str, root: str) -> Iterator[None]:
+    """The run is shown while the block lasts, as `add_metrics_flags` and the environment of OpenLineage ask for it."""
+    exposed = watching.Exposed(args.metrics_port, args.metrics_address, args.metrics_file)
+    given = [getattr(args, flag, None) or [] for flag in ("input", "index")]
+    read = [one for listed in given for one in ([listed] if isinstance(listed, str) else listed)]
+    with watching.watched(name, root, exposed), lineage(name, read):
+        yield
 
 
 def add_input_flags(parser: argparse.ArgumentParser) -> None:
@@ -94,6 +117,13 @@ def positive(text: str) -> int:
     return number
 
 
+def port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{number} is no port: 0 to 65535, 0 for any that is free")
+    return number
+
+
 def not_negative(text: str) -> int:
     number = int(text)
     if number < 0:
@@ -110,6 +140,7 @@ def up_to_date(record: RunRecord, folder: str) -> bool:
     generations.settle(folder)
     before = run_records.finished(folder)
     if before and before["fingerprint"] == record["fingerprint"]:
+        events.found(folder, record, lambda: generations.required(folder).read_json(LEDGER))
         say(f"{record['stage']:8} up to date")
         return True
     return False
@@ -143,7 +174,7 @@ def _failed_step(reason: str) -> str:
 
 
 def say(line: str) -> None:
-    print(redacted(line), flush=True)
+    logs.say(line)
 
 
 def run_body(body: JobBody, argv: Sequence[str] | None) -> int:

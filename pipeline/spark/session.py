@@ -8,8 +8,10 @@ from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from pipeline.exit_status import answer_ctrl_c
+from pipeline.observed import logs
 from pipeline.spark import executors
 from pipeline.web.public import ALLOWED, is_allowed
+from pipeline.workers import watching
 
 DEFAULTS = {
     "spark.sql.execution.arrow.pyspark.validateSchema.enabled": "true",  # a wrong batch is named, not crashed on
@@ -23,6 +25,7 @@ DEFAULTS = {
     "spark.log.level": "ERROR",
     "spark.redaction.regex": executors.SECRET,  # of event logs and the UI; the command line is there too
 }
+EVENT_LOG, EVENT_FOLDER = "spark.eventLog.enabled", "spark.eventLog.dir"
 PARTITIONS = "spark.sql.shuffle.partitions"
 BY_SIZE = "spark.wanyu.partitionsBySize"  # nobody said how many
 SHUFFLE_BYTES = 64 << 20  # a partition, of what is shuffled; the engine joins smaller ones
@@ -64,11 +67,16 @@ def session(app_name: str, partitions: int | None = None) -> SparkSession:
     if is_allowed():
         builder = builder.config(f"spark.executorEnv.{ALLOWED}", "1")
     if not _is_local(given):
+        if EVENT_FOLDER in given and EVENT_LOG not in given:
+            builder = builder.config(EVENT_LOG, "true")
         for key, value in executors.settings(given, os.environ).items():
             builder = builder.config(key, value)
     running = builder.getOrCreate()
     answer_ctrl_c()
+    if logs.stage():
+        running.sparkContext.setJobDescription(logs.stage())  # what the UI calls all that no step of ours names
     if not _is_local(given):
+        watching.reached_at(*driver_address(running))
         executors.check(running)
     return running
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from statistics import median
 from typing import Any
@@ -12,14 +12,27 @@ from pyspark.sql import SparkSession
 from pipeline.workers.progress import Progress, rate_and_time_left
 
 log = logging.getLogger(__name__)
+DESCRIPTION = "spark.job.description"
 SKEWED = 5  # times the median
 SKEWED_BYTES = 64 << 20  # less is soon done however it is dealt
 
 
 @contextmanager
-def stage_progress(spark: SparkSession, stage: str) -> Iterator[None]:
-    """Tasks done of those that Spark knows of, for stages whose tasks are short; when they end, a line in the log for
-    each whose largest task read far more than the median one."""
+def described(spark: SparkSession, stage: str) -> Iterator[None]:
+    """What the engine does in the block is called so in its UI and history."""
+    context = spark.sparkContext
+    before = context.getLocalProperty(DESCRIPTION)
+    context.setLocalProperty(DESCRIPTION, stage or before)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        context.setLocalProperty(DESCRIPTION, before)  # type: ignore[arg-type]  # null takes it away
+
+
+@contextmanager
+def stage_progress(spark: SparkSession, stage: str, shown: Callable[[], str] | None = None) -> Iterator[None]:
+    """Tasks done of those that Spark knows of, for stages whose tasks are short, or what is shown; when they end, a
+    line in the log for each whose largest task read far more than the median one."""
     began = time.monotonic()
     tracker = spark.sparkContext.statusTracker()
     seen: set[int] = set()
@@ -32,10 +45,11 @@ def stage_progress(spark: SparkSession, stage: str) -> Iterator[None]:
         failed = sum(info.numFailedTasks for info in running if info)
         total = sum(info.numTasks for info in running if info)
         seconds = time.monotonic() - began
-        return f"{stage}: {rate_and_time_left(done, total, seconds, 'tasks')}, {failed} failed, {seconds:.0f} s"
+        said = shown() if shown else f"{stage}: {rate_and_time_left(done, total, seconds, 'tasks')}, {seconds:.0f} s"
+        return f"{said}, {failed} tasks failed" if failed else said
 
     try:
-        with Progress(line):
+        with described(spark, stage), Progress(line):
             yield
     finally:
         for number in sorted(seen):

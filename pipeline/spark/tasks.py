@@ -2,21 +2,20 @@
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from functools import partial
-from time import monotonic
 from typing import Any, TypeVar
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline.costs import usage
 from pipeline.spark.executors import room_in_a_task
 from pipeline.spark.session import LazySession, started
-from pipeline.spark.stage_progress import stage_progress
+from pipeline.spark.stage_progress import described, stage_progress
+from pipeline.workers import watching
 from pipeline.workers.processes import process_runner
 from pipeline.workers.tasks import Step, TaskRunner
+from pipeline.workers.telling import call
 from schemas.errors import UserError
 
 T = TypeVar("T")
@@ -38,25 +37,29 @@ def engine_runner(spark: SparkSession) -> TaskRunner:
     """By the engine's tasks. Answers come to the driver."""
 
     def run_tasks(function: Callable[[T], R], items: Sequence[T], /, step: Step | None = None) -> list[R]:
-        def task(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                for place, item in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    answer = pickle.dumps(usage.metered(partial(_answer, function), pickle.loads(item)))
-                    yield pa.RecordBatch.from_pydict({"place": [place], "answer": [answer]}, schema=_ANSWERS)
-
         if not items:
             return []
-        began = monotonic()
-        with stage_progress(spark, step.name) if step else nullcontext():
-            given = one_row_a_task(spark, [pickle.dumps(item) for item in items], "binary")
-            rows = given.mapInArrow(task, "place long, answer binary").collect()
-        told = [pickle.loads(row["answer"]) for row in sorted(rows, key=lambda row: row["place"])]
-        usage.note(function, began, [taken for _, taken in told])
-        answers = [answer for answer, _ in told]
-        for answer in answers:
-            if isinstance(answer, UserError):
-                raise answer
-        return answers
+        with watching.step(step, function) as running:
+            carried = running.carried
+
+            def task(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+                for batch in batches:
+                    for place, item in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                        told = call(partial(_answer, function), pickle.loads(item), place, carried)
+                        columns = {"place": [place], "answer": [pickle.dumps(told)]}
+                        yield pa.RecordBatch.from_pydict(columns, schema=_ANSWERS)
+
+            line = running.line if carried.board else None
+            with stage_progress(spark, step.name, line) if step else described(spark, carried.stage):
+                given = one_row_a_task(spark, [pickle.dumps(item) for item in items], "binary")
+                rows = given.mapInArrow(task, "place long, answer binary").collect()
+            answers = running.settle(
+                [pickle.loads(row["answer"]) for row in sorted(rows, key=lambda row: row["place"])]
+            )
+            for answer in answers:
+                if isinstance(answer, UserError):
+                    raise answer
+            return answers
 
     return run_tasks
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.kernels.arrow_text import from_strings, to_strings
+from pipeline.observed import counts
 from pipeline.quality.distributions import EDGES, WHOLE, Tally, largest
 from pipeline.quality.distributions import distributions as distributions_of
 from pipeline.quality.rules import Decider
@@ -25,6 +26,7 @@ from pipeline.store.examples import Shown, chosen_examples, example_rows, first_
 from pipeline.store.parquet_files import batches_of, open_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, BATCH_ROWS, Split, part_file
+from pipeline.workers import telling
 from pipeline.workers.guard import Failure, Guard
 from pipeline.workers.tasks import Step, TaskRunner
 from schemas.clean import VERDICT
@@ -99,6 +101,7 @@ class Cleaning:
                         cells = [*annotations, *(batch.column(name) for name in others), verdicts]
                         out.write(pa.RecordBatch.from_arrays(cells, schema=schema))
                         judged.append(_judged(rows, verdicts, path.rpartition("/")[2], tally))
+                        _count(judged[-1])
         return _with_tally(_added_up(judged), tally, part_file(self.scratch, splits[0]))
 
 
@@ -151,6 +154,16 @@ def _judged(rows: pa.RecordBatch, verdicts: pa.Array, file: str, tally: Tally) -
 
 def _with_tally(judged: Judged, tally: Tally, path: str) -> Judged:
     return judged._replace(tallies=[tally.answer(path)])
+
+
+def _count(judged: Judged) -> None:
+    """For metrics."""
+    for (_, reason), n in judged.counts.items():
+        counts.count("rows", "kept" if reason is None else "dropped", n)
+        if reason is not None:
+            counts.count("dropped", reason, n)
+    if telling.due():
+        telling.tell()
 
 
 def _added_up(parts: Iterable[Judged]) -> Judged:

@@ -4,6 +4,7 @@ where it was, archive by archive.
 
 import functools
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from pipeline.fetching.permits import Permits, permit
 from pipeline.language.quick_guess import QuickLanguage
 from pipeline.lists import list_files
 from pipeline.lists.url_lists import UrlLists
+from pipeline.observed import counts, logs
 from pipeline.page.documents import Document, Known, extract_page
 from pipeline.page.engines import Engine
 from pipeline.page.isolation import PageWorker
@@ -33,8 +35,9 @@ from pipeline.stages.extract_tasks import Part, planned_tasks
 from pipeline.store import storage
 from pipeline.store.parquet_files import batches_of
 from pipeline.store.row_groups import RowGroupWriter
-from pipeline.workers.heartbeats import HEARTBEATS, Heartbeat
-from pipeline.workers.tasks import TaskRunner
+from pipeline.web import addresses
+from pipeline.workers import telling
+from pipeline.workers.tasks import Step, TaskRunner
 from schemas.errors import UserError
 from schemas.extract import DOCUMENTS, INPUTS, SKIPPED
 
@@ -42,6 +45,8 @@ VERSION = 6
 TABLES = {"documents": DOCUMENTS, "skipped": SKIPPED, "inputs": INPUTS}
 PARTS = "_parts"  # folder of what is read of large archives, until they are whole
 BATCH_ROWS = 256
+OF_THE_PARSER = ("timeout", "memory", "parser_crash")  # reasons for which a page is named in the log
+log = logging.getLogger(__name__)
 _DUMP = re.compile(r"CC-MAIN-\d{4}-\d{2}")
 
 
@@ -54,14 +59,12 @@ def file_name(archive: Archive) -> str:
 
 
 class Reading(NamedTuple):
-    """How tasks read. folder: what is built. permits: of connections to stores, None: without a bound. watched: whether
-    somebody looks at the progress."""
+    """How tasks read. folder: what is built. permits: of connections to stores, None: without a bound."""
 
     config: ExtractConfig
     blocked: UrlLists | None
     folder: str
     permits: Permits | None = None
-    watched: bool = False
 
 
 def plan(run_tasks: TaskRunner, archives: list[Archive], config: ExtractConfig) -> list[list[Part]]:
@@ -75,18 +78,18 @@ def extract(
     config: ExtractConfig,
     folder: str,
     permits: Permits | None = None,
-    watched: bool = False,
 ) -> None:
     """Reads every planned archive that has no receipt in `folder` into it."""
-    storage.remove(storage.join(folder, HEARTBEATS))  # of a run that was killed
     blocked = UrlLists(config.block_lists) if config.block_lists else None
-    reading = Reading(config, blocked, folder, permits, watched)
-    run_tasks(functools.partial(_read_all, reading=reading), planned)
+    reading = Reading(config, blocked, folder, permits)
+    sizes = [sum(part.start == 0 for part in parts) for parts in planned]
+    run_tasks(functools.partial(_read_all, reading=reading), planned, Step("extract", sizes, "archives"))
 
 
 def _read_all(parts: Sequence[Part], reading: Reading) -> None:
     for part in parts:
-        read_part(part, reading)
+        with logs.about(archive=part.archive.file_path):
+            read_part(part, reading)
 
 
 def read_part(part: Part, reading: Reading) -> None:
@@ -95,24 +98,19 @@ def read_part(part: Part, reading: Reading) -> None:
     folder, name = reading.folder, file_name(part.archive)
     if storage.exists(storage.join(folder, "inputs", name)):
         return
-    beat = _heartbeat(folder) if reading.watched else None
     if len(part.starts) == 1:
-        counts = _read_to(part, reading, folder, name, beat)
-        whole = True
+        counts.count("archives", _read_to(part, reading, folder, name).status)
     else:
         place, own = _place_of_parts(part, folder, name), _part_name(part.start)
-        there = storage.exists(storage.join(place, "inputs", own))
-        counts = {} if there else _read_to(part, reading, place, own, beat)
+        if not storage.exists(storage.join(place, "inputs", own)):
+            _read_to(part, reading, place, own)
         names = [_part_name(start) for start in part.starts]
-        whole = all(storage.exists(storage.join(place, "inputs", one)) for one in names)
-        if whole:
-            _unite(place, names, folder, name)
-    if beat:
-        beat.finish(archives=int(whole), **counts)
+        if all(storage.exists(storage.join(place, "inputs", one)) for one in names):
+            counts.count("archives", _unite(place, names, folder, name))
 
 
-def _read_to(part: Part, reading: Reading, place: str, own: str, beat: Heartbeat | None) -> dict[str, int]:
-    """Reads the part into files named `own` of the tables in `place`, the receipt last; answers its counts."""
+def _read_to(part: Part, reading: Reading, place: str, own: str) -> Account:
+    """Reads the part into files named `own` of the tables in `place`, the receipt last."""
     account = Account()
     documents, skipped = (storage.join(place, table, own) for table in ("documents", "skipped"))
 
@@ -127,16 +125,14 @@ def _read_to(part: Part, reading: Reading, place: str, own: str, beat: Heartbeat
     try:
         if part.archive.asked is not None:
             with writers() as (kept, lost):
-                _read_into(
-                    part, _asked_items(part.archive, part.archive.asked, reading), reading, account, kept, lost, beat
-                )
+                _read_into(part, _asked_items(part.archive, part.archive.asked, reading), reading, account, kept, lost)
         else:
             with fetcher.opened(_wanted(part, reading)) as source:
                 is_whole = False
                 while not is_whole:
                     account = Account()
                     with writers() as (kept, lost):
-                        _read_into(part, _items(part, source, reading), reading, account, kept, lost, beat)
+                        _read_into(part, _items(part, source, reading), reading, account, kept, lost)
                         is_whole = source.is_what_was_read()  # before anything is written
     except FetchError as error:
         account = Account()
@@ -146,7 +142,10 @@ def _read_to(part: Part, reading: Reading, place: str, own: str, beat: Heartbeat
             lost.add({**row, "file_path": part.archive.file_path})
     with RowGroupWriter(storage.join(place, "inputs", own), INPUTS) as inputs:
         inputs.add(account.receipt(part.archive))
-    return account.counts()
+    counts.count_all(account.told())
+    if account.status != "ok":
+        log.warning("%s: %s", account.status, account.detail, extra={"reason": account.status})
+    return account
 
 
 def _wanted(part: Part, reading: Reading) -> fetcher.Wanted:
@@ -165,8 +164,8 @@ def _place_of_parts(part: Part, folder: str, name: str) -> str:
     return storage.join(folder, PARTS, name, cuts)
 
 
-def _unite(place: str, names: Sequence[str], folder: str, name: str) -> None:
-    """The archive's files from those of its parts, as if one task had read it.
+def _unite(place: str, names: Sequence[str], folder: str, name: str) -> str:
+    """The archive's files from those of its parts, as if one task had read it; answers its status.
 
     Two tasks that end at the same time may both do it: both write the same files whole.
     """
@@ -177,17 +176,13 @@ def _unite(place: str, names: Sequence[str], folder: str, name: str) -> None:
     receipt = united(list(_rows_of_parts(storage.join(place, "inputs"), names)))
     with RowGroupWriter(storage.join(folder, "inputs", name), INPUTS) as inputs:
         inputs.add(receipt)
+    return str(receipt["status"])
 
 
 def _rows_of_parts(place: str, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     for own in names:
         for batch in batches_of(storage.join(place, own), BATCH_ROWS):
             yield from batch.to_pylist()
-
-
-@functools.cache
-def _heartbeat(folder: str) -> Heartbeat:
-    return Heartbeat(folder)
 
 
 @functools.cache
@@ -201,15 +196,16 @@ def _guess(languages: tuple[str, ...]) -> QuickLanguage | None:
     return QuickLanguage(languages) if languages else None
 
 
-def lists(config: ExtractConfig) -> dict[str, dict[str, str]]:
-    """What the run's identity says of the block lists: SHA-256 by path. UserError where one is not there."""
+def lists(config: ExtractConfig) -> dict[str, object]:
+    """What the run's identity says of the block lists: SHA-256 by path, and how addresses are compared. UserError where
+    one is not there."""
     digests: dict[str, str] = {}
     for given in map(list_files.absolute, config.block_lists):
         path = list_files.named(given)[1]
         if not storage.exists(path):
             raise UserError(f"[extract] block_lists: {path}: no such file or folder")
         digests[given] = storage.digest(path)
-    return {"block_lists": digests}
+    return {"block_lists": digests, **({"addresses": addresses.VERSION} if digests else {})}
 
 
 def _limits(config: ExtractConfig) -> ArchiveLimits:
@@ -250,7 +246,7 @@ def _asked_items(archive: Archive, asked: Asked, reading: Reading) -> Iterator[P
 
 def _read_into(
     part: Part, items: Iterable[Page | Skipped | Broken], reading: Reading,
-    account: Account, kept: RowGroupWriter, lost: RowGroupWriter, beat: Heartbeat | None,
+    account: Account, kept: RowGroupWriter, lost: RowGroupWriter,
 ) -> None:  # fmt: skip
     archive, config, blocked = part.archive, reading.config, reading.blocked
     dump = config.dump or (match.group() if (match := _DUMP.search(archive.file_path)) else "")
@@ -275,10 +271,12 @@ def _read_into(
             kept.add({**_columns(outcome, DOCUMENTS), "dump": dump, **place})
         else:
             account.add(record_type, outcome.reason)
+            if outcome.reason in OF_THE_PARSER:
+                log.warning("%s: %s", outcome.reason, outcome.url, extra={"reason": outcome.reason})
             if outcome.reason != "type":  # a row for each lost page, not for each request or warcinfo
                 lost.add({**_columns(outcome, SKIPPED), "id": outcome.record_id, **place})
-        if beat:
-            beat.tell(**account.counts())
+        if telling.due():
+            telling.tell(account.told())
 
 
 def _columns(item: Any, schema: pa.Schema) -> dict[str, Any]:

@@ -35,9 +35,24 @@ class Account:
         if self._first_break is None or (reason == RETRY and self._first_break[0] != RETRY):
             self._first_break = reason, offset, detail
 
-    def counts(self) -> dict[str, int]:
-        """For people to see."""
-        return {"records": self.records, "documents": self.documents, "failures": self.failures}
+    @property
+    def status(self) -> str:
+        return self._first_break[0] if self._first_break else "ok"
+
+    @property
+    def detail(self) -> str:
+        return self._first_break[2] if self._first_break else ""
+
+    def told(self) -> dict[tuple[str, str], int]:
+        """For metrics: by name and label; reasons as in the ledger."""
+        found = {("pages", "document"): self.documents, ("pages", "skipped"): self.failures}
+        found["pages", "other"] = self.records - self.documents - self.failures
+        found |= {("rows", "kept"): self.documents, ("rows", "dropped"): self.records - self.documents}
+        for (kind, reason), n in self._counts.items():
+            if reason is not None:
+                label = f"type:{kind}" if reason == "type" else reason
+                found["dropped", label] = found.get(("dropped", label), 0) + n
+        return found
 
     def receipt(self, archive: Archive) -> dict[str, Any]:
         status, broke_at, detail = self._first_break or ("ok", None, None)

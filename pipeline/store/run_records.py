@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.observed import events
 from pipeline.store import generations, lease, storage
 from pipeline.store.generations import BUILDING, Generation
 from schemas.code_revision import code_revision
@@ -62,7 +63,7 @@ def make_record(stage: str, stage_version: int, config: Mapping[str, Any], input
         fingerprint=fingerprint(core),
         stage_version=stage_version,
         config=dict(config),
-        inputs=dict(inputs),
+        inputs=inputs,
         versions={"python": platform.python_version(), **versions},
         code_revision=code_revision(),
     )
@@ -94,9 +95,11 @@ def building(folder: str, record: RunRecord, resume: bool = False) -> Iterator[s
         storage.write_json(storage.join(made.place, BUILDING), plan)
     else:
         storage.remove_begun(made.place)
+    events.began(folder, record)
     try:
         yield made.place
-    except BaseException:
+    except BaseException as error:
+        events.failed(folder, record, error)
         if not resume and generations.current(folder) != made:
             _clear(made)
         raise
@@ -144,6 +147,7 @@ def publish(
     storage.write_json(storage.join(made.place, RUN), record)  # from here on it is whole; the first one is current
     generations.make_current(made)
     storage.remove(storage.join(made.place, BUILDING))
+    events.finished(folder, record, lambda: ledger)
 
 
 def carry(now: Generation, place: str, names: Sequence[str]) -> None:

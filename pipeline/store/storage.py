@@ -242,20 +242,22 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise scratch_full(error) from None
                 raise
-            _count_exchanged(path, file.name)
+            _count_written(path, file.name)
             fs.put_file(file.name, inside)
         return
     temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
     try:
         with open(temporary, "wb") as file:
             yield file
-        _count_exchanged(path, temporary)
+        _count_written(path, temporary)
         os.replace(temporary, inside)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
 
 
-def _count_exchanged(path: str, written: str) -> None:
+def _count_written(path: str, written: str) -> None:
+    size = os.path.getsize(written)
+    counters.count_written(size)
     if f"/{SCRATCH}/" in path:
-        counters.count_exchanged(os.path.getsize(written))
+        counters.count_exchanged(size)

@@ -104,7 +104,9 @@ def patient(function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) 
     """Calls it again after what passes, at most ATTEMPTS times. UserError for what the user can mend, about the store
     `name`; what is not there is not there, and anything else keeps its trace."""
     for attempt in range(ATTEMPTS):
-        counters.count_requests()
+        counters.count_requests(name)
+        if attempt:
+            counters.count_retries(name)
         try:
             return function(*args, **kwargs)
         except Exception as error:

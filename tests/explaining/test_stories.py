@@ -103,7 +103,7 @@ def test_chosen_blocks_are_the_text_that_extract_wrote(corpus: Corpus, corpus_ro
 
 @pytest.mark.parametrize(
     ("archives", "named"),
-    [("", "--archives"), ("tests/page", "no such file"), (str(ARCHIVE / "sample.warc.wet.gz"), "no such file")],
+    [("", "--archives"), ("tests/page", "no such file"), (str(ARCHIVE / "sample.warc.wet.gz"), "Not a directory")],
 )
 def test_an_archive_that_cannot_be_had_is_told_in_a_line(
     corpus: Corpus, stories: dict[str, Story], archives: str, named: str

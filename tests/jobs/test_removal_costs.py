@@ -150,7 +150,7 @@ def test_a_page_costs_the_same_in_a_corpus_of_any_size(
 ) -> None:
     """Twenty times the archives: the same bytes written, and read but for buckets of indexes, which fill up."""
     monkeypatch.setattr(remove, "cheapest_runner", lambda _: here)
-    monkeypatch.setattr(explain, "process_runner", lambda _: here)
+    monkeypatch.setattr("pipeline.explaining.corpus.process_runner", lambda _: here)
     (tmp_path / "urls.txt").write_text(f"{ASKED}\n")
     costs: dict[str, list[Counter[str]]] = {"explain": [], "remove": []}
     held = []
@@ -167,7 +167,8 @@ def test_a_page_costs_the_same_in_a_corpus_of_any_size(
             corpus(root, archives)
             held.append(counts["written"])
             counts.clear()
-            assert any("sample: in data/" in line for line in explain.explain(root, ASKED))
+            assert explain.main(["--root", root, "--url", ASKED]) == 0
+            assert "sample: in data/" in capsys.readouterr().out
             costs["explain"].append(Counter(counts))
             counts.clear()
             remove.run(LazySession("test", None), root, Takedown([str(tmp_path / "urls.txt")], []), [])

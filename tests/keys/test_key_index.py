@@ -45,9 +45,9 @@ def test_every_file_with_a_key_is_named(
     table, index = files(tmp_path, n_files, rows), str(tmp_path / "index")
     key_index.write(HERE, table, ["id"], index)
     for keys in ({"id-3"}, {"id-5", "id-9", "nobody"}, {f"id-{n}" for n in range(0, n_files * rows, 7)}, {"nobody"}):
-        found = key_index.files_with(in_this_process, index, key_index.hashes_of("id", keys))
+        found = key_index.files_with(in_this_process, index, "id", key_index.hashes_of("id", keys))
         assert found == holders(table, keys)
-    assert key_index.files_with(HERE, index, key_index.hashes_of("id", [])) == set()
+    assert key_index.files_with(HERE, index, "id", key_index.hashes_of("id", [])) == set()
 
 
 def test_an_address_is_found_however_it_is_written(tmp_path: Path) -> None:
@@ -56,15 +56,15 @@ def test_an_address_is_found_however_it_is_written(tmp_path: Path) -> None:
     name, path = next(iter(table.items()))
     known = next(one for one in pq.read_table(path)["id"].to_pylist() if one)
     asked = key_index.hashes_of("url", [f"http://EXAMPLE.org:80/{known}#part"])
-    assert name in (key_index.files_with(HERE, index, asked) or ())
+    assert name in (key_index.files_with(HERE, index, "url", asked) or ())
 
 
 def test_no_index_and_an_empty_one(tmp_path: Path) -> None:
-    assert key_index.files_with(HERE, str(tmp_path / "none"), np.empty(0, np.uint64)) is None
+    assert key_index.files_with(HERE, str(tmp_path / "none"), "id", np.empty(0, np.uint64)) is None
     key_index.write_empty(str(tmp_path / "empty"))
-    assert key_index.files_with(HERE, str(tmp_path / "empty"), key_index.hashes_of("id", ["a"])) == set()
+    assert key_index.files_with(HERE, str(tmp_path / "empty"), "id", key_index.hashes_of("id", ["a"])) == set()
     key_index.write(HERE, {}, ["id"], str(tmp_path / "nothing"))
-    assert key_index.files_with(HERE, str(tmp_path / "nothing"), key_index.hashes_of("id", ["a"])) == set()
+    assert key_index.files_with(HERE, str(tmp_path / "nothing"), "id", key_index.hashes_of("id", ["a"])) == set()
 
 
 def test_what_a_key_costs_does_not_grow_with_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.report.charts import CURVE_POINTS, HEIGHT, WIDTH, curve, funnel, thin, ticks
+from pipeline.report.pictures.charts import CURVE_POINTS, HEIGHT, WIDTH, curve, funnel, thin, ticks
 from schemas.records import Account
 
 

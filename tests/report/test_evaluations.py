@@ -17,7 +17,7 @@ from lxml.html import HtmlElement
 
 from jobs import report
 from pipeline.report.evaluations import Evaluations, read_evaluations
-from pipeline.report.heat_maps import OUTLYING, SHADES, HeatMap, digits_of, heat_maps, limits, shade, written
+from pipeline.report.pictures.heat_maps import OUTLYING, SHADES, HeatMap, digits_of, heat_maps, limits, shade, written
 
 
 def page(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> HtmlElement:
@@ -34,7 +34,7 @@ def cells(root: HtmlElement, name: str, body: int = 1) -> dict[str, list[str]]:
     """Of the last bodies but `body` - 1, which hold the languages."""
     (found,) = root.xpath(f"//div[@aria-label={name!r}]/table")
     bodies = found.xpath("./tbody")
-    return {text(row[0]): [text(cell) for cell in row[1:]] for row in bodies[-body]}
+    return {text(next(iter(row[0].xpath("./code")), row[0])): [text(cell) for cell in row[1:]] for row in bodies[-body]}
 
 
 def drawn(*tables: dict[str, Any], models: int = 2) -> list[HeatMap]:
@@ -61,7 +61,7 @@ def two(tmp_path: Path) -> Path:
 def test_an_evaluation_alone(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = page(capsys, "--evaluation", two)
     assert (two.parent / "report.html").exists() and text(root.xpath("//h1")[0]) == "Evaluation report"
-    assert not root.xpath("//h2[@id='training'] | //h2[@id='funnel'] | //ul[@class='state']")
+    assert not root.xpath("//h2[@id='training'] | //h2[@id='flow'] | //ul[@class='state']")
     for link in root.xpath("//nav//a/@href"):
         assert root.xpath(f"//*[@id='{link[1:]}']")
     shown = cells(root, "SIB-200")

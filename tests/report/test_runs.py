@@ -11,7 +11,7 @@ from lxml.html import HtmlElement
 
 from jobs import report
 from pipeline.report.comparison import figures, languages, settings
-from pipeline.report.run_pictures import MOST_PICTURES, differences, pictures
+from pipeline.report.pictures.run_pictures import MOST_PICTURES, differences, pictures
 from pipeline.report.runs import MOST_RUNS, Run, names, read_run, read_runs
 
 Lines = list[dict[str, Any]]
@@ -56,14 +56,14 @@ def text(element: HtmlElement) -> str:
 
 def cells(root: HtmlElement, name: str) -> dict[str, list[str]]:
     rows = root.xpath(f"//div[@aria-label={name!r}]/table/tbody/tr")
-    return {text(row[0]): [text(cell) for cell in row[1:]] for row in rows}
+    return {text(next(iter(row[0].xpath("./code")), row[0])): [text(cell) for cell in row[1:]] for row in rows}
 
 
 def test_two_runs_without_a_corpus(two: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     root = page(capsys, "--run", two[0], "--run", two[1])
     assert (two[0] / "report.html").exists() and text(root.xpath("//h1")[0]) == "Training report"
     assert [text(one) for one in root.xpath("//ul[@class='state']/li")] == ["a 30 steps", "b 20 steps"]
-    assert not root.xpath("//h2[@id='funnel'] | //nav//a[@href='#funnel']")
+    assert not root.xpath("//h2[@id='flow'] | //nav//a[@href='#funnel']")
     for link in root.xpath("//nav//a/@href"):
         assert root.xpath(f"//*[@id='{link[1:]}']")
     shown = cells(root, "Runs compared")
@@ -93,7 +93,7 @@ def test_a_single_run_keeps_its_page_and_lies_where_it_is_told(
     assert cells(root, "Loss by language")["eng_Latn"][:4] == ["3,000", "100 %", "30", "0.50"]
     assert not root.xpath("//div[@aria-label='Runs compared']")
     root = page(capsys, "--root", corpus, "--run", two[0], "--run", two[1])
-    assert (corpus / "report.html").exists() and root.xpath("//h2[@id='funnel']")
+    assert (corpus / "report.html").exists() and root.xpath("//h2[@id='flow']")
     assert cells(root, "Runs compared")
 
 

@@ -186,6 +186,11 @@ class RunConfig:
     compile: Literal["auto", "on", "off"] = setting("auto", "torch.compile; auto: on cuda")
     activation_checkpointing: bool = setting(False, "computes layers again in the backward pass to save memory")
     tensorboard: bool = setting(True, "event files in OUTPUT/tensorboard")
+    metrics_port: int | None = setting(
+        None, "the first process serves its figures there, for Prometheus; 0: any port", ge=0, le=65535
+    )
+    metrics_address: str = setting("127.0.0.1", "where metrics_port listens")
+    metrics_file: Path | None = setting(None, "the same figures as a file NAME.prom, for node_exporter")
     export_language: str = setting(
         "", "with a language embedding, the language of another export beside that of unknown languages, as deu_Latn"
     )

@@ -34,7 +34,7 @@ from train.objectives.contrastive import RetrievalVectors
 from train.objectives.mlm import MaskedLanguageModelling
 from train.objectives.objective import Objective
 from train.telemetry.clock import Clock
-from train.telemetry.journal import Journal
+from train.telemetry.journal import Exposed, Journal
 from train.telemetry.tally import Tally, describe, seen
 
 SAME_SIGNAL_SECONDS = 3.0
@@ -76,7 +76,8 @@ class Trainer:
             if processes.rank == 0:
                 write_record(config, data, processes)
             first, run = processes.rank == 0, config.run
-            self.journal = Journal(run.output, first, self.progress.step, run.steps, run.tensorboard)
+            exposed = Exposed(run.metrics_port, run.metrics_address, run.metrics_file)
+            self.journal = Journal(run.output, first, self.progress.step, run.steps, run.tensorboard, exposed)
         self.terminal = self.journal.terminal
         on_cuda = processes.device.type == "cuda"
         self.peak = peak_flops(torch.cuda.get_device_name(processes.device)) if on_cuda else None

@@ -11,7 +11,7 @@ import aiohttp
 from fsspec.asyn import sync
 
 from pipeline.archive import fetch
-from pipeline.archive.fetch import client_settings, open_local, tried
+from pipeline.archive.fetch import client_settings, open_local, store_of, tried
 from pipeline.costs import counters
 from pipeline.store import storage, stores
 from pipeline.web import public
@@ -43,13 +43,14 @@ def range_reader(
 
     def read(start: int, end: int) -> bytes:
         def once() -> bytes:
-            counters.count_requests()
+            counters.count_requests(store_of(location))
             if of_server:
-                data: bytes = sync(fs.loop, _of_server, fs, inside, start, end)
-                return data
+                return bytes(sync(fs.loop, _of_server, fs, inside, start, end))
             return _of_store(fs, inside, start, end)
 
-        return tried(once, location, retries, permit=permit, first_wait=first_wait, sleep=sleep)
+        data: bytes = tried(once, location, retries, permit=permit, first_wait=first_wait, sleep=sleep)
+        counters.count_read(len(data))
+        return data
 
     return read
 

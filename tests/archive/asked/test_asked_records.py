@@ -270,10 +270,10 @@ def test_a_record_of_unknown_length_is_read_from_its_place(form: str, server: Ar
     }[form]
     server.files = {"a.warc": data}
     reader = range_reader(server.url("a.warc"), retries=0)
-    expected = whole(data)
+    expected, piece_bytes = whole(data), 1 << 17 if form == "zstd" else 700  # zstd is told by a whole block
     assert len(expected) == len(pieces)
     for item in expected:
-        found = list(read_record(reader, item.offset, name="a.warc.gz", limits=LIMITS, piece_bytes=700))
+        found = list(read_record(reader, item.offset, name="a.warc.gz", limits=LIMITS, piece_bytes=piece_bytes))
         assert item in found and all(other.offset == item.offset for other in found)
     (nothing,) = read_record(reader, len(data), name="a.warc.gz", limits=LIMITS)
     assert isinstance(nothing, Broken) and nothing.reason == "not_there"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.report.charts import Curve, Point, curve, thin
+from pipeline.report.pictures.charts import Curve, Point, curve, thin
 from pipeline.report.runs import MOST_RUNS, Run
 from pipeline.report.words import tag
 

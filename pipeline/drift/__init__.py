@@ -1,0 +1,1 @@
+"""Two corpora become what has changed between them, and whether that is more than chance."""

@@ -1,0 +1,1 @@
+"""What stages read and wrote, told to a lineage server."""
