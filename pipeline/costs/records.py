@@ -11,8 +11,8 @@ def together(costs: Sequence[Cost]) -> Cost:
     first = costs[0]
 
     def total(name: str) -> int | None:
-        values = [cost.get(name) for cost in costs]
-        return None if None in values else sum(values)  # type: ignore[misc, return-value]
+        values: list[int | None] = [cost[name] for cost in costs]  # type: ignore[literal-required]
+        return None if None in values else sum(value or 0 for value in values)
 
     cpu, peaks = [cost["cpu_seconds"] for cost in costs], [cost["peak_bytes"] for cost in costs]
     return Cost(
