@@ -139,7 +139,8 @@ def _run(
             used, now = engine_use(seen), generations.required(folder)
             x = float(read) if stage == STAGES[0] else _work_of(stage, root, config)
             told = Engine(used.busy_seconds, used.shuffled)
-            run[stage] = observed(x, now.read_json(COST), usage.calls[calls:], told, tables_of(folder))
+            texts = float(_ledger(root, stage)["rows_out"]) if stage == "dedup" else 0.0
+            run[stage] = observed(x, texts, now.read_json(COST), usage.calls[calls:], told, tables_of(folder))
     except UserError as error:
         return run, error
     return run, None
@@ -178,13 +179,10 @@ def _estimated(
     found = counts.sample_of(root, {one.file_path: one.size or 0 for one in sample})
     larger = [runs[name] for name in ("half", "sample") if name in runs]
     small = [runs.get(name, {}) for name in ("cold", "tiny")]
-    # Texts that a run has kept are what the stage behind dedup reads.
-    texts = [run["sample"].x if "sample" in run else 0.0 for run in [*small, *larger]]
     models = {
         stage: model(
             stage,
             Runs(small[0].get(stage), small[1].get(stage), [run[stage] for run in larger if stage in run]),
-            texts,
         )
         for stage in STAGES
     }

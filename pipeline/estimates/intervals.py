@@ -9,7 +9,7 @@ from pipeline.config import Config
 from pipeline.estimates.counts import Counts, Sample, counted, whole_texts
 from pipeline.estimates.prices import Prices
 from pipeline.estimates.richness import Richness
-from pipeline.estimates.whole import Figures, Machines, Model, figures, totals
+from pipeline.estimates.whole import Figures, Machines, Model, Noise, figures, totals
 from schemas.records import STAGES
 
 DRAWS = 200
@@ -51,8 +51,8 @@ def estimates(
     rng = np.random.default_rng(SEED)
     kept = sum(piece.kept for piece in sample.pieces) * whole.size / max(1, sum(piece.size for piece in sample.pieces))
     found = whole_texts(sample, whole.archives, kept)
-    middle = _all(models, counted(sample.pieces, found.texts, whole.archives, whole.size, sample, config), machines,
-                  prices, dict.fromkeys(STAGES, 0.0))  # fmt: skip
+    counts = counted(sample.pieces, found.texts, whole.archives, whole.size, sample, config)
+    middle = _all(models, counts, machines, prices, dict.fromkeys(STAGES, (0.0, 0.0)))
     drawn: list[dict[str, Figures]] = []
     for _ in range(DRAWS):
         places = rng.integers(len(sample.pieces), size=len(sample.pieces))
@@ -60,7 +60,7 @@ def estimates(
         size = whole.size * max(0.1, 1 + whole.size_deviation * rng.standard_normal())
         pieces = [sample.pieces[place] for place in places]
         counts = counted(pieces, texts, whole.archives, size, sample, config)
-        noise = dict(zip(STAGES, rng.standard_normal(len(STAGES)), strict=True))
+        noise = {stage: (float(rng.standard_normal()), float(rng.standard_normal())) for stage in STAGES}
         drawn.append(_all(models, counts, machines, prices, noise))
     answer: Estimates = {}
     for name, figures_ in middle.items():
@@ -80,7 +80,7 @@ def _texts(found: Richness, rng: np.random.Generator) -> float:
 
 
 def _all(
-    models: Mapping[str, Model], counts: Counts, machines: Machines, prices: Prices, noise: Mapping[str, float]
+    models: Mapping[str, Model], counts: Counts, machines: Machines, prices: Prices, noise: Mapping[str, Noise]
 ) -> dict[str, Figures]:
     stages = {stage: figures(stage, model, counts, machines, prices, noise[stage]) for stage, model in models.items()}
     return {**stages, TOTAL: totals(stages, prices), COUNTS: dict(counts._asdict())}

@@ -21,11 +21,13 @@ class Engine(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """A stage's run. x: its work, in the stage's unit. Seconds of cores: `alone` where one core worked, `spread` where
-    as many as there were; `longest` of the longest item. exchanged: bytes of our own temporary files. shuffled: by the
-    engine, by job. tables: as they are then, with what earlier runs have put there."""
+    """A stage's run. x: its work, in the stage's unit; texts: that came out of dedup, 0 of others. Seconds of cores:
+    `alone` where one core worked, `spread` where as many as there were; `longest` of the longest item. exchanged: bytes
+    of our own temporary files. shuffled: by the engine, by job. tables: as they are then, with what earlier runs have
+    put there."""
 
     x: float
+    texts: float
     cost: Cost
     alone: float
     spread: float
@@ -42,7 +44,9 @@ class Table(NamedTuple):
     bytes: int
 
 
-def observed(x: float, cost: Cost, calls: Sequence[Call], engine: Engine, tables: Mapping[str, Table]) -> Observed:
+def observed(
+    x: float, texts: float, cost: Cost, calls: Sequence[Call], engine: Engine, tables: Mapping[str, Table]
+) -> Observed:
     """Of a run's cost, calls of workers and engine."""
     cores = max(1, cost["cores"])
     shared = [call for call in calls if call.name not in SINGLE]
@@ -53,6 +57,7 @@ def observed(x: float, cost: Cost, calls: Sequence[Call], engine: Engine, tables
         taken = sum(max(call.usage.seconds / min(cores, call.items), call.longest) for call in shared)
     return Observed(
         x,
+        texts,
         cost,
         max(0.0, cost["seconds"] - taken),
         spread,

@@ -18,7 +18,7 @@ PARTS = 4  # of a single archive
 
 
 def chosen(archives: Sequence[Archive], share: float) -> list[Archive]:
-    """The archives in the sample, those that `sampled` takes, by their place in it; the first one where that is none."""
+    """The archives in the sample, by their hashes, as `sampled` takes them; the first one where that is none."""
     by_place = sorted(archives, key=lambda archive: (sample_position(archive.file_path), archive.file_path))
     return [one for one in by_place if sample_position(one.file_path) < share] or by_place[:1]
 

@@ -24,8 +24,8 @@ class Richness(NamedTuple):
 
 def lower_bound(once: int, twice: int, seen: int, taken: int, of: float) -> float:
     """Different texts in `of` archives, of which `taken` were drawn without putting back and show `seen`, `once` of
-    them in one archive and `twice` in two. Exact where all texts are as frequent, a lower bound else (Chao and Lin 2012,
-    Biometrics 68, 912-921, for incidences)."""
+    them in one archive and `twice` in two. Exact where all texts are as frequent, a lower bound else (Chao and Lin
+    2012, Biometrics 68, 912-921, for incidences)."""
     if taken >= of:
         return float(seen)
     share = taken / of

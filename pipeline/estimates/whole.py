@@ -88,14 +88,10 @@ class Model(NamedTuple):
     row_deviation: float
 
 
-def model(stage: str, runs: Runs, texts: Sequence[float]) -> Model:
-    """texts: of each run, in the order of runs, those in it that differ: a part of dedup's exchange goes by them."""
-
-    def fitted(y: Callable[[Observed], float], xs: Sequence[float] | None = None) -> Line:
-        all_runs = [runs.cold, runs.tiny, *runs.larger]
-        place = [xs[n] if xs else (run.x if run else 0.0) for n, run in enumerate(all_runs)]
-        points = [(x, y(run)) if run else None for x, run in zip(place, all_runs, strict=True)]
-        return line(points[1], [one for one in points[2:] if one], points[0])
+def model(stage: str, runs: Runs) -> Model:
+    def fitted(y: Callable[[Observed], float], x: Callable[[Observed], float] = lambda run: run.x) -> Line:
+        cold, tiny = ((x(run), y(run)) if run else None for run in (runs.cold, runs.tiny))
+        return line(tiny, [(x(run), y(run)) for run in runs.larger], cold)
 
     def engine(run: Observed, of_texts: bool) -> float:
         return float(sum(size for job, size in run.shuffled.items() if (job in OF_TEXTS) == of_texts))
@@ -110,7 +106,7 @@ def model(stage: str, runs: Runs, texts: Sequence[float]) -> Model:
         peak=_memory(stage, runs),
         exchanged=fitted(lambda run: run.exchanged),
         by_rows=fitted(lambda run: engine(run, False)),
-        by_texts=fitted(lambda run: engine(run, True), texts),
+        by_texts=fitted(lambda run: engine(run, True), lambda run: run.texts),
         items=last.items / last.x if (several or stage in ("extract", "clean", "dedup")) and last.x else 0.0,
         most_items=last.items,
         longest=last.longest,
@@ -120,7 +116,7 @@ def model(stage: str, runs: Runs, texts: Sequence[float]) -> Model:
 
 
 def _memory(stage: str, runs: Runs) -> Line:
-    """Of the largest process: as in the first runs, before the driver holds what stages behind have left it. One task of
+    """Of the largest process: as in the first runs, before the driver holds what later stages have left it. One task of
     dedup holds something of every document, vocab what it has drawn."""
     first, last = runs.larger[0], runs.larger[-1]
     x, most = first.x, max(float(run.cost["peak_bytes"] or 0) for run in (runs.cold, first) if run)
