@@ -1,4 +1,4 @@
-# make setup | demo | mbert-demo | test | test-faults | airflow | test-airflow | lint | images
+# make setup | demo | mbert-demo | test | test-faults | airflow | test-airflow | lint | audit | docs | images
 #   make demo INPUT="any archive, folder, .paths list or URL"
 
 PYTHON ?= $(shell command -v python3.11 || echo python3)
@@ -22,7 +22,7 @@ export SPARK_LOCAL_IP ?= 127.0.0.1
 # Else each of the many processes of a run compiles all that it imports, and pytest rewrites each test file again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup java browser demo mbert-demo test test-faults airflow test-airflow lint images clean
+.PHONY: setup java browser demo mbert-demo test test-faults airflow test-airflow lint audit docs images clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed java
@@ -93,10 +93,19 @@ lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python .ci/licences.py
 	@$(BIN)/hadolint docker/*.Dockerfile
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	@$(BIN)/kubernetes-validate --strict --quiet $$(ls docker/kubernetes/*.yaml | grep -v kustomization)
 	@if docker compose version >/dev/null 2>&1; then docker compose --profile '*' config --quiet; fi
+
+# Known vulnerabilities of what constraints.txt pins; fails too where the advisory service cannot be asked.
+audit: setup
+	@$(BIN)/python .ci/audit.py
+
+# The reference of all modules, and the pages of docs/, in build/docs.
+docs: setup
+	@$(BIN)/python docs/reference.py build/docs
 
 images:
 	@WANYU_REVISION=$$(git describe --always --exclude '*' --abbrev=40 --dirty) docker compose --profile '*' build

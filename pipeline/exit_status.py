@@ -88,7 +88,7 @@ def _stop(owner: int, screen: int, number: int, frame: object) -> None:
     signal.signal(signal.SIGINT, _stop_again)
     logging.disable()
     with suppress(OSError):
-        os.write(screen, (STOPPED + "\n").encode())  # sys.stderr may be in the middle of a line of its own
+        os.write(screen, logs.as_bytes(STOPPED))  # sys.stderr may be in the middle of a line of its own
     raise KeyboardInterrupt(STOPPED)
 
 

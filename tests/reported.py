@@ -209,7 +209,7 @@ def large_clusters() -> list[dict[str, Any]]:
         longer = f"{head}\n{text_of(stem)[800:860]}\n{rest}"
 
         def member(n: int, text: str, reason: str | None, similarity: float | None, of: tuple[str, str]) -> Any:
-            return {"id": f"{of[0]}-{n}", "url": f"https://{of[1]}.example.org/copy/{n}", "language": of[0],
+            return {"id": f"{of[0]}-{n}", "url": f"https://{of[1]}.example.org/copy/{n}" + "0a" * 60, "language": of[0],
                     "similarity": similarity, "reason": reason, "kept_id": f"{of[0]}-0", "text": text}  # fmt: skip
 
         of = (label, stem)

@@ -7,7 +7,6 @@ without user, password and signature, so that an address signed anew names the s
 is not asked, which for a crawl's list would be a request for each of 90,000 archives at every start.
 """
 
-import gzip
 import os
 import re
 import zlib
@@ -122,7 +121,7 @@ def listed_lines(path: str, flag: str = "--input") -> list[str]:
     try:
         with fetch(path) as file:
             data = file.read()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
+        text = storage.unpacked(data, f"{flag} {path}").decode()
     except (FetchError, OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise UserError(f"{flag} {path}: not readable as a list of paths: {error}") from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -20,28 +20,42 @@ STRING = pa.string()
 CLEANED = {"id": STRING, "drop_reason": STRING, "language": STRING, "language_script": STRING}
 
 
-def pages_of(corpus: Corpus, stage: str, table: str, host: bytes, columns: Mapping[str, pa.DataType]) -> pa.Table:
-    """The columns of the table's pages of the host; nothing where the stage has not finished."""
-    now = corpus.stages[stage]
+def pages_of(corpus: Corpus, table: str, host: bytes, columns: Mapping[str, pa.DataType]) -> pa.Table:
+    """The columns of extract's pages of the host, of all of its addresses; nothing where it has not finished."""
+    now = corpus.stages["extract"]
     if now is None:
-        return pa.schema([*columns.items(), (FILE, STRING)]).empty_table()
-    return columns_where(corpus.run_tasks, now, table, "url", partial(of_host, host=host), columns)
+        return _nothing(columns)
+    return columns_where(corpus.run_tasks, now, "extract", table, "url", partial(of_host, host=host), columns)
+
+
+def _with_ids(corpus: Corpus, stage: str, table: str, ids: pa.Array, columns: Mapping[str, pa.DataType]) -> pa.Table:
+    """The columns of a later table's rows with these ids."""
+    now = corpus.stages[stage]
+    if now is None or not len(ids):
+        return _nothing(columns)
+    hits = partial(_among, ids=ids)
+    return columns_where(corpus.run_tasks, now, stage, table, "id", hits, columns, ids.to_pylist())
+
+
+def _nothing(columns: Mapping[str, pa.DataType]) -> pa.Table:
+    return pa.schema([*columns.items(), (FILE, STRING)]).empty_table()
 
 
 def host_told(corpus: Corpus, asked: str, most: int) -> HostTold | None:
     """None where there is no page. most: pages that are listed, by address."""
     host = host_of(asked)
-    documents = pages_of(corpus, "extract", "documents", host, {"id": STRING, "url": STRING})
-    skipped = pages_of(corpus, "extract", "skipped", host, {"id": STRING, "url": STRING, "reason": STRING})
+    documents = pages_of(corpus, "documents", host, {"id": STRING, "url": STRING})
+    skipped = pages_of(corpus, "skipped", host, {"id": STRING, "url": STRING, "reason": STRING})
     n_pages = len(documents) + len(skipped)
     if not n_pages:
         return None
-    cleaned = pages_of(corpus, "clean", "documents", host, CLEANED)
+    cleaned = _with_ids(corpus, "clean", "documents", documents["id"].combine_chunks(), CLEANED)
     passed = cleaned.filter(pc.is_null(cleaned["drop_reason"]))
     ids = passed["id"].combine_chunks()
-    copies = _clusters(corpus, ids)
-    survivors = pages_of(corpus, "dedup", "documents", host, {"id": STRING})
-    shards = pages_of(corpus, "sample", "data", host, {"id": STRING})
+    copies = _with_ids(corpus, "dedup", "clusters", ids, {"id": STRING, "drop_reason": STRING, "crawl": STRING})
+    copies = copies.filter(pc.is_null(copies["crawl"]))
+    survivors = _with_ids(corpus, "dedup", "documents", ids, {"id": STRING})
+    shards = _with_ids(corpus, "sample", "data", ids, {"id": STRING})
     fates: dict[str, dict[str, int]] = {
         "extract": _counted({KEPT: len(documents)}, skipped["reason"]),
     }
@@ -64,16 +78,6 @@ def host_told(corpus: Corpus, asked: str, most: int) -> HostTold | None:
         corpus.root, asked, n_pages, fates, dict(languages.most_common()), dict(files.most_common(most)), pages,
         corpus.silent(),
     )  # fmt: skip
-
-
-def _clusters(corpus: Corpus, ids: pa.Array) -> pa.Table:
-    """The rows of this crawl's clusters whose id is one of these."""
-    columns = {"id": STRING, "drop_reason": STRING, "crawl": STRING}
-    now = corpus.stages["dedup"]
-    if now is None or not len(ids):
-        return pa.schema([*columns.items(), (FILE, STRING)]).empty_table()
-    found = columns_where(corpus.run_tasks, now, "clusters", "id", partial(_among, ids=ids), columns)
-    return found.filter(pc.is_null(found["crawl"]))
 
 
 def _among(keys: pa.Array, ids: pa.Array) -> np.ndarray:

@@ -21,7 +21,7 @@ def no_such_address(corpora: list[Corpus], url: str) -> UserError:
     known: set[str] = set()
     for corpus in corpora:
         for table in ("documents", "skipped"):
-            found = pages_of(corpus, "extract", table, host_of(url), {"url": pa.string()})
+            found = pages_of(corpus, table, host_of(url), {"url": pa.string()})
             known.update(one for one in found["url"].slice(0, LOOKED_AT).to_pylist() if one)
     by_path = {_path(one): one for one in sorted(known)}
     near = difflib.get_close_matches(_path(url), by_path, n=MOST, cutoff=CUTOFF)

@@ -2,11 +2,12 @@
 is read."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.keys import key_index, stage_keys
 from pipeline.keys.page_rows import FILE, FILES_A_TASK, Hits
 from pipeline.store import verdict_files
 from pipeline.store.generations import Generation
@@ -15,13 +16,16 @@ from pipeline.workers.tasks import TaskRunner
 
 
 def columns_where(
-    run_tasks: TaskRunner, now: Generation, table: str, name: str, hits: Hits, columns: Mapping[str, pa.DataType]
-) -> pa.Table:
+    run_tasks: TaskRunner, now: Generation, stage: str, table: str, name: str, hits: Hits,
+    columns: Mapping[str, pa.DataType], keys: Collection[str] = (),
+) -> pa.Table:  # fmt: skip
     """Of each row whose column `name` the condition hits the columns, null where a file lacks them, and FILE, where in
-    the stage's folder its file lies; in the order of files and rows."""
-    files = now.files(table)
+    the stage's folder its file lies; in the order of files and rows. keys: values of which a hit has one, so that an
+    index may tell which files need not be read; none: it may be any."""
+    hashes = key_index.hashes_of(name, keys)
+    files = stage_keys.files_with(run_tasks, now, stage, table, name, hashes) if keys else now.files(table)
     judged: Mapping[str, str] = verdict_files.verdicts_of(now, files) if table == "documents" else {}
-    asked = [(path, judged.get(own)) for own, path in files.items()]
+    asked = [(path, judged.get(own)) for own, path in sorted(files.items())]
     chunks = [asked[at : at + FILES_A_TASK] for at in range(0, len(asked), FILES_A_TASK)]
     schema = pa.schema([*columns.items(), (FILE, pa.dictionary(pa.int32(), pa.string()))])
     front = now.folder.rstrip("/") + "/"
@@ -37,15 +41,19 @@ def _of_files(
     for path, verdicts in asked:
         with open_parquet(path) as file:
             there = [own for own in schema.names if own in file.schema_arrow.names]
-            for number in range(file.num_row_groups):
-                keys = file.read_row_group(number, [name], use_threads=False).column(0).combine_chunks()
-                places = pa.array(np.flatnonzero(hits(keys)))
-                if len(places):
-                    group = file.read_row_group(number, there, use_threads=False)
-                    if verdicts is not None and verdict_files.COLUMN in there:
-                        (judged,) = verdict_files.read_verdicts(verdicts, [number])
-                        group = verdict_files.with_verdicts(group, judged)
-                    parts.append(_as(schema, group.take(places), path.removeprefix(front)))
+            places = np.flatnonzero(hits(file.read([name], use_threads=False).column(0).combine_chunks()))
+            if len(places):
+                sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+                ends = np.cumsum([0, *sizes])
+                owner = np.searchsorted(ends, places, "right") - 1
+                groups, own = np.unique(owner, return_inverse=True)
+                rows = file.read_row_groups(groups.tolist(), there, use_threads=False)
+                if verdicts is not None and verdict_files.COLUMN in there:
+                    read = verdict_files.read_verdicts(verdicts, groups.tolist())
+                    rows = verdict_files.with_verdicts(rows, pa.chunked_array(read))
+                starts = np.cumsum([0, *(sizes[group] for group in groups.tolist())])
+                inside = starts[own] + places - ends[owner]
+                parts.append(_as(schema, rows.take(pa.array(inside)), path.removeprefix(front)))
     return pa.concat_tables(parts).unify_dictionaries()
 
 

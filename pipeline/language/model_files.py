@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -70,8 +71,12 @@ def cache_folder() -> Path:
 
 
 def _download(url: str, spec: str) -> Path:
-    name = Path(urlsplit(url).path).name or "model"
-    place = cache_folder() / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{name}"
+    try:
+        last = urlsplit(url).path.rpartition("/")[2]
+    except ValueError as error:
+        raise UserError(f"model {spec}: not downloaded: {error}; name another URL") from None
+    name = re.sub(r"[^\w.%-]+", "-", last, flags=re.ASCII)[-80:] or "model"
+    place = cache_folder() / f"{hashlib.sha256(url.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}-{name}"
     if place.is_file():
         return place
     try:

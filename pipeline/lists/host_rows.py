@@ -14,6 +14,8 @@ from pipeline.web.addresses import REFUSED, bare, page, split
 
 # A host that is not written as it is compared: with letters outside ASCII, or percent-encoded.
 _ODD = r"[^\x21-\x7e]|^(?:[^/?#\\]*[/\\]{2})?[^/?#\\]*%"
+# One that is written plainly, so that each is read once, however many addresses it has.
+_PLAIN = r"^[Hh][Tt][Tt][Pp][Ss]?://(?P<host>[A-Za-z0-9._-]+)(?:[/?#]|$)"
 
 
 def host_of(url: str) -> bytes:
@@ -37,10 +39,19 @@ def may_be_of(urls: pa.Array, host: bytes) -> np.ndarray:
 def of_host(urls: pa.Array, host: bytes) -> np.ndarray:
     """bool, an address each: whether it is of the host or a host below it. host: as of `host_of`."""
     hits = may_be_of(urls, host)
-    for place in np.flatnonzero(hits).tolist():
-        given = urls[place].cast(pa.binary()).as_py().decode("utf-8", "replace")
-        hits[place] = (own := host_of(given)) == host or own.endswith(b"." + host)
+    maybe = urls.filter(pa.array(hits)).cast(pa.large_binary())
+    plain = pc.struct_field(pc.extract_regex(maybe, _PLAIN), [0]).dictionary_encode()
+    known = np.array([*(_is_of(b"https://" + name + b"/", host) for name in plain.dictionary.to_pylist()), False])
+    found = known[pc.fill_null(plain.indices, -1).to_numpy(zero_copy_only=False)]
+    for place in np.flatnonzero(plain.is_null().to_numpy(zero_copy_only=False)).tolist():
+        found[place] = _is_of(maybe[place].as_py(), host)
+    hits[hits] = found
     return hits
+
+
+def _is_of(url: bytes, host: bytes) -> bool:
+    own = host_of(url.decode("utf-8", "replace"))
+    return own == host or own.endswith(b"." + host)
 
 
 def of_addresses(urls: pa.Array, wanted: frozenset[str]) -> np.ndarray:

@@ -56,11 +56,13 @@ def read(path: str) -> bytes:
         fs, inside = storage.filesystem(path)
         with fs.open(inside, "rb") as file:
             data = file.read()
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        return storage.unpacked(data, path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the path") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise UserError(f"{path}: a gzip file that is damaged or cut off; fetch it again") from None
+    except UserError:
+        raise
     except Exception as error:
         raise UserError(f"{path}: {type(error).__name__}: {_line(error)}; check address and credentials") from None
 

@@ -40,6 +40,7 @@ ROWS = pa.schema(
         ("cluster_size", pa.int64()),
     ]
 )
+LONGEST_LABEL = 100  # bytes; a folder is named by it
 READ = ("language", "language_script", "url", "cluster_id", "minhash_cluster_size")
 
 _HOST = ADDRESS.replace("(\\[", "(?P<host>\\[", 1).replace("([^#]*)", "(?:[^#]*)")
@@ -128,8 +129,9 @@ def _rows(batch: pa.RecordBatch, table: DocumentTable, measure: Measure, path: s
 
 def _check_labels(labels: pa.Array) -> None:
     for label in labels.to_pylist():
-        if not all(part.isalnum() for part in label.split("_", 1)) or "_" not in label:
-            raise UserError(f"{label!r} cannot name a folder of shards: use ISO 639-3 and ISO 15924 codes")
+        named = all(part.isalnum() for part in label.split("_", 1)) and "_" in label
+        if not named or len(label.encode()) > LONGEST_LABEL:
+            raise UserError(f"{label[:80]!r} cannot name a folder of shards: use ISO 639-3 and ISO 15924 codes")
 
 
 def _units(texts: pa.Array, n_bytes: pa.Array, measure: Measure) -> pa.Array:

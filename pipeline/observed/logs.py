@@ -119,6 +119,13 @@ def refuse(line: str, prefix: str = "error: ") -> None:
         print(prefix + redacted(line), file=sys.stderr, flush=True)
 
 
+def as_bytes(line: str) -> bytes:
+    """As `refuse` says it, for a handler of signals, which must not use a stream that may be in the midst of a line."""
+    if is_json():
+        line = JsonLines().format(_job.makeRecord(_job.name, logging.ERROR, "", 0, line, (), None))
+    return (line + "\n").encode()
+
+
 def bug(error: BaseException) -> None:
     """The trace of what is nobody's mistake but ours, as a record."""
     _job.critical("%s: %s", type(error).__name__, error, exc_info=error)

@@ -8,19 +8,12 @@ say what it counted, and nothing else does.
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline.observed.counts import Counts, Key, of_rows
 
 ROWS, DROPPED = "rows", "dropped"
 KEPT = "kept"
-
-
-class Task(NamedTuple):
-    """An attempt of one."""
-
-    done: bool
-    counts: Counts
 
 
 class Step:
@@ -29,24 +22,25 @@ class Step:
     def __init__(self, stage: str, name: str, unit: str, sizes: Sequence[int]) -> None:
         self.stage, self.name, self.unit, self.sizes = stage, name, unit, sizes
         self.done_size = 0
-        self.tasks: dict[int, dict[str, Task]] = {}
+        self._done: set[int] = set()
+        self._counted: Counts = Counter()  # by tasks that are done
+        self._running: dict[int, dict[str, Counts]] = {}  # by attempts of the others: place -> worker -> counts
 
-    def told(self, place: int, worker: str, task: Task) -> None:
-        attempts = self.tasks.setdefault(place, {})
-        done_before = any(one.done for one in attempts.values())
-        if not done_before:
-            attempts[worker] = task
-            if task.done:
-                self.done_size += self.sizes[place] if self.sizes else 0
+    def told(self, place: int, worker: str, done: bool, counts: Counts) -> None:
+        if place in self._done:
+            return
+        if done:
+            self._done.add(place)
+            self._counted += counts
+            self._running.pop(place, None)
+            self.done_size += self.sizes[place] if self.sizes else 0
+        else:
+            self._running.setdefault(place, {})[worker] = counts
 
     def counts(self) -> Counts:
-        total: Counts = Counter()
-        for attempts in self.tasks.values():
-            done = [one.counts for one in attempts.values() if one.done]
-            if done:
-                total += done[0]
-            else:
-                total += _largest(one.counts for one in attempts.values())
+        total: Counts = Counter(self._counted)
+        for attempts in self._running.values():
+            total += _largest(attempts.values())
         return total
 
 
@@ -68,7 +62,7 @@ class Sums:
         self.stages: dict[str, Stage] = {}
         self.steps: dict[int, Step] = {}
         self._settled: Counts = Counter()
-        self._ledgers: Counts = Counter()
+        self._ledgers: dict[str, Counts] = {}  # by the stage's folder: a canary has its own
         self._spent: dict[str, Counts] = {}
         self._shown: Counts = Counter()
 
@@ -78,7 +72,7 @@ class Sums:
         self._spent[worker] = of_rows(message["spent"])
         step = self.steps.get(message["step"])
         if step is not None:  # else it has ended: a late attempt
-            step.told(message["place"], worker, Task(message["done"], of_rows(message["counts"])))
+            step.told(message["place"], worker, message["done"], of_rows(message["counts"]))
 
     def spent_by(self, worker: str, rows: Iterable[tuple[str, str, str, int]]) -> None:
         self._spent[worker] = of_rows(rows)
@@ -105,12 +99,12 @@ class Sums:
         self.stages[name] = Stage(state, began)
         self.stages[name].seconds = now - began
 
-    def ledger(self, stage: str, kept: int, dropped: Mapping[str, int]) -> None:
+    def ledger(self, folder: str, stage: str, kept: int, dropped: Mapping[str, int]) -> None:
         """Of a finished stage: what its tables have, those of earlier runs too."""
-        self._ledgers[Key(ROWS, stage, KEPT)] = kept
-        self._ledgers[Key(ROWS, stage, DROPPED)] = sum(dropped.values())
-        for reason, n in dropped.items():
-            self._ledgers[Key(DROPPED, stage, reason)] = n
+        found: Counts = Counter({Key(DROPPED, stage, reason): n for reason, n in dropped.items()})
+        found[Key(ROWS, stage, KEPT)] = kept
+        found[Key(ROWS, stage, DROPPED)] = sum(dropped.values())
+        self._ledgers[folder] = found
 
     def seconds(self) -> float:
         return float(self._clock() - self.began)
@@ -138,7 +132,7 @@ class Sums:
         total: Counts = Counter(self._settled)
         for step in self.steps.values():
             total += step.counts()
-        total = _largest([total, self._ledgers])
+        total = _largest([total, sum(self._ledgers.values(), Counter())])
         for spent in self._spent.values():
             total += spent
         return total

@@ -3,7 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -62,11 +63,16 @@ def _is_later(name: str) -> bool:
 
 
 class EngineUse(NamedTuple):
-    """Of the engine's own stages: of their tasks on all machines. busy_seconds: of the cores that they held."""
+    """Of the engine's own stages: of their tasks on all machines. busy_seconds: of the cores that they held. shuffled:
+    bytes written for exchanges, by the job's description, "" for none."""
 
-    cpu_seconds: float = 0.0
-    busy_seconds: float = 0.0
-    shuffle_bytes: int = 0
+    cpu_seconds: float
+    busy_seconds: float
+    shuffled: Mapping[str, int]
+
+    @property
+    def shuffle_bytes(self) -> int:
+        return sum(self.shuffled.values())
 
 
 class _Meter:
@@ -135,15 +141,15 @@ def last_engine_stage() -> int:
 
 def engine_use(since: int) -> EngineUse:
     """Of the engine's stages after the one of that number, all attempts, as far as its status store remembers them."""
-    found = EngineUse()
+    cpu = busy = 0.0
+    shuffled: Counter[str] = Counter()
     for one in _stages():
         if int(one.stageId()) > since:
-            found = EngineUse(
-                found.cpu_seconds + int(one.executorCpuTime()) / 1e9,
-                found.busy_seconds + int(one.executorRunTime()) / 1e3,
-                found.shuffle_bytes + int(one.shuffleWriteBytes()),
-            )
-    return found
+            cpu += int(one.executorCpuTime()) / 1e9
+            busy += int(one.executorRunTime()) / 1e3
+            told = one.description()
+            shuffled[str(told.get()) if told.isDefined() else ""] += int(one.shuffleWriteBytes())
+    return EngineUse(cpu, busy, shuffled)
 
 
 def _stages() -> Iterator[Any]:

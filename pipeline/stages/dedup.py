@@ -126,7 +126,10 @@ def clusters(
     new_age, n_tasks = len(crawls), max(2, sum(file.rows for file in files) // (4 * signed.TASK_ROWS))
 
     def stored_as(name: str, table: DataFrame) -> tables.Table:
-        return tables.stored(table, storage.join(scratch, name), rows_a_group=tables.SCRATCH_GROUP_ROWS)
+        spark.sparkContext.setJobDescription(f"dedup {name}")  # for people, and to know what shuffles how much
+        made = tables.stored(table, storage.join(scratch, name), rows_a_group=tables.SCRATCH_GROUP_ROWS)
+        spark.sparkContext.setJobDescription(None)  # type: ignore[arg-type]
+        return made
 
     known = stored_as("known", known_copies(spark, crawls, files)).frame() if crawls else None
     stored = signed.frame(spark, files, 0, STORED)

@@ -55,7 +55,8 @@ def file_name(archive: Archive) -> str:
     stem = re.sub(r"[^\w.-]+", "-", archive.file_path.rsplit("/", 1)[-1], flags=re.ASCII)[-80:]
     stem = stem.lstrip("_.")  # Spark does not see files whose names begin with these
     identity = f"{archive.file_path} {archive.size}" + (f" {archive.asked.digest}" if archive.asked else "")
-    return f"{stem}.{hashlib.sha256(identity.encode()).hexdigest()[:12]}.parquet"
+    digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{stem}.{digest[:12]}.parquet"
 
 
 class Reading(NamedTuple):

@@ -1,7 +1,9 @@
 """Small files and folders on any store that fsspec knows: JSON whole or not at all, moves, listings, sizes."""
 
 import errno
+import gzip
 import hashlib
+import io
 import json
 import os
 import re
@@ -20,6 +22,7 @@ from pipeline.store import stores
 from schemas.errors import UserError
 
 SCRATCH = "_scratch"  # folder of what a stage's tasks write for each other
+MOST_UNPACKED = 2 << 30  # bytes of a list
 AT_ONCE = 32  # requests to a store
 _BEGUN = re.compile(r"\..+\.[0-9a-f]{32}")  # a file of this disk that is being written
 
@@ -189,6 +192,20 @@ def digest(path: str) -> str:
 def _hidden(name: str) -> bool:
     """As Spark has it: a folder `_year=2024` is a value of a column, not hidden."""
     return any(part.startswith(".") or (part.startswith("_") and "=" not in part) for part in name.split("/"))
+
+
+def unpacked(data: bytes, name: str) -> bytes:
+    """A whole file's bytes, inflated where they begin as gzip does. UserError where they swell beyond MOST_UNPACKED;
+    raises what gzip raises of damaged ones."""
+    if data[:2] != b"\x1f\x8b":
+        return data
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        inflated = file.read(MOST_UNPACKED + 1)
+    if len(inflated) > MOST_UNPACKED:
+        raise UserError(
+            f"{name}: unpacked it has more than {MOST_UNPACKED:,} bytes, so it is no list; give it in parts"
+        )
+    return inflated
 
 
 def scratch_folder() -> str:

@@ -163,7 +163,7 @@ class Board:
                 case "stage":
                     self.sums.stage(message["stage"], message["state"])
                 case "ledger":
-                    self.sums.ledger(message["stage"], message["kept"], message["dropped"])
+                    self.sums.ledger(*(message[name] for name in ("folder", "stage", "kept", "dropped")))
                 case "archives":
                     self.sums.planned(message["planned"], message["earlier"])
         return None

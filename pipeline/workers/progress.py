@@ -8,11 +8,15 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
 
+from pipeline.observed import logs
+
 
 def terminal() -> TextIO | None:
     """Where a person looks on, or None. Under spark-submit Python's streams are pipes of the JVM that started it: then
-    the question is whether that JVM writes to a terminal (Linux tells).
+    the question is whether that JVM writes to a terminal (Linux tells). Nobody looks on where lines are for programs.
     """
+    if logs.is_json():
+        return None
     if sys.stderr.isatty():
         return sys.stderr
     if "PYSPARK_GATEWAY_PORT" in os.environ:

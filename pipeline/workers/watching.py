@@ -202,11 +202,11 @@ class _Stages:
         self._say(record, "running")
 
     def finished(self, folder: str, record: RunRecord, ledger: Callable[[], Ledger | None]) -> None:
-        self._ledger(ledger())
+        self._ledger(folder, ledger())
         self._say(record, "finished")
 
     def found(self, folder: str, record: RunRecord, ledger: Callable[[], Ledger | None]) -> None:
-        self._ledger(ledger())
+        self._ledger(folder, ledger())
         self._say(record, "found")
 
     def failed(self, folder: str, record: RunRecord, error: BaseException) -> None:
@@ -218,6 +218,7 @@ class _Stages:
             _board.say("stage", stage=record["stage"], state=state, spent=counts.as_rows(counts.spent()))
 
     @staticmethod
-    def _ledger(ledger: Ledger | None) -> None:
+    def _ledger(folder: str, ledger: Ledger | None) -> None:
         if _board is not None and ledger is not None:
-            _board.say("ledger", stage=ledger["stage"], kept=ledger["rows_out"], dropped=ledger["dropped"])
+            said = {"stage": ledger["stage"], "kept": ledger["rows_out"], "dropped": ledger["dropped"]}
+            _board.say("ledger", folder=folder, **said)

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.keys import key_index
+from pipeline.store import storage
+from pipeline.web import addresses
 from pipeline.workers.processes import process_runner
 
 HERE = process_runner(1)
@@ -79,3 +81,19 @@ def test_what_a_key_costs_does_not_grow_with_the_table(tmp_path: Path, monkeypat
         assert len(sizes) > n_files * 40 / 128
         costs.append(sum(max(size for name, size in sizes.items() if name.startswith(kind)) for kind in "bn_"))
     assert costs[1] < costs[0] * 1.3
+
+
+def test_an_index_of_older_rules_of_addresses_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its hashes are of other spellings, so it would miss a page; ids are what they were."""
+    table, index = files(tmp_path, 2, 20), str(tmp_path / "index")
+    key_index.write(HERE, table, ["id", "url"], index)
+    said = storage.read_json(f"{index}/{key_index.INDEX}")
+    for version in (None, addresses.VERSION - 1, addresses.VERSION + 1):
+        older = {name: value for name, value in {**said, "addresses": version}.items() if value is not None}
+        storage.write_json(f"{index}/{key_index.INDEX}", older)
+        assert not key_index.there(index, ["url"]) and key_index.there(index, ["id"])
+        hashes = key_index.hashes_of("url", ["http://example.org/id-1"])
+        assert key_index.files_with(HERE, index, "url", hashes) is None
+        assert key_index.files_with(HERE, index, "id", key_index.hashes_of("id", ["nobody"])) == set()
+    key_index.write_empty(index)
+    assert key_index.there(index, ["url"]) and key_index.files_with(HERE, index, "url", hashes) == set()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.lists.host_rows import host_of, may_be_of, of_addresses, of_host
-from pipeline.lists.takedown import address
+from pipeline.web.addresses import page
 
 HOSTS = [
     "example.org", "EXAMPLE.org", "www.example.org", "news.example.org", "notexample.org", "example.org.evil.net",
@@ -32,8 +32,8 @@ def test_the_pages_of_a_host_are_those_that_its_address_says(asked: str) -> None
 
 @pytest.mark.parametrize("asked", ["https://www.example.org/a/", "пример.рф/a", "http://例え.jp/a?b=c", "127.0.0.1"])
 def test_an_address_is_found_however_it_is_written(asked: str) -> None:
-    expected = [address(url) == address(asked) for url in URLS]
-    assert of_addresses(pa.array(URLS), frozenset([address(asked)])).tolist() == expected
+    expected = [page(url) == page(asked) for url in URLS]
+    assert of_addresses(pa.array(URLS), frozenset([asked])).tolist() == expected
     assert sum(expected) > 4
 
 

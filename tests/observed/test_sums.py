@@ -66,10 +66,13 @@ def test_the_answers_that_were_taken_are_the_truth() -> None:
 def test_in_the_end_rows_are_the_ledger_s() -> None:
     sums = begun()
     sums.step_ended(1, as_rows(Counter({ROWS: 10})))
-    sums.ledger("clean", 12, {"short": 3, "language": 4})
+    sums.ledger("root/clean", "clean", 9, {})
+    sums.ledger("root/clean", "clean", 12, {"short": 3, "language": 4})
     totals = sums.totals()
     assert totals[ROWS] == 12 and totals[Key("rows", "clean", "dropped")] == 7
     assert totals[Key("dropped", "clean", "short")] == 3
+    sums.ledger("root/_canary/clean", "clean", 1, {"short": 1})
+    assert sums.totals()[ROWS] == 13 and sums.totals()[Key("dropped", "clean", "short")] == 4
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.integers(0, 20), st.booleans()), max_size=60))

@@ -246,3 +246,43 @@ def test_no_text_crashes_the_parser(text: str) -> None:
         parse(text, KINDS)
     except ValueError as error:
         assert "\n" not in str(error)
+
+
+NAMES = st.sampled_from(
+    ["n_words", "language", "opt_out", "known", "min_words", "__import__", "os", "x", "print", "open"]
+)
+ATOMS = NAMES | st.integers(-9, 10**400).map(str) | st.sampled_from(["'a'", "None", "True", "1e999", "[]", "{}", "..."])
+MARKS = ["({})", "{}.__class__", "{}({})", "{}[{}]", "lambda: {}", "[{} for x in {}]", "{} if {} else {}", "(x := {})"]
+MARKS += [
+    "{} < {}",
+    "{} and {}",
+    "not {}",
+    "{} in {}",
+    "{} in ['a', {}]",
+    "f'{{{}}}'",
+    "{}**{}",
+    "{} << {}",
+    "await {}",
+    "*{}",
+]
+CODE = st.recursive(
+    ATOMS, lambda inner: st.tuples(st.sampled_from(MARKS), inner, inner, inner).map(lambda t: t[0].format(*t[1:]))
+)
+
+
+@given(CODE | st.text(max_size=80))
+def test_what_is_no_rule_is_one_line_and_never_run(text: str) -> None:
+    """Parsed, never evaluated: whatever Python would do with it."""
+    try:
+        rule = parse(text, KINDS)
+    except UserError as error:
+        assert "\n" not in str(error)
+        return
+    assert set(rule.names) <= set(KINDS)
+    assert pickle.loads(pickle.dumps(rule)) == rule
+
+
+@pytest.mark.parametrize("text", ["9**9**9**9 < 1", "(" * 5000 + "1" + ")" * 5000, "not " * 5000 + "known(n_words)"])
+def test_what_would_take_for_ever_is_refused_at_once(text: str) -> None:
+    with pytest.raises(UserError):
+        parse(text, KINDS, None)

@@ -21,7 +21,7 @@ def drawn(edges: list[float], kept: list[int], dropped: list[int], *bounds: tupl
 
 def test_by_hand() -> None:
     one = drawn([0, 10, 50, 100, 1_000], [0, 2, 4, 1], [3, 0, 0, 0], ("few", "<", 30), ("many", ">", 5_000))
-    assert one.kept == "M0 62H1V31H2V0H3V46.5H4V62Z"
+    assert one.kept == "M0 62H1V18.2H2V0H3V31H4V62Z"
     assert one.dropped == "M0 62H0V96H1V62H4V62Z"
     assert one.ticks == [(0, "0"), (25, "10"), (50, "50"), (75, "100"), (100, "1,000")]
     assert [(mark.at, mark.text, mark.rule) for mark in one.marks] == [(37.5, "< 30", "few")]

@@ -1,4 +1,5 @@
 import errno
+import gzip
 import json
 import os
 import uuid
@@ -8,6 +9,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from pipeline.archive.manifest import manifest
+from pipeline.lists import list_files
 from pipeline.store import storage
 from schemas.errors import UserError
 
@@ -181,3 +184,19 @@ def test_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert [storage.is_local(path) for path in ("x", "/x", "file:///x", "s3://x", "https://x")] == [True] * 3 + [
         False
     ] * 2
+
+
+def test_a_packed_file_that_swells_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = gzip.compress(bytes(1 << 20)) * 3
+    assert len(storage.unpacked(bomb, "x")) == 3 << 20
+    assert storage.unpacked(b"plain", "x") == b"plain"
+    monkeypatch.setattr(storage, "MOST_UNPACKED", 2 << 20)
+    for name in ("bomb.paths.gz", "bomb.txt"):
+        (tmp_path / name).write_bytes(bomb)
+    for read in (
+        lambda: manifest([str(tmp_path / "bomb.paths.gz")]),
+        lambda: list_files.read(str(tmp_path / "bomb.txt")),
+    ):
+        with pytest.raises(UserError, match=r"bomb\.\w+.*: unpacked it has more than 2,097,152 bytes") as caught:
+            read()
+        assert "\n" not in str(caught.value)

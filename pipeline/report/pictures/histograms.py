@@ -4,6 +4,7 @@ Bins are drawn equally wide whatever their edges, so that a scale that grows by 
 one; edges are written below.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -65,13 +66,14 @@ def histogram(one: Distribution, meanings: Mapping[str, str]) -> Picture:
 
 
 def _outline(counts: Sequence[int], height: int) -> str:
-    """Steps from the axis, the highest `height` away; a bin with one document is seen."""
+    """Steps from the axis, the highest `height` away, the others by the square root of their documents, so that the few
+    about a threshold are seen beside the many at zero; a bin with one document is seen."""
     most = max(counts, default=0)
     if not most:
         return ""
     parts, now = [f"M0 {AXIS}"], 0.0
     for at, rows in enumerate(counts):
-        away = round(height * rows / most, 1)
+        away = round(height * math.sqrt(rows / most), 1)
         if rows and abs(away) < 1:
             away = 1.0 if height > 0 else -1.0
         if away != now:
