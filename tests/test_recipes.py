@@ -104,7 +104,7 @@ def check(number: str, place: Path, said: str) -> None:
     if number == "1":
         assert ledgers["extract"]["rows_in"] < 10 and [*ledgers["sample"]["by_language"]] == ["swh_Latn"]
     if number == "2":
-        assert "min_words = 80, before 50" in said and "rule gopher_quality:too_few_words" in said
+        assert "min_words = 150, before 50" in said and "rule gopher_quality:too_few_words" in said
     if number == "3":
         assert "eng-news.example.com/1" in said and "<html" in (demo / "page.html").read_text(encoding="utf-8")
     if number == "4":
