@@ -108,7 +108,7 @@ def test_a_takedown_and_a_compaction_keep_what_the_tables_took(
     shutil.copytree(corpus_root, tmp_path / "root")
     (tmp_path / "pages.txt").write_text("https://eng-news.example.com/1\n")
     before = costs_of(str(corpus_root))
-    assert remove.main(["--root", str(tmp_path / "root"), "--list", str(tmp_path / "pages.txt")]) == 0
+    assert remove.main(["--root", str(tmp_path / "root"), "--urls", str(tmp_path / "pages.txt")]) == 0
     assert costs_of(str(tmp_path / "root")) == before
     assert compact.main(["--root", str(tmp_path / "root")]) == 0
     assert costs_of(str(tmp_path / "root")) == before
