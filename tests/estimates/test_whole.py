@@ -96,6 +96,14 @@ def test_memory_grows_where_one_task_holds_all() -> None:
     assert model("clean", runs).peak.at(1e9) == 2_000_000
 
 
+def test_tables_without_files_have_no_bytes_a_row() -> None:
+    def run(x: float) -> Any:
+        return observed(x, 0.0, cost(1.0), [], Engine(0.0, {}), {"pieces": Table(9, 0, 0), SMALL: Table(0, 0, 500)})
+
+    fitted = model("vocab", Runs(None, None, [run(10), run(20)]))
+    assert figures("vocab", fitted, WHOLE, Machines(2, 2), PRICES)["bytes_written"] == 500
+
+
 def test_money_and_storage_by_hand() -> None:
     tables = {"documents": Table(1, 1, 10**5), SMALL: Table(0, 0, 0)}
     stage = one(spread=Line(0.0, 0.18, 0.03), tables=tables, exchanged=Line(3e9, 0.0, 0.03))
