@@ -81,6 +81,7 @@ $(AIRFLOW)/.installed: docker/airflow-constraints.txt
 	@echo "airflow: Python environment in $(AIRFLOW) (a minute or two the first time)"
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing: install Python 3.11, or say PYTHON=..."; exit 2; }
 	@test -x $(AIRFLOW)/bin/python || $(PYTHON) -m venv $(AIRFLOW)
+	@$(AIRFLOW)/bin/python -m pip install -qq --upgrade pip
 	@$(AIRFLOW)/bin/python -m pip install -qq --constraint docker/airflow-constraints.txt \
 	  apache-airflow apache-airflow-providers-apache-spark
 	@touch $@

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from pyspark.sql import SparkSession
 
+from pipeline.estimates.actual import cost_of
 from pipeline.flags import Parser, parse
 from pipeline.keys import stage_keys
 from pipeline.mixture.card import CARD, card
@@ -25,6 +26,7 @@ from pipeline.spark.tasks import cheapest_runner
 from pipeline.store import generations, last_column, lease, run_records, storage, verdict_files
 from pipeline.store.generations import Generation
 from pipeline.workers.tasks import Step
+from schemas.costs import COST
 from schemas.distributions import CLUSTERS, DISTRIBUTIONS
 from schemas.errors import UserError
 from schemas.generations import inside
@@ -56,6 +58,8 @@ def run(engine: SparkSession | LazySession, root: str, stage: str, keep: int = 0
         names = {table: list(files) for table, files in tables.items()}
         stage_keys.write_keys(run_tasks, place, stage, names, stage_keys.origin_of(now))
         run_records.carry(now, place, [DISTRIBUTIONS, CLUSTERS])
+        if cost := cost_of(now):
+            storage.write_json(storage.join(place, COST), cost)
         front = _small_files(now, place, generations.following(folder).number)
         run_records.publish(folder, record, now.read_json(LEDGER), now.read_json(EXAMPLES) or [], names, front=front)
     generations.retire(folder, keep)

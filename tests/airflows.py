@@ -55,7 +55,7 @@ def look(home: Path, *words: str, given: object, wait: bool = True, dags: Path =
     return json.loads(answer.read_text())
 
 
-def asked(root: Path, run: Path | None) -> dict[str, object]:
+def asked(root: Path, run: Path | None = None, **others: object) -> dict[str, object]:
     """Parameters of a run over the sample archive; with a folder for it, a few steps of training."""
     train = REPOSITORY / "train" / "configs" / "demo.toml"
     corpus = {
@@ -65,7 +65,7 @@ def asked(root: Path, run: Path | None) -> dict[str, object]:
         "config": str(DEMO),
         "canary": None,
     }
-    return {**corpus, "run": run and str(run), "train": str(train), "steps": 6}
+    return {**corpus, "run": run and str(run), "train": str(train), "steps": 6, **others}
 
 
 def soon(what: Callable[[], bool], seconds: float = 60) -> bool:

@@ -24,6 +24,7 @@ from jobs.vocab import OWN
 from pipeline.store import generations, storage
 from pipeline.store.parquet_files import read_parquet
 from schemas.costs import COST
+from schemas.distributions import CLUSTERS, DISTRIBUTIONS
 from schemas.generations import CURRENT, FILES, FRONT, NAMES
 from schemas.records import EXAMPLES, LEDGER, RUN, STAGES
 
@@ -36,6 +37,8 @@ EXECUTORS = "local-cluster[2,1,1024]"
 WHOLE = {
     OWN,
     COST,  # measured: no two runs have the same
+    DISTRIBUTIONS,
+    CLUSTERS,
     LEDGER,
     EXAMPLES,
     RUN,

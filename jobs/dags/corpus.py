@@ -18,9 +18,11 @@ import os
 from datetime import timedelta
 from typing import Any
 
+from wanyu_tasks import DEFAULTS, FILTERS, NAMES, SHELL, Job  # before Airflow, of which it says what is missing
+
+# isort: split
 from airflow.sdk import DAG, Asset, Param, TaskGroup, chain, task
 from airflow.sdk.exceptions import AirflowSkipException
-from wanyu_tasks import DEFAULTS, FILTERS, NAMES, SHELL, Job
 
 CORPUS = Asset("wanyu_corpus")
 

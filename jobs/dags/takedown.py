@@ -11,9 +11,11 @@ import shlex
 from datetime import timedelta
 from typing import Any
 
+from wanyu_tasks import DEFAULTS, FILTERS, Job  # before Airflow, of which it says what is missing
+
+# isort: split
 from airflow.sdk import DAG, Param, Variable, task
 from airflow.sdk.exceptions import AirflowFailException
-from wanyu_tasks import DEFAULTS, FILTERS, Job
 
 VARIABLE = "wanyu_takedown"
 EXAMPLE = '{"roots": ["s3://corpus/CC-MAIN-2026-43"], "urls": ["s3://corpus/lists/urls.txt"], "hosts": []}'

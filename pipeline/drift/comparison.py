@@ -178,8 +178,16 @@ def _share(
     z = intervals.two_sided(thresholds.chance if chance is None else chance)
     worth = [effective(one.of, alike, z) for one in (new, old)]
     interval = intervals.newcombe(new.value, worth[0], old.value, worth[1], z) if all(worth) else Interval(-1.0, 1.0)
-    state = FEW if chance is None else _state(size, interval.low > 0 or interval.high < 0)
+    if chance is None:
+        state = DRIFTED if _all_gone(key, new, old, thresholds.min_pages) else FEW
+    else:
+        state = _state(size, interval.low > 0 or interval.high < 0)
     return Change(key, new.value, old.value, (new.of, old.of), interval, threshold, size, None, state)
+
+
+def _all_gone(key: Key, new: Share, old: Share, min_pages: int) -> bool:
+    """A corpus without a page beside one with enough needs no test."""
+    return key == Key("kept") and not new.of and old.of >= min_pages
 
 
 def _signal(

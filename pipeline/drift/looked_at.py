@@ -138,8 +138,10 @@ class _Pages:
                 judged = pa.chunked_array(verdict_files.read_verdicts(verdicts[name]), pa.string())
                 table = table.set_column(table.schema.get_field_index(VERDICT), VERDICT, judged)
             tables.append(table)
+        self.rows = sum(table.num_rows for table in tables)
+        if not self.rows:
+            return
         self.table = pa.concat_tables(tables)
-        self.rows = self.table.num_rows
         language, script = (pc.fill_null(self.table.column(name), value) for name, value in UNLABELLED.items())
         self.labels: Group = _codes(pc.binary_join_element_wise(language, script, "_"))
         self.everything: Group = (np.zeros(self.rows, np.int64), [""])

@@ -32,7 +32,8 @@ def line(tiny: Point | None, points: Sequence[Point], cold: Point | None = None)
     low = tiny or (0.0, 0.0)
     run, rise = (sum(point[axis] - low[axis] for point in points) for axis in (0, 1))
     slope = max(0.0, rise / run) if run > 0 else 0.0
+    # Of two or three, the farthest is about two deviations off.
     each = [(y - low[1]) / (x - low[0]) for x, y in points if x > low[0]]
     apart = max((abs(one - slope) for one in each), default=0.0) / slope if slope else 0.0
     x, y = cold or low
-    return Line(max(0.0, y - slope * x), slope, max(LEAST_DEVIATION, apart))
+    return Line(max(0.0, y - slope * x), slope, max(LEAST_DEVIATION, apart / 2))

@@ -132,7 +132,7 @@ def _apart(some: Mapping[str, Table], whole: Mapping[str, Table]) -> float:
     """By how much bytes a row of a stage's largest table differ between runs."""
     largest = max(whole, key=lambda name: whole[name].bytes if whole[name].rows else -1)
     one, other = some.get(largest), whole[largest]
-    if one is None or not (one.rows and other.rows):
+    if one is None or not (one.rows and other.rows and other.bytes):  # vocab's have no files
         return 0.0
     return abs(one.bytes / one.rows / (other.bytes / other.rows) - 1)
 

@@ -56,14 +56,14 @@ def _story(story: Story, told: Told) -> Iterator[str]:
         yield f"address: {story.url}"
     if story.extracted:
         yield from _extracted(story.id, story.extracted)
-    if story.blocks:
-        yield from _blocks(story.blocks)
     if story.judged:
         yield from _judged(story.judged)
     if story.copies:
         yield from _copies(story.id, story.copies)
     if story.sampled:
         yield from _sampled(story.sampled)
+    if story.blocks:
+        yield from _blocks(story.blocks)
 
 
 def _extracted(name: str, page: Extracted) -> Iterator[str]:

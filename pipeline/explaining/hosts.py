@@ -16,6 +16,7 @@ from pipeline.keys.page_rows import FILE
 from pipeline.lists.host_rows import host_of, of_host
 
 KEPT = "kept"
+INDEXED = 10_000
 STRING = pa.string()
 CLEANED = {"id": STRING, "drop_reason": STRING, "language": STRING, "language_script": STRING}
 
@@ -34,7 +35,8 @@ def _with_ids(corpus: Corpus, stage: str, table: str, ids: pa.Array, columns: Ma
     if now is None or not len(ids):
         return _nothing(columns)
     hits = partial(_among, ids=ids)
-    return columns_where(corpus.run_tasks, now, stage, table, "id", hits, columns, ids.to_pylist())
+    keys = ids.to_pylist() if len(ids) <= INDEXED else ()  # of more hardly a file has none
+    return columns_where(corpus.run_tasks, now, stage, table, "id", hits, columns, keys)
 
 
 def _nothing(columns: Mapping[str, pa.DataType]) -> pa.Table:

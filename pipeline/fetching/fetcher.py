@@ -24,6 +24,7 @@ from pipeline.fetching.permits import Permits, permit, stop
 from pipeline.store import storage
 from pipeline.workers.modules import end_with, python_module
 from schemas.errors import UserError
+from schemas.redacted import redacted
 
 STARVED_SECONDS = 0.02  # between two looks at a file that has not grown
 MESSAGE = 1 << 16  # bytes of a request or an answer
@@ -253,7 +254,7 @@ def _fetched(wanted: Wanted, file: BinaryIO) -> dict[str, str]:
         stop(wanted.permits, str(error))
         return {"said": MENDED_BY_USER, "line": str(error)}
     except Exception:
-        return {"said": BUG, "line": f"{wanted.location}:\n{traceback.format_exc()[-8000:]}"}
+        return {"said": BUG, "line": redacted(f"{wanted.location}:\n{traceback.format_exc()[-8000:]}")}
     return {"said": said, **asked()}
 
 

@@ -12,6 +12,11 @@ import argparse
 import math
 from dataclasses import dataclass, field, fields, replace
 
+from pipeline.estimates import requests
+from pipeline.estimates.prices import prices
+from pipeline.estimates.whole import OVERHEAD
+from pipeline.estimates.words import money, shown, size
+
 ARCHIVES = (1, 1_000, 90_000)
 TABLES = (
     ("extract", "documents"), ("clean", "documents"), ("dedup", "documents"), ("dedup", "signatures"),
@@ -39,7 +44,7 @@ class Rates:
     dedup_ms: float = rate(0.276, "a document: 138 s, two cores, a million, all by shuffles; Near-duplicates")
     sample_bytes_s: float = rate(33e6, "text a second: 66 MB on two cores; Mixture")
     text_bytes: float = rate(5_400, "text of a document; Speed of clean")
-    overhead: float = rate(1.3, "assumed: starts, stragglers, lost spot machines and what is done again")
+    overhead: float = rate(OVERHEAD, "assumed: starts, stragglers, lost spot machines and what is done again")
     # Bytes a document, by --root over the sample archives and 684 pages of the web
     extract_documents: float = rate(1_916, "bytes a document")
     clean_documents: float = rate(2_029, "bytes a document")
@@ -52,14 +57,12 @@ class Rates:
     gib_a_core: float = rate(4, "1.5 of heap, 2.5 for Python beside it")
     connection_bytes_s: float = rate(40e6, "assumed: one connection to a store")
     # s3fs
-    part_bytes: float = rate(50 * 2**20, "s3fs: a request reads or writes at most so much")
-    files_a_task: float = rate(3, "table, receipt, progress")
     # Dollars, list prices of November 2026 as assumed here; a store in the cluster's own region
-    on_demand: float = rate(0.0504, "a core-hour with 4 GiB (m7i, us-east-1)")
-    spot: float = rate(0.0202, "a core-hour: 60 % less")
-    storage: float = rate(0.023, "a GB-month")
-    puts: float = rate(0.005, "a thousand PUT, COPY, POST, LIST")
-    gets: float = rate(0.0004, "a thousand GET and others")
+    on_demand: float = rate(prices().core_hour, "a core-hour with 4 GiB (m7i, us-east-1)")
+    spot: float = rate(prices().spot_core_hour, "a core-hour: 60 % less")
+    storage: float = rate(prices().gb_month, "a GB-month")
+    puts: float = rate(prices().thousand_puts, "a thousand PUT, COPY, POST, LIST")
+    gets: float = rate(prices().thousand_gets, "a thousand GET and others")
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,8 @@ def stages(archives: int, rates: Rates) -> list[Stage]:
     ]
     answers = []
     for name, seconds, read, written, shuffled, tables in plain:
-        whole = name == "extract"  # one connection an archive, from its first byte to its last
-        gets = archives * (2.0 if whole else 2 + read / archives / rates.part_bytes)  # a HEAD or a footer before it
-        parts = max(1.0, written / tables / archives / rates.part_bytes)
-        # Of several parts: one request more to begin and one to end.
-        puts = archives * (tables * (parts + (2 if parts > 1 else 0)) + rates.files_a_task - 1)
+        gets = requests.gets(archives, read, whole=name == "extract")
+        puts = requests.puts(archives, written, tables)
         answers.append(Stage(name, seconds * rates.overhead / 3600, read, written, shuffled, gets, puts))
     return answers
 
@@ -146,26 +146,6 @@ def connections(archives: int, extract: Stage, rates: Rates) -> int:
 
 def row(name: str, cells: list[str]) -> str:
     return f"| {name} | {' | '.join(cells)} |"
-
-
-def shown(value: float) -> str:
-    """Two digits that count."""
-    for unit, name in ((1e9, " billion"), (1e6, " million")):
-        if value >= unit:
-            return f"{shown(value / unit)}{name}"
-    digits = 1 - math.floor(math.log10(value))
-    return f"{round(value, digits):,.{max(0, digits)}f}"
-
-
-def size(value: float) -> str:
-    for unit, name in ((1e12, "TB"), (1e9, "GB")):
-        if value >= unit:
-            return f"{shown(value / unit)} {name}"
-    return f"{shown(value / 1e6)} MB"
-
-
-def money(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def measured(root: str) -> dict[str, float]:

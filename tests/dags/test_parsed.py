@@ -223,6 +223,23 @@ for wanted, only, _ in {cases!r}:
     assert [line.startswith(told) for line, (_, _, told) in zip(said, cases, strict=True)] == [True] * len(cases), said
 
 
+def test_exit_statuses_are_found_in_what_the_provider_and_shells_say(migrated: Path) -> None:
+    """Of client modes, Kubernetes and YARN in cluster mode, BashOperator."""
+    told = {
+        "Cannot execute: spark-submit x. Error code is: 3.\nLast spark-submit output:\nfine": 3,
+        "Cannot execute: x. Error code is: 1. Kubernetes spark exit code is: 2": 2,
+        "Cannot execute: x. Error code is: 1.\nSparkUserAppException: User application exited with 2": 2,
+        "Bash command failed. The command returned a non-zero exit code 2.": 2,
+        "Cannot execute: x. Error code is: -9.": None,
+        "Task timed out": None,
+    }
+    program = (
+        f"import wanyu_tasks\nfor text, status in {told!r}.items(): assert wanyu_tasks.status_of(text) == status, text"
+    )
+    environment = {**settings(migrated), "PYTHONPATH": str(DAGS)}
+    subprocess.run([AIRFLOW / "python", "-c", program], env=environment, check=True)
+
+
 def test_takedown_removes_from_every_root(seen: dict[str, Any], parser: None) -> None:
     lines = seen["cases"]["takedown"]["roots"]
     told = [flags_of("remove", line) for line in lines]
@@ -252,6 +269,7 @@ def test_a_parameter_outside_its_schema_is_refused_by_name(seen: dict[str, Any],
 def test_another_airflow_is_told_what_to_do(package: str, there: str | None, line: str, migrated: Path) -> None:
     """One import error, above Airflow's list of DAGs, whose last line says it."""
     program = f"""
+import sys
 from importlib import metadata
 true = metadata.version
 def version(name):
@@ -261,7 +279,9 @@ def version(name):
         return {there!r}
     return true(name)
 metadata.version = version
-import wanyu_tasks
+if {there!r} == "2.11.2":
+    sys.modules["airflow.sdk"] = None
+import corpus
 """
     environment = {**settings(migrated), "PYTHONPATH": str(DAGS)}
     ended = subprocess.run([AIRFLOW / "python", "-c", program], env=environment, capture_output=True, text=True)

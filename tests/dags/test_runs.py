@@ -4,37 +4,64 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from functools import partial
 from pathlib import Path
 
 import faulty
 import pytest
 from airflows import asked, look, process_of, soon
+from programs import ARCHIVE, DEMO, job_environment, submit_command
 
 from pipeline.store import generations, storage
 from pipeline.store.parquet_files import read_parquet
 
 pytestmark = pytest.mark.timeout(900)  # in a fresh clone the first corpus compiles the kernels
-STAGES = [f"{name}.submit" for name in ("extract", "clean", "dedup", "sample")]
 
 
-def test_the_dag_leaves_the_bytes_of_corpus(home: Path, calm: dict[str, bytes], tmp_path: Path) -> None:
-    root, run = tmp_path / "a root", tmp_path / "run"
-    ended = look(home, "run", "corpus", given=asked(root, run))
-    skipped = ["canary.submit", "drift"]
-    done = [*STAGES, "vocab", "pretrain", "evaluate", "report", "publish"]
-    assert ended["tasks"] == {**{name: ["skipped", 1] for name in skipped}, **{name: ["success", 1] for name in done}}
+LONG = 140  # words: clean then drops half of what it keeps else
+
+
+def test_the_dag_leaves_the_bytes_of_corpus(
+    home: Path, calm: dict[str, bytes], calm_root: Path, tmp_path: Path
+) -> None:
+    """All of its tasks. The archive has too few pages for a judgement, so the gate is open."""
+    root, run, drift = tmp_path / "a root", tmp_path / "run", tmp_path / "drift.toml"
+    drift.write_text("min_pages = 1_000_000\n")
+    more = {"canary": 0.5, "compare": str(calm_root), "drift": str(drift)}
+    ended = look(home, "run", "corpus", given=asked(root, run, **more))
+    assert ended["state"] == "success"
+    assert set(map(tuple, ended["tasks"].values())) == {("success", 1)}, ended
     assert faulty.difference(str(root), calm) == ""
     assert (run / "export" / "model.safetensors").is_file() and (run / "evaluation" / "evaluation.json").is_file()
-    page = (root / "report.html").read_text()
-    assert run.name in page
+    assert run.name in (root / "report.html").read_text()
+
+
+def test_a_drift_ends_the_run_before_anything_is_trained_or_published(
+    home: Path, calm_root: Path, tmp_path: Path
+) -> None:
+    root, drift = tmp_path / "root", tmp_path / "drift.toml"
+    shutil.copytree(calm_root, root)
+    command = submit_command(
+        "corpus", "--input", ARCHIVE, "--root", tmp_path / "other", "--config", DEMO, "--min-words", LONG
+    )
+    subprocess.run(command, cwd="/", env=job_environment(), check=True, capture_output=True)
+    drift.write_text("min_pages = 2\n")
+    ended = look(home, "run", "corpus", given=asked(root, compare=str(tmp_path / "other"), drift=str(drift)))
+    tasks = ended["tasks"]
+    assert ended["state"] == "failed" and tasks["drift"] == ["failed", 1]
+    assert {name: tasks[name][0] for name in ("sample.submit", "vocab", "pretrain", "report", "publish")} == {
+        "sample.submit": "success",
+        **dict.fromkeys(("vocab", "pretrain", "report", "publish"), "upstream_failed"),
+    }
+    assert "status 3: the corpus has drifted" in (home / "look.log").read_text()
 
 
 def test_a_task_whose_job_is_killed_in_mid_run_is_tried_again_and_leaves_the_same_bytes(
     home: Path, calm: dict[str, bytes], tmp_path: Path
 ) -> None:
     root = tmp_path / "root"
-    running = look(home, "run", "corpus", given=asked(root, None), wait=False)
+    running = look(home, "run", "corpus", given=asked(root), wait=False)
     try:
         for stage, of in (("extract", "java"), ("dedup", "python")):
             begun = storage.join(str(root), stage, generations.BUILDING)

@@ -101,7 +101,7 @@ def test_a_run_over_rest(server: Server, home: Path, calm: dict[str, bytes], tmp
     assert soon(lambda: server.ask("/api/v2/dags/corpus")[0] == 200), (home / "dag-processor.log").read_text()[-3000:]
     status, answer = server.ask(runs, {"logical_date": None, "conf": {"crawl": "October"}})
     assert status == 400 and "Invalid input for param crawl" in str(answer)
-    status, answer = server.ask(runs, {"logical_date": None, "conf": asked(root, None)})
+    status, answer = server.ask(runs, {"logical_date": None, "conf": asked(root)})
     assert status == 200, answer
     run = f"{runs}/{answer['dag_run_id']}"
 

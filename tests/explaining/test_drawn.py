@@ -78,7 +78,7 @@ def test_the_page_says_what_the_story_says(full: Told) -> None:
     root = lxml.html.document_fromstring(page_of(URL, [full]))
     (story,) = full.stories
     assert story.blocks and story.judged and story.copies
-    shown = root.xpath("//ol[@class='blocks'][1]/li")
+    shown = root.xpath("//li[contains(@class, 'block')]")
     assert [("chosen" in (one.get("class") or "")) for one in shown[: len(story.blocks.blocks)]] == [
         block.chosen for block in story.blocks.blocks
     ]
@@ -139,13 +139,13 @@ def test_in_a_browser(browser: Any, full: Told, pages: Path, width: int, scheme:
         seen.page.goto(path.as_uri())
         assert seen.said == [] and all(one.startswith(("file:", "data:")) for one in seen.requests)
         assert overflow(seen.page) <= 0
-        chosen, other = seen.page.locator(".blocks .chosen").first, seen.page.locator(".blocks li:not(.chosen)").first
+        chosen, other = seen.page.locator(".blocks .chosen").first, seen.page.locator(".block:not(.chosen)").first
         colour = "element => getComputedStyle(element).borderInlineStartColor"
         assert chosen.evaluate(colour) != other.evaluate(colour)
-        for place in ("body", ".chosen .text", "li:not(.chosen) .text", ".fact", ".source", "td", "th", ".note"):
+        for place in ("body", ".chosen .text", ".block:not(.chosen) .text", ".fact", ".source", "td", "th", ".note"):
             assert seen.page.locator(place).first.evaluate(LUMINANCE) >= 4.5, place
         for text, turned in ((TEXTS["ar"], "rtl"), (TEXTS["he"], "rtl"), (TEXTS["th"], "ltr")):
-            block = seen.page.locator(".blocks li", has_text=text)
+            block = seen.page.locator(".block", has_text=text)
             assert block.evaluate("element => getComputedStyle(element).direction") == turned
             box = block.bounding_box()
             bar = seen.page.evaluate("element => getComputedStyle(element).borderRightWidth", block.element_handle())

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from programs import ARCHIVE, DEMO
-from warcs import SHARED
+from warcs import SHARED, warc
 
-from jobs import clean, corpus, remove, report
+from jobs import clean, corpus, extract, remove, report
 from pipeline.exit_status import DRIFTED
 
 
@@ -73,6 +73,17 @@ def archives(folder: Path, bodies: list[bytes]) -> Path:
     for number, body in enumerate(bodies):
         (folder / f"{number}.warc.gz").write_bytes(body)
     return folder
+
+
+def test_a_corpus_without_a_document(
+    corpus_root: Path, tmp_path: Path, without_engine: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = archives(tmp_path / "given", [warc([{"status": "404 Not Found"}])])
+    made = tmp_path / "made"
+    assert extract.main(["--input", str(given), "--root", str(made)]) == 0 and clean.main(["--root", str(made)]) == 0
+    status = report.main(["--root", str(made), "--compare", str(corpus_root), "--drift"])
+    _, err = answered(capsys, status, DRIFTED)
+    assert err.count("\n") == len(err.splitlines()) > 0
 
 
 def test_a_canary_comes_back_and_is_not_sent_again(

@@ -11,9 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.lists import row_removal
-from pipeline.lists.takedown import Takedown, address
+from pipeline.lists.takedown import Takedown
 from pipeline.lists.url_lists import UrlLists
 from pipeline.stages import remove
+from pipeline.web.addresses import page as address
 from schemas.distributions import LargeCluster, Member
 from schemas.records import unbalanced
 
