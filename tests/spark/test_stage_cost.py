@@ -16,5 +16,5 @@ def test_the_engines_exchanges_and_time_are_counted_by_job(spark: SparkSession) 
     used = engine_use(since)
     assert used.shuffled["dedup pairs"] > 20_000 > used.shuffled[""] > 0
     assert used.shuffle_bytes == sum(used.shuffled.values())
-    assert 0 < used.cpu_seconds and 0 < used.busy_seconds
+    assert used.cpu_seconds > 0 and used.busy_seconds > 0
     assert engine_use(last_engine_stage()).shuffle_bytes == 0
