@@ -47,7 +47,7 @@ def plan(args: argparse.Namespace, config: Config) -> None:
     cost = prices(args.prices)
     settings = config.extract
     archives = manifest(args.input, settings.prefix, settings.limit)
-    share = _share(args)
+    share = SAMPLE if getattr(args, "extract.sample") is None else settings.sample
     taken = pieces.chosen(archives, share)
     whole = size_of(archives, {one.file_path for one in taken})
     engine = LazySession("wanyu plan", args.partitions)
@@ -68,17 +68,6 @@ def plan(args: argparse.Namespace, config: Config) -> None:
                 "stages": found}  # fmt: skip
         storage.write_json(path, told)
         job.say(f"{path} has it all: jobs/plan.py --actual ROOT --plan {args.output} compares")
-
-
-def _share(args: argparse.Namespace) -> float:
-    given = getattr(args, "extract.sample")
-    try:
-        share = SAMPLE if given is None else float(given)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise UserError(f"--sample {given}: a share above 0, at most 1")
-    return share
 
 
 def _pieces(taken: list[Archive], whole: Size, share: float, folder: str) -> tuple[list[Archive], Archive | None]:

@@ -153,11 +153,11 @@ def engine_use(since: int) -> EngineUse:
 
 
 def _stages() -> Iterator[Any]:
-    spark = SparkSession.getActiveSession()
-    if spark is None:
-        return
-    context: Any = spark.sparkContext
     with suppress(Exception):  # a lost engine
+        spark = SparkSession.getActiveSession()
+        if spark is None:
+            return
+        context: Any = spark.sparkContext
         inner, gateway = context._jsc.sc(), context._gateway
         inner.listenerBus().waitUntilEmpty(LISTENED_MS)
         none = gateway.jvm.java.util.ArrayList()

@@ -69,16 +69,5 @@ def test_a_run_that_cannot_be_gone_on_from_leaves_none(tmp_path: Path, without_e
     assert not list(tmp_path.rglob(COST))
 
 
-def test_the_engines_shuffles_are_counted(
-    spark: object, corpus_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from jobs import dedup
-
-    shutil.copytree(corpus_root / "clean", tmp_path / "clean")
-    assert dedup.main(["--root", str(tmp_path), "--one-task-documents", "0"]) == 0
-    told = cost(tmp_path / "dedup")
-    assert (told["shuffle_bytes"] or 0) > 1000 and (told["cpu_seconds"] or 0) > 0.5
-
-
 def _raises(*_: Any) -> Any:
     raise RuntimeError("a fault")

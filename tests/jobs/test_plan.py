@@ -118,7 +118,7 @@ def test_what_a_user_gets_wrong(tmp_path: Path, refused: Callable[..., str], cor
     assert "give --input ARCHIVES" in refused()
     assert "--plan FILE.json" in refused("--actual", corpus_root)
     assert "no such file" in refused("--actual", corpus_root, "--plan", tmp_path / "none.json")
-    assert "a share above 0" in refused("--input", ARCHIVE, "--sample", "2")
+    assert "extract.sample" in refused("--input", ARCHIVE, "--sample", "2")
     assert "did you mean --cores" in refused("--input", ARCHIVE, "--core", "2")
     assert "no such file" in refused("--input", tmp_path / "none.warc.gz")
     prices = tmp_path / "prices.toml"
