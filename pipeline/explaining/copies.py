@@ -72,7 +72,9 @@ def _copies(row: Row, members: Sequence[Row], urls: Mapping[tuple[str | None, st
 
 def _kept(row: Row) -> tuple[str, str | None]:
     """id and crawl of the copy that a page is like; an earlier version kept one copy of a cluster."""
-    return row.get("kept_id", row["cluster_id"]), row.get("kept_crawl", row.get("cluster_crawl"))
+    kept_id: str = row.get("kept_id", row["cluster_id"])
+    crawl: str | None = row.get("kept_crawl", row.get("cluster_crawl"))
+    return kept_id, crawl
 
 
 def _addresses(corpora: Sequence[Corpus], rows: Sequence[Row]) -> dict[tuple[str | None, str], str]:
