@@ -317,13 +317,7 @@ def test_the_picture_of_the_house_is_the_house() -> None:
 
 
 @pytest.mark.parametrize(
-    "document",
-    [
-        "README.md",
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        *sorted(f"docs/{f.name}" for f in (REPOSITORY / "docs").iterdir()),
-    ],
+    "document", ["README.md", "CHANGELOG.md", *sorted(f"docs/{f.name}" for f in (REPOSITORY / "docs").iterdir())]
 )
 def test_documents_name_no_module_that_is_not_there(document: str) -> None:
     text = (REPOSITORY / document).read_text(encoding="utf-8")

@@ -19,13 +19,6 @@ def builder() -> Builder:
     return runpy.run_path(str(BUILDER))
 
 
-def test_it_is_of_all_public_modules(builder: Builder) -> None:
-    files = [path for root in builder["ROOTS"] for path in (REPOSITORY / root).rglob("*.py")]
-    names = {".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__") for path in files}
-    public = {name for name in names if not name.startswith("jobs.dags") and "._" not in name}
-    assert set(builder["public_modules"]()) == public and len(public) > 500
-
-
 def test_the_pages_lead_to_each_other(builder: Builder, tmp_path: Path) -> None:
     names = builder["write_pages"](tmp_path)
     assert {"README.html", "CONTRIBUTING.html", "docs/design.html", "docs/quality.html"} <= set(names)
@@ -59,6 +52,14 @@ def test_it_is_built_without_a_warning(tmp_path: Path) -> None:
         cwd=REPOSITORY, env=job_environment(), capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == "[] None", done.stdout[-500:] + done.stderr[-2000:]
-    pages = list((tmp_path / "docs" / "reference").rglob("*.html"))
-    assert len(pages) > 500
-    assert not [page for page in pages[:50] if re.search(r'src="https?:|@import', page.read_text(encoding="utf-8"))]
+    folder = tmp_path / "docs" / "reference"
+    pages = {str(page.relative_to(folder)): page.read_text(encoding="utf-8") for page in folder.rglob("*.html")}
+    files = [path for root in ("schemas", "pipeline", "jobs", "tokenizer", "train") for path in modules_of(root)]
+    assert len(files) > 400 and {f"{file}.html" for file in files} <= pages.keys()
+    assert not [name for name, page in pages.items() if re.search(r'(src="|@import |<link[^>]*)https?:', page)]
+
+
+def modules_of(root: str) -> list[str]:
+    """Paths of public modules without their ending, those of jobs/dags left out."""
+    found = (path.relative_to(REPOSITORY).with_suffix("") for path in (REPOSITORY / root).rglob("*.py"))
+    return [str(path) for path in found if not path.name.startswith("_") and path.parts[:2] != ("jobs", "dags")]
