@@ -12,7 +12,7 @@ from warcs import SHARED, page_of, read, warc
 from pipeline.archive.limits import ArchiveLimits
 from pipeline.html import tags
 from pipeline.page.charset import decode
-from pipeline.page.documents import Known, _utf8, extract_page
+from pipeline.page.documents import Known, extract_page, in_utf8
 from pipeline.page.isolation import Extracted, Failure
 from pipeline.page.metadata import MAX_URL, Metadata, read_metadata
 
@@ -424,7 +424,7 @@ def test_real_pages():
     with gzip.open(SHARED / "data/web/web-002.warc.gz") as file:
         pages = [page for page in read(file.read(), ArchiveLimits()) if hasattr(page, "body")][:300]
     decoded = [decode(page.body, page.http_charset) for page in pages]
-    given = [_utf8(page.body, text) for page, text in zip(pages, decoded, strict=True)]
+    given = [in_utf8(page.body, text) for page, text in zip(pages, decoded, strict=True)]
     assert given == [text.text.encode() for text in decoded]
     found = [read_metadata(html) for html in given]
     assert sum(said.title is not None for said in found) > 0.95 * len(found)
