@@ -57,8 +57,14 @@ def begin_task() -> None:
     _counted.clear()
 
 
+def begin_run() -> None:
+    """What this process has spent so far is none of the run's."""
+    spent()
+    _spent.clear()
+
+
 def spent() -> Counts:
-    """By this process since it was started or forked; what is new since it was last asked is the stage's at hand."""
+    """By this process since the run began, or it was forked; what is new since it was last asked is the stage's at hand."""
     now = Counter({("read_bytes", ""): counters.read, ("written_bytes", ""): counters.written})
     now.update({("requests", store): n for store, n in counters.requests_by_store.items()})
     now.update({("retries", store): n for store, n in counters.retries_by_store.items()})

@@ -109,6 +109,7 @@ def watched(job: str, root: str, exposed: Exposed) -> Iterator[None]:
         yield
         return
     file = os.path.abspath(exposed.file) if exposed.file is not None else None
+    counts.begin_run()
     _board = _Board(exposed._replace(file=file), {"job": job, "root": redacted(root)})
     status = 1
     try:
