@@ -64,7 +64,7 @@ def begin_run() -> None:
 
 
 def spent() -> Counts:
-    """By this process since the run began, or it was forked; what is new since it was last asked is the stage's at hand."""
+    """By this process since the run began, or the fork; what is new since it was last asked is the stage's at hand."""
     now = Counter({("read_bytes", ""): counters.read, ("written_bytes", ""): counters.written})
     now.update({("requests", store): n for store, n in counters.requests_by_store.items()})
     now.update({("retries", store): n for store, n in counters.retries_by_store.items()})
