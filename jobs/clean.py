@@ -90,6 +90,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
         elif source.stage:
             stage_keys.write_keys(run_tasks, building, "clean", written, source.inputs["extract"])
         run_records.publish(folder, record, account, shown, written, base, {verdict_files.TABLE: judged.gone})
+    job.say_dropped("clean", account)
     job.say_done("clean", account["rows_in"], account["rows_out"], began)
     return record
 

@@ -79,7 +79,7 @@ class Comparison:
 
     def lines(self, most: int = 10) -> list[str]:
         """For a terminal: the notes, what has drifted, else the largest changes."""
-        shown = self.drifted or [change for change in self.changes if change.state != FEW][:3]
+        shown = self.drifted or [change for change in self.changes if change.state != FEW and change.size][:3]
         verdict = f"{len(self.drifted):,} of {self.judged:,} figures have drifted from {self.other}"
         more = [f"and {len(shown) - most:,} more, on the page"] if len(shown) > most else []
         return [verdict, *self.notes, *map(line, shown[:most]), *more]

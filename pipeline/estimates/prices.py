@@ -39,7 +39,9 @@ def prices(path: str | None = None) -> Prices:
             raise UserError(f"--prices {path}: unknown key {name}{nearest(name, Prices._fields)}")
     for name, kind in Prices.__annotations__.items():
         if name not in told:
-            raise UserError(f"--prices {path}: {name} is missing: {SHIPPED} has every key, with what it means")
+            raise UserError(
+                f"--prices {path}: the key {name!r} is missing: {SHIPPED} has every key, with what it means"
+            )
         value = told[name]
         if name == "date" and isinstance(value, datetime.date):
             told[name] = value.isoformat()

@@ -290,7 +290,8 @@ def _check_validation(languages: Sequence[LanguagePlan], config: SampleConfig) -
     most = max(language.there.documents for language in languages)
     raise UserError(
         f"no text for validation: the largest language has {most:,} documents, of which a fifth may be held out, in at "
-        f"most max_validation_bytes = {config.max_validation_bytes:,}; give 5 documents, or validation_share = 0"
+        f"most max_validation_bytes = {config.max_validation_bytes:,}; give 5 documents, or "
+        "--validation-share 0; why others were dropped: python jobs/report.py --root ROOT"
     )
 
 

@@ -85,6 +85,9 @@ def gather(root: str | None, runs: Sequence[str], evaluations: Sequence[str] = (
         raise UserError(f"--root {root}: no such folder")
     found = {stage: generations.current(storage.join(root, stage)) for stage in STAGES}
     finished = {stage: generation for stage, generation in found.items() if generation}
+    if not finished and generations.current(root):
+        corpus = root.rpartition("/")[0]
+        raise UserError(f"--root {root}: the folder of a stage; give the corpus that it lies in, {corpus}")
     records = {stage: generation.record() for stage, generation in finished.items()}
     stages = {stage: _stage(stage, finished, records) for stage in STAGES}
     return Corpus(

@@ -27,6 +27,7 @@ from schemas.errors import UserError
 from schemas.records import FAILED, LEDGER, Account, RunRecord
 from schemas.redacted import redact_traces
 
+MOST_REASONS = 3  # that a stage names when it is done
 Run = Callable[..., RunRecord]  # of a session (or LazySession), a Config, a Source and the folder to write
 
 
@@ -150,6 +151,15 @@ def say_done(stage: str, rows_in: int, rows_out: int, began: float, unit: str = 
     seconds = time.monotonic() - began
     rate = rows_in / seconds if seconds else 0
     say(f"{stage:8} {rows_in:,} in, {rows_out:,} {unit} out ({seconds:.1f} s, {rate:,.0f}/s)")
+
+
+def say_dropped(stage: str, account: Account) -> None:
+    """Tells of the commonest reasons, where any document was dropped."""
+    dropped = sorted(account["dropped"].items(), key=lambda entry: (-entry[1], entry[0]))
+    if dropped:
+        told = [f"{reason} {rows:,}" for reason, rows in dropped[:MOST_REASONS]]
+        more = [f"and {len(dropped) - MOST_REASONS} more reasons"] if len(dropped) > MOST_REASONS else []
+        say(f"{stage:8} dropped: {', '.join([*told, *more])}")
 
 
 def say_failed(stage: str, account: Account, max_failed_text_share: float) -> None:

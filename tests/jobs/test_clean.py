@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,11 @@ def test_a_new_threshold_reads_no_text(
     before = {name: small(root, f"clean/{name}") for name in ("_ledger.json", "_examples.json")}
     there = {path: path.stat().st_mtime_ns for path in root.rglob("*.parquet")}
     assert clean.main(["--root", str(root), *STRICT]) == 0
+    said = capsys.readouterr().out
+    counts = small(root, "clean/_ledger.json")["dropped"]
+    told = re.search(r"^clean +dropped: \S+ (\d+), ", said, re.MULTILINE)
+    assert told and int(told[1]) == max(counts.values())
+    assert f", and {len(counts) - 3} more reasons\n" in said
     fresh = tmp_path / "fresh"
     shutil.copytree(corpus_root / "extract", fresh / "extract")
     assert clean.main(["--root", str(fresh), *STRICT]) == 0

@@ -29,6 +29,7 @@ def test_a_corpus_beside_itself(root: Path, corpus_root: Path, capsys: pytest.Ca
     assert f"figures have drifted from {corpus_root}" in out and "report   0 of" in out
     page = (root / "report.html").read_text(encoding="utf-8")
     assert '<h2 id="drift">' in page and "has drifted from" in page and "khm_Khmr" in page
+    assert "The largest changes" not in page and "stability index" not in out  # nothing has changed
     assert report.main(["--root", str(root)]) == 0
     assert 'id="drift"' not in (root / "report.html").read_text(encoding="utf-8")
 

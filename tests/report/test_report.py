@@ -261,6 +261,9 @@ def test_a_run_without_a_step(tmp_path: Path, page: Page) -> None:
 def test_missing_folders_are_named(tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UserError, match=r"--root .*nowhere: no such folder"):
         write_report(str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match=rf"the folder of a stage; give the corpus that it lies in, {corpus}$"):
+        write_report(str(corpus / "clean"))
+    assert not (corpus / "clean/report.html").exists()
     assert report.main(["--root", str(corpus), "--run", str(tmp_path / "gone")]) == 2
     assert capsys.readouterr().err == f"error: --run {tmp_path / 'gone'}: no such folder\n"
     assert report.main(["--root", str(corpus), "--rum", "x"]) == 2
