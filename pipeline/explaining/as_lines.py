@@ -18,6 +18,7 @@ from pipeline.explaining.story import (
 )
 from pipeline.report.words import meaning, number
 
+MOST_COUNTS = 10  # languages or shards of a host
 BLOCK_CHARACTERS = 90  # of a block or a piece of text
 # Control characters, which a terminal obeys, and those that turn the direction of what follows.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]+")
@@ -41,7 +42,9 @@ def host_lines(told: HostTold) -> Iterator[str]:
         yield f"{stage}: " + ", ".join(f"{fate} {count:,}" for fate, count in fates.items())
     for name, counts in (("languages kept by clean", told.languages), ("shards", told.shards)):
         if counts:
-            yield f"{name}: " + ", ".join(f"{key} {count:,}" for key, count in counts.items())
+            more = [f"and {len(counts) - MOST_COUNTS:,} more"] if len(counts) > MOST_COUNTS else []
+            first = list(counts.items())[:MOST_COUNTS]
+            yield f"{name}: " + ", ".join([*(f"{key} {count:,}" for key, count in first), *more])
     for page in told.pages:
         yield _safe(f"  {page.url}  {page.fate}" + (f"  {page.language}" if page.language else ""))
     if left := told.n_pages - len(told.pages):
