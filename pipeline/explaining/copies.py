@@ -72,9 +72,7 @@ def _copies(row: Row, members: Sequence[Row], urls: Mapping[tuple[str | None, st
 
 def _kept(row: Row) -> tuple[str, str | None]:
     """id and crawl of the copy that a page is like; an earlier version kept one copy of a cluster."""
-    kept_id: str = row.get("kept_id", row["cluster_id"])
-    crawl: str | None = row.get("kept_crawl", row.get("cluster_crawl"))
-    return kept_id, crawl
+    return str(row.get("kept_id") or row["cluster_id"]), row.get("kept_crawl", row.get("cluster_crawl"))
 
 
 def _addresses(corpora: Sequence[Corpus], rows: Sequence[Row]) -> dict[tuple[str | None, str], str]:
