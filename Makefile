@@ -95,6 +95,7 @@ lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python .ci/licences.py
+	@$(BIN)/python docs/reference.py build/docs >/dev/null
 	@$(BIN)/hadolint docker/*.Dockerfile
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	@$(BIN)/kubernetes-validate --strict --quiet $$(ls docker/kubernetes/*.yaml | grep -v kustomization)

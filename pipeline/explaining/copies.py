@@ -72,7 +72,7 @@ def _copies(row: Row, members: Sequence[Row], urls: Mapping[tuple[str | None, st
 
 def _kept(row: Row) -> tuple[str, str | None]:
     """id and crawl of the copy that a page is like; an earlier version kept one copy of a cluster."""
-    return row["kept_id"] if "kept_id" in row else row["cluster_id"], row.get("kept_crawl", row.get("cluster_crawl"))
+    return str(row.get("kept_id") or row["cluster_id"]), row.get("kept_crawl", row.get("cluster_crawl"))
 
 
 def _addresses(corpora: Sequence[Corpus], rows: Sequence[Row]) -> dict[tuple[str | None, str], str]:

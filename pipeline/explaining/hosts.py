@@ -16,7 +16,7 @@ from pipeline.keys.page_rows import FILE
 from pipeline.lists.host_rows import host_of, of_host
 
 KEPT = "kept"
-INDEXED = 10_000
+FEW = 10_000  # pages
 STRING = pa.string()
 CLEANED = {"id": STRING, "drop_reason": STRING, "language": STRING, "language_script": STRING}
 
@@ -29,14 +29,20 @@ def pages_of(corpus: Corpus, table: str, host: bytes, columns: Mapping[str, pa.D
     return columns_where(corpus.run_tasks, now, "extract", table, "url", partial(of_host, host=host), columns)
 
 
-def _with_ids(corpus: Corpus, stage: str, table: str, ids: pa.Array, columns: Mapping[str, pa.DataType]) -> pa.Table:
-    """The columns of a later table's rows with these ids."""
+def _later(
+    corpus: Corpus, stage: str, table: str, ids: pa.Array, host: bytes, columns: Mapping[str, pa.DataType]
+) -> pa.Table:
+    """The columns of a later table's rows with these ids, which are those of the host's pages. A few are found by the
+    index of ids; of many hardly a file has none, and addresses are told faster than ids, where the table has them."""
     now = corpus.stages[stage]
     if now is None or not len(ids):
         return _nothing(columns)
-    hits = partial(_among, ids=ids)
-    keys = ids.to_pylist() if len(ids) <= INDEXED else ()  # of more hardly a file has none
-    return columns_where(corpus.run_tasks, now, stage, table, "id", hits, columns, keys)
+    if len(ids) <= FEW:
+        return columns_where(
+            corpus.run_tasks, now, stage, table, "id", partial(_among, ids=ids), columns, ids.to_pylist()
+        )
+    name, hits = ("id", partial(_among, ids=ids)) if table == "clusters" else ("url", partial(of_host, host=host))
+    return columns_where(corpus.run_tasks, now, stage, table, name, hits, columns)
 
 
 def _nothing(columns: Mapping[str, pa.DataType]) -> pa.Table:
@@ -51,13 +57,13 @@ def host_told(corpus: Corpus, asked: str, most: int) -> HostTold | None:
     n_pages = len(documents) + len(skipped)
     if not n_pages:
         return None
-    cleaned = _with_ids(corpus, "clean", "documents", documents["id"].combine_chunks(), CLEANED)
+    cleaned = _later(corpus, "clean", "documents", documents["id"].combine_chunks(), host, CLEANED)
     passed = cleaned.filter(pc.is_null(cleaned["drop_reason"]))
     ids = passed["id"].combine_chunks()
-    copies = _with_ids(corpus, "dedup", "clusters", ids, {"id": STRING, "drop_reason": STRING, "crawl": STRING})
+    copies = _later(corpus, "dedup", "clusters", ids, host, {"id": STRING, "drop_reason": STRING, "crawl": STRING})
     copies = copies.filter(pc.is_null(copies["crawl"]))
-    survivors = _with_ids(corpus, "dedup", "documents", ids, {"id": STRING})
-    shards = _with_ids(corpus, "sample", "data", ids, {"id": STRING})
+    survivors = _later(corpus, "dedup", "documents", ids, host, {"id": STRING})
+    shards = _later(corpus, "sample", "data", ids, host, {"id": STRING})
     fates: dict[str, dict[str, int]] = {
         "extract": _counted({KEPT: len(documents)}, skipped["reason"]),
     }

@@ -10,6 +10,7 @@ import pytest
 from programs import ARCHIVE
 from stage_tables import table
 
+from pipeline.explaining import hosts
 from pipeline.explaining.blocks import blocks_of
 from pipeline.explaining.corpus import Corpus
 from pipeline.explaining.hosts import host_told
@@ -170,11 +171,15 @@ def test_a_page_without_a_document(corpus: Corpus, corpus_root: Path) -> None:
         assert row["id"] in {story.id for story in by_id.stories}
 
 
-def test_a_host_is_the_sum_of_its_pages(corpus: Corpus, corpus_root: Path, stories: dict[str, Story]) -> None:
-    """Against a walk over all rows."""
+@pytest.mark.parametrize("few", [10_000, 3])
+def test_a_host_is_the_sum_of_its_pages(
+    corpus: Corpus, corpus_root: Path, stories: dict[str, Story], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a walk over all rows; by indexes of ids, and by columns of addresses."""
+    monkeypatch.setattr(hosts, "FEW", few)
     documents, skipped = table(corpus_root, "extract/documents"), table(corpus_root, "extract/skipped")
-    hosts = {host_of(row["url"]).decode() for row in [*documents, *skipped] if row["url"]} | {"example.com"}
-    for host in sorted(hosts):
+    names = {host_of(row["url"]).decode() for row in [*documents, *skipped] if row["url"]} | {"example.com"}
+    for host in sorted(names):
         mine = [row for row in documents if host_of(row["url"]).decode() in (host,) or below(row["url"], host)]
         lost = [
             row for row in skipped if row["url"] and (host_of(row["url"]).decode() == host or below(row["url"], host))
