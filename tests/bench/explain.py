@@ -1,4 +1,5 @@
-"""What explain costs on a corpus of a million documents: seconds and memory of the job as a program, by question.
+"""What explain costs on a corpus of a million documents: seconds, by the clock and of CPU, and memory
+of the job as a program, by question.
 
 python tests/bench/explain.py [--documents 1000000] [--folder FOLDER] [--times 3]
 
@@ -169,7 +170,7 @@ def main() -> None:
             "--host, the largest": ["--host", "host-1.example"],
             "--host, of nobody": ["--host", "nobody.example"],
         }  # fmt: skip
-        print("| question | seconds | peak memory | pages |\n|---|---|---|---|")
+        print("| question | seconds | of CPU | peak memory | pages |\n|---|---|---|---|---|")
         for name, flags in questions.items():
             costs = []
             output = Path(scratch) / "said"
@@ -181,7 +182,8 @@ def main() -> None:
             seconds = statistics.median(cost.seconds for cost in costs)
             pages = said.split(": ")[1].split()[0] if said.endswith(" pages") else ""
             peak = max(cost.peak for cost in costs) >> 20
-            print(f"| {name} | {seconds:.1f} | {peak} MiB | {pages} |", flush=True)
+            cpu = statistics.median(cost.cpu for cost in costs)
+            print(f"| {name} | {seconds:.1f} | {cpu:.1f} | {peak} MiB | {pages} |", flush=True)
 
 
 if __name__ == "__main__":
