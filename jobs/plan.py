@@ -12,7 +12,10 @@ import contextlib
 import io
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import numba
 
 from jobs import extract
 from jobs.corpus import RUNS
@@ -95,14 +98,24 @@ def _measured(
     asked += [("half", half, "sample")] if half else []
     asked += [("sample", sample, "sample")]
     runs: dict[str, Run] = {}
+    compiled = _compiled()
     for number, (name, archives, root) in enumerate(asked, 1):
         told = f"plan     run {number} of {len(asked)}, {size(sum(one.size or 0 for one in archives))}"
         runs[name], refused = _run(engine, config, archives, storage.join(work, root), whole, tiny in archives)
         seconds = ", ".join(f"{stage} {run.cost['seconds']:.1f} s" for stage, run in runs[name].items())
         job.say(f"{told}: {seconds}" + (f"; then: {refused}" if refused and tiny not in archives else ""))
+        if name == "cold" and _compiled() > compiled:
+            job.say("plan     kernels were compiled: once a machine, and not counted")
+            del runs[name]
         if refused and name == "sample":
             raise UserError(f"the sample does not come through all stages ({refused}): take a larger --sample")
     return runs, storage.join(work, "sample")
+
+
+def _compiled() -> int:
+    """Kernels in this machine's cache."""
+    folder = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    return sum(1 for _ in Path(folder).rglob("*.nbc")) if folder else 0
 
 
 def _run(
