@@ -46,6 +46,7 @@ def test_what_is_measured_whole_is_what_the_run_gave(planned: Path, corpus_root:
     assert stages["sample"]["shuffle_bytes"][0] > 0 and stages[TOTAL]["dollars"][0] > 0
 
 
+@pytest.mark.faults
 def test_a_larger_whole_costs_more(
     planned: Path, tmp_path: Path, without_engine: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
