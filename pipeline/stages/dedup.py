@@ -24,6 +24,7 @@ from pipeline.duplicates.survivors import split_by_split
 from pipeline.spark import tables
 from pipeline.spark.components import components
 from pipeline.spark.document_frame import PLACE
+from pipeline.spark.stage_progress import described
 from pipeline.stages import signed
 from pipeline.stages.candidates import Parts, candidates, similarities
 from pipeline.stages.signed import SignatureFile
@@ -126,10 +127,8 @@ def clusters(
     new_age, n_tasks = len(crawls), max(2, sum(file.rows for file in files) // (4 * signed.TASK_ROWS))
 
     def stored_as(name: str, table: DataFrame) -> tables.Table:
-        spark.sparkContext.setJobDescription(f"dedup {name}")  # for people, and to know what shuffles how much
-        made = tables.stored(table, storage.join(scratch, name), rows_a_group=tables.SCRATCH_GROUP_ROWS)
-        spark.sparkContext.setJobDescription(None)  # type: ignore[arg-type]
-        return made
+        with described(spark, f"dedup {name}"):  # for people, and to know what shuffles how much
+            return tables.stored(table, storage.join(scratch, name), rows_a_group=tables.SCRATCH_GROUP_ROWS)
 
     known = stored_as("known", known_copies(spark, crawls, files)).frame() if crawls else None
     stored = signed.frame(spark, files, 0, STORED)
