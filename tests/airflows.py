@@ -51,7 +51,7 @@ def look(home: Path, *words: str, given: object, wait: bool = True, dags: Path =
     process.stdin.close()
     if not wait:
         return process
-    assert process.wait(280) == 0, (home / "look.log").read_text()[-4000:]
+    assert process.wait(800) == 0, (home / "look.log").read_text()[-4000:]
     return json.loads(answer.read_text())
 
 
