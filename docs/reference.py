@@ -6,6 +6,7 @@ Every module is imported, but for jobs/dags, which has an environment of its own
 fetched, and what is written needs nothing from outside. What pdoc warns of ends it with status 1.
 """
 
+import os
 import shutil
 import sys
 import warnings
@@ -13,6 +14,8 @@ from html import escape
 from pathlib import Path
 
 import markdown2
+
+os.environ["PDOC_DISPLAY_ENV_VARS"] = "1"  # a default that equals a variable of this machine is no secret of it
 import pdoc
 import pdoc.render
 

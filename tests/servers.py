@@ -130,12 +130,10 @@ class ArchivesHandler(BaseHTTPRequestHandler):
             server.busy += 1
             server.most_busy = max(server.most_busy, server.busy)
         time.sleep(server.pause)
-        try:
-            with suppress(ConnectionError):
-                self._answer(server.files.get(path), path)
-        finally:
-            with server.lock:
-                server.busy -= 1
+        with server.lock:  # before the answer: who has it may already ask for the next
+            server.busy -= 1
+        with suppress(ConnectionError):
+            self._answer(server.files.get(path), path)
 
     def _answer(self, body: bytes | None, path: str) -> None:
         statuses = self.server.refusals.get(path, [])

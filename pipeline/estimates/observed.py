@@ -20,6 +20,12 @@ class Engine(NamedTuple):
     shuffled: Mapping[str, int]
 
 
+class Table(NamedTuple):
+    rows: int
+    files: int
+    bytes: int
+
+
 class Observed(NamedTuple):
     """A stage's run. x: its work, in the stage's unit; texts: that came out of dedup, 0 of others. Seconds of cores:
     `alone` where one core worked, `spread` where as many as there were; `longest` of the longest item. exchanged: bytes
@@ -35,13 +41,7 @@ class Observed(NamedTuple):
     longest: float
     exchanged: float
     shuffled: Mapping[str, int]
-    tables: Mapping[str, "Table"]
-
-
-class Table(NamedTuple):
-    rows: int
-    files: int
-    bytes: int
+    tables: Mapping[str, Table]
 
 
 def observed(

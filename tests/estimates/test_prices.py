@@ -18,7 +18,7 @@ def test_the_shipped_prices_say_of_what_and_when() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("gb_month = 0.023", "", ["gb_month is missing", "prices.toml"]),
+        ("gb_month = 0.023", "", ["'gb_month' is missing", "prices.toml"]),
         ("gb_month", "gb_mont", ["unknown key gb_mont", "did you mean gb_month?"]),
         ("core_hour = 0.0504", "core_hour = -1", ["core_hour = -1", "0 or more"]),
         ("core_hour = 0.0504", 'core_hour = "cheap"', ["core_hour = 'cheap'"]),
