@@ -143,13 +143,14 @@ def body(argv: Sequence[str] | None) -> None:
     wanted = extract.inputs(args, config.extract)
     root = storage.absolute(args.root)
     engine = LazySession("wanyu corpus", args.partitions)
-    if args.canary is not None:
-        send_canary(engine, config, wanted, root, args.canary, args.compare, args.drift)
-        if args.canary_only:
-            return
-    with job.observed(args, "corpus", root), lease.held(root):
-        run(engine, config, wanted, root, args.replace, args.keep)
-        job.say(f"report   {write_report(root)}")
+    with job.observed(args, "corpus", root):
+        if args.canary is not None:
+            send_canary(engine, config, wanted, root, args.canary, args.compare, args.drift)
+            if args.canary_only:
+                return
+        with lease.held(root):
+            run(engine, config, wanted, root, args.replace, args.keep)
+            job.say(f"report   {write_report(root)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
