@@ -1,9 +1,10 @@
 """Trains the model of the engine `blocks` and says how well it does on hosts that it has not seen.
 
-python tests/bench/train_blocks.py WEB [--cache FOLDER] [--folds 5] [--out pipeline/page/main_text/block_model.npz]
+python tests/bench/train_blocks.py WEB [--more MADE ...] [--cache FILE] [--folds 5] [--out .../block_model.npz]
 
 WEB: a folder of archives with gold.jsonl.gz beside them: a line a page with `url`, `source` and `gold_text`, or
-`gold_segments` ({"with": [...], "without": [...]}), or neither. Needs lightgbm, the extra `bench`.
+`gold_segments` ({"with": [...], "without": [...]}), or neither. MADE: more of the same, as `layouts.py` writes them;
+figures are told for each by itself. Needs lightgbm, the extra `bench`.
 
 Labels, from the surest down: gold texts; segments that must or must not be there; what trafilatura finds where it keeps
 all segments, or where Resiliparse finds nearly the same. Pages of one host share a weight and a fold. Same inputs and
@@ -16,7 +17,7 @@ import json
 import sys
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -28,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bench.block_labels import by_segments, by_text, host, page_f1, texts, words
+from bench.structure_kept import Element, elements, shares
 
 from pipeline.archive.records import ArchiveLimits, Page, read_archive
 from pipeline.config import ExtractConfig
@@ -35,6 +37,8 @@ from pipeline.page.charset import decode
 from pipeline.page.engines import Engine, extract_text
 from pipeline.page.main_text import block_model
 from pipeline.page.main_text.block_features import features
+from pipeline.page.main_text.block_structure import unit_kinds
+from pipeline.page.main_text.choice import WORDLESS, Scores, choose, expected_f1
 from pipeline.page.main_text.markup import read_markup
 
 TEACHERS: tuple[Engine, ...] = ("trafilatura", "resiliparse")
@@ -43,13 +47,16 @@ TEACHER_WEIGHT, SEGMENT_WEIGHT = 0.4, 1.0
 HOST_EXPONENT = 0.5  # a host's many pages count less than those of many hosts
 THINNED = 3  # of the blocks that are no text, one in so many is learnt from, so many times as heavy
 MIN_GOLD = 100  # characters, as the scorer
-ROUNDS = (260, 200)
+MADE_WEIGHT = 0.5  # of a page of our own making beside a real one
+UNITS_OF_A_PAGE = 10  # short blocks that a page has beside those counted, so that one is not worth a page
+ROUNDS = (260, 200, 110)
 PARAMETERS = {
     "objective": "cross_entropy", "learning_rate": 0.06, "num_leaves": 31, "min_data_in_leaf": 100,
     "feature_fraction": 0.2, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 10.0,
     "min_sum_hessian_in_leaf": 0.5, "max_bin": 127, "seed": 1, "deterministic": True, "force_row_wise": True,
     "num_threads": 1, "verbose": -1,
 }  # fmt: skip
+THIRD_PARAMETERS = {"feature_fraction": 0.3, "min_data_in_leaf": 60, "learning_rate": 0.1, "num_leaves": 24}
 
 
 @dataclass
@@ -66,7 +73,10 @@ class Sample:
     rows: np.ndarray
     labels: np.ndarray
     counts: np.ndarray
+    elements: list[Element]
+    kinds: np.ndarray  # uint8 by block, of block_structure.UNIT_NAMES
     weight: float = 1.0
+    made: bool = False
 
 
 def pages(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -139,21 +149,36 @@ def sample(html: bytes, gold: dict, teachers: list[str]) -> Sample | None:
         text = ""
     return Sample(
         gold["url"], gold["source"], gold.get("lang_if_known"), host(gold["url"], gold["source"]), html,
-        text or None, blocks, features(html, markup), labels, counts, weight,
+        text or None, blocks, features(html, markup), labels, counts, elements(html, text) if text else [],
+        unit_kinds(markup), weight,
     )  # fmt: skip
 
 
 def samples(folder: Path, cache: Path | None) -> list[Sample]:
-    known = taught(folder, cache)
+    return labelled(folder, taught(folder, cache))
+
+
+def made_samples(folder: Path) -> list[Sample]:
+    """Pages of our own, which all have a gold text; those of one layout share a fold."""
+    pages = labelled(folder, {}, made=True)
+    for page in pages:
+        page.made, page.weight = True, page.weight * MADE_WEIGHT
+    return pages
+
+
+def labelled(folder: Path, known: dict[str, list[str]], *, made: bool = False) -> list[Sample]:
+    """The folder's pages that have a label. known: the teachers' texts by address.  made: a layout is a host."""
     bodies = dict(pages(folder))
     with gzip.open(folder / "gold.jsonl.gz", "rt") as file:
         rows = [row for row in map(json.loads, file) if row["url"] in bodies]
-    found = [sample(bodies[row["url"]], row, known[row["url"]]) for row in rows]
+    found = [sample(bodies[row["url"]], row, known.get(row["url"], ["", ""])) for row in rows]
     usable = [page for page in found if page is not None]
-    for name, count in Counter(page.host for page in usable if page.gold).items():
+    if made:
         for page in usable:
-            if page.host == name:
-                page.weight /= count**HOST_EXPONENT
+            page.host = page.source
+    counts = Counter(page.host for page in usable if page.gold)
+    for page in usable:
+        page.weight /= max(counts[page.host], 1) ** HOST_EXPONENT
     return usable
 
 
@@ -169,13 +194,24 @@ def row_weights(page: Sample) -> np.ndarray:
     return thin * (page.counts + 2) / (right + 50) * page.weight
 
 
-def fit(rows: np.ndarray, labels: np.ndarray, weight: np.ndarray, rounds: int):  # type: ignore[no-untyped-def]
+def unit_weights(page: Sample) -> np.ndarray:
+    """In the third round each short block counts the same, and a page the less by block the more it has: a heading of
+    two words is as much of a document's structure as one of ten. Other engines are half as sure of them."""
+    known = ~np.isnan(page.labels)
+    if np.nansum(page.labels * page.counts) < 10:
+        return np.zeros(len(known))
+    own = page.weight * (1.0 if page.gold else 0.5)
+    return np.where(known, own / np.sqrt(UNITS_OF_A_PAGE + np.count_nonzero(page.kinds * (page.labels > 0.5))), 0.0)
+
+
+def fit(rows: np.ndarray, labels: np.ndarray, weight: np.ndarray, number: int):  # type: ignore[no-untyped-def]
+    """Trees of round 0, 1 or 2."""
     import lightgbm
 
     used = weight > 0
     scaled = weight[used] * used.sum() / weight[used].sum()
     data = lightgbm.Dataset(rows[used], labels[used], weight=scaled)
-    return lightgbm.train(PARAMETERS, data, rounds)
+    return lightgbm.train(PARAMETERS | (THIRD_PARAMETERS if number == 2 else {}), data, ROUNDS[number])
 
 
 def trees(booster) -> block_model.Trees:  # type: ignore[no-untyped-def]
@@ -207,100 +243,119 @@ class Set:
 
     def __init__(self, pages: list[Sample], folds: int):
         self.pages = pages
+        self.folds = folds
         self.rows = np.concatenate([page.rows for page in pages])
         self.labels = np.nan_to_num(np.concatenate([page.labels for page in pages]))
         self.weight = np.concatenate([row_weights(page) for page in pages])
+        self.unit_weight = np.concatenate([unit_weights(page) for page in pages])
+        self.short = np.concatenate([page.kinds for page in pages]) > 0
         ends = np.cumsum([len(page.blocks) for page in pages])
         self.places = [slice(end - len(page.blocks), end) for end, page in zip(ends, pages, strict=True)]
         fold = [zlib.crc32(page.host.encode()) % folds for page in pages]
         self.fold = np.repeat(fold, [len(page.blocks) for page in pages])
 
-    def cross(self, rows: np.ndarray, rounds: int, folds: int) -> np.ndarray:
-        """Scores by models that have not seen the host."""
+    def cross(self, rows: np.ndarray, weight: np.ndarray, number: int) -> np.ndarray:
+        """Scores of round `number` by models that have not seen the host."""
         scores = np.zeros(len(rows), np.float32)
-        _FORKED[:] = [self, rows]
+        _FORKED[:] = [self, rows, weight, number]
         with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
-            jobs = [pool.submit(_held_out, rounds, number) for number in range(folds)]
-            for number, job in enumerate(jobs):
-                scores[self.fold == number] = job.result()
-                print(f"  fold {number + 1} of {folds}", file=sys.stderr, flush=True)
+            for fold, found in enumerate(pool.map(_held_out, range(self.folds))):
+                scores[self.fold == fold] = found
+                print(f"  round {number + 1}, fold {fold + 1} of {self.folds}", file=sys.stderr, flush=True)
         return scores
+
+    def _by_page(self, describe: Callable[[Sample, slice], np.ndarray]) -> np.ndarray:
+        return np.concatenate([describe(page, place) for page, place in zip(self.pages, self.places, strict=True)])
 
     def with_scores(self, scores: np.ndarray) -> np.ndarray:
         """The rows of the second round."""
-        more = [
-            block_model.score_features(page.html, scores[place])
-            for page, place in zip(self.pages, self.places, strict=True)
-        ]
-        return np.concatenate([self.rows, np.concatenate(more)], axis=1)
+        more = self._by_page(lambda page, place: block_model.score_features(page.html, scores[place]))
+        return np.concatenate([self.rows, more], axis=1)
 
-    def found(self, scores: np.ndarray) -> Iterator[tuple[Sample, str, float]]:
+    def with_structure(self, scores: np.ndarray) -> np.ndarray:
+        """The rows of the third round."""
+        more = self._by_page(lambda page, place: block_model.structure_features(page.html, scores[place]))
+        return np.concatenate([self.with_scores(scores), more], axis=1)
+
+    def found(self, scores: Scores) -> Iterator[tuple[Sample, str, float]]:
         """(page, chosen text, F1 expected of the choice) of the pages with a gold text."""
         for page, place in zip(self.pages, self.places, strict=True):
             if page.gold is not None:
-                weight = page.counts + block_model.WORDLESS
-                chosen = block_model.choose(scores[place], weight)
+                weight, of_page = page.counts + WORDLESS, Scores(scores.text[place], scores.choice[place])
+                chosen = choose(of_page, weight)
                 text = "\n".join(block for block, kept in zip(page.blocks, chosen, strict=True) if kept)
-                yield page, text, block_model.expected_f1(scores[place], weight)
+                yield page, text, expected_f1(of_page.text, weight)
 
-    def write(self, path: Path, scores: np.ndarray) -> None:
+    def write(self, path: Path, scores: Scores) -> None:
         with path.open("w") as file:
             for page, text, expected in self.found(scores):
                 row = {"url": page.url, "source": page.source, "f1": page_f1(text, page.gold or ""), "text": text}
                 file.write(json.dumps(row | {"expected_f1": expected}, ensure_ascii=False) + "\n")
 
-    def report(self, scores: np.ndarray) -> dict[str, list[float]]:
-        """F1 of the pages with a gold text, by source and language."""
-        found: dict[str, list[float]] = defaultdict(list)
-        for page, text, _ in self.found(scores):
-            value = page_f1(text, page.gold or "")
-            for key in ("all", page.source, f"{page.source}:{page.language}" if page.language else ""):
-                if key:
-                    found[key].append(value)
-        return found
+    def show(self, title: str, scores: Scores) -> None:
+        """F1 of the pages with a gold text, by source and language, and what is kept of their structure; of made pages
+        by themselves."""
+        found = [(page, text) for page, text, _ in self.found(scores)]
+        for made in sorted({page.made for page, _ in found}):
+            print(f"{title}, {'made' if made else 'real'} pages")
+            values: dict[str, list[float]] = defaultdict(list)
+            for page, text in found:
+                if page.made == made:
+                    one = page_f1(text, page.gold or "")
+                    for key in ("all", page.source, *([f"{page.source}:{page.language}"] * bool(page.language))):
+                        values[key].append(one)
+            for key, list_of in sorted(values.items()):
+                if not made or ":" not in key:
+                    print(f"  {key:32s} pages={len(list_of):5d} f1={np.mean(list_of):.4f}")
+            sources = [np.mean(list_of) for key, list_of in values.items() if key != "all" and ":" not in key]
+            print(f"  mean of sources f1={np.mean(sources):.4f}")
+            for kind, row in shares((page.elements, text) for page, text in found if page.made == made).items():
+                print(
+                    "  {:10s} of the gold {:6d} kept {:.3f}  others {:6d} taken {:.3f}".format(kind, *row), flush=True
+                )
 
 
 _FORKED: list = []  # what the processes of a pool share without a copy
 
 
-def _held_out(rounds: int, number: int) -> np.ndarray:
-    data, rows = _FORKED
-    out = data.fold == number
-    return fit(rows[~out], data.labels[~out], data.weight[~out], rounds).predict(rows[out], num_threads=1)
-
-
-def show(title: str, found: dict[str, list[float]]) -> None:
-    print(title)
-    for key, values in sorted(found.items()):
-        print(f"  {key:32s} pages={len(values):5d} f1={np.mean(values):.4f}")
-    sources = [np.mean(values) for key, values in found.items() if key != "all" and ":" not in key]
-    print(f"  mean of sources f1={np.mean(sources):.4f}", flush=True)
+def _held_out(fold: int) -> np.ndarray:
+    data, rows, weight, number = _FORKED
+    out = data.fold == fold
+    return fit(rows[~out], data.labels[~out], weight[~out], number).predict(rows[out], num_threads=1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("web", type=Path)
+    parser.add_argument("--more", type=Path, nargs="*", default=[], help="folders of made pages")
     parser.add_argument("--cache", type=Path, help="file that keeps the teachers' texts")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=block_model.MODEL)
     parser.add_argument("--only-cross-validate", action="store_true")
     parser.add_argument("--pages", type=Path, help="JSONL file for the texts found on unseen hosts, and their F1")
     args = parser.parse_args()
-    data = Set(samples(args.web, args.cache), args.folds)
+    made = [page for folder in args.more for page in made_samples(folder)]
+    data = Set([*samples(args.web, args.cache), *made], args.folds)
     print(f"{len(data.pages)} pages, {len(data.rows)} blocks, {len({page.host for page in data.pages})} hosts")
-    first = data.cross(data.rows, ROUNDS[0], args.folds)
-    show("first round, unseen hosts", data.report(first))
-    rows = data.with_scores(first)
-    all_weight = data.weight.copy()
-    data.weight[first < block_model.HOPELESS] = 0
-    second = np.where(first < block_model.HOPELESS, first, data.cross(rows, ROUNDS[1], args.folds))
-    show("both rounds, unseen hosts", data.report(second))
+    first = data.cross(data.rows, data.weight, 0)
+    data.show("first round, unseen hosts", Scores(first, first))
+    rows, weight = data.with_scores(first), np.where(first < block_model.HOPELESS, 0.0, data.weight)
+    second = np.where(first < block_model.HOPELESS, first, data.cross(rows, weight, 1))
+    data.show("two rounds, unseen hosts", Scores(second, second))
+    structure = data.with_structure(second)
+    looked_at = data.short & (first >= block_model.CONSIDERED) & (second >= block_model.HOPELESS)
+    unit_weight = np.where(looked_at, data.unit_weight, 0.0)
+    third = np.where(looked_at, data.cross(structure, unit_weight, 2), second)
+    for page, place in zip(data.pages, data.places, strict=True):
+        block_model.stand_together(page.html, second[place], third[place])
+    scores = Scores(second, third)
+    data.show("all rounds, unseen hosts", scores)
     if args.pages:
-        data.write(args.pages, second)
+        data.write(args.pages, scores)
     if not args.only_cross_validate:
-        second_trees = trees(fit(rows, data.labels, data.weight, ROUNDS[1]))
-        first_trees = trees(fit(data.rows, data.labels, all_weight, ROUNDS[0]))
-        block_model.save(args.out, block_model.Model(first_trees, second_trees))
+        rounds = ((data.rows, data.weight), (rows, weight), (structure, unit_weight))
+        trained = (trees(fit(of, data.labels, by, number)) for number, (of, by) in enumerate(rounds))
+        block_model.save(args.out, block_model.Model(*trained))
         print(f"{args.out}: {args.out.stat().st_size:,} bytes")
 
 

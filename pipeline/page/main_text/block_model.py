@@ -1,7 +1,8 @@
-"""Which blocks of a page are main text: gradient-boosted trees (Friedman 2001) in two rounds.
+"""Which blocks of a page are main text: gradient-boosted trees (Friedman 2001) in three rounds.
 
 The first round sees each block with its surroundings (`block_features`); the second also sees what the first said of
-the neighbours, the elements above and the whole page. `tests/bench/train_blocks.py` makes the file beside this module.
+the neighbours, the elements above and the whole page; the third decides headings, items, cells and other short blocks
+by what they belong to (`block_structure`). `tests/bench/train_blocks.py` makes the file beside this module.
 """
 
 from functools import cache
@@ -14,6 +15,13 @@ from pipeline.kernels.compiling import kernel, whole
 from pipeline.kernels.elementary import exp, log1p
 from pipeline.page.main_text.block_features import NAMES, describe, headings
 from pipeline.page.main_text.block_measures import KINDS, Measures, measure
+from pipeline.page.main_text.block_structure import (
+    N_STRUCTURE,
+    STRUCTURE_NAMES,
+    describe_structure,
+    read_structure,
+)
+from pipeline.page.main_text.choice import Scores, least_score, together, weights
 from pipeline.page.main_text.markup import Markup, read_markup
 from pipeline.words.characters import Characters, characters
 
@@ -25,12 +33,13 @@ SURE = 0.7
 # feature -1: a leaf, whose value is the threshold.  right: how many nodes further on the right child is.
 NODE = np.dtype([("threshold", np.float32), ("feature", np.int16), ("right", np.uint16)])
 ROWS = 16  # blocks that are scored at once: their features stay in the nearest cache while the trees pass
-WORDLESS = 0.3  # words that a block without any counts
-MIN_SCORE = 0.1
 HOPELESS = 0.01  # blocks that the first round gives less are not looked at again: seven in ten
 # After so many trees of the first round, blocks whose sum is lower are given up: 57 in 100. It changes six words in a
 # hundred thousand of what is chosen.
 LOOK, LOST = 100, -5.0
+# Short blocks that the first round gives less are not looked at in the third, nor those that the second finds hopeless.
+# More than what LOST leaves: what is given up stays so.
+CONSIDERED = 0.007
 
 SCORE_NAMES: tuple[str, ...] = (
     *(f"score[{offset:+}]" for offset in range(-SCORES_AROUND, SCORES_AROUND + 1)),
@@ -40,6 +49,7 @@ SCORE_NAMES: tuple[str, ...] = (
 )  # fmt: skip
 
 N_FIRST, N_SECOND = len(NAMES), len(SCORE_NAMES)
+ALL_NAMES = NAMES + SCORE_NAMES + STRUCTURE_NAMES
 
 
 class Trees(NamedTuple):
@@ -52,6 +62,7 @@ class Trees(NamedTuple):
 class Model(NamedTuple):
     first: Trees
     second: Trees
+    third: Trees
 
 
 @cache
@@ -62,7 +73,7 @@ def model() -> Model:
 
 def load(path: Path) -> Model:
     with np.load(path) as stored:
-        if tuple(stored["names"]) != NAMES + SCORE_NAMES:
+        if tuple(stored["names"]) != ALL_NAMES:
             raise ValueError(f"{path.name} was trained with other features: run tests/bench/train_blocks.py")
         return Model(*(Trees(*(stored[f"{stage}_{name}"] for name in Trees._fields)) for stage in Model._fields))
 
@@ -71,7 +82,7 @@ def save(path: Path, trained: Model) -> None:
     arrays = {
         f"{stage}_{name}": getattr(getattr(trained, stage), name) for stage in Model._fields for name in Trees._fields
     }
-    np.savez_compressed(path, names=np.array(NAMES + SCORE_NAMES), **arrays)
+    np.savez_compressed(path, names=np.array(ALL_NAMES), **arrays)
 
 
 @kernel
@@ -98,12 +109,6 @@ def score(trees: Trees, rows: np.ndarray, scores: np.ndarray, look: int = -1) ->
             totals[row] += node.threshold
     for row in range(len(rows)):
         scores[row] = 1.0 / (1.0 + exp(-totals[row]))
-
-
-@kernel
-def weights(measures: Measures) -> np.ndarray:
-    """What a block counts: its words, and a little for a block without any."""
-    return measures.words.astype(np.float64) + WORDLESS
 
 
 @kernel
@@ -173,60 +178,55 @@ def sum_scores(measures: Measures, scores: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 @kernel
-def score_blocks(markup: Markup, measures: Measures, first: Trees, second: Trees) -> np.ndarray:
-    """Probability by block, float32, that it is main text."""
+def score_blocks(markup: Markup, measures: Measures, first: Trees, second: Trees, third: Trees) -> Scores:
+    """The scores of a page's blocks."""
     n = len(measures.words)
     marks = headings(measures)
-    scores, final = np.zeros(n, np.float32), np.zeros(n, np.float32)
-    rows = np.zeros((ROWS, N_FIRST + N_SECOND), np.float32)
+    scores = np.zeros(n, np.float32)
+    rows = np.zeros((ROWS, N_FIRST + N_SECOND + N_STRUCTURE), np.float32)
     for begin in range(0, n, ROWS):
         end = min(begin + ROWS, n)
         for block in range(begin, end):
             describe(block, markup, measures, marks, rows[block - begin])
         score(first, rows[: end - begin], scores[begin:end], LOOK)
+    text = scores.copy()
     sums, groups, sure = sum_scores(measures, scores)
     waiting, places = 0, np.zeros(ROWS, np.int64)
     for block in range(n):
-        final[block] = scores[block]
         if scores[block] >= HOPELESS:
             describe(block, markup, measures, marks, rows[waiting])
             describe_scores(block, markup, measures, scores, sums, groups, sure, rows[waiting, N_FIRST:])
             places[waiting] = block
             waiting += 1
         if waiting == ROWS or block == n - 1:
-            score(second, rows[:waiting], rows[:waiting, N_FIRST])
-            for row in range(waiting):
-                final[places[row]] = rows[row, N_FIRST]
+            _score_waiting(second, rows[:waiting], places, text)
             waiting = 0
-    return final
+    choice = text.copy()
+    weight = weights(measures)
+    least = least_score(text, weight)
+    seen = read_structure(markup, measures, text, weight, least)
+    sums, groups, sure = sum_scores(measures, text)
+    for block in range(n):
+        if seen.kind[block] and scores[block] >= CONSIDERED and text[block] >= HOPELESS:
+            describe(block, markup, measures, marks, rows[waiting])
+            describe_scores(block, markup, measures, text, sums, groups, sure, rows[waiting, N_FIRST:])
+            describe_structure(block, markup, measures, text, least, seen, rows[waiting, N_FIRST + N_SECOND :])
+            places[waiting] = block
+            waiting += 1
+        if waiting == ROWS or block == n - 1:
+            _score_waiting(third, rows[:waiting], places, choice)
+            waiting = 0
+    together(markup, measures, seen, choice)
+    return Scores(text, choice)
 
 
 @kernel
-def expected_f1(scores: np.ndarray, weight: np.ndarray) -> float:
-    """The largest F1 to be expected of a choice of blocks, in words. The blocks that score at least half of it are the
-    choice that has it (Lipton et al. 2014, Optimal thresholding of classifiers to maximize F1 measure)."""
-    order = np.argsort(-scores)
-    total = 0.0
-    for block in range(len(scores)):
-        total += weight[block] * scores[block]
-    right, taken, best = 0.0, 0.0, 0.0
-    for block in order:
-        right += weight[block] * scores[block]
-        taken += weight[block]
-        best = max(best, 2.0 * right / (taken + total))
-    return best
-
-
-@kernel
-def least_score(scores: np.ndarray, weight: np.ndarray) -> float:
-    """Of the blocks that are chosen."""
-    return max(0.5 * expected_f1(scores, weight), MIN_SCORE)
-
-
-@kernel
-def choose(scores: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Which blocks are the main text, bool of shape (blocks,)."""
-    return scores >= least_score(scores, weight)
+def _score_waiting(trees: Trees, rows: np.ndarray, places: np.ndarray, scores: np.ndarray) -> None:
+    """Scores rows, and writes what they get where their blocks have their place."""
+    found = np.zeros(len(rows), np.float32)
+    score(trees, rows, found)
+    for row in range(len(rows)):
+        scores[places[row]] = found[row]
 
 
 @kernel
@@ -242,3 +242,33 @@ def _score_features(page: np.ndarray, markup: Markup, scores: np.ndarray, chars:
 def score_features(page: bytes, scores: np.ndarray) -> np.ndarray:
     """What the second round sees of the first's scores, float32 of shape (blocks, len(SCORE_NAMES))."""
     return _score_features(np.frombuffer(page, np.uint8), read_markup(page), scores, characters())
+
+
+@kernel
+def _structure_features(page: np.ndarray, markup: Markup, text: np.ndarray, chars: Characters) -> np.ndarray:
+    measures = measure(page, markup, chars, KINDS)
+    weight = weights(measures)
+    least = least_score(text, weight)
+    seen = read_structure(markup, measures, text, weight, least)
+    rows = np.zeros((len(text), N_STRUCTURE), np.float32)
+    for block in range(len(text)):
+        describe_structure(block, markup, measures, text, least, seen, rows[block])
+    return rows
+
+
+def structure_features(page: bytes, text: np.ndarray) -> np.ndarray:
+    """What the third round sees of the page's structure and of the second's scores, float32 of shape
+    (blocks, len(STRUCTURE_NAMES))."""
+    return _structure_features(np.frombuffer(page, np.uint8), read_markup(page), text, characters())
+
+
+@kernel
+def _stand_together(page: np.ndarray, markup: Markup, choice: np.ndarray, text: np.ndarray, chars: Characters) -> None:
+    measures = measure(page, markup, chars, KINDS)
+    weight = weights(measures)
+    together(markup, measures, read_structure(markup, measures, text, weight, least_score(text, weight)), choice)
+
+
+def stand_together(page: bytes, text: np.ndarray, choice: np.ndarray) -> None:
+    """Changes the third round's scores as `together` does."""
+    _stand_together(np.frombuffer(page, np.uint8), read_markup(page), choice, text, characters())

@@ -11,7 +11,8 @@ import numpy as np
 from pipeline.html.elements import IN_PRE, LI, TABLE, TAGS, TD, TH, TR
 from pipeline.kernels.compiling import kernel, whole
 from pipeline.page.main_text.block_measures import KINDS, measure
-from pipeline.page.main_text.block_model import choose, least_score, model, score_blocks, weights
+from pipeline.page.main_text.block_model import model, score_blocks
+from pipeline.page.main_text.choice import Scores, choose, least_score, weights
 from pipeline.page.main_text.markup import Markup, read_page, tables
 from pipeline.words.characters import SPACE, Characters, characters, decode
 
@@ -55,7 +56,7 @@ def scored_blocks(page: bytes) -> ScoredPage:
     """What `main_text` chooses from, of a page in UTF-8: for people who ask why."""
     markup, scores, weight = _scored(page)
     chars, found = characters(), []
-    for block, (score, chosen) in enumerate(zip(scores.tolist(), choose(scores, weight).tolist(), strict=True)):
+    for block, (score, chosen) in enumerate(zip(scores.choice.tolist(), choose(scores, weight).tolist(), strict=True)):
         in_pre = bool(markup.flags[block] & np.uint32(IN_PRE))
         begin, end = _seen(markup.text, int(markup.start[block]), int(markup.end[block]), in_pre, chars)
         if begin < end:
@@ -63,15 +64,15 @@ def scored_blocks(page: bytes) -> ScoredPage:
             text = out[: _append_lines(out, 0, markup.text[begin:end], in_pre, chars)].tobytes()
             tag = TAGS[markup.tag[markup.element[block]]]
             found.append(ScoredBlock(text.decode("utf-8", "ignore"), tag, int(weight[block]), score, chosen))
-    return ScoredPage(found, float(least_score(scores, weight)))
+    return ScoredPage(found, float(least_score(scores.text, weight)))
 
 
-def _scored(page: bytes) -> tuple[Markup, np.ndarray, np.ndarray]:
-    """Of the page's blocks the scores, float32, and what each counts (`weights`)."""
+def _scored(page: bytes) -> tuple[Markup, Scores, np.ndarray]:
+    """Of the page's blocks the scores and what each counts (`weights`)."""
     data, trained = np.frombuffer(page, np.uint8), model()
     markup = read_page(data, tables())
     measures = measure(data, markup, characters(), KINDS)
-    return markup, score_blocks(markup, measures, trained.first, trained.second), weights(measures)
+    return markup, score_blocks(markup, measures, *trained), weights(measures)
 
 
 @kernel

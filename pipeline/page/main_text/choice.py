@@ -1,0 +1,128 @@
+"""Which blocks are chosen, by their scores: the set whose expected F1 is largest, and what stands or falls together."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.html.elements import IN_NOSCRIPT, IN_TEMPLATE
+from pipeline.kernels.compiling import kernel, whole
+from pipeline.page.main_text.block_measures import LONG, Measures
+from pipeline.page.main_text.block_structure import DEFINITION, ITEM, LIST, GROUPS, TERM, UNIT_NAMES, Structure
+from pipeline.page.main_text.markup import Markup
+
+WORDLESS = 0.3  # words that a block without any counts
+MIN_SCORE = 0.1
+SHORT_ITEMS = 25.0  # words: items of a list that have fewer, on average, stand or fall together
+
+# A short block costs few words where it is none of the text, but a text without its headings is broken: so much of the
+# score that others need is asked of it. By UNIT_NAMES; a page's title is often there twice, and not always wanted.
+LENIENCE = np.array([1.0, 0.42, 0.45, 0.8, 0.5, 0.8, 0.8, 1.0, 1.0, 1.0], np.float32)
+TITLE_LENIENCE = np.float32(0.9)
+assert len(LENIENCE) == len(UNIT_NAMES)
+
+
+class Scores(NamedTuple):
+    """text: float32 by block, the probability that it is main text by its words and surroundings.  choice: what
+    `choose` goes by: the same, but for short blocks by what they belong to."""
+
+    text: np.ndarray
+    choice: np.ndarray
+
+
+@kernel
+def weights(measures: Measures) -> np.ndarray:
+    """What a block counts: its words, and a little for a block without any."""
+    return measures.words.astype(np.float64) + WORDLESS
+
+
+@kernel
+def expected_f1(text: np.ndarray, weight: np.ndarray) -> float:
+    """The largest F1 to be expected of a choice of blocks, in words. The blocks that score at least half of it are the
+    choice that has it (Lipton et al. 2014, Optimal thresholding of classifiers to maximize F1 measure)."""
+    order = np.argsort(-text)
+    total = 0.0
+    for block in range(len(text)):
+        total += weight[block] * text[block]
+    right, taken, best = 0.0, 0.0, 0.0
+    for block in order:
+        right += weight[block] * text[block]
+        taken += weight[block]
+        best = max(best, 2.0 * right / (taken + total))
+    return best
+
+
+@kernel
+def least_score(text: np.ndarray, weight: np.ndarray) -> float:
+    """Of the blocks that are chosen."""
+    return max(0.5 * expected_f1(text, weight), MIN_SCORE)
+
+
+@kernel
+def choose(scores: Scores, weight: np.ndarray) -> np.ndarray:
+    """Which blocks are the main text, bool of shape (blocks,)."""
+    return scores.choice >= least_score(scores.text, weight)
+
+
+@kernel
+def together(markup: Markup, measures: Measures, seen: Structure, choice: np.ndarray) -> None:
+    """Changes the scores of blocks that stand or fall together, in place."""
+    _hide(markup, measures, choice)
+    _even_lists(markup, measures, seen, choice)
+    for block in range(len(choice)):
+        asked = TITLE_LENIENCE if seen.level[block] == 1 else LENIENCE[seen.kind[block]]
+        choice[block] = min(choice[block] / asked, np.float32(1.0))
+    _follow_definitions(seen, choice)
+
+
+@kernel
+def _hide(markup: Markup, measures: Measures, choice: np.ndarray) -> None:
+    """`template` is never shown. `noscript` is shown to nobody who runs scripts, and counts only where the page's
+    running text stands there."""
+    inside, outside = 0.0, 0.0
+    for block in range(len(choice)):
+        running = measures.sums[block + 1, 3] - measures.sums[block, 3]
+        if markup.flags[block] & np.uint32(IN_NOSCRIPT):
+            inside += running
+        else:
+            outside += running
+    hidden = np.uint32(IN_TEMPLATE if inside > outside else IN_TEMPLATE | IN_NOSCRIPT)
+    for block in range(len(choice)):
+        if markup.flags[block] & hidden:
+            choice[block] = 0.0
+
+
+@kernel
+def _even_lists(markup: Markup, measures: Measures, seen: Structure, choice: np.ndarray) -> None:
+    """Items of a list of short items get their mean."""
+    sums = np.zeros((len(markup.tag), 3), np.float64)  # by list: its items' blocks, their scores, their words
+    for block in range(len(choice)):
+        group = seen.group[block]
+        if seen.kind[block] == ITEM and group >= 0 and GROUPS[markup.tag[group]] == LIST:
+            sums[group, 0] += 1
+            sums[group, 1] += choice[block]
+            sums[group, 2] += measures.words[block]
+    for block in range(len(choice)):
+        group = seen.group[block]
+        if seen.kind[block] == ITEM and group >= 0:
+            count = sums[group, 0]
+            if count >= 3 and sums[group, 2] < SHORT_ITEMS * count:
+                choice[block] = sums[group, 1] / count
+
+
+@kernel
+def _follow_definitions(seen: Structure, choice: np.ndarray) -> None:
+    """A term is chosen where one of its definitions is."""
+    best, group = np.float32(0.0), whole(-1)
+    behind = False  # whether the block behind is of a term
+    for place in range(len(choice)):
+        block = len(choice) - 1 - place
+        kind = seen.kind[block]
+        if kind != TERM and kind != DEFINITION:
+            continue
+        if seen.group[block] != group or (kind == DEFINITION and behind):
+            best, group = np.float32(0.0), whole(seen.group[block])
+        behind = kind == TERM
+        if kind == DEFINITION:
+            best = max(best, choice[block])
+        else:
+            choice[block] = max(choice[block], best)
