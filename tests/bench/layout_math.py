@@ -1,0 +1,77 @@
+"""Formulas as pages show them. Their source is the text, whatever the page has in its place."""
+
+import re
+from random import Random
+from typing import NamedTuple
+
+from bench.layout_marks import formula
+from markupsafe import Markup, escape
+
+
+class Formula(NamedTuple):
+    tex: str
+    mathml: str
+
+
+FORMULAS = tuple(
+    Formula(*pair)
+    for pair in (
+        ("E = mc^2", "<mi>E</mi><mo>=</mo><mi>m</mi><msup><mi>c</mi><mn>2</mn></msup>"),
+        ("a^2 + b^2 = c^2", "<msup><mi>a</mi><mn>2</mn></msup><mo>+</mo><msup><mi>b</mi><mn>2</mn></msup><mo>=</mo><msup><mi>c</mi><mn>2</mn></msup>"),
+        (r"\frac{x + 1}{y}", "<mfrac><mrow><mi>x</mi><mo>+</mo><mn>1</mn></mrow><mi>y</mi></mfrac>"),
+        (r"\sum_{i=1}^{n} i = \frac{n(n+1)}{2}", "<munderover><mo>∑</mo><mrow><mi>i</mi><mo>=</mo><mn>1</mn></mrow><mi>n</mi></munderover><mi>i</mi><mo>=</mo><mfrac><mrow><mi>n</mi><mo>(</mo><mi>n</mi><mo>+</mo><mn>1</mn><mo>)</mo></mrow><mn>2</mn></mfrac>"),
+        (r"\int_0^\infty e^{-x}\,dx = 1", "<msubsup><mo>∫</mo><mn>0</mn><mi>∞</mi></msubsup><msup><mi>e</mi><mrow><mo>−</mo><mi>x</mi></mrow></msup><mi>d</mi><mi>x</mi><mo>=</mo><mn>1</mn>"),
+        (r"\sigma(x) = \frac{1}{1 + e^{-x}}", "<mi>σ</mi><mo>(</mo><mi>x</mi><mo>)</mo><mo>=</mo><mfrac><mn>1</mn><mrow><mn>1</mn><mo>+</mo><msup><mi>e</mi><mrow><mo>−</mo><mi>x</mi></mrow></msup></mrow></mfrac>"),
+        (r"x_{k+1} = x_k - \alpha \nabla f(x_k)", "<msub><mi>x</mi><mrow><mi>k</mi><mo>+</mo><mn>1</mn></mrow></msub><mo>=</mo><msub><mi>x</mi><mi>k</mi></msub><mo>−</mo><mi>α</mi><mo>∇</mo><mi>f</mi><mo>(</mo><msub><mi>x</mi><mi>k</mi></msub><mo>)</mo>"),
+        (r"P(A \mid B) = \frac{P(B \mid A) P(A)}{P(B)}", "<mi>P</mi><mo>(</mo><mi>A</mi><mo>∣</mo><mi>B</mi><mo>)</mo><mo>=</mo><mfrac><mrow><mi>P</mi><mo>(</mo><mi>B</mi><mo>∣</mo><mi>A</mi><mo>)</mo><mi>P</mi><mo>(</mo><mi>A</mi><mo>)</mo></mrow><mrow><mi>P</mi><mo>(</mo><mi>B</mi><mo>)</mo></mrow></mfrac>"),
+        ("n_0", "<msub><mi>n</mi><mn>0</mn></msub>"), (r"\lambda", "<mi>λ</mi>"), (r"O(n \log n)", "<mi>O</mi><mo>(</mo><mi>n</mi><mi>log</mi><mi>n</mi><mo>)</mo>"),
+    )
+)  # fmt: skip
+STYLES = ("text", "parentheses", "katex", "mathml", "alttext", "wiki", "script", "mathjax2", "sphinx")
+_TAG = re.compile(r"<[^>]*>")
+
+
+def rendered(random: Random, style: str, display: bool) -> Markup:
+    """A formula with its marks; `display`: it stands alone."""
+    one = random.choice(FORMULAS[:8] if display else FORMULAS)
+    tex, letters = escape(one.tex), _TAG.sub(" ", one.mathml).split()
+    block = ' display="block"' if display else ""
+    math = (
+        f'<math xmlns="http://www.w3.org/1998/Math/MathML"{block}><semantics><mrow>{one.mathml}</mrow>'
+        f'<annotation encoding="application/x-tex">{tex}</annotation></semantics></math>'
+    )
+    if style in ("text", "parentheses", "sphinx"):
+        left, right = {"text": ("$", "$"), "parentheses": (r"\(", r"\)"), "sphinx": (r"\(", r"\)")}[style]
+        if display:
+            left, right = ("$$", "$$") if style == "text" else (r"\[", r"\]")
+        shown = Markup("{}{}{}").format(left, one.tex, right)
+        if style == "sphinx" and not display:
+            return Markup('<span class="math notranslate nohighlight">{}</span>').format(shown)
+        return shown
+    if style == "katex":
+        spans = "".join(f'<span class="mord mathnormal">{letter}</span>' for letter in letters)
+        shown = (
+            f'<span class="katex"><span class="katex-mathml">{math}</span><span class="katex-html" aria-hidden="true">'
+            f'<span class="base"><span class="strut" style="height:0.6833em;"></span>{spans}</span></span></span>'
+        )
+        return formula(one.tex, Markup(f'<span class="katex-display">{shown}</span>' if display else shown))
+    if style == "alttext":
+        return formula(one.tex, Markup(f'<math alttext="{tex}"{block}>{one.mathml}</math>'))
+    if style == "wiki":
+        wrapped = f"{{\\displaystyle {tex}}}"
+        inner = math.replace(f">{tex}</annotation>", f">{wrapped}</annotation>").replace("<math ", f'<math alttext="{wrapped}" ')
+        shown = (
+            '<span class="mwe-math-element mwe-math-element-inline"><span class="mwe-math-mathml-inline '
+            f'mwe-math-mathml-a11y" style="display: none;">{inner}</span><img src="/math/render/svg/1" '
+            f'class="mwe-math-fallback-image-inline" aria-hidden="true" alt="{wrapped}"></span>'
+        )
+        return formula(one.tex, Markup(shown))
+    if style in ("script", "mathjax2"):
+        mode = "; mode=display" if display else ""
+        source = Markup(f'<script type="math/tex{mode}">{one.tex}</script>')
+        if style == "script":
+            return formula(one.tex, source)
+        spans = "".join(f'<span class="mi">{letter}</span>' for letter in letters)
+        shown = Markup(f'<span class="MathJax_Preview"></span><span class="MathJax"><span class="math">{spans}</span></span>')
+        return formula(one.tex, shown + source)
+    return formula(one.tex, Markup(math))
