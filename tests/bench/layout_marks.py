@@ -22,6 +22,7 @@ _LINE = re.compile(f"{BEGIN}(.)(.*?){END}", re.S)
 _OUT = re.compile(f"{OUT}.*?{IN}", re.S)
 _SOURCE = re.compile(f"{SOURCE}([^{SHOWN}]*){SHOWN}")
 _TAG = re.compile(r"<[^>]*>")
+_BREAK = re.compile(r"<br\b[^>]*>")
 _CELL = re.compile(r"<t[dh]\b[^>]*>")
 
 
@@ -53,13 +54,12 @@ def lines(page: str) -> list[Line]:
     for kind, content in _LINE.findall(page):
         content = _SOURCE.sub(r"\1", _OUT.sub("", content))
         if kind == "r":
-            content = " | ".join(_text(cell, False) for cell in _CELL.split(content)[1:])
-        else:
-            content = _text(content, kind == "c")
-        if kind == "i":
-            content = f"- {content}"
-        if content.strip(" -|\n"):
-            found.append(Line(KINDS[kind], content))
+            content = " | ".join(_flowing(cell) for cell in _CELL.split(content)[1:])
+        elif kind == "c":
+            content = _preformatted(content)
+        for number, row in enumerate([content] if kind in "cr" else map(_flowing, _BREAK.split(content))):
+            if row.strip(" |\n"):
+                found.append(Line(KINDS[kind], f"- {row}" if kind == "i" and number == 0 else row))
     return found
 
 
@@ -68,11 +68,12 @@ def formulas(page: str) -> tuple[str, ...]:
     return tuple(html.unescape(source) for source in _SOURCE.findall(page))
 
 
-def _text(content: str, preformatted: bool) -> str:
-    if preformatted:
-        content = content.replace("<br>", "\n")
-    content = html.unescape(_TAG.sub("", content))
-    return content.strip("\n").rstrip() if preformatted else joined(content)
+def _flowing(content: str) -> str:
+    return joined(html.unescape(_TAG.sub("", content)))
+
+
+def _preformatted(content: str) -> str:
+    return html.unescape(_TAG.sub("", _BREAK.sub("\n", content))).strip("\n").rstrip()
 
 
 def joined(text: str) -> str:
