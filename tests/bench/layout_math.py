@@ -1,6 +1,8 @@
 """Formulas as pages show them. Their source is the text, whatever the page has in its place."""
 
 import re
+import tomllib
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -13,20 +15,8 @@ class Formula(NamedTuple):
     mathml: str
 
 
-FORMULAS = tuple(
-    Formula(*pair)
-    for pair in (
-        ("E = mc^2", "<mi>E</mi><mo>=</mo><mi>m</mi><msup><mi>c</mi><mn>2</mn></msup>"),
-        ("a^2 + b^2 = c^2", "<msup><mi>a</mi><mn>2</mn></msup><mo>+</mo><msup><mi>b</mi><mn>2</mn></msup><mo>=</mo><msup><mi>c</mi><mn>2</mn></msup>"),
-        (r"\frac{x + 1}{y}", "<mfrac><mrow><mi>x</mi><mo>+</mo><mn>1</mn></mrow><mi>y</mi></mfrac>"),
-        (r"\sum_{i=1}^{n} i = \frac{n(n+1)}{2}", "<munderover><mo>∑</mo><mrow><mi>i</mi><mo>=</mo><mn>1</mn></mrow><mi>n</mi></munderover><mi>i</mi><mo>=</mo><mfrac><mrow><mi>n</mi><mo>(</mo><mi>n</mi><mo>+</mo><mn>1</mn><mo>)</mo></mrow><mn>2</mn></mfrac>"),
-        (r"\int_0^\infty e^{-x}\,dx = 1", "<msubsup><mo>∫</mo><mn>0</mn><mi>∞</mi></msubsup><msup><mi>e</mi><mrow><mo>−</mo><mi>x</mi></mrow></msup><mi>d</mi><mi>x</mi><mo>=</mo><mn>1</mn>"),
-        (r"\sigma(x) = \frac{1}{1 + e^{-x}}", "<mi>σ</mi><mo>(</mo><mi>x</mi><mo>)</mo><mo>=</mo><mfrac><mn>1</mn><mrow><mn>1</mn><mo>+</mo><msup><mi>e</mi><mrow><mo>−</mo><mi>x</mi></mrow></msup></mrow></mfrac>"),
-        (r"x_{k+1} = x_k - \alpha \nabla f(x_k)", "<msub><mi>x</mi><mrow><mi>k</mi><mo>+</mo><mn>1</mn></mrow></msub><mo>=</mo><msub><mi>x</mi><mi>k</mi></msub><mo>−</mo><mi>α</mi><mo>∇</mo><mi>f</mi><mo>(</mo><msub><mi>x</mi><mi>k</mi></msub><mo>)</mo>"),
-        (r"P(A \mid B) = \frac{P(B \mid A) P(A)}{P(B)}", "<mi>P</mi><mo>(</mo><mi>A</mi><mo>∣</mo><mi>B</mi><mo>)</mo><mo>=</mo><mfrac><mrow><mi>P</mi><mo>(</mo><mi>B</mi><mo>∣</mo><mi>A</mi><mo>)</mo><mi>P</mi><mo>(</mo><mi>A</mi><mo>)</mo></mrow><mrow><mi>P</mi><mo>(</mo><mi>B</mi><mo>)</mo></mrow></mfrac>"),
-        ("n_0", "<msub><mi>n</mi><mn>0</mn></msub>"), (r"\lambda", "<mi>λ</mi>"), (r"O(n \log n)", "<mi>O</mi><mo>(</mo><mi>n</mi><mi>log</mi><mi>n</mi><mo>)</mo>"),
-    )
-)  # fmt: skip
+_TABLE = tomllib.loads((Path(__file__).resolve().parent / "layouts/formulas.toml").read_text("utf-8"))
+FORMULAS = tuple(Formula(**row) for row in _TABLE["formula"])
 STYLES = ("text", "parentheses", "katex", "mathml", "alttext", "wiki", "script", "mathjax2", "sphinx")
 _TAG = re.compile(r"<[^>]*>")
 
@@ -59,7 +49,9 @@ def rendered(random: Random, style: str, display: bool) -> Markup:
         return formula(one.tex, Markup(f'<math alttext="{tex}"{block}>{one.mathml}</math>'))
     if style == "wiki":
         wrapped = f"{{\\displaystyle {tex}}}"
-        inner = math.replace(f">{tex}</annotation>", f">{wrapped}</annotation>").replace("<math ", f'<math alttext="{wrapped}" ')
+        inner = math.replace(f">{tex}</annotation>", f">{wrapped}</annotation>").replace(
+            "<math ", f'<math alttext="{wrapped}" '
+        )
         shown = (
             '<span class="mwe-math-element mwe-math-element-inline"><span class="mwe-math-mathml-inline '
             f'mwe-math-mathml-a11y" style="display: none;">{inner}</span><img src="/math/render/svg/1" '
@@ -72,6 +64,8 @@ def rendered(random: Random, style: str, display: bool) -> Markup:
         if style == "script":
             return formula(one.tex, source)
         spans = "".join(f'<span class="mi">{letter}</span>' for letter in letters)
-        shown = Markup(f'<span class="MathJax_Preview"></span><span class="MathJax"><span class="math">{spans}</span></span>')
+        shown = Markup(
+            f'<span class="MathJax_Preview"></span><span class="MathJax"><span class="math">{spans}</span></span>'
+        )
         return formula(one.tex, shown + source)
     return formula(one.tex, Markup(math))

@@ -7,14 +7,44 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from bench import layout_code, layout_math
+from bench import layout_code, layout_listings, layout_math
 from bench.layout_marks import line, out
 from bench.layout_texts import RIGHT_TO_LEFT, Deal, Texts, words
 from markupsafe import Markup, escape
 
 PARTS = ("list", "links", "table", "code", "formula", "terms", "quote", "figure", "note", "details", "rule")
-USERS = ("mika", "owl_77", "Ж. Белов", "李明", "さくら", "nino.k", "서연", "dgebre", "Layla", "ravi", "tekle", "อรุณ", "admin", "kvaratsi")
-CALLS = ("read_page", "open()", "--verbose", "Shelf.add", "config.yml", "null", "/etc/hosts", "Ctrl+C", "git push", "O(n)")
+USERS = (
+    "mika",
+    "owl_77",
+    "Ж. Белов",
+    "李明",
+    "さくら",
+    "nino.k",
+    "서연",
+    "dgebre",
+    "Layla",
+    "ravi",
+    "tekle",
+    "อรุณ",
+    "admin",
+    "kvaratsi",
+)
+CALLS = (
+    "read_page",
+    "open()",
+    "--verbose",
+    "Shelf.add",
+    "config.yml",
+    "null",
+    "/etc/hosts",
+    "Ctrl+C",
+    "git push",
+    "O(n)",
+)
+INLINE_CODE = (
+    "<code>{}</code>", '<code class="docutils literal notranslate"><span class="pre">{}</span></code>', "<tt>{}</tt>",
+    '<code class="highlighter-rouge">{}</code>', "<kbd>{}</kbd>",
+)  # fmt: skip
 MODELS = ("Model", "Type", "Series", "Mark", "MX-", "Nova ", "R", "Alto ", "T-", "Level")
 
 
@@ -44,6 +74,10 @@ class Page:
 
     def some(self, least: int, most: int) -> int:
         return self.random.randint(least, most)
+
+    def many(self, most: int) -> int:
+        """How many parts: few oftener than many."""
+        return 1 + int(self.random.random() ** 1.7 * most)
 
     # the site's tastes
     def taste(self, key: str, options: Sequence[Any]) -> Any:
@@ -91,13 +125,22 @@ class Page:
         return f"{self.pick(MODELS)} {self.some(1, 900)}".replace("- ", "-").replace("  ", " ")
 
     def identifier(self) -> str:
-        return "_".join(self.pick(("read", "open", "max", "page", "row", "size", "line", "file", "key", "node")) for _ in "ab")
+        return "_".join(
+            self.pick(("read", "open", "max", "page", "row", "size", "line", "file", "key", "node")) for _ in "ab"
+        )
 
     def date(self) -> str:
         year, month, day = self.some(2004, 2026), self.some(1, 12), self.some(1, 28)
-        forms = {"zho": "{y}年{m}月{d}日", "jpn": "{y}年{m}月{d}日", "kor": "{y}. {m}. {d}.", "rus": "{d:02}.{m:02}.{y}"}
+        forms = {
+            "zho": "{y}年{m}月{d}日",
+            "jpn": "{y}年{m}月{d}日",
+            "kor": "{y}. {m}. {d}.",
+            "rus": "{d:02}.{m:02}.{y}",
+        }
         form = forms.get(self.language, "{d}/{m}/{y}") if self.taste("dates", (True, False)) else "{y}-{m:02}-{d:02}"
-        return form.format(y=year, m=month, d=day) + (f", {self.some(0, 23):02}:{self.some(10, 59)}" if self.chance(0.3) else "")
+        return form.format(y=year, m=month, d=day) + (
+            f", {self.some(0, 23):02}:{self.some(10, 59)}" if self.chance(0.3) else ""
+        )
 
     def price(self) -> str:
         amount = f"{self.some(3, 2400)}.{self.pick(('00', '99', '50'))}"
@@ -115,7 +158,7 @@ class Page:
 
     def code(self, most: int = 30) -> Markup:
         copy = self.w["copy"] if self.odds("copy button", 0.3) else ""
-        return layout_code.listing(layout_code.code(self.random, most), self.style("code"), copy)
+        return layout_listings.listing(layout_code.code(self.random, most), self.style("code"), copy)
 
     def math(self, display: bool = False) -> Markup:
         return layout_math.rendered(self.random, self.style("math"), display)
@@ -143,10 +186,14 @@ class Page:
                 form = self.pick(self._inline_forms())
                 pieces[at : at + size] = [Markup(form).format(t=between.join(run), n=self.some(1, 99))]
         if self.style("math") and "formula" in self.style("part") and self.chance(0.12):
-            pieces.insert(self.random.randrange(len(pieces) + 1), Markup(f" {self.math()} ") if not spaced else self.math())
+            pieces.insert(
+                self.random.randrange(len(pieces) + 1), Markup(f" {self.math()} ") if not spaced else self.math()
+            )
         if "code" in self.style("part") and self.chance(0.3):
-            tag = self.taste("inline code", ('<code>{}</code>', '<code class="docutils literal notranslate"><span class="pre">{}</span></code>', '<tt>{}</tt>', '<code class="highlighter-rouge">{}</code>', '<kbd>{}</kbd>'))  # fmt: skip
-            pieces.insert(self.random.randrange(len(pieces) + 1), Markup(tag).format(self.pick(CALLS)))
+            form = self.taste("inline code", INLINE_CODE)
+            pieces.insert(self.random.randrange(len(pieces) + 1), Markup(form).format(self.pick(CALLS)))
+        if self.language in ("zho", "zho-Hant", "jpn") and self.odds("wrapped source", 0.3):
+            return Markup(between).join(f"{piece}\n" if piece in ("，", "、") else piece for piece in pieces)
         if spaced and self.odds("wrapped source", 0.3):
             return Markup("").join(
                 Markup("{}{}").format(piece, "\n" if number % 12 == 11 else " ") for number, piece in enumerate(pieces)

@@ -5,7 +5,7 @@ import json
 import re
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -18,7 +18,8 @@ SENTENCE_END = re.compile(r"(?<=[.!?؟।።။។…])\s+|(?<=[。！？])")
 UNSPACED = ("zho", "zho-Hant", "jpn", "tha", "khm", "yue", "lao", "mya")
 RIGHT_TO_LEFT = ("ara", "heb", "fas", "urd")
 NAMES = {"arb": "ara", "pes": "fas", "swh": "swa", "cmn": "zho", "zho-CN": "zho"}  # as the articles' files have them
-OFTEN = {"eng": 6.0, "zho": 3.0, "rus": 1.5, "jpn": 1.5}  # how much oftener than another language
+OFTEN = {"eng": 5.0, "zho": 3.0, "rus": 1.5, "jpn": 1.5}  # how much oftener than another language
+SHARES = (0.6, 0.25, 0.15)  # of pages: languages that interfaces speak, others with articles, all others
 FEWEST = 40  # sentences that make a page
 
 
@@ -89,20 +90,21 @@ def words(language: str) -> dict[str, str]:
     return {name: row[column] for name, row in table["words"].items()}
 
 
-def spoken() -> list[str]:
+@cache
+def spoken() -> tuple[str, ...]:
     """The languages of `words`."""
-    return tomllib.loads(WORDS.read_text("utf-8"))["languages"]
+    return tuple(tomllib.loads(WORDS.read_text("utf-8"))["languages"])
 
 
-def language_of(random: Random, texts: Mapping[str, Texts], known: Iterable[str]) -> str:
-    """Languages whose interfaces speak them are two thirds of the pages."""
-    languages, known = sorted(texts), set(known)
-    if both := [language for language in languages if language in known]:
-        others = max(len(languages) - len(both), 1)
-        share = max(1.0, others / (2 * len(both)))
-        weight = [OFTEN.get(name, 1.0) * (4 * share if name in known else 1.0) for name in languages]
-        return random.choices(languages, weight)[0]
-    return random.choice(languages)
+def language_of(random: Random, texts: Mapping[str, Texts]) -> str:
+    """A page's language, by SHARES."""
+    articles = {path.stem for path in ARTICLES.glob("*.txt")}
+    groups: tuple[list[str], ...] = ([], [], [])
+    for name in sorted(texts):
+        groups[0 if name in spoken() else 1 if name in articles else 2].append(name)
+    share = [part if group else 0.0 for part, group in zip(SHARES, groups, strict=True)]
+    group = random.choices(groups, share)[0]
+    return random.choices(group, [OFTEN.get(name, 1.0) for name in group])[0]
 
 
 class Deal:
@@ -145,4 +147,7 @@ class Deal:
         if self.unspaced:
             pieces = regex.findall(r"\X", regex.split(r"[\p{P}\s]", sentence.lstrip("—-– "))[0] or sentence)
             return "".join(pieces[: 2 + 2 * count])
-        return " ".join(sentence.split()[:count]).rstrip(".,;:!?-–—…\"'»”。、，؟،؛።፣।॥")
+        pieces = sentence.split()
+        while count < len(pieces) and len(" ".join(pieces[:count])) < 5:
+            count += 1  # no heading is "The"
+        return " ".join(pieces[:count]).rstrip(".,;:!?-–—…\"'»”。、，؟،؛።፣।॥")
