@@ -14,13 +14,14 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -62,7 +63,7 @@ def templates() -> Environment:
     return environment
 
 
-def _marker(kind: str):  # type: ignore[no-untyped-def]
+def _marker(kind: str) -> Callable[[str], Markup]:
     return lambda content: line(kind, content)
 
 

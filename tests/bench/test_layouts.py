@@ -7,7 +7,16 @@ from itertools import islice
 from random import Random
 
 import pytest
-from bench import block_labels, layout_code, layout_listings, layout_math, layout_texts, layouts, train_blocks
+from bench import (
+    block_labels,
+    layout_code,
+    layout_listings,
+    layout_math,
+    layout_scores,
+    layout_texts,
+    layouts,
+    train_blocks,
+)
 from bench.block_labels import texts as block_texts
 from bench.block_labels import words
 from bench.layout_marks import joined, line, lines, out
@@ -189,3 +198,12 @@ def test_archive_and_gold_are_as_training_reads_them(tmp_path):
         assert read[page.url] == page.html
         assert (row["url"], row["gold_text"], row["source"]) == (page.url, page.gold_text, page.layout)
         assert row["site"] == block_labels.host(page.url, page.layout)
+
+
+def test_lines_kept_and_words_beside():
+    page = layouts.Made("", "", "", b"", "One two\n- three\nfour", (("paragraph", "One two"), ("item", "- three")), ())
+    assert layout_scores.kept(page, "zero one two, three3") == (
+        {"paragraph": 1, "item": 1},
+        {"paragraph": 1, "item": 0},
+    )
+    assert layout_scores.beside(page, "one two three five") == 0.25
