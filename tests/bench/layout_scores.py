@@ -59,10 +59,9 @@ def main() -> None:
             for total, more in zip((lines[name], found[name]), kept(page, text), strict=True):
                 total.update(more)
     for name in (*only, "all"):
+        means = f"pages={len(scores[name])} f1={np.mean(scores[name]):.3f} beside={np.mean(extra[name]):.3f}"
         kinds = " ".join(f"{kind}={found[name][kind] / count:.2f}" for kind, count in sorted(lines[name].items()))
-        print(
-            f"{name:11s} pages={len(scores[name])} f1={np.mean(scores[name]):.3f} beside={np.mean(extra[name]):.3f} {kinds}"
-        )
+        print(f"{name:11s} {means} {kinds}")
 
 
 if __name__ == "__main__":
