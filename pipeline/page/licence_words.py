@@ -118,7 +118,7 @@ def reservations(html: bytes) -> list[int]:
     hits: set[int] = set()
     for word, pattern in _RESERVING:
         at = len(lowered)
-        for _ in range(_MAX_HITS):
+        for _ in range(_MAX_HITS if word in lowered else 0):  # looking from the end is slow where there is nothing
             at = lowered.rfind(word, 0, at)
             if at < 0:
                 break
