@@ -19,11 +19,13 @@ MAX_OF_A_KIND = 1000  # tags of one kind that are given: more stand on pages tha
 
 
 class Tag(NamedTuple):
-    """kind: of the above. attributes: their source. text: what stands in a title or in a script of data."""
+    """kind: of the above. attributes: their source. text: what stands in a title or in a script of data. place: where
+    in the page the attributes begin."""
 
     kind: int
     attributes: bytes
     text: bytes
+    place: int
 
 
 def _pack(name: bytes) -> np.uint64:
@@ -36,22 +38,22 @@ _HTML, _META, _LINK, _BASE, _TITLE, _A, _AREA, _TIME, _SCRIPT, _STYLE, _TEXTAREA
     (b"html", b"meta", b"link", b"base", b"title", b"a", b"area", b"time", b"script", b"style", b"textarea", b"xmp",
      b"iframe", b"noembed"),
 )  # fmt: skip
-_NOFRAMES, _TEMPLATE, _SVG = map(_pack, (b"noframes", b"template", b"svg"))
+_NOFRAMES, _TEMPLATE, SVG = map(_pack, (b"noframes", b"template", b"svg"))
 _PLAINTEXT = _pack(b"plaintex")  # the first eight; it has nine
 _NOTHING = np.uint64(0)
-_START, _END, _OTHER, _STOP = 0, 1, 2, 3
+START, END, OTHER, STOP = 0, 1, 2, 3  # kinds of tokens
 _LICENCES = tuple(b"creativecommons.org")
-_JSON, _CANONICAL, _LICENSE = tuple(b"ld+json"), tuple(b"canonical"), tuple(b"license")
+_JSON, _CANONICAL, _LICENSE, _COPYRIGHT = map(tuple, (b"ld+json", b"canonical", b"license", b"copyright"))
 
 
 def tags(html: bytes) -> Iterator[Tag]:
     """Start tags of the page (UTF-8) that can say something about it, in order, but for those in templates.
 
-    `html`, `meta`, `base`, `time`; a `title` outside SVG; a `link` that says canonical or license; an `a` or `area`
-    that says creativecommons.org; a `script` that says ld+json. At most `MAX_OF_A_KIND` of each.
+    `html`, `meta`, `base`, `time`; a `title` outside SVG; a `link` that says canonical, license or copyright; an `a` or
+    `area` that says creativecommons.org; a `script` that says ld+json. At most `MAX_OF_A_KIND` of each.
     """
     for kind, begin, end, text, text_end in _tags(np.frombuffer(html, np.uint8)).tolist():
-        yield Tag(kind, html[begin:end], html[text:text_end])
+        yield Tag(kind, html[begin:end], html[text:text_end], begin)
 
 
 def text_runs(html: bytes) -> np.ndarray:
@@ -91,7 +93,7 @@ def _tag_end(data, at) -> tuple:
 
 
 @kernel
-def _next(data, at) -> tuple:
+def next_token(data, at) -> tuple:
     """The next token that is no text: what it is, a tag's name, where it begins, its attributes' begin and end, what
     lies behind it, and whether it is a start tag that ends in />."""
     size = len(data)
@@ -106,18 +108,19 @@ def _next(data, at) -> tuple:
             name, after = _name(data, at + 1 + ending)
             end, slash = _tag_end(data, after)
             if end == size:
-                return _STOP, _NOTHING, begin, size, size, size, False
-            return (_END if ending else _START), name, begin, after, end, end + 1, slash and not ending
+                return STOP, _NOTHING, begin, size, size, size, False
+            return (END if ending else START), name, begin, after, end, end + 1, slash and not ending
         if byte == 33 and at + 3 < size and data[at + 2] == 45 and data[at + 3] == 45:
-            return _OTHER, _NOTHING, begin, begin, begin, comment_end(data, at + 4), False
+            return OTHER, _NOTHING, begin, begin, begin, comment_end(data, at + 4), False
         if byte == 33 or byte == 63 or (ending and at + 2 < size):
-            return _OTHER, _NOTHING, begin, begin, begin, behind(data, at + 2, 62), False
+            return OTHER, _NOTHING, begin, begin, begin, behind(data, at + 2, 62), False
         at += 1
-    return _STOP, _NOTHING, size, size, size, size, False
+    return STOP, _NOTHING, size, size, size, size, False
 
 
 @kernel
-def _is_raw(name) -> bool:
+def is_raw(name) -> bool:
+    """Whether an element of that name, packed, holds raw text."""
     return name in (_SCRIPT, _STYLE, _TITLE, _TEXTAREA, _XMP, _IFRAME, _NOEMBED, _NOFRAMES)
 
 
@@ -138,27 +141,34 @@ def _has(data, begin, end, words) -> bool:
 
 
 @kernel
+def _tells(data, begin, end) -> bool:
+    """Whether a link can be the page's address or its licence."""
+    named = _has(data, begin, end, _CANONICAL) or _has(data, begin, end, _LICENSE)
+    return named or _has(data, begin, end, _COPYRIGHT)
+
+
+@kernel
 def _tags(data) -> np.ndarray:
     """Kind, attributes' begin and end, text's begin and end of each tag, int64 of shape (n, 5)."""
     wanted, n = np.empty((64, 5), np.int64), 0
     counts = np.zeros(8, np.int64)
     at, templates, drawings, xml = 0, 0, 0, is_xml(data)
     while True:
-        what, name, tag, begin, end, at, slash = _next(data, at)
-        if what == _STOP:
+        what, name, tag, begin, end, at, slash = next_token(data, at)
+        if what == STOP:
             break
-        if what == _OTHER:
+        if what == OTHER:
             continue
         if name == _TEMPLATE:
-            templates = max(0, templates + (1 if what == _START else -1))
-        elif name == _SVG and not slash:
-            drawings = max(0, drawings + (1 if what == _START else -1))
-        if what == _END:
+            templates = max(0, templates + (1 if what == START else -1))
+        elif name == SVG and not slash:
+            drawings = max(0, drawings + (1 if what == START else -1))
+        if what == END:
             continue
         if name == _PLAINTEXT:
             break
         text, text_end = at, at
-        if _is_raw(name) and not (slash and (xml or drawings)):
+        if is_raw(name) and not (slash and (xml or drawings)):
             text_end = raw_end(data, at, tag + 1, begin)
             at = text_end
         if templates:
@@ -167,7 +177,7 @@ def _tags(data) -> np.ndarray:
         if name == _META:
             kind = META
         elif name == _LINK:
-            kind = LINK if _has(data, begin, end, _CANONICAL) or _has(data, begin, end, _LICENSE) else -1
+            kind = LINK if _tells(data, begin, end) else -1
         elif name == _TITLE:
             kind = TITLE if not drawings else -1
         elif name == _HTML:
@@ -197,11 +207,11 @@ def _runs(data) -> np.ndarray:
     runs, n = np.empty((256, 2), np.int64), 0
     at, drawings, xml = 0, 0, is_xml(data)
     while True:
-        what, name, tag, name_end, _, after, slash = _next(data, at)
+        what, name, tag, name_end, _, after, slash = next_token(data, at)
         begin = tag
-        if name == _SVG and not slash:
-            drawings = max(0, drawings + (1 if what == _START else -1))
-        raw = what == _START and _is_raw(name) and not (slash and (xml or drawings))
+        if name == SVG and not slash:
+            drawings = max(0, drawings + (1 if what == START else -1))
+        raw = what == START and is_raw(name) and not (slash and (xml or drawings))
         titled = raw and name == _TITLE
         for part in range(2 if titled else 1):
             if part:
@@ -220,10 +230,10 @@ def _runs(data) -> np.ndarray:
             runs[n, 0], runs[n, 1] = at, begin
             n += 1
         at = after
-        if what == _START and name == _PLAINTEXT:
+        if what == START and name == _PLAINTEXT:
             continue
         if raw and not titled:
             at = raw_end(data, after, tag + 1, name_end)
-        if what == _STOP:
+        if what == STOP:
             break
     return runs[:n]

@@ -83,7 +83,7 @@ def _size(reading: Reading | Failure) -> int:
     if isinstance(reading, Failure):
         return _ENTRY_BYTES + sys.getsizeof(reading.detail)
     said = reading.metadata
-    strings = (reading.text, said.title, said.html_lang, *said.links, said.base, said.licence)
+    strings = (reading.text, said.title, said.html_lang, *said.links, said.base, said.licence, *said.days)
     return _ENTRY_BYTES + sum(map(sys.getsizeof, strings))
 
 
@@ -106,7 +106,8 @@ def extract_page(
     return Document(
         page.record_id, reading.text, page.url, page.date, page.offset, said.title, said.html_lang,
         reading.encoding, reading.encoding_source, reading.n_replacement, page.truncated, page.payload_digest,
-        opt_out(header_flags(page.statements) | said.flags), said.canonical(page.url), said.licence, said.published,
+        opt_out(header_flags(page.statements) | said.flags), said.canonical(page.url), said.licence,
+        said.published(page.date),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@ import json
 import re
 import time
 import tracemalloc
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -130,18 +131,20 @@ CC = "https://creativecommons.org/licenses"
         ("<a rel=license href=//www.CreativeCommons.org/licenses/BY-NC-ND/3.0/de/legalcode>", f"{CC}/by-nc-nd/3.0/de/"),
         ("<link rel=license href=//creativecommons.org/licenses/by/2.5/jp>", f"{CC}/by/2.5/jp/"),
         (f"<a rel=license href='{CC}/by/4.0/?ref=x'>", f"{CC}/by/4.0/"),
-        (f"<a href={CC}/by-nc/>", f"{CC}/by-nc/"),
-        ("<a href=https://creativecommons.org/publicdomain/zero/1.0/deed.hi>",
+        (f"<footer><a href={CC}/by-nc/>", f"{CC}/by-nc/"),
+        ("<footer><a href=https://creativecommons.org/publicdomain/zero/1.0/deed.hi>",
          "https://creativecommons.org/publicdomain/zero/1.0/"),
-        ("<area href=https://creativecommons.org/publicdomain/mark/1.0/>",
+        ("<footer><area href=https://creativecommons.org/publicdomain/mark/1.0/>",
          "https://creativecommons.org/publicdomain/mark/1.0/"),
-        (f"<a href={CC}/by/3.0/igo/>", f"{CC}/by/3.0/igo/"),
+        (f"<footer><a href={CC}/by/3.0/igo/>", f"{CC}/by/3.0/igo/"),
         ("<meta name=DC.rights content='http://creativecommons.org/licenses/by/4.0'>", f"{CC}/by/4.0/"),
         (f"<a href={CC}/by/2.0/>photo</a><a rel=license href={CC}/by-sa/4.0/>", f"{CC}/by-sa/4.0/"),
         (f"<a rel=license href={CC}/by/2.0/>photo</a><link rel=license href={CC}/by-sa/4.0/>", f"{CC}/by-sa/4.0/"),
-        (f"<a href={CC}/by/2.0/>1</a><a href={CC}/by/2.0/deed.ko>2</a>", f"{CC}/by/2.0/"),
-        (f"<a href={CC}/by/2.0/>one photo</a><a href={CC}/by/4.0/>another</a>", None),
-        (f"<a rel=license href={CC}/by/2.0/>one photo</a><a rel=license href={CC}/by-sa/2.0/>another</a>", None),
+        (f"<footer><a href={CC}/by/2.0/>1</a><a href={CC}/by/2.0/deed.ko>2</a>", f"{CC}/by/2.0/"),
+        (f"<footer><a href={CC}/by/2.0/>one</a><a href={CC}/by/4.0/>another</a>", None),
+        (f"<a rel=license href={CC}/by/2.0/>one</a><a rel=license href={CC}/by-sa/2.0/>another</a>", None),
+        (f"<link rel=license href={CC}/by/2.0/><link rel=license href={CC}/by-sa/2.0/>", None),
+        (f"<p>text <a href={CC}/by-nc/>CC", None),  # of whatever the text speaks of
         (f"<a href={CC}/>all licences</a>", None),
         ("<a href=https://creativecommons.org/about/cclicenses/>about</a>", None),
         (f"<p>{CC}/by/4.0/</p>", None),
@@ -197,7 +200,84 @@ def data(value: object) -> str:
     ],
 )  # fmt: skip
 def test_published(html, day):
-    assert of(html).published == day
+    assert of(html).published(None) == day
+
+
+@pytest.mark.parametrize(
+    ("html", "days"),
+    [
+        # An issue's month lies months behind its pages; an old issue is put online long after.
+        ("<meta name=citation_publication_date content=2023/12/01><meta name=citation_online_date content=2023/01/02>",
+         ["2023-01-02", "2023-12-01"]),
+        ("<meta name=citation_online_date content=2012/05/01><meta name=citation_publication_date content=1995/03/01>",
+         ["1995-03-01", "2012-05-01"]),
+        ("<meta name=date content=2016-01-01><meta property=article:published_time content=2031-01-01>"
+         + data({"@type": "NewsArticle", "datePublished": "2017-01-01", "expires": "2018-01-01"})
+         + "<time pubdate datetime=2015-01-01>", ["2031-01-01", "2017-01-01", "2016-01-01", "2015-01-01"]),
+        ("<meta name=expires content=2031-01-31><meta itemprop=priceValidUntil content=2031-01-31>"
+         + data({"@type": "Offer", "validThrough": "2031-01-31", "dateModified": "2020-01-01"}), []),
+        ("<script>var sub={'expires':'2031-01-31','datePublished':'2031-01-31'}</script>", []),
+        ("".join(f"<meta name=date content=2016-01-{day:02}>" for day in range(1, 31)),
+         [f"2016-01-{day:02}" for day in range(1, 9)]),
+    ],
+)  # fmt: skip
+def test_the_surest_day_comes_first(html, days):
+    assert list(of(html).days) == days
+
+
+@pytest.mark.parametrize(
+    ("fetched", "day"),
+    [
+        ("2023-11-29T23:59:59Z", "2016-12-23"),
+        ("2023-11-30T00:00:00Z", "2023-12-01"),  # where it is tomorrow already
+        ("2016-12-01T00:00:00Z", None),
+        ("1970-01-01T00:00:00Z", "2023-12-01"),  # a clock that was never set
+        (None, "2023-12-01"),
+    ],
+)
+def test_a_day_behind_the_fetch_is_none(fetched, day):
+    said = of("<meta property=article:published_time content=2023-12-01><meta name=date content=2016-12-23>")
+    assert said.published(fetched) == day
+
+
+@given(st.lists(st.dates(date(1990, 1, 1), date(2100, 12, 31)), max_size=8, unique=True), st.dates())
+def test_believed_is_the_first_that_can_be(days, fetched):
+    said = Metadata(days=tuple(map(str, days)))
+    can = [day for day in days if day.toordinal() <= fetched.toordinal() + 1 or fetched.year < 1990]
+    assert said.published(f"{fetched}T00:00:00Z") == (str(can[0]) if can else None)
+
+
+def test_copies_of_a_page_have_days_by_their_own_fetch():
+    html = b"<meta property=article:published_time content=2023-12-01><meta name=date content=2023-01-02><p>words"
+    records = [{"url": "http://a.example/", "body": html, "warc": {"WARC-Date": f"{year}-03-10T08:00:00Z"}}
+               for year in (2023, 2024, 2022)]  # fmt: skip
+    worker, known = Counting(), Known()
+    found = [extract_page(page, worker, known=known).published for page in read(warc(records))]
+    assert (found, worker.calls) == (["2023-01-02", "2023-12-01", None], 1)
+
+
+@pytest.mark.parametrize(
+    ("lines", "title"),
+    [
+        ("流感新增\n四死", "流感新增四死"),
+        ("日本語の \r\n\t 題名", "日本語の題名"),
+        ("全角！\n「かぎ」", "全角！「かぎ」"),
+        ("ﾊﾝｶｸ\nｶﾅ", "ﾊﾝｶｸｶﾅ"),
+        ("中文 標題", "中文 標題"),  # a space that was written
+        ("中文\u3000\n標題", "中文 標題"),
+        ("中文\nEnglish", "中文 English"),
+        ("한국어\n제목", "한국어 제목"),
+        ("中文\n제목", "中文 제목"),
+        ("ﾡ\nﾢ", "ﾡ ﾢ"),  # Hangul of half width
+        ("ชื่อ\nเรื่อง", "ชื่อ เรื่อง"),
+        ("ចំណង\nជើង", "ចំណង ជើង"),
+        ("عنوان\nعربي", "عنوان عربي"),
+        ("two\nwords", "two words"),
+        ("\n\n中\n", "中"),
+    ],
+)
+def test_lines_of_a_title(lines, title):
+    assert of(f"<title>{lines}</title>").title == title
 
 
 def test_a_page_that_says_nothing():
@@ -253,7 +333,7 @@ PIECES = [
 def test_any_markup(html):
     said = of(html)
     said.canonical(URL)
-    assert all(value is None or value.encode() for value in (said.title, said.html_lang, said.licence, said.published))
+    assert all(value is None or value.encode() for value in (said.title, said.html_lang, said.licence, *said.days))
     runs = tags.text_runs(html.encode())
     assert (runs[:, 0] < runs[:, 1]).all() and (runs[1:, 0] >= runs[:-1, 1]).all()
 
@@ -428,7 +508,7 @@ def test_real_pages():
     assert given == [text.text.encode() for text in decoded]
     found = [read_metadata(html) for html in given]
     assert sum(said.title is not None for said in found) > 0.95 * len(found)
-    days = [said.published for said in found if said.published]
+    days = [day for said in found if (day := said.published(None))]
     assert len(days) > 0.1 * len(found) and all(re.fullmatch(r"(19|20)\d\d-[01]\d-[0-3]\d", day) for day in days)
     addresses = [address for page, said in zip(pages, found, strict=True) if (address := said.canonical(page.url))]
     assert len(addresses) > 0.2 * len(found) and all(re.match("https?://.", address) for address in addresses)
