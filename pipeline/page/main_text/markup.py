@@ -48,11 +48,16 @@ from pipeline.kernels.hash_table import slot_of
 from pipeline.page.main_text.class_names import automaton
 from pipeline.page.main_text.element_attributes import HAS_HREF, Words, hash_lower, read_attributes
 from pipeline.page.main_text.open_elements import closed_by_end, closed_by_start
+from pipeline.page.main_text.segment_breaks import divides
 from pipeline.page.main_text.writing import (
     BLOCK,
     ELEMENT,
+    FEED,
+    FIRM,
     LEVEL,
+    NO_SPACE,
     PLACE,
+    SPACE,
     Markup,
     begin_block,
     begin_element,
@@ -131,8 +136,10 @@ def _is_tag(data: np.ndarray, at: int) -> bool:
 
 @kernel
 def _character(data: np.ndarray, at: int, entities: Names, decoded: np.ndarray) -> tuple[int, int]:
-    """(bytes of the character at `at` that now stand in `decoded`, where the next is)."""
+    """(bytes of the character at `at` that now stand in `decoded`, where the next is). A no-break space, which is none
+    that collapses, is a space with 0xA0 behind it."""
     byte = data[at]
+    decoded[1] = 0
     if byte == 38:
         length, stop = reference(data, at, len(data), entities, decoded)
         if length:
@@ -140,10 +147,30 @@ def _character(data: np.ndarray, at: int, entities: Names, decoded: np.ndarray) 
                 decoded[0], length = 32, 1
             return length, stop
     elif byte == 0xC2 and at + 1 < len(data) and data[at + 1] == 0xA0:
-        decoded[0] = 32
+        decoded[0], decoded[1] = 32, 0xA0
         return 1, at + 2
     decoded[0] = byte
     return 1, at + 1
+
+
+@inlined
+def _collapsed(space: int, byte: int, first: int, decoded: np.ndarray) -> int:
+    """What collapsing white space is with one more character of it, whose source begins with `first`."""
+    if (first == 38 or first == 0xC2) and decoded[1] == 0xA0:
+        return FIRM
+    if first == 13 or byte == 10:
+        return max(space, FEED)
+    return max(space, SPACE)
+
+
+@inlined
+def _divides(text: np.ndarray, used: int, data: np.ndarray, at: int, length: int, decoded: np.ndarray) -> bool:
+    """Whether the white space that ends in a line feed is a space before the character whose source is at `at`."""
+    if text[used - 1] < 0x80 and data[at] < 0x80 and data[at] != 38:
+        return True
+    if data[at] == 38:
+        return divides(text, used, decoded, 0, length)
+    return divides(text, used, data, at, len(data))
 
 
 @borrowing
@@ -154,7 +181,7 @@ def _read_text(
     pre = (level.flags & np.uint32(IN_PRE)) != 0
     ruby, is_open, space, used, letters = now.ruby, now.is_open, now.space, now.used, 0
     while at < len(data):
-        byte = data[at]
+        byte, begin = data[at], at
         if byte == 38 or byte == 0xC2:
             length, at = _character(data, at, entities, decoded)
             byte = decoded[0]
@@ -168,7 +195,8 @@ def _read_text(
             if not is_space(byte):
                 continue
             if not pre:
-                space = is_open
+                if is_open:
+                    space = _collapsed(space, byte, data[begin], decoded)
                 continue
             if byte == 13 or (not is_open and byte == 10):
                 continue
@@ -177,12 +205,13 @@ def _read_text(
         elif length == 1 and byte == 127:
             continue
         if not is_open:
-            is_open, space = True, False
+            is_open, space = True, NO_SPACE
             begin_block(new, level, now)
-        if space:
-            text[used] = 32
-            used += 1
-            space = False
+        if space != NO_SPACE:
+            if space != FEED or _divides(text, used, data, begin, length, decoded):
+                text[used] = 32
+                used += 1
+            space = NO_SPACE
         text[used] = byte
         for offset in range(1, length):
             text[used + offset] = decoded[offset]
@@ -208,6 +237,8 @@ def _is_inline(number: int, closing: bool, has_href: bool, now: Any) -> bool:
         now.ruby = not closing and (number in (RT, RP))
     elif number == IMG:
         now.images += 1
+        if now.space == FEED:
+            now.space = FIRM
     else:
         return False
     return True

@@ -73,13 +73,16 @@ LEVEL = np.dtype(
     ],
     align=True,
 )
+# White space of the open block that may yet be written: none, some, some with a line feed in it, some that stays.
+NO_SPACE, SPACE, FEED, FIRM = range(4)
 # How much is written (bytes of text, blocks, elements), how deep the place lies, what holds there, and what the open
 # block and the text before it hold so far.
 PLACE = np.dtype(
     [
         *((name, np.int64) for name in ("used", "blocks", "elements", "depth", "bold", "breaks")),
         *((name, np.int64) for name in ("links", "images", "link_bytes", "bold_bytes")),
-        *((name, np.bool_) for name in ("is_open", "space", "in_link", "ruby")),
+        *((name, np.bool_) for name in ("is_open", "in_link", "ruby")),
+        ("space", np.uint8),
     ],
     align=True,
 )
@@ -141,7 +144,7 @@ def end_block(text: np.ndarray, block: Any, now: Any) -> None:
         block.links = min(now.links, 65535)
         now.blocks += 1
     now.is_open = False
-    now.space = False
+    now.space = NO_SPACE
     now.breaks = 0
 
 
