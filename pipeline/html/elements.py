@@ -51,7 +51,8 @@ FLAG_TAGS = {
     "blockquote": IN_QUOTE, "figure": IN_FIGURE, "figcaption": IN_CAPTION, "caption": IN_CAPTION, "button": IN_BUTTON,
     "noscript": IN_NOSCRIPT, "details": IN_DETAILS, "dialog": IN_DIALOG, "pre": IN_PRE, "listing": IN_PRE,
     "address": IN_ADDRESS, "template": IN_TEMPLATE, "section": IN_SECTION, "search": IN_FORM, "p": IN_P, "td": IN_CELL,
-    "th": IN_CELL, "dt": IN_LABEL, "legend": IN_LABEL, "summary": IN_LABEL, **{f"h{level}": IN_HEADING for level in range(1, 7)},
+    "th": IN_CELL, "dt": IN_LABEL, "legend": IN_LABEL, "summary": IN_LABEL,
+    **{f"h{level}": IN_HEADING for level in range(1, 7)},
 }  # fmt: skip
 ROLES = {
     "navigation": IN_NAV, "banner": IN_HEADER, "contentinfo": IN_FOOTER, "complementary": IN_ASIDE, "main": IN_MAIN,
@@ -70,7 +71,8 @@ RULES = {
     DROPPED: "select svg datalist annotation annotation-xml",
     FOREIGN: "svg annotation annotation-xml",  # which a slash closes in HTML too
     CELL: "td th", ROW: "tr", ROWS: "thead tbody tfoot", ITEM: "li", TERM: "dt dd",
-    VOID: "br hr img input wbr meta link base source col area embed param track keygen frame bgsound basefont command",
+    VOID: "br hr img input wbr meta link base source col area embed param track keygen frame bgsound basefont "
+    "command",
 }  # fmt: skip
 
 NAME_SEED, NAME_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a

@@ -192,7 +192,7 @@ def read_attributes(data: np.ndarray, at: int, wanted: int, words: Words) -> Att
             if hash_lower(data, start, end) == _TRUE:
                 flags |= IN_ARIA_HIDDEN
                 kinds |= ARIA_HIDDEN
-        elif key == _KEY_LANG or key == _KEY_LANGUAGE:
+        elif key in (_KEY_LANG, _KEY_LANGUAGE):
             if wanted & LANGUAGE:
                 language, language_end = named(data, start, end)
         elif key == _KEY_ITEMPROP and hash_lower(data, start, end) == _ARTICLE_BODY:

@@ -125,7 +125,7 @@ def _write(written: Written, now: Any, at: int, end: int, displayed: bool, raw: 
 
 @kernel
 def _is_dropped(written: Written, now: Any) -> bool:
-    for number in range(now.passages):
+    for number in range(now.passages):  # noqa: SIM110
         if written.passages[number].kinds & (TEMPLATE | GONE):
             return True
     return False

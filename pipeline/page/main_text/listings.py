@@ -22,7 +22,7 @@ def begins(data: np.ndarray, at: int, end: int, word: np.ndarray) -> bool:
     """Whether `data[at:end]` begins with a word of small letters (ASCII's), however they are written."""
     if end - at < len(word):
         return False
-    for offset in range(len(word)):
+    for offset in range(len(word)):  # noqa: SIM110
         if lower(data[at + offset]) != word[offset]:
             return False
     return True

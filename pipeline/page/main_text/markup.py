@@ -354,7 +354,7 @@ def _takes_language(said: Attributes, elements: np.ndarray, level: Any, now: Any
 @kernel
 def _in_formula(written: Written, now: Any) -> bool:
     """Whether a slash closes an element here."""
-    for number in range(now.passages):
+    for number in range(now.passages):  # noqa: SIM110
         if written.passages[number].kinds & MATH:
             return True
     return False
@@ -379,7 +379,7 @@ def _begin_inline(
 
 
 @kernel
-def _begin_in_tree(written: Written, now: Any, number: int, kinds: int, flags: int, attributes: int) -> int:
+def _begin_in_tree(written: Written, now: Any, number: int, kinds: int, flags: np.uint32, attributes: int) -> np.uint32:
     """The flags of an element of the tree that may begin a passage."""
     if number == TEMPLATE_TAG:
         if attribute_value(written.data, attributes, SHADOW_ROOT_MODE)[1]:

@@ -54,9 +54,9 @@ NAMES = {
 }  # fmt: skip
 # Words for `class_names.automaton`, of which each of the names has one.
 WORDS = (
-    "katex math|jax mathjax mjx |mwe| editsection lineno |ln |lnt| gutter |gl| |num linenr numbering |line|num |lines|num "
-    "linenum headerlink header|link permalink hash|link anchor heading|link heading|perma section|link deep|link "
-    "rubric"
+    "katex math|jax mathjax mjx |mwe| editsection lineno |ln |lnt| gutter |gl| |num linenr numbering |line|num "
+    "|lines|num linenum headerlink header|link permalink hash|link anchor heading|link heading|perma section|link "
+    "deep|link rubric"
 )
 
 

@@ -44,7 +44,8 @@ _WHOLE, _BEGINNINGS = (
         "ลิงก์|តំណ|ბმული|አገናኝ|링크|链接|連結|鏈接|リンク|bağlantı",
         "permalink|permanent link|permanenter link|permanentlink|link to this|link to heading|link to section|"
         "direct link to|copy link to|anchor for|anchor to|section titled|navigate to|lien permanent|"
-        "enlace permanente|enlace a |永久链接|永久連結|链接到|链接至|固定链接|パーマリンク|この見出し|고유 링크|постоянная ссылка|ссылка на",
+        "enlace permanente|enlace a |永久链接|永久連結|链接到|链接至|固定链接|パーマリンク|この見出し|고유 링크|"
+        "постоянная ссылка|ссылка на",
     )
 )
 
@@ -54,7 +55,7 @@ def kinds_of(number: int, in_tree: bool, kinds: int, above: Any) -> int:
     """What an element's passage may be; 0 where it needs none. number: of its tag.  above: the level that it is in."""
     if in_tree:
         kinds &= ~(HIDDEN if kinds & TREE_COPY else HIDDEN | COPY)  # hidden blocks have a flag
-    if number == TABLE or number == LI:
+    if number in (TABLE, LI):
         kinds &= ~_NUMBERS
     elif number in (PRE, CODE, OL):
         kinds &= ~NUMBERS_IN_LISTING
@@ -171,7 +172,7 @@ def _has_letters(text: np.ndarray, at: int, end: int, chars: Characters) -> bool
     while at < end:
         point, at = decode(text, at, end)
         word = chars.flags[chars.kinds[chars.pages[point >> 8], point & 255]] & 3
-        if word == RUN or word == SINGLE:
+        if word in (RUN, SINGLE):
             return True
     return False
 
@@ -186,7 +187,7 @@ def _says_link(text: np.ndarray, at: int, end: int) -> bool:
     for word in _BEGINNINGS:
         if begins(text, at, end, word):
             return True
-    for word in _WHOLE:
+    for word in _WHOLE:  # noqa: SIM110
         if end - at == len(word) and begins(text, at, end, word):
             return True
     return False

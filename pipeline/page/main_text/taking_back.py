@@ -13,7 +13,9 @@ _COPIES = 2 * MOST_PASSAGES  # row of `before`
 def take_back(written: Written, now: Any, then: Any) -> None:
     """All text and blocks since `then`, a former state of the place."""
     now.formulas, now.links, now.images, now.breaks = then.formulas, then.links, then.images, then.breaks
-    now.link_bytes, now.bold_bytes = then.link_bytes, then.bold_bytes
+    now.link_bytes, now.bold_bytes, now.begun = then.link_bytes, then.bold_bytes, then.begun
+    if now.label_end > then.used:
+        now.label_end = 0
     if not then.is_open:
         now.blocks, now.used, now.is_open, now.space = then.blocks, then.used, False, NO_SPACE
         return

@@ -84,9 +84,10 @@ LEVEL = np.dtype(
 )
 # White space of the open block that may yet be written: none, some, some with a line feed in it, some that stays.
 NO_SPACE, SPACE, FEED, FIRM = range(4)
-# How much is written (bytes of text, blocks, elements, formulas, blocks that were begun), how deep the place lies, what holds there, and what the open
-# block and the text before it hold so far. Then, of passages (`passages`): how many are open; the end of a formula's
-# copies; a heading's link to itself that has words: its block, where it stands there, its bytes of links and bold.
+# How much is written (bytes of text, blocks, elements, formulas, blocks that were begun), how deep the place lies, what
+# holds there, and what the open block and the text before it hold so far. Then, of passages (`passages`): how many are
+# open; the end of a formula's copies; a heading's link to itself that has words: its block, where it stands there, its
+# bytes of links and bold.
 PLACE = np.dtype(
     [
         *((name, np.int64) for name in ("used", "blocks", "elements", "formulas", "begun", "depth", "bold", "breaks")),
