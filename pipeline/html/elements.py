@@ -18,16 +18,22 @@ TAGS = (
     "a", "br", "hr", "img", "input", "b", "strong", "label", "wbr", "code", "rt", "rp", "rb", "ruby",
     # their content is no text of the page
     "script", "style", "xmp", "iframe", "noembed", "noframes", "textarea", "title",
-    "select", "svg", "datalist", "annotation",
+    "select", "svg", "datalist", "annotation", "annotation-xml",
     # in the head or of no interest
     "meta", "link", "base", "option", "source", "col",
+    # without content
+    "area", "embed", "param", "track", "keygen", "frame", "bgsound", "basefont", "command",
+    # formulas
+    "math",
 )  # fmt: skip
 TAG = {name: number for number, name in enumerate(TAGS)}
 N_TREE = TAG["optgroup"] + 1  # tags below enter the tree
 (HTML, HEAD, BODY, P, H1, H6, DIV, ADDRESS, TABLE, CAPTION, TD, TH, TR, LI,
- FORM, BUTTON, BR, HR, IMG, A, B, STRONG, RT, RP, RB, RUBY, TITLE) = (TAG[name] for name in (
+ FORM, BUTTON, BR, HR, IMG, A, B, STRONG, RT, RP, RB, RUBY, TITLE,
+ PRE, FIGURE, CODE, OL, TEMPLATE, SCRIPT, ANNOTATION, MATH) = (TAG[name] for name in (
     "html", "head", "body", "p", "h1", "h6", "div", "address", "table", "caption", "td", "th", "tr", "li",
     "form", "button", "br", "hr", "img", "a", "b", "strong", "rt", "rp", "rb", "ruby", "title",
+    "pre", "figure", "code", "ol", "template", "script", "annotation", "math",
 ))  # fmt: skip
 
 # What lies above a block, one bit each.
@@ -37,6 +43,7 @@ N_TREE = TAG["optgroup"] + 1  # tags below enter the tree
     IN_ADDRESS, IN_TEMPLATE, IN_ARTICLE_BODY, IN_SECTION, IN_P, IN_CELL,
 ) = (1 << bit for bit in range(27))  # fmt: skip
 FLAG_BITS = 27
+IN_LABEL = 1 << FLAG_BITS  # not seen by the model: in what names the thing that stands below or around it
 
 FLAG_TAGS = {
     "nav": IN_NAV, "header": IN_HEADER, "footer": IN_FOOTER, "aside": IN_ASIDE, "article": IN_ARTICLE, "main": IN_MAIN,
@@ -44,7 +51,8 @@ FLAG_TAGS = {
     "blockquote": IN_QUOTE, "figure": IN_FIGURE, "figcaption": IN_CAPTION, "caption": IN_CAPTION, "button": IN_BUTTON,
     "noscript": IN_NOSCRIPT, "details": IN_DETAILS, "dialog": IN_DIALOG, "pre": IN_PRE, "listing": IN_PRE,
     "address": IN_ADDRESS, "template": IN_TEMPLATE, "section": IN_SECTION, "search": IN_FORM, "p": IN_P, "td": IN_CELL,
-    "th": IN_CELL, **{f"h{level}": IN_HEADING for level in range(1, 7)},
+    "th": IN_CELL, "dt": IN_LABEL, "legend": IN_LABEL, "summary": IN_LABEL,
+    **{f"h{level}": IN_HEADING for level in range(1, 7)},
 }  # fmt: skip
 ROLES = {
     "navigation": IN_NAV, "banner": IN_HEADER, "contentinfo": IN_FOOTER, "complementary": IN_ASIDE, "main": IN_MAIN,
@@ -60,10 +68,11 @@ RULES = {
     "plaintext",
     BARRIER: "html table td th caption button object template marquee",
     RAW: "script style xmp iframe noembed noframes textarea title",
-    DROPPED: "select svg datalist annotation",
-    FOREIGN: "svg annotation",  # which a slash closes in HTML too
+    DROPPED: "select svg datalist annotation annotation-xml",
+    FOREIGN: "svg annotation annotation-xml",  # which a slash closes in HTML too
     CELL: "td th", ROW: "tr", ROWS: "thead tbody tfoot", ITEM: "li", TERM: "dt dd",
-    VOID: "br hr img input wbr meta link base source col",
+    VOID: "br hr img input wbr meta link base source col area embed param track keygen frame bgsound basefont "
+    "command",
 }  # fmt: skip
 
 NAME_SEED, NAME_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a

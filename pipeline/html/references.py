@@ -119,3 +119,22 @@ def reference(data: np.ndarray, at: int, end: int, names: Names, out: np.ndarray
     for offset in range(length):
         out[offset] = names.spelled[found, 1 + offset]
     return length, stop
+
+
+@kernel
+def character(data: np.ndarray, at: int, names: Names, decoded: np.ndarray) -> tuple[int, int]:
+    """(bytes of the character at `at` that now stand in `decoded`, where the next is). A no-break space, which is none
+    that collapses, is a space with 0xA0 behind it."""
+    byte = data[at]
+    decoded[1] = 0
+    if byte == 38:
+        length, stop = reference(data, at, len(data), names, decoded)
+        if length:
+            if length == 2 and decoded[0] == 0xC2 and decoded[1] == 0xA0:
+                decoded[0], length = 32, 1
+            return length, stop
+    elif byte == 0xC2 and at + 1 < len(data) and data[at + 1] == 0xA0:
+        decoded[0], decoded[1] = 32, 0xA0
+        return 1, at + 2
+    decoded[0] = byte
+    return 1, at + 1

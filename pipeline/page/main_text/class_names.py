@@ -9,6 +9,8 @@ from functools import cache
 
 import numpy as np
 
+from pipeline.page.main_text import listings, passage_names
+
 SEPARATOR, SYMBOLS = 27, 29  # a to z, a digit, a border, any other byte
 
 GROUPS = {
@@ -43,6 +45,9 @@ GROUPS = {
     "list": "|list |item |grid |row| |index| archive",
 }
 GROUP = {name: bit for bit, name in enumerate(GROUPS)}
+# Bits behind those of GROUPS: the class or id has a word of `passage_names`, of `listings`.
+OF_PASSAGE, OF_LANGUAGE = (np.uint64(1 << (len(GROUPS) + bit)) for bit in range(2))
+ALL_GROUPS = np.uint64((1 << len(GROUPS)) - 1)
 
 
 def _symbol(character: str) -> int:
@@ -51,10 +56,10 @@ def _symbol(character: str) -> int:
 
 @cache
 def automaton() -> tuple[np.ndarray, np.ndarray]:
-    """`goto` int16 (states, SYMBOLS), complete; `output` uint64 (states,), bits of GROUP."""
+    """`goto` int16 (states, SYMBOLS), complete; `output` uint64 (states,), bits of GROUP, OF_PASSAGE, OF_LANGUAGE."""
     children: list[dict[int, int]] = [{}]
     masks = [0]
-    for name, words in GROUPS.items():
+    for bit, words in enumerate((*GROUPS.values(), passage_names.WORDS, listings.WORDS)):
         for word in words.split():
             state = 0
             for symbol in map(_symbol, word):
@@ -63,7 +68,7 @@ def automaton() -> tuple[np.ndarray, np.ndarray]:
                     children.append({})
                     masks.append(0)
                 state = children[state][symbol]
-            masks[state] |= 1 << GROUP[name]
+            masks[state] |= 1 << bit
     goto = np.zeros((len(children), SYMBOLS), np.int16)
     fail = [0] * len(children)
     waiting = deque([0])

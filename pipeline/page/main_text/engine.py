@@ -90,6 +90,8 @@ def assemble(markup: Markup, chosen: np.ndarray, chars: Characters) -> np.ndarra
         element = markup.element[block]
         cell, row, item = cells[element], rows[element], items[element]
         in_pre = (markup.flags[block] & np.uint32(IN_PRE)) != 0
+        if in_pre and markup.tag[element] == LI:  # a line of code, which some listings make an item
+            item = np.int32(-1)
         begin, end = _seen(markup.text, whole(markup.start[block]), whole(markup.end[block]), in_pre, chars)
         if begin == end and item >= 0 and firsts[item] == block:
             firsts[item] = block + 1

@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.html.elements import (
+    ANNOTATION,
     BODY,
     BR,
     CELL,
+    CODE,
     DROPPED,
+    FIGURE,
     FLAG_TAGS,
     FOREIGN,
     FORM,
@@ -23,8 +26,14 @@ from pipeline.html.elements import (
     HR,
     HTML,
     IMG,
+    IN_CAPTION,
+    IN_HEADING,
+    IN_HIDDEN,
+    IN_LABEL,
     IN_PRE,
+    IN_TEMPLATE,
     N_TREE,
+    PRE,
     RAW,
     RB,
     ROLES,
@@ -32,28 +41,77 @@ from pipeline.html.elements import (
     RT,
     RUBY,
     RULES,
+    SCRIPT,
     STRONG,
     TAG,
     TAGS,
     TITLE,
+    VOID,
     A,
     B,
     P,
+    name_hash,
     name_table,
 )
-from pipeline.html.references import Names, named, reference
+from pipeline.html.elements import MATH as MATH_TAG
+from pipeline.html.elements import TEMPLATE as TEMPLATE_TAG
+from pipeline.html.references import Names, character, named
 from pipeline.html.tokens import behind, comment_end, is_letter, is_space, is_xml, raw_end
 from pipeline.kernels.compiling import borrowing, inlined, kernel, whole
 from pipeline.kernels.hash_table import slot_of
 from pipeline.page.main_text.class_names import automaton
-from pipeline.page.main_text.element_attributes import HAS_HREF, Words, hash_lower, read_attributes
+from pipeline.page.main_text.element_attributes import (
+    HAS_HREF,
+    INLINE,
+    INSIDE,
+    LANGUAGE,
+    LINK,
+    LISTING,
+    OF_FIGURE,
+    TREE,
+    Attributes,
+    Words,
+    attribute_value,
+    hash_lower,
+    read_attributes,
+)
+from pipeline.page.main_text.formulas import read_annotation, read_script
+from pipeline.page.main_text.listings import count_up
 from pipeline.page.main_text.open_elements import closed_by_end, closed_by_start
+from pipeline.page.main_text.passage_names import (
+    FRAGMENT,
+    LABEL,
+    LABEL_LINK,
+    MATH,
+    SELF_LINK,
+    SHOWN,
+    TEMPLATE,
+    passage_table,
+)
+from pipeline.page.main_text.passages import (
+    begin_passage,
+    count_start,
+    end_deeper,
+    end_formulas,
+    end_named,
+    kinds_of,
+    settle_label,
+)
+from pipeline.page.main_text.segment_breaks import divides
+from pipeline.page.main_text.taking_back import take_back_block
 from pipeline.page.main_text.writing import (
     BLOCK,
     ELEMENT,
+    FEED,
+    FIRM,
     LEVEL,
+    MOST_PASSAGES,
+    NO_SPACE,
+    PASSAGE,
     PLACE,
+    SPACE,
     Markup,
+    Written,
     begin_block,
     begin_element,
     begin_page,
@@ -62,9 +120,11 @@ from pipeline.page.main_text.writing import (
     markup_of,
     room_of,
 )
+from pipeline.words.characters import Characters, characters
 
 MAX_DEPTH = 500
-LONGEST_NAME = 10  # bytes of the names in TAGS
+LONGEST_NAME = 14  # bytes of the names in TAGS
+SHADOW_ROOT_MODE = np.uint64(name_hash("shadowrootmode"))
 
 
 class Tables(NamedTuple):
@@ -75,6 +135,7 @@ class Tables(NamedTuple):
     rules: np.ndarray  # uint16 (n_tags,)
     flags: np.ndarray  # uint32 (n_tags,)
     entities: Names
+    chars: Characters
     words: Words
 
 
@@ -89,9 +150,9 @@ def tables() -> Tables:
     for name, flag in FLAG_TAGS.items():
         flags[TAG[name]] = flag
     numbers = name_table({name: number for name, number in TAG.items() if name})
-    roles = name_table(ROLES)
-    words = Words(*automaton(), roles.slots, roles.values)
-    return Tables(numbers.slots, numbers.values, rules, flags, named(), words)
+    roles, classes = name_table(ROLES), passage_table()
+    words = Words(*automaton(), roles.slots, roles.values, classes.slots, classes.values)
+    return Tables(numbers.slots, numbers.values, rules, flags, named(), characters(), words)
 
 
 def read_markup(page: bytes) -> Markup:
@@ -129,21 +190,24 @@ def _is_tag(data: np.ndarray, at: int) -> bool:
     return is_letter(after) or after == 47 or after == 33 or after == 63
 
 
-@kernel
-def _character(data: np.ndarray, at: int, entities: Names, decoded: np.ndarray) -> tuple[int, int]:
-    """(bytes of the character at `at` that now stand in `decoded`, where the next is)."""
-    byte = data[at]
-    if byte == 38:
-        length, stop = reference(data, at, len(data), entities, decoded)
-        if length:
-            if length == 2 and decoded[0] == 0xC2 and decoded[1] == 0xA0:
-                decoded[0], length = 32, 1
-            return length, stop
-    elif byte == 0xC2 and at + 1 < len(data) and data[at + 1] == 0xA0:
-        decoded[0] = 32
-        return 1, at + 2
-    decoded[0] = byte
-    return 1, at + 1
+@inlined
+def _collapsed(space: int, byte: int, first: int, decoded: np.ndarray) -> int:
+    """What collapsing white space is with one more character of it, whose source begins with `first`."""
+    if (first == 38 or first == 0xC2) and decoded[1] == 0xA0:
+        return FIRM
+    if first == 13 or byte == 10:
+        return max(space, FEED)
+    return max(space, SPACE)
+
+
+@inlined
+def _divides(text: np.ndarray, used: int, data: np.ndarray, at: int, length: int, decoded: np.ndarray) -> bool:
+    """Whether the white space that ends in a line feed is a space before the character whose source is at `at`."""
+    if text[used - 1] < 0x80 and data[at] < 0x80 and data[at] != 38:
+        return True
+    if data[at] == 38:
+        return divides(text, used, decoded, 0, length)
+    return divides(text, used, data, at, len(data))
 
 
 @borrowing
@@ -154,9 +218,9 @@ def _read_text(
     pre = (level.flags & np.uint32(IN_PRE)) != 0
     ruby, is_open, space, used, letters = now.ruby, now.is_open, now.space, now.used, 0
     while at < len(data):
-        byte = data[at]
+        byte, begin = data[at], at
         if byte == 38 or byte == 0xC2:
-            length, at = _character(data, at, entities, decoded)
+            length, at = character(data, at, entities, decoded)
             byte = decoded[0]
         elif byte == 60 and _is_tag(data, at):
             break
@@ -168,7 +232,8 @@ def _read_text(
             if not is_space(byte):
                 continue
             if not pre:
-                space = is_open
+                if is_open:
+                    space = _collapsed(space, byte, data[begin], decoded)
                 continue
             if byte == 13 or (not is_open and byte == 10):
                 continue
@@ -177,12 +242,13 @@ def _read_text(
         elif length == 1 and byte == 127:
             continue
         if not is_open:
-            is_open, space = True, False
+            is_open, space = True, NO_SPACE
             begin_block(new, level, now)
-        if space:
-            text[used] = 32
-            used += 1
-            space = False
+        if space != NO_SPACE:
+            if space != FEED or _divides(text, used, data, begin, length, decoded):
+                text[used] = 32
+                used += 1
+            space = NO_SPACE
         text[used] = byte
         for offset in range(1, length):
             text[used + offset] = decoded[offset]
@@ -208,6 +274,8 @@ def _is_inline(number: int, closing: bool, has_href: bool, now: Any) -> bool:
         now.ruby = not closing and (number in (RT, RP))
     elif number == IMG:
         now.images += 1
+        if now.space == FEED:
+            now.space = FIRM
     else:
         return False
     return True
@@ -216,17 +284,18 @@ def _is_inline(number: int, closing: bool, has_href: bool, now: Any) -> bool:
 @inlined
 def _behind_raw(
     data: np.ndarray, at: int, name: int, name_end: int, tag: tuple[int, int], title: np.ndarray, unclosed: np.ndarray
-) -> int:
-    """Behind an element without tags in it, whose start tag, (number, rule), ends at `at`."""
+) -> tuple[int, int]:
+    """(where the content ends of an element without tags in it, whose start tag, (number, rule), ends at `at`; where
+    the element does)."""
     number, rule = tag
     if not unclosed[number]:
         end = raw_end(data, at, name, name_end)
         if end < len(data):
             if number == TITLE and title[1] == 0:
                 title[0], title[1] = at, end
-            return behind(data, end, 62)
+            return end, behind(data, end, 62)
         unclosed[number] = True
-    return len(data) if rule & RAW else at
+    return at, len(data) if rule & RAW else at
 
 
 @borrowing
@@ -251,16 +320,106 @@ def _depth_behind(
     return closed_by_start(levels, depth, number, rules, opened)
 
 
+@inlined
+def _wanted(number: int, in_tree: bool, rule: int, level: Any) -> int:
+    """What is to be read of a start tag's attributes."""
+    wanted = whole(0)
+    if in_tree:
+        wanted = TREE | LANGUAGE
+        if number == FIGURE:
+            wanted |= OF_FIGURE
+    elif rule & (VOID | RAW | DROPPED):
+        return wanted
+    else:
+        wanted = INLINE
+        if number == A:
+            wanted |= LINK
+            if level.flags & np.uint32(IN_HEADING | IN_CAPTION | IN_LABEL):
+                wanted |= INSIDE
+        elif number == CODE and level.tag == PRE:
+            wanted |= LANGUAGE
+    if level.flags & np.uint32(IN_PRE):
+        wanted |= LISTING
+    return wanted
+
+
+@inlined
+def _takes_language(said: Attributes, elements: np.ndarray, level: Any, now: Any) -> None:
+    """The <code> right at the beginning of a <pre> names the listing's language."""
+    element = elements[level.element]
+    if said.name_end and element.first == now.blocks and not now.is_open:
+        element.name, element.name_end = said.name, said.name_end
+
+
+@kernel
+def _in_formula(written: Written, now: Any) -> bool:
+    """Whether a slash closes an element here."""
+    for number in range(now.passages):  # noqa: SIM110
+        if written.passages[number].kinds & MATH:
+            return True
+    return False
+
+
+@kernel
+def _begin_inline(
+    written: Written, now: Any, number: int, name: np.uint64, kinds: int, attributes: int
+) -> None:  # fmt: skip
+    """The start tag of an inline element that begins a passage, or is in one. name: the hash of its name."""
+    level = written.levels[now.depth - 1]
+    if number == A:
+        end_named(written, now, name)  # links are not in links
+        if kinds & (FRAGMENT | SELF_LINK) and level.flags & np.uint32(IN_HEADING | IN_CAPTION | IN_LABEL):
+            kinds |= LABEL_LINK
+    elif number == MATH_TAG:
+        kinds |= MATH
+    kinds = kinds_of(number, False, kinds, level)
+    count_start(written, now, name)
+    if kinds:
+        begin_passage(written, now, name, kinds, now.depth, attributes)
+
+
+@kernel
+def _begin_in_tree(written: Written, now: Any, number: int, kinds: int, flags: np.uint32, attributes: int) -> np.uint32:
+    """The flags of an element of the tree that may begin a passage."""
+    if number == TEMPLATE_TAG:
+        if attribute_value(written.data, attributes, SHADOW_ROOT_MODE)[1]:
+            flags &= ~np.uint32(IN_TEMPLATE)  # a declarative shadow root, which is shown
+        else:
+            kinds |= TEMPLATE
+    if kinds & SHOWN:
+        flags &= ~np.uint32(IN_HIDDEN)
+    if kinds & LABEL and number == P:
+        flags |= np.uint32(IN_LABEL)
+    kinds = kinds_of(number, True, kinds, written.levels[now.depth - 1])
+    if kinds:
+        begin_passage(written, now, np.uint64(0), kinds, now.depth + 1, attributes)
+    return flags
+
+
+@inlined
+def _holds_numbers(text: np.ndarray, blocks: np.ndarray, elements: np.ndarray, level: Any, now: Any) -> bool:
+    """Whether a cell has nothing but a <pre> of lines that count up: those of the listing beside it."""
+    if elements[level.element].first != now.blocks - 1 or level.flags & np.uint32(IN_PRE):
+        return False
+    block = blocks[now.blocks - 1]
+    return (block.flags & np.uint32(IN_PRE)) != 0 and count_up(text, block.start, block.end)
+
+
 @kernel
 def read_page(data: np.ndarray, tables: Tables) -> Markup:
     """Reads text up to a tag and does what the tag says, until the page is read. `now` is the one row of `place`."""
     size, room = len(data), room_of(data)
-    text, title = np.empty(size + size // 4 + 64, np.uint8), np.zeros(2, np.int32)
-    blocks, elements = np.empty(room, BLOCK), np.empty(room, ELEMENT)
-    levels, opened = np.zeros(MAX_DEPTH + 1, LEVEL), np.zeros(256, np.int32)  # open elements; how many, by tag
+    title, opened = np.zeros(2, np.int32), np.zeros(256, np.int32)  # how many elements are open, by tag
     unclosed = np.zeros(256, np.bool_)  # raw elements of this name have no end from here on
-    decoded, place = np.empty(8, np.uint8), np.zeros(1, PLACE)
-    rules, slash_closes = tables.rules, RAW | DROPPED if is_xml(data) else FOREIGN
+    decoded = np.empty(8, np.uint8)
+    text, place = np.empty(size + size // 4 + 64, np.uint8), np.zeros(1, PLACE)
+    blocks, elements, levels = np.empty(room, BLOCK), np.empty(room, ELEMENT), np.zeros(MAX_DEPTH + 1, LEVEL)
+    written = Written(
+        data, tables.entities, tables.chars, decoded, text, blocks, elements, levels, np.empty((room, 3), np.int32),
+        np.zeros(MOST_PASSAGES, PASSAGE), np.zeros(2 * MOST_PASSAGES + 1, PLACE), place,
+    )  # fmt: skip
+    rules, xml = tables.rules, is_xml(data)
+    slash_closes = RAW | DROPPED if xml else FOREIGN
     begin_page(elements, place)
     at, now = 0, place[0]
     while at < size:
@@ -278,36 +437,63 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
             at += 1
         name_end = at
         number = _tag_number(data, name, name_end, tables.tag_slots, tables.tag_numbers)
-        in_tree = 0 < number < N_TREE
-        said = read_attributes(data, at, not closing and (in_tree or number == A), tables.words)
-        at, rule = said.end, whole(rules[number])
+        in_tree, rule = 0 < number < N_TREE, whole(rules[number])
+        wanted = 0 if closing else _wanted(number, in_tree, rule, levels[now.depth - 1])
+        said = read_attributes(data, at, wanted, tables.words)
+        at, is_void = said.end, said.slash and rule & slash_closes
+        if not in_tree and not rule & (VOID | RAW | DROPPED):
+            if closing:
+                if now.passages:
+                    end_named(written, now, hash_lower(data, name, name_end))
+            elif (now.passages or said.kinds or number == MATH_TAG) and not (
+                said.slash and (xml or number == MATH_TAG or _in_formula(written, now))
+            ):
+                _begin_inline(written, now, number, hash_lower(data, name, name_end), said.kinds, name_end)
+            if said.name_end:
+                _takes_language(said, elements, levels[now.depth - 1], now)
         if _is_inline(number, closing, (said.flags & HAS_HREF) != 0, now):
             continue
         if rule & (RAW | DROPPED):
-            if not closing and not (said.slash and rule & slash_closes):
-                at = _behind_raw(data, at, name, name_end, (number, rule), title, unclosed)
+            if not closing and not is_void:
+                begin, (end, at) = at, _behind_raw(data, at, name, name_end, (number, rule), title, unclosed)
+                if number == SCRIPT and end > begin:
+                    read_script(written, now, name_end, begin, end)
+                elif number == ANNOTATION and end > begin and now.passages:
+                    read_annotation(written, now, name_end, begin, end)
             continue
         if number == BR:
             _break_line(closing, text, blocks[now.blocks], levels[now.depth - 1], now)
             continue
         if not in_tree and number != HR:
             continue
+        if now.passages and not closing:
+            end_formulas(written, now)
+        if now.label_end:
+            settle_label(written, now)
+        ignored = number in (HTML, HEAD, BODY) or (number == FORM and not closing and opened[FORM])
+        ignored |= number == HR and not opened[P]
+        reduced = now.depth if ignored else _depth_behind(number, closing, levels, now.depth, rules, opened)
+        if now.passages:
+            end_deeper(written, now, reduced)
         end_block(text, blocks[now.blocks], now)
         now.ruby = False
         now.breaks = 0
-        if number in (HTML, HEAD, BODY) or (number == FORM and not closing and opened[FORM]):
+        if ignored:
             continue
-        if number == HR and not opened[P]:
-            continue
-        reduced = _depth_behind(number, closing, levels, now.depth, rules, opened)
         while now.depth > reduced:
+            level = levels[now.depth - 1]
+            if rules[level.tag] & CELL and _holds_numbers(text, blocks, elements, level, now):
+                take_back_block(written, now, level.element)
             end_element(elements, levels, opened, now)
         if rule & CELL:
             now.in_link = False
         if not closing and number != HR and now.depth <= MAX_DEPTH:
             flags = tables.flags[number] | np.uint32(said.flags & 0x7FFFFFFF)
+            if said.kinds or number == TEMPLATE_TAG:
+                flags = _begin_in_tree(written, now, number, said.kinds, flags, name_end)
             begin_element(elements, levels, opened, now, number, said, flags)
+    end_deeper(written, now, 0)
     end_block(text, blocks[now.blocks], now)
     while now.depth > 0:
         end_element(elements, levels, opened, now)
-    return markup_of(text, blocks, elements, title, place)
+    return markup_of(written, title)

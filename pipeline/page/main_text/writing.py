@@ -7,9 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.html.elements import NAME_PRIME
+from pipeline.html.elements import DIV, FIGURE, NAME_PRIME, PRE, TABLE, TD
+from pipeline.html.references import Names
 from pipeline.kernels.compiling import borrowing, inlined, kernel
+from pipeline.page.main_text.class_names import GROUP
 from pipeline.page.main_text.element_attributes import Attributes
+from pipeline.words.characters import Characters
+
+CODE_WORDS = np.uint64(1 << GROUP["code"])
+LISTING_DEPTH = 8  # from the element that names a listing's language to its <pre>, with a table for the lines' numbers
 
 
 class Markup(NamedTuple):
@@ -39,13 +45,15 @@ class Markup(NamedTuple):
     last: np.ndarray  # int32, one behind
     signature: np.ndarray  # uint64: hash of tag and class
     title: np.ndarray  # int32 (2,): where the bytes of <title> lie in the page
+    language: np.ndarray  # int32 (elements, 2): where those of the name of a listing's language do, or (0, 0)
+    formulas: np.ndarray  # int32 (n, 3): start and end in `text` of each TeX source, and 1 for a displayed formula
 
 
 # Rows that are written while a page is read. Markup has their columns.
 BLOCK = np.dtype(
     [
         *((name, np.uint64) for name in ("own", "near", "above")),
-        *((name, np.int32) for name in ("start", "end", "element", "link_bytes", "bold_bytes")),
+        *((name, np.int32) for name in ("start", "end", "element", "link_bytes", "bold_bytes", "begun")),
         ("flags", np.uint32),
         *((name, np.uint16) for name in ("links", "images")),
         ("breaks", np.uint8),
@@ -55,34 +63,79 @@ BLOCK = np.dtype(
 ELEMENT = np.dtype(
     [
         ("signature", np.uint64),
-        *((name, np.int32) for name in ("parent", "first", "last")),
+        *((name, np.int32) for name in ("parent", "first", "last", "name", "name_end")),
         ("depth", np.int16),
         ("tag", np.uint8),
     ],
     align=True,
 )
-# An open element: groups of class names as Markup has them, flags of all elements down to it.
+# An open element: groups of class names as Markup has them, flags of all elements down to it; a listing's language, and
+# how many levels further down its <pre> may be.
 LEVEL = np.dtype(
     [
         ("own", np.uint64),
         ("near", np.uint64),
         ("above", np.uint64),
         ("flags", np.uint32),
-        ("element", np.int32),
+        *((name, np.int32) for name in ("element", "name", "name_end", "reach")),
         ("tag", np.uint8),
     ],
     align=True,
 )
-# How much is written (bytes of text, blocks, elements), how deep the place lies, what holds there, and what the open
-# block and the text before it hold so far.
+# White space of the open block that may yet be written: none, some, some with a line feed in it, some that stays.
+NO_SPACE, SPACE, FEED, FIRM = range(4)
+# How much is written (bytes of text, blocks, elements, formulas, blocks that were begun), how deep the place lies, what
+# holds there, and what the open block and the text before it hold so far. Then, of passages (`passages`): how many are
+# open; the end of a formula's copies; a heading's link to itself that has words: its block, where it stands there, its
+# bytes of links and bold.
 PLACE = np.dtype(
     [
-        *((name, np.int64) for name in ("used", "blocks", "elements", "depth", "bold", "breaks")),
+        *((name, np.int64) for name in ("used", "blocks", "elements", "formulas", "begun", "depth", "bold", "breaks")),
         *((name, np.int64) for name in ("links", "images", "link_bytes", "bold_bytes")),
-        *((name, np.bool_) for name in ("is_open", "space", "in_link", "ruby")),
+        *((name, np.int64) for name in ("passages", "copy_end", "copy_begun")),
+        *((name, np.int64) for name in ("label_begun", "label", "label_end", "label_link", "label_bold")),
+        ("copy_has_formula", np.bool_),
+        *((name, np.bool_) for name in ("is_open", "in_link", "ruby")),
+        ("space", np.uint8),
     ],
     align=True,
 )
+
+
+# What may turn out to be no text. name: its tag's, hashed; 0 for an element of the tree.  count: how many of that name
+# are open in it, itself too.  elements: how many there were before.  kinds: of `passage_names`.  alternative: where the
+# text that a formula has for its source stands in the page.  kept: whether text in it stays.
+PASSAGE = np.dtype(
+    [
+        ("name", np.uint64),
+        *((name, np.int64) for name in ("count", "depth", "elements", "kinds", "alternative", "alternative_end")),
+        *((name, np.bool_) for name in ("kept", "displayed")),
+    ],
+    align=True,
+)
+MOST_PASSAGES = 16  # open at once
+
+
+class Written(NamedTuple):
+    """A page, what its characters are looked up in, and the rows of what is written of it, with room for all that it
+    may have.
+
+    `before` has two places for each open passage: where it began, and where text in it that stays ends; the last row
+    is where the copies of a formula began.
+    """
+
+    data: np.ndarray  # uint8, the page
+    entities: Names
+    chars: Characters
+    decoded: np.ndarray  # uint8 (8,)
+    text: np.ndarray  # uint8
+    blocks: np.ndarray  # BLOCK
+    elements: np.ndarray  # ELEMENT
+    levels: np.ndarray  # LEVEL: the open elements
+    formulas: np.ndarray  # int32 (n, 3)
+    passages: np.ndarray  # PASSAGE
+    before: np.ndarray  # PLACE
+    place: np.ndarray  # PLACE, one row
 
 
 @kernel
@@ -105,7 +158,10 @@ def begin_page(elements: np.ndarray, place: np.ndarray) -> None:
     zero.depth = 0
     zero.tag = 0
     place[0].elements = 1
+    zero.name = 0
+    zero.name_end = 0
     place[0].depth = 1
+    place[0].copy_end = -1
 
 
 @inlined
@@ -119,6 +175,8 @@ def begin_block(new: Any, level: Any, now: Any) -> None:
     new.above = level.above
     new.images = min(now.images, 65535)
     new.breaks = now.breaks
+    now.begun += 1
+    new.begun = now.begun
     now.links = 1 if now.in_link else 0
     now.images = 0
     now.link_bytes = 0
@@ -141,8 +199,21 @@ def end_block(text: np.ndarray, block: Any, now: Any) -> None:
         block.links = min(now.links, 65535)
         now.blocks += 1
     now.is_open = False
-    now.space = False
+    now.space = NO_SPACE
     now.breaks = 0
+
+
+@inlined
+def _hand_down_language(level: Any, above: Any, number: int, said: Attributes) -> None:
+    """What a <pre> within the new element has for its language, as far as it says none itself."""
+    level.name, level.name_end, level.reach = above.name, above.name_end, above.reach - 1
+    if said.name_end:
+        level.name, level.name_end = said.name, said.name_end
+        level.reach = 0
+        if number in (DIV, FIGURE, TABLE, TD):
+            level.reach = LISTING_DEPTH if said.groups & CODE_WORDS else 1
+    elif level.reach < 0:
+        level.name, level.name_end, level.reach = 0, 0, 0
 
 
 @borrowing
@@ -165,6 +236,9 @@ def begin_element(
         level.near |= levels[now.depth - 2].own
     level.above = above.above | said.groups
     level.flags = above.flags | flags
+    _hand_down_language(level, above, number, said)
+    new.name = level.name if number == PRE else 0
+    new.name_end = level.name_end if number == PRE else 0
     opened[number] += 1
     now.depth += 1
     now.elements += 1
@@ -180,14 +254,16 @@ def end_element(elements: np.ndarray, levels: np.ndarray, opened: np.ndarray, no
 
 
 @kernel
-def markup_of(
-    text: np.ndarray, blocks: np.ndarray, elements: np.ndarray, title: np.ndarray, place: np.ndarray
-) -> Markup:
+def markup_of(written: Written, title: np.ndarray) -> Markup:
     """The columns of what is written."""
-    b, e = blocks[: place[0].blocks], elements[: place[0].elements]
+    now = written.place[0]
+    b, e = written.blocks[: now.blocks], written.elements[: now.elements]
+    language = np.empty((len(e), 2), np.int32)
+    language[:, 0], language[:, 1] = e["name"], e["name_end"]
     return Markup(
-        text[: place[0].used], b["start"].copy(), b["end"].copy(), b["element"].copy(), b["flags"].copy(),
+        written.text[: now.used], b["start"].copy(), b["end"].copy(), b["element"].copy(), b["flags"].copy(),
         b["own"].copy(), b["near"].copy(), b["above"].copy(), b["link_bytes"].copy(), b["bold_bytes"].copy(),
         b["links"].copy(), b["images"].copy(), b["breaks"].copy(), e["tag"].copy(), e["parent"].copy(),
         e["depth"].copy(), e["first"].copy(), e["last"].copy(), e["signature"].copy(), title,
+        language, written.formulas[: now.formulas].copy(),
     )  # fmt: skip

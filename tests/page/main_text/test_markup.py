@@ -19,6 +19,7 @@ from pipeline.page.main_text.markup import MAX_DEPTH, read_markup
 WEB = Path(__file__).resolve().parents[3] / "../shared/data/web/web-002.warc.gz"
 GONE = ("script", "style", "xmp", "iframe", "noembed", "noframes", "textarea", "title", "select", "svg", "datalist",
         "annotation", "rt", "rp", "template")  # fmt: skip
+HIDING = re.compile("disp[^:]*:\\s*non", re.I)
 BLANK = re.compile(r"[\s\u00a0\x00-\x1f\x7f]+")
 
 
@@ -176,13 +177,23 @@ def test_where_the_title_is():
     ["<div>", "</div>", "<p>", "</p>", "<table>", "<tr>", "<td>", "</table>", "<li>", "<ul>", "</ul>", "<b>", "</b>",
      "<pre>", "</pre>", "<a href=x>", "</a>", "<br>", "<select>", "</select>", "<script>", "</script>", "<!--", "-->",
      "<h1>", "</h2>", "<p class='", "'", '"', ">", "<", "&", "&amp;", "&#", "x", " ", "\n", "é", "字", "<ruby>", "<rt>",
-     "<svg>", "<template>", "<form>", "<button>", "<title>"]), max_size=60))  # fmt: skip
+     "<svg>", "<template>", "</template>", "<form>", "<button>", "<title>", "<span hidden>", "<span>", "</span>", "1",
+     "<math alttext=t>", "</math>", "<annotation encoding=tex>", "</annotation>", "<script type=math/tex>", "</script>",
+     "<span class=MathJax>", "<div class=MathJax_Display>", "<span class=katex-html>", "<div class=linenos>",
+     "<td class=lineno>", "<a class=anchor href=#>", "permalink",
+     "<i class=mw-editsection>", "</i>"]), max_size=60))  # fmt: skip
 def test_anything_gives_whole_blocks(pieces):
     page = read_markup("".join(pieces).encode())
     n = len(page.start)
     assert (page.start < page.end).all() and (page.start[1:] >= page.end[:-1]).all()
     page.text.tobytes().decode()
     assert page.first[0] == 0 and page.last[0] == n
+    assert (page.link_bytes >= 0).all() and (page.bold_bytes >= 0).all()
+    assert (page.link_bytes <= page.end - page.start).all()
+    behind = 0
+    for start, end, _ in page.formulas.tolist():  # each in a block, in order
+        assert behind <= start < end and ((page.start <= start) & (end <= page.end)).any()
+        behind = end
     assert ((page.first <= page.last) & (page.last <= n)).all()
     for block, element in enumerate(page.element):
         while element >= 0:
@@ -202,6 +213,13 @@ def test_any_bytes(data):
         b"<select>" * 600_000, b"<p class='" * 500_000, b"&" * 5_000_000, b"<table><tr><td>" * 300_000,
         b"<td>x" * 1_000_000, b"<p>" + b"x" * 4_000_000, b"<script>" * 600_000, b"<a href=x>" * 500_000,
         (b"<x>" * 400 + b"<td>" + b"<p>" * 300 + b"</div>" * 500) * 500, b"<b" * 2_000_000, b"<br>" * 1_000_000,
+        b"<span class=katex-html>x" * 100_000, b"<math alttext=x>y" * 100_000, b"<span hidden><i hidden>x" * 100_000,
+        b"<td class=lineno>1<pre class=linenos>2" * 50_000, b"<h2><a class=anchor href=#>permalink</a> x" * 50_000,
+        b"<span class=MathJax>x</span><script type=math/tex>" * 100_000, b"<template><p>x" * 100_000,
+        b"<pre><span class=lnt>" + b"1\n" * 500_000, b"<h2>" + b"<a href=#x>#" * 100_000,
+        b"<math><annotation encoding=tex>x</annotation>" * 100_000, b"<ul><li>x" * 200 + b"<li>y" * 100_000,
+        b"<h2><a href=#x><button>" * 50_000, b"<p><span class=MathJax><div class=MathJax_Display>" * 50_000,
+        b"<td><pre>1\n2</pre>" * 100_000, b"<a class=anchor href=#>" + b"<span class=mwe-math-element>1" * 100_000,
     ],
     ids=lambda html: html[:16].decode(),
 )  # fmt: skip
@@ -227,6 +245,10 @@ def test_real_pages_read_as_lexbor_reads_them():
                 for element in list(tree.document.get_elements_by_tag_name(name)):
                     if element.parent is not None:
                         element.decompose()
+            for element in tree.document.query_selector_all("[hidden], [style*='disp' i], .mw-editsection"):
+                hidden = HIDING.search(element.getattr("style", "")) or not element.hasattr("style")
+                if hidden and element.tag not in TAGS[: m.N_TREE] and element.parent is not None:
+                    element.decompose()
             page = read_markup(html.encode("utf-8", "replace"))
             visible = "".join(
                 page.text[start:end].tobytes().decode()
