@@ -4,7 +4,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.page.main_text import block_model, engine
+from pipeline.page.main_text import block_model, engine, lines
 from pipeline.page.main_text.block_features import GROUP, LEVEL, NAMES, NEIGHBOUR, features
 from pipeline.page.main_text.block_measures import KINDS, OWN, measure
 from pipeline.page.main_text.block_model import (
@@ -19,6 +19,7 @@ from pipeline.page.main_text.block_model import (
     score_features,
 )
 from pipeline.page.main_text.markup import read_markup
+from pipeline.page.main_text.plain_text import assemble
 from pipeline.words.characters import characters
 
 PROSE = {
@@ -79,7 +80,7 @@ P = "".join(f"<p>{PROSE['en']} {n}</p>" for n in range(6))
 )  # fmt: skip
 def test_lines_of_what_is_chosen(part, expected):
     markup = read_markup(site(P + part + P))
-    everything = engine.assemble(markup, np.ones(len(markup.start), bool), characters()).tobytes().decode()
+    everything = assemble(markup, np.ones(len(markup.start), bool), characters()).tobytes().decode()
     assert expected in everything
     assert PROSE["en"] in engine.main_text(site(P + part + P))
 
@@ -87,7 +88,7 @@ def test_lines_of_what_is_chosen(part, expected):
 def assembled(html: str) -> str:
     """The text of all blocks."""
     markup = read_markup(html.encode())
-    text: bytes = engine.assemble(markup, np.ones(len(markup.start), bool), characters()).tobytes()
+    text: bytes = assemble(markup, np.ones(len(markup.start), bool), characters()).tobytes()
     return text.decode()
 
 
@@ -153,7 +154,7 @@ def test_lines_are_trimmed_and_nothing_else_is_lost(pieces):
 
 
 def test_what_is_not_seen_is_what_unicode_says():
-    ours = [point for first, last in engine.UNSEEN.tolist() for point in range(first, last + 1)]
+    ours = [point for first, last in lines.UNSEEN.tolist() for point in range(first, last + 1)]
     text = "".join(map(chr, range(0x110000)))
     assert ours == [found.start() for found in regex.finditer(r"\p{Default_Ignorable_Code_Point}", text)]
 
@@ -162,7 +163,7 @@ def test_what_is_not_seen_is_what_unicode_says():
 def test_any_bytes_are_assembled(data, in_pre):
     page = (b"<pre>" if in_pre else b"<p>") + data
     markup = read_markup(page)
-    out = engine.assemble(markup, np.ones(len(markup.start), bool), characters())
+    out = assemble(markup, np.ones(len(markup.start), bool), characters())
     assert len(out) <= len(markup.text)
 
 
