@@ -1,5 +1,5 @@
-"""What of a block's text is written, in whatever form: without the white space around it and, but for preformatted text,
-without indents.
+"""What of a block's text is written, in whatever form: without the white space around it and without indents, but for those
+of preformatted text.
 """
 
 import numpy as np
