@@ -1,5 +1,5 @@
-"""What of a block's text is written, in whatever form: without the white space around it and without indents, but for those
-of preformatted text.
+"""What of a block's text is written, in whatever form: without the white space around it and, unless preformatted,
+without indents.
 """
 
 import numpy as np

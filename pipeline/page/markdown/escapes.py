@@ -11,7 +11,7 @@ from pipeline.kernels.compiling import kernel, whole
 from pipeline.page.main_text.lines import LINE
 from pipeline.words.characters import PUNCTUATION, SPACE, SYMBOL, Characters, decode
 
-# What the text is written in. To CommonMark a term and its definitions are one paragraph: each may end what another opens.
+# What the text is written in. To CommonMark a term and its definitions are one paragraph: one ends what another opens.
 PARAGRAPH, DEFINED, HEADING, CELL = 0, 1, 2, 3
 LONGEST_REFERENCE = 40  # bytes of &name; at most
 
@@ -83,7 +83,7 @@ def append_escaped(
             continue
         taken = at == mark
         if _SPECIAL[byte]:
-            if byte == STAR or byte == LOW_LINE or byte == TILDE:
+            if byte in (STAR, LOW_LINE, TILDE):
                 if at >= run_end:
                     run_end = at + _run(text, at, size)
                     opens, closes = _sides(text, at, run_end, byte, chars)
@@ -194,7 +194,7 @@ def _block_mark(text: np.ndarray, at: int, end: int, first: bool) -> int:
         taken |= run <= 6 and ends
     elif byte == 45 or byte == 43 or byte == STAR:
         taken |= run == 1 and ends
-    elif byte == TILDE or byte == BACKTICK:
+    elif byte in (TILDE, BACKTICK):
         taken |= run >= 3
     elif byte == 91 and first:
         for place in range(at + 1, len(text) - 1):

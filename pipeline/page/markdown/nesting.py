@@ -15,7 +15,7 @@ from pipeline.page.main_text.writing import Markup
 OL, UL, MENU, DIR, PRE, LISTING, QUOTE, TERM, DEFINITION = (
     TAG[name] for name in ("ol", "ul", "menu", "dir", "pre", "listing", "blockquote", "dt", "dd")
 )
-MOST_BOXES = 10  # bounds what a line's indent costs
+MOST_BOXES = 8  # bounds what a line's indent costs; readers stop at twenty elements, which a list has two of
 MOST_IN_A_HEADING = 6  # blocks: one that holds more was never closed
 
 
@@ -60,7 +60,10 @@ def nesting_of(markup: Markup) -> Nesting:
         elif tag in (OL, UL, MENU, DIR):
             lists[element] = element
         elif tag == LI:
+            around = by.box[above]
             of = lists[above] if lists[above] else above
+            if by.depth[around] >= MOST_BOXES and markup.tag[around] == LI:
+                of = by.list[around]
             counts[of] += 1
             by.list[element], by.number[element] = of, counts[of]
             _begin_box(by, element, True)

@@ -190,7 +190,11 @@ def _agreed(markup: Markup, by: Nesting, boxes: Boxes, element: int, kind: int) 
         for level in range(common, depth):
             if markup.tag[wanted[level]] == DEFINITION:
                 behind_term = now.last == TERM_LINES and now.depth == common
-                behind_other = now.depth > common and markup.tag[path[common]] == DEFINITION
+                behind_other = (
+                    now.depth > common
+                    and markup.tag[path[common]] == DEFINITION
+                    and markup.parent[path[common]] == markup.parent[wanted[level]]
+                )
                 is_paragraph = level == depth - 1 == common and kind == LINES
                 if not (is_paragraph and (behind_term or behind_other)):
                     dropped = boxes.dropped[wanted[level]] = True
