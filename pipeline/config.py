@@ -100,7 +100,9 @@ class ExtractConfig(StageConfig):
     @model_validator(mode="after")
     def _engine_can_write_it(self) -> "ExtractConfig":
         if self.markdown and self.engine == "resiliparse":
-            raise UserError("markdown: the engine resiliparse writes none: choose blocks or trafilatura, or leave it out")
+            raise UserError(
+                "markdown: the engine resiliparse writes none: choose blocks or trafilatura, or leave it out"
+            )
         return self
 
     @field_validator("languages")

@@ -1,4 +1,4 @@
-"""Markdown as a reader of it sees it, and pages as their blocks: what the tests of the writer hold against each other."""
+"""Markdown as a reader sees it, and pages as their blocks: what tests of the writer hold against each other."""
 
 import numpy as np
 from markdown_it import MarkdownIt

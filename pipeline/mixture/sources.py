@@ -16,7 +16,8 @@ BATCH_ROWS = 1 << 16
 
 
 def sources(root: str | None, dumps: Iterable[Mapping[str, int]]) -> dict[str, Any]:
-    """`crawls`, and of a corpus (root) also `licences`, `opt_outs`, `funnel` and, where it is, `markdown`. dumps: rows by crawl, of shards."""
+    """`crawls`, and of a corpus (root) also `licences`, `opt_outs`, `funnel` and, where it is, `markdown`. dumps: rows
+    by crawl, of shards."""
     crawls: Counter[str] = Counter()
     for of_shard in dumps:
         crawls.update(of_shard)

@@ -31,8 +31,7 @@ _HIDDEN = re.compile(r"<!--(?:.*?-->|.*)|<(script|style|textarea)\b(?:.*?</\1|.*
 
 
 def extract_text(html: bytes, *, engine: Engine, markdown: bool = False) -> str:
-    """Main text of a page in UTF-8; empty where the engine finds none. markdown: as Markdown, which resiliparse does not
-    write.
+    """Main text of a page in UTF-8; empty where the engine finds none. markdown: resiliparse has none.
 
     trafilatura runs with its own defaults but without comments. Its `deduplicate` stays off: it remembers other pages.
     Raises what the engines raise; `isolation` is for pages from the web.

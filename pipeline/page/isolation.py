@@ -211,9 +211,7 @@ def _receive(process: subprocess.Popen[bytes], size: int, deadline: float) -> by
     return bytes(data)
 
 
-def serve(
-    engine: Engine, markdown: bool, max_tree_depth: int, page_seconds: float, page_memory_bytes: int
-) -> None:
+def serve(engine: Engine, markdown: bool, max_tree_depth: int, page_seconds: float, page_memory_bytes: int) -> None:
     """The child: answer questions until the pipe closes."""
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)

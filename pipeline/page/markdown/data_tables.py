@@ -8,8 +8,8 @@ import numpy as np
 
 from pipeline.html.elements import TABLE
 from pipeline.kernels.compiling import kernel
-from pipeline.page.markdown.nesting import Nesting
 from pipeline.page.main_text.writing import Markup
+from pipeline.page.markdown.nesting import Nesting
 
 LEAST_FULL = 4  # a cell in so many
 

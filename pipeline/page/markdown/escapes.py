@@ -135,17 +135,17 @@ def _append_formula(out: np.ndarray, used: int, text: np.ndarray, display: bool,
 
 
 @kernel
-def _is_ascii_punctuation(byte: np.uint8) -> bool:
+def _is_ascii_punctuation(byte: int) -> bool:
     return 33 <= byte <= 47 or 58 <= byte <= 64 or 91 <= byte <= 96 or 123 <= byte <= 126
 
 
 @kernel
-def _is_digit(byte: np.uint8) -> bool:
+def _is_digit(byte: int) -> bool:
     return 48 <= byte <= 57
 
 
 @kernel
-def _is_letter(byte: np.uint8) -> bool:
+def _is_letter(byte: int) -> bool:
     return 65 <= byte <= 90 or 97 <= byte <= 122
 
 
@@ -215,7 +215,7 @@ def _number_mark(text: np.ndarray, at: int, end: int, first: bool) -> int:
     """Of a line that begins as an item with a number does, where its dot is."""
     place, number = at, 0
     while place < end and _is_digit(text[place]) and place - at < 10:
-        number = 10 * number + np.int64(text[place]) - 48
+        number = 10 * number + whole(text[place]) - 48
         place += 1
     if place == end or place - at > 9 or not (text[place] == 46 or text[place] == 41):
         return -1
@@ -313,4 +313,4 @@ def _sides(text: np.ndarray, begin: int, end: int, byte: int, chars: Characters)
 @kernel
 def _flags(text: np.ndarray, at: int, end: int, chars: Characters) -> int:
     point, _ = decode(text, at, end)
-    return np.int64(chars.flags[chars.kinds[chars.pages[point >> 8], point & 255]])
+    return whole(chars.flags[chars.kinds[chars.pages[point >> 8], point & 255]])

@@ -67,9 +67,7 @@ def nesting_of(markup: Markup) -> Nesting:
             counts[of] += 1
             by.list[element], by.number[element] = of, counts[of]
             _begin_box(by, element, True)
-        elif tag == QUOTE:
-            _begin_box(by, element, False)
-        elif tag == DEFINITION and markup.tag[by.box[above]] != DEFINITION:
+        elif tag == QUOTE or (tag == DEFINITION and markup.tag[by.box[above]] != DEFINITION):
             _begin_box(by, element, False)
         elif tag == TERM:
             by.term[element], by.heading[element], by.mixed[element] = element, 0, 1

@@ -19,8 +19,10 @@ from pipeline.words.characters import characters
 
 SAMPLE = Path(__file__).parents[2] / "archive" / "sample.warc.gz"
 WORDS = {
-    "zh": "每一种语言", "ja": "どの言語にも", "ko": "모든 언어에는", "th": "ทุกภาษา", "km": "ភាសានីមួយៗ", "ar": "لكل لغة", "he": "לכל שפה",
-    "hi": "हर भाषा की", "ta": "ஒவ்வொரு மொழிக்கும்", "am": "እያንዳንዱ ቋንቋ", "ka": "ყოველ ენას", "ru": "У каждого языка",
+    "zh": "每一种语言", "ja": "どの言語にも", "ko": "모든 언어에는", "th": "ทุกภาษา",
+    "km": "ភាសានីមួយៗ", "ar": "لكل لغة",
+    "he": "לכל שפה", "hi": "हर भाषा की",
+    "ta": "ஒவ்வொரு மொழிக்கும்", "am": "እያንዳንዱ ቋንቋ", "ka": "ყოველ ენას", "ru": "У каждого языка",
     "tr": "Ağdaki her dilin", "en": "every language",
 }  # fmt: skip
 
@@ -41,7 +43,8 @@ WORDS = {
         ("<li>a<li>b", "- a\n- b"),
         ("<blockquote><p>a<p>b<blockquote>c</blockquote></blockquote><blockquote>d</blockquote>",
          "> a\n>\n> b\n>\n> > c\n\n> d"),
-        ("<blockquote><ul><li>a<p>b</ul><pre>c\n\nd</pre></blockquote>", "> - a\n>\n>   b\n>\n> ```\n> c\n>\n> d\n> ```"),
+        ("<blockquote><ul><li>a<p>b</ul><pre>c\n\nd</pre></blockquote>",
+         "> - a\n>\n>   b\n>\n> ```\n> c\n>\n> d\n> ```"),
         ("<ul><li>a<blockquote>b<p>c</blockquote><li><pre>d\n\n e</pre></ul>",
          "- a\n\n  > b\n  >\n  > c\n- ```\n  d\n\n   e\n  ```"),
         ("<pre>  a\n\n    b</pre><pre>```\nc ````</pre>", "```\n  a\n\n    b\n```\n\n`````\n```\nc ````\n`````"),
@@ -90,9 +93,7 @@ def test_languages_and_formulas() -> None:
     places = np.array([[at, at + 3, 0], [at + 6, at + 9, 1], [bars, bars + 3, 0]], np.int32)
     said = Named(np.frombuffer(page, np.uint8), languages, places)
     text = write(markup, np.ones(len(markup.start), bool), characters(), said).tobytes().decode()
-    assert text == (
-        "```py\nx\n```\n\nso $a_1$ * $$b_1$$ is \\$ 5\n\n| $\\|x\\|$ | b |\n| --- | --- |\n| c | d |"
-    )
+    assert text == ("```py\nx\n```\n\nso $a_1$ * $$b_1$$ is \\$ 5\n\n| $\\|x\\|$ | b |\n| --- | --- |\n| c | d |")
 
 
 @pytest.mark.parametrize("language", WORDS)
@@ -111,7 +112,8 @@ def test_every_script(language: str) -> None:
     assert [one for one in rendered(written(html)).split() if one != ":"] == " ".join(seen_blocks(html)).split()
 
 
-TAGS = ("p", "div", "h1", "h3", "ul", "ol", "li", "li", "blockquote", "pre", "dl", "dt", "dd", "table", "tr", "td", "td",
+TAGS = ("p", "div", "h1", "h3", "ul", "ol", "li", "li", "blockquote", "pre", "dl", "dt", "dd",
+        "table", "tr", "td", "td",
         "th", "caption")  # fmt: skip
 MARKS = ("*", "**", "_", "`", "``", "```", "~~~", "~~", "#", "##", "1.", "2)", "-", "+", ">", "<b>", "</b>", "<div",
          "<!--", "<a@b.c>", "&amp;", "&#65;", "[a]: b", "[", "](x)", "|", "---", "===", "--", "\\", "\\|", "$", "a_b",
@@ -157,7 +159,9 @@ def test_both_forms_of_the_sample_archive_have_the_same_words() -> None:
     assert pages > 50
 
 
-@given(st.binary(max_size=80).map(lambda data: data.replace(b"<", b"\xe3\x80\x80")), st.sampled_from(["p", "pre", "h1"]))
+@given(
+    st.binary(max_size=80).map(lambda data: data.replace(b"<", b"\xe3\x80\x80")), st.sampled_from(["p", "pre", "h1"])
+)
 def test_any_bytes_are_written(data: bytes, tag: str) -> None:
     page = f"<{tag}>".encode() + data
     markup = read_markup(page)
