@@ -34,7 +34,7 @@ MAX_PERM = 4096
 
 
 def _no_truth(value: Any) -> Any:
-    """pydantic would read true as 1; no field here is a truth."""
+    """pydantic would read true as 1."""
     if isinstance(value, bool):
         raise UserError("give the value itself, not true or false")
     return value
@@ -45,7 +45,10 @@ class StageConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    _no_field_is_a_truth = field_validator("*", mode="before")(_no_truth)
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_where_one_is_asked(cls, value: Any, info: ValidationInfo) -> Any:
+        return value if cls.model_fields[str(info.field_name)].annotation is bool else _no_truth(value)
 
 
 class ExtractConfig(StageConfig):
@@ -53,6 +56,9 @@ class ExtractConfig(StageConfig):
 
     engine: Literal["blocks", "trafilatura", "resiliparse"] = Field(
         "blocks", description="engine that finds the main text"
+    )
+    markdown: bool = Field(
+        False, description="write the text as Markdown: headings, lists, tables, code, quotes (blocks, trafilatura)"
     )
     dump: str = Field("", description="crawl name for the column `dump`; read from the path when empty")
     prefix: str = Field("", description="put before each line of a path list, such as s3://commoncrawl/")
@@ -90,6 +96,14 @@ class ExtractConfig(StageConfig):
     retries: int = Field(5, ge=0, le=20, description="tries after the first when a store fails")
     user_agent: str = Field("wanyu/0.1 (web archive reader)", min_length=1, description="User-Agent for https://")
     max_failed_share: float = Field(0.5, gt=0, le=1, description="the job stops when more archives give nothing at all")
+
+    @model_validator(mode="after")
+    def _engine_can_write_it(self) -> "ExtractConfig":
+        if self.markdown and self.engine == "resiliparse":
+            raise UserError(
+                "markdown: the engine resiliparse writes none: choose blocks or trafilatura, or leave it out"
+            )
+        return self
 
     @field_validator("languages")
     @classmethod

@@ -78,6 +78,8 @@ def add_stage_flags(parser: argparse.ArgumentParser, stages: Sequence[str]) -> N
             default = "" if field.default_factory else f" [{shown(field.default)}]"
             help_text = f"{field.description}{default}".replace("%", "%%")
             several: dict[str, Any] = {"action": "extend", "nargs": "+"} if _is_list(field) else {}
+            if field.annotation is bool:
+                several = {"nargs": "?", "const": "true"}
             group.add_argument(*both, dest=f"{stage}.{name}", metavar="VALUE", help=help_text, **several)
 
 

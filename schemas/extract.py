@@ -17,7 +17,7 @@ OPT_OUT = {
 DOCUMENTS = pa.schema(
     [
         ("id", pa.string()),  # WARC-Record-ID without urn:uuid:, or 32 hex digits
-        ("text", pa.string()),  # main text, as the engine gave it
+        ("text", pa.string()),  # main text, as the engine gave it: Markdown where the run record says markdown = true
         ("url", pa.string()),
         ("date", pa.string()),  # capture time, ISO 8601 in UTC, seconds
         ("dump", pa.string()),  # crawl name such as CC-MAIN-2026-43, empty when unknown

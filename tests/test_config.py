@@ -368,3 +368,26 @@ def test_settings_do_not_change_and_survive_json() -> None:
     for stage, model in MODELS.items():
         settings = getattr(config, stage)
         assert model.model_validate(json.loads(json.dumps(settings.model_dump(mode="json")))) == settings
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [(["--markdown"], True), (["--markdown", "true"], True), (["--markdown", "false"], False), ([], False)],
+)
+def test_a_flag_that_is_a_truth_needs_no_value(flag: list[str], value: bool) -> None:
+    parser = Parser(allow_abbrev=False)
+    add_stage_flags(parser, ["extract"])
+    assert load(None, {"extract.markdown": vars(parse(parser, flag))["extract.markdown"]}).extract.markdown is value
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"extract.markdown": "true", "extract.engine": "resiliparse"}, "blocks or trafilatura"),
+        ({"extract.markdown": "perhaps"}, "extract.markdown"),
+    ],
+)
+def test_markdown_is_refused_in_one_line(flags: dict[str, str], said: str) -> None:
+    with pytest.raises(UserError, match=said) as refused:
+        load(None, flags)
+    assert "\n" not in str(refused.value)

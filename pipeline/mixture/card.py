@@ -118,6 +118,8 @@ def _sources(corpus: Mapping[str, Any]) -> str:
     if not corpus:
         return ""
     lines = ["## Sources", ""]
+    if corpus.get("markdown"):
+        lines += ["The column `text` holds Markdown (CommonMark, tables as GitHub writes them).", ""]
     if crawls := corpus.get("crawls"):
         lines += ["| crawl | documents |", "|---|---:|", *(f"| {name or 'not said'} | {n:,} |" for name, n in crawls)]
     if licences := corpus.get("licences"):

@@ -16,7 +16,8 @@ BATCH_ROWS = 1 << 16
 
 
 def sources(root: str | None, dumps: Iterable[Mapping[str, int]]) -> dict[str, Any]:
-    """`crawls`, and of a corpus (root) also `licences`, `opt_outs` and `funnel`. dumps: rows by crawl, of shards."""
+    """`crawls`, and of a corpus (root) also `licences`, `opt_outs`, `funnel` and, where it is, `markdown`. dumps: rows
+    by crawl, of shards."""
     crawls: Counter[str] = Counter()
     for of_shard in dumps:
         crawls.update(of_shard)
@@ -34,6 +35,8 @@ def sources(root: str | None, dumps: Iterable[Mapping[str, int]]) -> dict[str, A
     known["opt_outs"] = sorted((reason, rows) for reason, rows in dropped.items() if reason.startswith("opt_out:"))
     extracted = finished[STAGES[0]]
     known["licences"] = _licences(extracted.files("documents") if extracted else {}).most_common(MOST_LISTED)
+    if extracted and extracted.record()["config"].get("markdown"):
+        known["markdown"] = True
     return known
 
 

@@ -12,6 +12,7 @@ from pipeline.html.references import without_lone_surrogates
 
 Engine = Literal["blocks", "trafilatura", "resiliparse"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
+MARKDOWN_ENGINES: tuple[Engine, ...] = ("blocks", "trafilatura")
 RECURSIVE: tuple[Engine, ...] = ("trafilatura", "resiliparse")  # whose trees must not be too deep
 EXACT_DEPTH = 100  # below it an upper bound will do
 
@@ -29,12 +30,16 @@ _TAG = re.compile(r"<(/?[a-zA-Z][a-zA-Z0-9-]{0,30})")
 _HIDDEN = re.compile(r"<!--(?:.*?-->|.*)|<(script|style|textarea)\b(?:.*?</\1|.*)", re.I | re.S)
 
 
-def extract_text(html: bytes, *, engine: Engine) -> str:
-    """Main text of a page in UTF-8; empty where the engine finds none.
+def extract_text(html: bytes, *, engine: Engine, markdown: bool = False) -> str:
+    """Main text of a page in UTF-8; empty where the engine finds none. markdown: resiliparse has none.
 
     trafilatura runs with its own defaults but without comments. Its `deduplicate` stays off: it remembers other pages.
     Raises what the engines raise; `isolation` is for pages from the web.
     """
+    if engine == "blocks" and markdown:
+        from pipeline.page.markdown.writer import markdown_text
+
+        return markdown_text(html)
     if engine == "blocks":
         from pipeline.page.main_text.engine import main_text
 
@@ -43,13 +48,15 @@ def extract_text(html: bytes, *, engine: Engine) -> str:
     if engine == "trafilatura":
         import trafilatura
 
-        extracted = trafilatura.extract(text, include_comments=False, deduplicate=False) or ""
-    elif engine == "resiliparse":
+        form = "markdown" if markdown else "txt"
+        extracted = trafilatura.extract(text, include_comments=False, deduplicate=False, output_format=form) or ""
+    elif engine == "resiliparse" and not markdown:
         from resiliparse.extract.html2text import extract_plain_text
 
         extracted = extract_plain_text(text, main_content=True, alt_texts=False, comments=False, post_meta=False)
     else:
-        raise ValueError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
+        known = MARKDOWN_ENGINES if markdown else ENGINES
+        raise ValueError(f"unknown engine {engine!r}: choose one of {', '.join(known)}")
     return without_lone_surrogates(extracted.strip())
 
 

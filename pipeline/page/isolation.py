@@ -63,10 +63,11 @@ class Extracted(NamedTuple):
 class PageWorker:
     """`extract_text` and `read_metadata` behind guards. A context manager; closed when collected and at exit, too."""
 
-    def __init__(self, engine: Engine, limits: ArchiveLimits):
+    def __init__(self, engine: Engine, limits: ArchiveLimits, markdown: bool = False):
         if engine not in ENGINES:
             raise ValueError(f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}")
         self._engine = engine
+        self._markdown = markdown
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._finalizer: weakref.finalize | None = None
@@ -134,7 +135,7 @@ class PageWorker:
         for left in reversed(range(KILLED_AGAIN + 1)):
             if self._process is not None:
                 break
-            process = self._process = _start(self._engine, self._limits)
+            process = self._process = _start(self._engine, self._limits, self._markdown)
             self._finalizer = weakref.finalize(self, _stop, process)
             try:
                 _receive(process, 1, monotonic() + START_SECONDS)
@@ -159,9 +160,9 @@ class PageWorker:
         return Failure("parser_crash", f"signal {-status}" if status < 0 else f"exit {status}: {error}"[:200])
 
 
-def _start(engine: Engine, limits: ArchiveLimits) -> subprocess.Popen[bytes]:
+def _start(engine: Engine, limits: ArchiveLimits, markdown: bool) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if _is_passed(name)} | {"PYTHONHASHSEED": "0"}
-    settings = json.dumps([engine, limits.max_tree_depth, limits.page_seconds, limits.page_memory_bytes])
+    settings = json.dumps([engine, markdown, limits.max_tree_depth, limits.page_seconds, limits.page_memory_bytes])
     process = python_module(
         "pipeline.page.isolation", settings, environment=environment,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
@@ -210,7 +211,7 @@ def _receive(process: subprocess.Popen[bytes], size: int, deadline: float) -> by
     return bytes(data)
 
 
-def serve(engine: Engine, max_tree_depth: int, page_seconds: float, page_memory_bytes: int) -> None:
+def serve(engine: Engine, markdown: bool, max_tree_depth: int, page_seconds: float, page_memory_bytes: int) -> None:
     """The child: answer questions until the pipe closes."""
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
@@ -219,7 +220,8 @@ def serve(engine: Engine, max_tree_depth: int, page_seconds: float, page_memory_
     os.dup2(null, 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process even inside native code
-    _answer(b"<html><head><title>warm</title></head><body><article><p>up</p></article></body></html>", engine, 500)
+    warm = b"<html><head><title>warm</title></head><body><article><p>up</p></article></body></html>"
+    _answer(warm, engine, markdown, 500)
     _limit_memory(page_memory_bytes)
     answers.write(b"R")
     answers.flush()
@@ -227,7 +229,7 @@ def serve(engine: Engine, max_tree_depth: int, page_seconds: float, page_memory_
     while len(head := questions.read(_QUESTION.size)) == _QUESTION.size:
         data = questions.read(_QUESTION.unpack(head)[0])
         signal.setitimer(signal.ITIMER_PROF, page_seconds)
-        kind, answer = _answer(data, engine, max_tree_depth)
+        kind, answer = _answer(data, engine, markdown, max_tree_depth)
         signal.setitimer(signal.ITIMER_PROF, 0)
         answers.write(_ANSWER.pack(kind, len(answer)) + answer)
         answers.flush()
@@ -236,11 +238,11 @@ def serve(engine: Engine, max_tree_depth: int, page_seconds: float, page_memory_
             forget()
 
 
-def _answer(data: bytes, engine: Engine, max_tree_depth: int) -> tuple[bytes, bytes]:
+def _answer(data: bytes, engine: Engine, markdown: bool, max_tree_depth: int) -> tuple[bytes, bytes]:
     try:
         if engine in RECURSIVE and (depth := html_depth(data.decode("utf-8", "replace"))) > max_tree_depth:
             return b"F", json.dumps(["too_deep", f"{depth} levels"]).encode()
-        text = extract_text(data, engine=engine)
+        text = extract_text(data, engine=engine, markdown=markdown)
         said = read_metadata(data).to_json() if text else Metadata().to_json()
         return b"E", json.dumps([text, *said], ensure_ascii=False).encode()
     except MemoryError:

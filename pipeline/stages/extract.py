@@ -187,9 +187,9 @@ def _rows_of_parts(place: str, names: Sequence[str]) -> Iterator[dict[str, Any]]
 
 
 @functools.cache
-def _worker(engine: Engine, limits: ArchiveLimits) -> PageWorker:
+def _worker(engine: Engine, limits: ArchiveLimits, markdown: bool) -> PageWorker:
     """One extraction process for all archives that a worker reads: its start costs more than a small archive."""
-    return PageWorker(engine, limits)
+    return PageWorker(engine, limits, markdown)
 
 
 @functools.cache
@@ -252,7 +252,8 @@ def _read_into(
     archive, config, blocked = part.archive, reading.config, reading.blocked
     dump = config.dump or (match.group() if (match := _DUMP.search(archive.file_path)) else "")
     place = {"file_path": archive.file_path}
-    worker, guess, known = _worker(config.engine, _limits(config)), _guess(config.languages), Known()
+    worker = _worker(config.engine, _limits(config), config.markdown)
+    guess, known = _guess(config.languages), Known()
     for item in items:
         if isinstance(item, Page):
             outcome: Document | Skipped

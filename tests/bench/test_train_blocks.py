@@ -8,7 +8,7 @@ import pytest
 from bench import block_labels, train_blocks
 from warcs import warc
 
-from pipeline.page.main_text.block_model import score
+from pipeline.page.main_text.block_model import load, score
 from pipeline.page.main_text.markup import read_markup
 
 
@@ -106,13 +106,17 @@ def test_trained_from_a_folder_of_archives(tmp_path, capsys, monkeypatch):
     names = [f"http://host{n}.example/" for n in range(8)]
     lines = [f"Sentence number {n} of the article says something of its own." for n in range(30)]
     article = "".join(f"<p>{line}</p>" for line in lines)
-    html = f"<nav><a href=/>home</a></nav><article>{article}</article><footer>imprint</footer>".encode()
+    items = [f"Item number {n} of the list" for n in range(12)]
+    article += "<h2>A heading of the article</h2><ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+    menu = "".join(f"<li><a href=/{n}>Somewhere number {n}</a></li>" for n in range(12))
+    html = f"<ul class=nav>{menu}</ul><article>{article}</article><footer>imprint</footer>".encode()
     (tmp_path / "a.warc.gz").write_bytes(warc({"url": name, "body": html} for name in names))
-    text = "\n".join(lines)
+    text = "\n".join([*lines, "A heading of the article", *items])
     with gzip.open(tmp_path / "gold.jsonl.gz", "wt") as file:
         file.writelines(json.dumps({"url": name, "source": "s", "gold_text": text}) + "\n" for name in names)
     out = tmp_path / "model.npz"
     monkeypatch.setattr("sys.argv", ["train_blocks.py", str(tmp_path), "--folds", "2", "--out", str(out)])
     train_blocks.main()
-    assert "both rounds, unseen hosts" in capsys.readouterr().out
-    assert out.exists()
+    told = capsys.readouterr().out.partition("all rounds, unseen hosts")[2]
+    assert "item       of the gold     96 kept 1.000  others     96 taken 0.000" in told
+    assert [len(trees.roots) for trees in load(out)] == list(train_blocks.ROUNDS)

@@ -34,9 +34,9 @@ COLON, WIDE_COLON = 58, np.array([0xEF, 0xBC, 0x9A], np.uint8)
 STRUCTURE_NAMES: tuple[str, ...] = (
     "unit", "level", "least", "score/least", "section", "section_words", "section_blocks", "section_chosen",
     "like_sections", "like_next", "like_headings", "like_best", "next_body", "next_body_away", "next_body_words",
-    "body_before", "body_before_away", "unit_blocks", "unit_mean", "unit_score", "group", "group_mean", "group_score",
-    "group_blocks", "group_words", "group_link_share", "group_chosen", "group_place", "group_depth", "before_group",
-    "behind_group", "announced", "row_score", "group_units", "group_rows",
+    "body_before", "body_before_away", "unit_blocks", "unit_mean", "unit_score", "holder", "holder_mean",
+    "holder_score", "holder_blocks", "holder_words", "holder_link_share", "holder_chosen", "place_in_holder",
+    "holder_depth", "before_holder", "behind_holder", "announced", "row_score", "holder_units", "holder_rows",
 )  # fmt: skip
 N_STRUCTURE = len(STRUCTURE_NAMES)
 

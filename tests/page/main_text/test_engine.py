@@ -4,21 +4,23 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.page.main_text import block_model, engine
+from pipeline.page.main_text import block_model, engine, lines
 from pipeline.page.main_text.block_features import GROUP, LEVEL, NAMES, NEIGHBOUR, features
 from pipeline.page.main_text.block_measures import KINDS, OWN, measure
 from pipeline.page.main_text.block_model import (
     SCORE_NAMES,
+    STRUCTURE_NAMES,
     Trees,
-    choose,
-    expected_f1,
     load,
     model,
     save,
     score,
     score_features,
+    structure_features,
 )
+from pipeline.page.main_text.choice import MIN_SCORE, Scores, choose, expected_f1
 from pipeline.page.main_text.markup import read_markup
+from pipeline.page.main_text.plain_text import assemble
 from pipeline.words.characters import characters
 
 PROSE = {
@@ -79,7 +81,7 @@ P = "".join(f"<p>{PROSE['en']} {n}</p>" for n in range(6))
 )  # fmt: skip
 def test_lines_of_what_is_chosen(part, expected):
     markup = read_markup(site(P + part + P))
-    everything = engine.assemble(markup, np.ones(len(markup.start), bool), characters()).tobytes().decode()
+    everything = assemble(markup, np.ones(len(markup.start), bool), characters()).tobytes().decode()
     assert expected in everything
     assert PROSE["en"] in engine.main_text(site(P + part + P))
 
@@ -87,7 +89,7 @@ def test_lines_of_what_is_chosen(part, expected):
 def assembled(html: str) -> str:
     """The text of all blocks."""
     markup = read_markup(html.encode())
-    text: bytes = engine.assemble(markup, np.ones(len(markup.start), bool), characters()).tobytes()
+    text: bytes = assemble(markup, np.ones(len(markup.start), bool), characters()).tobytes()
     return text.decode()
 
 
@@ -153,7 +155,7 @@ def test_lines_are_trimmed_and_nothing_else_is_lost(pieces):
 
 
 def test_what_is_not_seen_is_what_unicode_says():
-    ours = [point for first, last in engine.UNSEEN.tolist() for point in range(first, last + 1)]
+    ours = [point for first, last in lines.UNSEEN.tolist() for point in range(first, last + 1)]
     text = "".join(map(chr, range(0x110000)))
     assert ours == [found.start() for found in regex.finditer(r"\p{Default_Ignorable_Code_Point}", text)]
 
@@ -162,7 +164,7 @@ def test_what_is_not_seen_is_what_unicode_says():
 def test_any_bytes_are_assembled(data, in_pre):
     page = (b"<pre>" if in_pre else b"<p>") + data
     markup = read_markup(page)
-    out = engine.assemble(markup, np.ones(len(markup.start), bool), characters())
+    out = assemble(markup, np.ones(len(markup.start), bool), characters())
     assert len(out) <= len(markup.text)
 
 
@@ -230,13 +232,15 @@ def test_features_are_finite_and_sums_hold(pieces):
         assert measures.sums[-1, 0] == pytest.approx(measures.words.sum())
         assert measures.groups[:, 0].sum() == len(rows)
         scores = block_model.score_blocks(markup, measures, *model())
-        assert ((scores > 0) & (scores < 1)).all()
-        seen = score_features(html, scores)
+        assert ((scores.text > 0) & (scores.text < 1)).all() and ((scores.choice >= 0) & (scores.choice <= 1)).all()
+        seen = score_features(html, scores.text)
         assert seen.shape == (len(rows), len(SCORE_NAMES)) and np.isfinite(seen).all()
+        seen = structure_features(html, scores.text)
+        assert seen.shape == (len(rows), len(STRUCTURE_NAMES)) and np.isfinite(seen).all()
 
 
 def test_names_are_those_of_the_parts():
-    assert len(set(NAMES + SCORE_NAMES)) == len(NAMES) + len(SCORE_NAMES)
+    assert len(set(block_model.ALL_NAMES)) == len(NAMES) + len(SCORE_NAMES) + len(STRUCTURE_NAMES)
     for part in (OWN, NEIGHBOUR, LEVEL, GROUP):
         assert all(any(name.split("[")[0].split("^")[0].endswith(one) for name in NAMES) for one in part)
 
@@ -255,7 +259,8 @@ def brute(trees: Trees, row: np.ndarray) -> float:
 
 def test_scores_of_the_shipped_model_read_recursively():
     generator = np.random.default_rng(5)
-    for trees, size in ((model().first, len(NAMES)), (model().second, len(NAMES) + len(SCORE_NAMES))):
+    ends = np.cumsum([len(NAMES), len(SCORE_NAMES), len(STRUCTURE_NAMES)])
+    for trees, size in zip(model(), ends.tolist(), strict=True):
         assert trees.nodes["feature"].max() < size
         rows, scores = generator.normal(0, 3, (50, size)).astype(np.float32), np.zeros(50, np.float32)
         score(trees, rows, scores)
@@ -272,7 +277,11 @@ def test_hopeless_blocks_get_no_more_trees():
     few = Trees(trees.roots[: block_model.LOOK], trees.nodes)
     lost = np.array([brute(few, row) < block_model.LOST for row in rows])
     assert 20 < lost.sum() < len(rows) - 20
-    left = [1 / (1 + np.exp(-brute(few if gone else trees, row))) for gone, row in zip(lost, rows, strict=True)]
+    sums = [
+        brute(few, row) - block_model.GIVEN_UP if gone else brute(trees, row)
+        for gone, row in zip(lost, rows, strict=True)
+    ]
+    left = [1 / (1 + np.exp(-total)) for total in sums]
     assert scores == pytest.approx(left, rel=1e-5)
     assert max(scores[lost]) < block_model.HOPELESS
 
@@ -288,8 +297,8 @@ def test_no_other_choice_has_a_larger_expected_f1(pairs):
         taken = np.array([bool(mask >> bit & 1) for bit in range(len(scores))])
         best = max(best, 2 * float((scores * weight)[taken].sum()) / (float(weight[taken].sum()) + total))
     assert expected_f1(scores, weight) == pytest.approx(best, abs=1e-5)
-    chosen = choose(scores, weight)
-    assert (scores[chosen] >= block_model.MIN_SCORE).all()
+    chosen = choose(Scores(scores, scores), weight)
+    assert (scores[chosen] >= MIN_SCORE).all()
 
 
 def test_a_model_of_other_features_is_refused(tmp_path):
