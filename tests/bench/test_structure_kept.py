@@ -2,8 +2,8 @@ from bench.structure_kept import elements, shares
 
 
 def test_what_a_text_keeps_of_a_page():
-    page = """<ul><li>Menu entry one<li>Menu entry two</ul><h1>The page's own title</h1><h2>A heading, with more</h2>
-    <table><tr><td>A cell of it<td>12</table><dl><dt>A term of it<dd>which is explained</dl>""".encode()
+    page = b"""<ul><li>Menu entry one<li>Menu entry two</ul><h1>The page's own title</h1><h2>A heading, with more</h2>
+    <table><tr><td>A cell of it<td>12</table><dl><dt>A term of it<dd>which is explained</dl>"""
     found = elements(page, "A heading with more\nA cell of it\nA term of it\nwhich is explained")
     assert [(kind, wanted) for kind, _, wanted in found] == [
         ("item", False), ("item", False), ("h1", False), ("heading", True), ("cell", True), ("term", True)
