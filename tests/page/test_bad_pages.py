@@ -69,6 +69,28 @@ BAD = {
         b'<?xml version="1.0"?>' + GOOD.replace(b"<p>", b"<p><script src='x'/>"), TEXT, lost=True
     ),
     "NULs": Bad(GOOD.replace(b"<p>", b"<p>\0\0"), TEXT),
+    "headings and nothing else": Bad(
+        b"<html><body>" + b"".join(b"<h2>Heading %d of the page</h2>" % n for n in range(5_000)), lost=True, slow=True
+    ),
+    "a table of 10,000 rows": Bad(
+        GOOD.replace(b"</article>", b"<table>" + b"<tr><td>1<td>Name of a place<td>443,037" * 10_000 + b"</table>"),
+        TEXT, slow=True,
+    ),
+    "a list nested 200 deep": Bad(
+        GOOD.replace(b"</article>", b"<ul><li>An item of the list" * 200 + b"</ul>" * 200 + b"</article>"), TEXT
+    ),
+    "a listing of 1 MB": Bad(
+        GOOD.replace(b"</article>", b"<pre class=chroma><code class=language-c>" + b"".join(
+            b"<span class=ln>%d</span>  x = y[%d] * 2;\n" % (n, n) for n in range(20_000)) + b"</code></pre>"),
+        TEXT, slow=True,
+    ),
+    "markup that closes nothing": Bad(
+        GOOD.replace(b"</p>", b"<ul><li><b><span class=katex-html><a href=#x><math><table><tr><td>" * 300), TEXT,
+        deep=True, lost=True,
+    ),
+    "a heading inside a link inside a button": Bad(
+        GOOD.replace(b"<p>", b"<button><a href=#x><h2>A heading</h2></a></button><p>", 1), TEXT
+    ),
     "lone surrogates": Bad(GOOD.replace(b"<p>", b"<p>&#xD800;&#xDFFF;"), TEXT),
 }  # fmt: skip
 
