@@ -19,7 +19,7 @@ from train.config.tables import TABLES
 
 # The command line is a promise: who renames or drops a flag breaks somebody's schedule.
 FLAGS = {
-    "extract": """engine dump prefix sample limit block-lists languages max-page-bytes max-decompression-ratio
+    "extract": """engine markdown dump prefix sample limit block-lists languages max-page-bytes max-decompression-ratio
         max-tree-depth page-seconds page-memory-bytes split-bytes max-connections range-gap-bytes range-bytes
         retries user-agent
         max-failed-share""",

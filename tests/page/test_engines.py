@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.archive.records import ArchiveLimits, Page, read_archive
 from pipeline.page.charset import decode
-from pipeline.page.engines import ENGINES, extract_text, forget, html_depth
+from pipeline.page.engines import ENGINES, Engine, extract_text, forget, html_depth
+from pipeline.page.isolation import Extracted, PageWorker
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
 WEB = SHARED / "data/web/web-002.warc.gz"
@@ -127,3 +128,18 @@ def test_words_of_the_gold_texts_are_found(engine, share):
                 text = extract_text(decode(item.body, None).text.encode(), engine=engine)
                 found.append(len(gold[item.url] & set(text.split())) / len(gold[item.url]))
     assert sum(found) / len(found) > share
+
+
+@pytest.mark.parametrize("engine", ["blocks", "trafilatura"])
+def test_markdown_of_an_article_in_its_own_process(engine: Engine) -> None:
+    paragraphs = "".join(f"<p>{MAIN['ja']}{n}</p>" for n in range(5))
+    html = page(f"{paragraphs}<h2>{MAIN['ja'][:8]}</h2>{paragraphs}<ul><li>{MAIN['ja']}<li>{MAIN['zh']}</ul>", "ja")
+    with PageWorker(engine, ArchiveLimits(), markdown=True) as worker:
+        found = worker.extract(html)
+    assert isinstance(found, Extracted)
+    assert {f"## {MAIN['ja'][:8]}", f"- {MAIN['ja']}"} <= set(found.text.splitlines())
+
+
+def test_markdown_of_an_engine_that_has_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="choose one of blocks, trafilatura"):
+        extract_text(b"<p>words", engine="resiliparse", markdown=True)
