@@ -46,7 +46,7 @@ _PAUSES = np.array(  # commas and their kin
 OWN = (
     "words", "word_length", "link_share", "links", "digit_share", "upper_share", "punctuation_share", "symbol_share",
     "terminals", "ends_terminal", "pauses", "starts_upper", "kind", "breaks", "next_breaks", "images", "copies",
-    "title_cover", "title_share", "bold_share", "unspaced",
+    "title_cover", "title_share", "bold_share", "unspaced", "place_links",
 )  # fmt: skip
 
 
@@ -190,6 +190,7 @@ def measure(page: np.ndarray, markup: Markup, chars: Characters, kinds: np.ndarr
         row[18] = in_title / title_count if title_count else 0.0
         row[19] = min(markup.bold_bytes[block] / size, 1.0)
         row[20] = singles / max(runs + singles, 1)
+        row[21] = markup.place_links[block] / max(markup.links[block], 1)
     sums = np.zeros((n + 1, 4), np.float64)
     for block in range(n):
         long = words[block] if words[block] >= LONG and linked[block] < 0.3 * words[block] else 0.0

@@ -37,6 +37,7 @@ STRUCTURE_NAMES: tuple[str, ...] = (
     "body_before", "body_before_away", "unit_blocks", "unit_mean", "unit_score", "holder", "holder_mean",
     "holder_score", "holder_blocks", "holder_words", "holder_link_share", "holder_chosen", "place_in_holder",
     "holder_depth", "before_holder", "behind_holder", "announced", "row_score", "holder_units", "holder_rows",
+    "holder_place_links",
 )  # fmt: skip
 N_STRUCTURE = len(STRUCTURE_NAMES)
 
@@ -44,9 +45,9 @@ N_STRUCTURE = len(STRUCTURE_NAMES)
 class Structure(NamedTuple):
     """By block unless said otherwise; -1 for none.
 
-    sums: before the block, of scores, of weights times scores, of weights, of linked words, and of blocks that the
-    first two rounds choose. like: by group of like signature, of its headings: how many, sums of their sections'
-    scores and of the next body's, the best section."""
+    sums: before the block, of scores, of weights times scores, of weights, of linked words, of blocks that the first two
+    rounds choose, and of links to places of the page.  like: by group of like signature, of its headings: how many, sums
+    of their sections' scores and of the next body's, the best section."""
 
     kind: np.ndarray  # uint8: UNIT_NAMES
     level: np.ndarray  # uint8: of a heading, 1 to 6; 0
@@ -59,7 +60,7 @@ class Structure(NamedTuple):
     section_end: np.ndarray  # int32: of a heading, one behind
     body_before: np.ndarray  # int32: the nearest block that is no heading
     next_body: np.ndarray  # int32
-    sums: np.ndarray  # float64 (blocks + 1, 5)
+    sums: np.ndarray  # float64 (blocks + 1, 6)
     section: np.ndarray  # float64: the mean score of a heading's section
     like: np.ndarray  # float64 (groups, 4)
 
@@ -91,7 +92,7 @@ def read_structure(
             if group_of[above] >= 0:
                 rows[group_of[above]] += 1
     kind, level = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
-    sums = np.zeros((n + 1, 5), np.float64)
+    sums = np.zeros((n + 1, 6), np.float64)
     for block in range(n):
         unit = unit_of[markup.element[block]]
         if unit >= 0:
@@ -103,6 +104,7 @@ def read_structure(
         sums[block + 1, 2] = sums[block, 2] + weight[block]
         sums[block + 1, 3] = sums[block, 3] + measures.own[block, 2] * measures.words[block]
         sums[block + 1, 4] = sums[block, 4] + (scores[block] >= least)
+        sums[block + 1, 5] = sums[block, 5] + markup.place_links[block]
     section_end, body_before, next_body = _order(level)
     section = np.zeros(n, np.float64)
     like = np.zeros((len(measures.groups), 4), np.float64)
@@ -209,6 +211,7 @@ def describe_structure(
             row[29], row[31] = scores[low - 1], _announces(markup, low - 1)
         if high < n:
             row[30] = scores[high]
+        row[35] = (sums[high, 5] - sums[low, 5]) / count
         row[33], row[34] = count / max(whole(seen.units[group]), 1), log1p(float(seen.rows[group]))
     if line >= 0:
         row[32] = _score(sums, whole(markup.first[line]), whole(markup.last[line]))

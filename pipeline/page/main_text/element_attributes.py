@@ -20,13 +20,13 @@ from pipeline.page.main_text.class_names import ALL_GROUPS, OF_LANGUAGE, OF_PASS
 from pipeline.page.main_text.listings import begins, language_of, named
 from pipeline.page.main_text.passage_names import ARIA_HIDDEN, FRAGMENT, HIDDEN, UNSELECTABLE, class_kinds
 
-HAS_HREF = 1 << 31
+HAS_HREF, TO_PLACE = 1 << 31, 1 << 32
 _USER_SELECT, _NONE = (np.frombuffer(word, np.uint8) for word in (b"user-select", b"none"))
 
 
 class Attributes(NamedTuple):
     """end: behind the tag's >.  mark: hash of the class, or 0.  groups: bits of class_names.GROUP.  flags: IN_* of
-    html_names, and HAS_HREF.  slash: the tag ends in />.  kinds: bits of passage_names.  name, name_end: where a
+    html_names, HAS_HREF, and TO_PLACE: to a place of this page.  slash: the tag ends in />.  kinds: bits of passage_names.  name, name_end: where a
     listing's language stands, or 0."""
 
     end: int
@@ -184,6 +184,8 @@ def read_attributes(data: np.ndarray, at: int, wanted: int, words: Words) -> Att
                 groups |= _groups(data, start, end, words.goto, words.output)
         elif key == _KEY_HREF:
             flags |= HAS_HREF
+            if start + 1 < end and data[start] == 35:
+                flags |= TO_PLACE
             if wanted & INSIDE and find_byte(data[start:end], 0, 35) < end - start:
                 kinds |= FRAGMENT
         elif key == _KEY_ROLE:

@@ -68,6 +68,7 @@ from pipeline.page.main_text.element_attributes import (
     LINK,
     LISTING,
     OF_FIGURE,
+    TO_PLACE,
     TREE,
     Attributes,
     Words,
@@ -263,11 +264,14 @@ def _read_text(
 
 
 @inlined
-def _is_inline(number: int, closing: bool, has_href: bool, now: Any) -> bool:
-    """Whether the tag is of an element within a line of text; what it says of the text behind it is noted."""
+def _is_inline(number: int, closing: bool, said: int, now: Any) -> bool:
+    """Whether the tag is of an element within a line of text; what it says of the text behind it is noted. said: flags
+    of its attributes."""
     if number == A:
-        now.in_link = not closing and has_href
+        now.in_link = not closing and (said & HAS_HREF) != 0
+        now.in_place_link = not closing and (said & TO_PLACE) != 0
         now.links += now.in_link
+        now.place_links += now.in_place_link
     elif number in (B, STRONG):
         now.bold = max(now.bold - 1, 0) if closing else now.bold + 1
     elif number in (RT, RP, RB, RUBY):
@@ -451,7 +455,7 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
                 _begin_inline(written, now, number, hash_lower(data, name, name_end), said.kinds, name_end)
             if said.name_end:
                 _takes_language(said, elements, levels[now.depth - 1], now)
-        if _is_inline(number, closing, (said.flags & HAS_HREF) != 0, now):
+        if _is_inline(number, closing, said.flags, now):
             continue
         if rule & (RAW | DROPPED):
             if not closing and not is_void:
@@ -486,7 +490,7 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
                 take_back_block(written, now, level.element)
             end_element(elements, levels, opened, now)
         if rule & CELL:
-            now.in_link = False
+            now.in_link = now.in_place_link = False
         if not closing and number != HR and now.depth <= MAX_DEPTH:
             flags = tables.flags[number] | np.uint32(said.flags & 0x7FFFFFFF)
             if said.kinds or number == TEMPLATE_TAG:

@@ -228,6 +228,7 @@ def settle_label(written: Written, now: Any) -> None:
     now.link_bytes -= now.label_link
     now.bold_bytes -= now.label_bold
     now.links -= min(now.links, 1)
+    now.place_links -= min(now.place_links, 1)
     for number in range(now.formulas - 1, -1, -1):
         if written.formulas[number, 0] < end:
             break

@@ -13,6 +13,7 @@ _COPIES = 2 * MOST_PASSAGES  # row of `before`
 def take_back(written: Written, now: Any, then: Any) -> None:
     """All text and blocks since `then`, a former state of the place."""
     now.formulas, now.links, now.images, now.breaks = then.formulas, then.links, then.images, then.breaks
+    now.place_links = then.place_links
     now.link_bytes, now.bold_bytes, now.begun = then.link_bytes, then.bold_bytes, then.begun
     if now.label_end > then.used:
         now.label_end = 0
@@ -32,6 +33,7 @@ def take_back(written: Written, now: Any, then: Any) -> None:
     if used > block.start:
         block.end, block.link_bytes, block.bold_bytes = used, then.link_bytes, then.bold_bytes
         block.links = min(then.links, 65535)
+        block.place_links = min(then.place_links, 65535)
         now.blocks += 1
 
 

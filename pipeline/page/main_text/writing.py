@@ -36,6 +36,7 @@ class Markup(NamedTuple):
     link_bytes: np.ndarray  # int32 by block: bytes inside <a>
     bold_bytes: np.ndarray
     links: np.ndarray  # uint16 by block
+    place_links: np.ndarray  # uint16 by block: of them, those to places of this page
     images: np.ndarray  # uint16 by block: since the block before
     breaks: np.ndarray  # uint8 by block: 1 behind a <br>, 0 behind a tag that divides, 2 behind two <br>
     tag: np.ndarray  # uint8 by element
@@ -55,7 +56,7 @@ BLOCK = np.dtype(
         *((name, np.uint64) for name in ("own", "near", "above")),
         *((name, np.int32) for name in ("start", "end", "element", "link_bytes", "bold_bytes", "begun")),
         ("flags", np.uint32),
-        *((name, np.uint16) for name in ("links", "images")),
+        *((name, np.uint16) for name in ("links", "place_links", "images")),
         ("breaks", np.uint8),
     ],
     align=True,
@@ -91,11 +92,11 @@ NO_SPACE, SPACE, FEED, FIRM = range(4)
 PLACE = np.dtype(
     [
         *((name, np.int64) for name in ("used", "blocks", "elements", "formulas", "begun", "depth", "bold", "breaks")),
-        *((name, np.int64) for name in ("links", "images", "link_bytes", "bold_bytes")),
+        *((name, np.int64) for name in ("links", "place_links", "images", "link_bytes", "bold_bytes")),
         *((name, np.int64) for name in ("passages", "copy_end", "copy_begun")),
         *((name, np.int64) for name in ("label_begun", "label", "label_end", "label_link", "label_bold")),
         ("copy_has_formula", np.bool_),
-        *((name, np.bool_) for name in ("is_open", "in_link", "ruby")),
+        *((name, np.bool_) for name in ("is_open", "in_link", "in_place_link", "ruby")),
         ("space", np.uint8),
     ],
     align=True,
@@ -178,6 +179,7 @@ def begin_block(new: Any, level: Any, now: Any) -> None:
     now.begun += 1
     new.begun = now.begun
     now.links = 1 if now.in_link else 0
+    now.place_links = 1 if now.in_place_link else 0
     now.images = 0
     now.link_bytes = 0
     now.bold_bytes = 0
@@ -197,6 +199,7 @@ def end_block(text: np.ndarray, block: Any, now: Any) -> None:
         block.link_bytes = now.link_bytes
         block.bold_bytes = now.bold_bytes
         block.links = min(now.links, 65535)
+        block.place_links = min(now.place_links, 65535)
         now.blocks += 1
     now.is_open = False
     now.space = NO_SPACE
@@ -263,7 +266,7 @@ def markup_of(written: Written, title: np.ndarray) -> Markup:
     return Markup(
         written.text[: now.used], b["start"].copy(), b["end"].copy(), b["element"].copy(), b["flags"].copy(),
         b["own"].copy(), b["near"].copy(), b["above"].copy(), b["link_bytes"].copy(), b["bold_bytes"].copy(),
-        b["links"].copy(), b["images"].copy(), b["breaks"].copy(), e["tag"].copy(), e["parent"].copy(),
+        b["links"].copy(), b["place_links"].copy(), b["images"].copy(), b["breaks"].copy(), e["tag"].copy(), e["parent"].copy(),
         e["depth"].copy(), e["first"].copy(), e["last"].copy(), e["signature"].copy(), title,
         language, written.formulas[: now.formulas].copy(),
     )  # fmt: skip
