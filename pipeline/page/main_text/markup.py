@@ -57,7 +57,7 @@ from pipeline.html.elements import MATH as MATH_TAG
 from pipeline.html.elements import TEMPLATE as TEMPLATE_TAG
 from pipeline.html.references import Names, character, named
 from pipeline.html.tokens import behind, comment_end, is_letter, is_space, is_xml, raw_end
-from pipeline.kernels.compiling import borrowing, inlined, kernel, whole
+from pipeline.kernels.compiling import borrowing, inlined, kernel, uncounted, whole
 from pipeline.kernels.hash_table import slot_of
 from pipeline.page.main_text.class_names import automaton
 from pipeline.page.main_text.element_attributes import (
@@ -351,7 +351,7 @@ def _takes_language(said: Attributes, elements: np.ndarray, level: Any, now: Any
         element.name, element.name_end = said.name, said.name_end
 
 
-@kernel
+@uncounted
 def _in_formula(written: Written, now: Any) -> bool:
     """Whether a slash closes an element here."""
     for number in range(now.passages):  # noqa: SIM110
@@ -360,7 +360,7 @@ def _in_formula(written: Written, now: Any) -> bool:
     return False
 
 
-@kernel
+@uncounted
 def _begin_inline(
     written: Written, now: Any, number: int, name: np.uint64, kinds: int, attributes: int
 ) -> None:  # fmt: skip
@@ -378,7 +378,7 @@ def _begin_inline(
         begin_passage(written, now, name, kinds, now.depth, attributes)
 
 
-@kernel
+@uncounted
 def _begin_in_tree(written: Written, now: Any, number: int, kinds: int, flags: np.uint32, attributes: int) -> np.uint32:
     """The flags of an element of the tree that may begin a passage."""
     if number == TEMPLATE_TAG:
@@ -493,6 +493,8 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
                 flags = _begin_in_tree(written, now, number, said.kinds, flags, name_end)
             begin_element(elements, levels, opened, now, number, said, flags)
     end_deeper(written, now, 0)
+    if now.label_end:
+        settle_label(written, now)
     end_block(text, blocks[now.blocks], now)
     while now.depth > 0:
         end_element(elements, levels, opened, now)
