@@ -4,8 +4,8 @@ import numpy as np
 from markdown_it import MarkdownIt
 
 from pipeline.html.elements import IN_PRE
+from pipeline.page.blocks.markup import read_markup
 from pipeline.page.main_text.lines import append_lines, seen
-from pipeline.page.main_text.markup import read_markup
 from pipeline.page.markdown.writer import named, write
 from pipeline.words.characters import characters
 

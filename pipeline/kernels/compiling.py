@@ -32,7 +32,7 @@ def digest(package: Path) -> str:
         for file in package.rglob("*.py")
     }
     imports = re.compile(rf"^(?:from|import) +({re.escape(package.name)}[\w.]*)(?: +import +(\([^)]*\)|.*))?", re.M)
-    wanted = [name for name, content in modules.items() if b"@kernel" in content]
+    wanted = [name for name, content in modules.items() if any(mark in content for mark in (b"@kernel", b"@uncounted"))]
     reached: set[str] = set()
     while wanted:
         name = wanted.pop()
@@ -92,6 +92,13 @@ def borrowing(function: F) -> F:
     a page's tags costs more than the piece does. numba refuses one that makes an array."""
     uncounted: dict[str, Any] = {"_nrt": False}
     compiled: F = numba.njit(cache=_FOLDER is not None, nogil=True, forceinline=True, **uncounted)(function)
+    return compiled
+
+
+def uncounted(function: F) -> F:
+    """As `borrowing`, but called and not inlined: for what is done seldom."""
+    without: dict[str, Any] = {"_nrt": False}
+    compiled: F = numba.njit(cache=_FOLDER is not None, nogil=True, **without)(function)
     return compiled
 
 

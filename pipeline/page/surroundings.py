@@ -1,7 +1,7 @@
 """What lies above places of a page: the open elements at a link or at words, with what their tags say.
 
 For the few pages where that counts, so no other pays for it: one pass over the tags up to the last place, without text.
-Elements close each other as in `main_text.markup`; of inline ones those are followed that names are given to.
+Elements close each other as in `blocks.markup`; of inline ones those are followed that names are given to.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from pipeline.html.tags import END, OTHER, START, STOP, SVG, is_raw, next_token
 from pipeline.html.tokens import is_xml, raw_end
 from pipeline.kernels.compiling import kernel, whole
 from pipeline.kernels.hash_table import slot_of
-from pipeline.page.main_text.element_attributes import hash_lower
-from pipeline.page.main_text.open_elements import closed_by_end, closed_by_start
+from pipeline.page.blocks.element_attributes import hash_lower
+from pipeline.page.blocks.open_elements import closed_by_end, closed_by_start
 
 MAX_DEPTH = 500
 _INLINE_NAMES = ("span", "small", "em", "cite", "i", "font", "strong", "b", "label")

@@ -14,7 +14,7 @@ import regex
 import xxhash
 
 from pipeline.kernels.compiling import kernel
-from pipeline.page.main_text.markup import Markup
+from pipeline.page.blocks.markup import Markup
 
 # As the scorer of extractions counts: words, or single characters in scripts without spaces.
 WORD = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]|[\p{L}\p{M}\p{N}]+")

@@ -23,7 +23,7 @@ from bench.layout_marks import joined, line, lines, out
 from bench.layout_texts import Deal, from_articles, spoken
 from markupsafe import Markup
 
-from pipeline.page.main_text.markup import read_markup
+from pipeline.page.blocks.markup import read_markup
 
 ARTICLES = from_articles()
 LANGUAGES = spoken()

@@ -8,8 +8,8 @@ import pytest
 from bench import block_labels, train_blocks
 from warcs import warc
 
+from pipeline.page.blocks.markup import read_markup
 from pipeline.page.main_text.block_model import load, score
-from pipeline.page.main_text.markup import read_markup
 
 
 def test_a_teaser_far_from_the_article_is_no_part_of_it():

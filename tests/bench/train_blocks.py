@@ -33,13 +33,13 @@ from bench.structure_kept import Element, elements, shares
 
 from pipeline.archive.records import ArchiveLimits, Page, read_archive
 from pipeline.config import ExtractConfig
+from pipeline.page.blocks.markup import read_markup
 from pipeline.page.charset import decode
 from pipeline.page.engines import Engine, extract_text
 from pipeline.page.main_text import block_model
 from pipeline.page.main_text.block_features import features
 from pipeline.page.main_text.block_structure import unit_kinds
 from pipeline.page.main_text.choice import WORDLESS, Scores, choose, expected_f1
-from pipeline.page.main_text.markup import read_markup
 
 TEACHERS: tuple[Engine, ...] = ("trafilatura", "resiliparse")
 AGREEMENT = 0.9  # F1 of the teachers' texts that makes them a label
@@ -47,7 +47,7 @@ TEACHER_WEIGHT, SEGMENT_WEIGHT = 0.4, 1.0
 HOST_EXPONENT = 0.5  # a host's many pages count less than those of many hosts
 THINNED = 3  # of the blocks that are no text, one in so many is learnt from, so many times as heavy
 MIN_GOLD = 100  # characters, as the scorer
-MADE_WEIGHT = 0.5  # of a page of our own making beside a real one
+MADE_WEIGHT = 0.25  # of a page of our own making beside a real one
 UNITS_OF_A_PAGE = 10  # short blocks that a page has beside those counted, so that one is not worth a page
 ROUNDS = (260, 200, 110)
 PARAMETERS = {

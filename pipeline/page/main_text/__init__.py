@@ -1,1 +1,1 @@
-"""The engine `blocks`: a page's tags become blocks of text, numbers describe them, a model chooses."""
+"""The engine `blocks`: numbers describe the blocks of a page, a model chooses, and the chosen are written."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from pipeline.html.elements import FLAG_BITS
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.page.blocks.class_names import GROUPS
+from pipeline.page.blocks.markup import Markup
 from pipeline.page.main_text.block_measures import KIND_H1, KIND_H_LAST, KINDS, OWN, Measures, log, measure
-from pipeline.page.main_text.class_names import GROUPS
-from pipeline.page.main_text.markup import Markup
 from pipeline.words.characters import Characters, characters
 
 LEVELS = 5  # elements above a block that are described

@@ -11,7 +11,7 @@ from pipeline.html.elements import N_TREE, NAME_PRIME, NAME_SEED, TAG
 from pipeline.kernels.compiling import kernel, whole
 from pipeline.kernels.elementary import log1p
 from pipeline.kernels.hash_table import slot_of, table_size
-from pipeline.page.main_text.markup import Markup
+from pipeline.page.blocks.markup import Markup
 from pipeline.words.characters import (
     CLOSING,
     DIGIT,

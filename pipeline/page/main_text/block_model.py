@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.kernels.compiling import kernel, whole
 from pipeline.kernels.elementary import exp, log1p
+from pipeline.page.blocks.markup import Markup, read_markup
 from pipeline.page.main_text.block_features import NAMES, describe, headings
 from pipeline.page.main_text.block_measures import KINDS, Measures, measure
 from pipeline.page.main_text.block_structure import (
@@ -22,7 +23,6 @@ from pipeline.page.main_text.block_structure import (
     read_structure,
 )
 from pipeline.page.main_text.choice import Scores, least_score, together, weights
-from pipeline.page.main_text.markup import Markup, read_markup
 from pipeline.words.characters import Characters, characters
 
 MODEL = Path(__file__).with_suffix(".npz")

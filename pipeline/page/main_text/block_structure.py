@@ -12,8 +12,8 @@ import numpy as np
 from pipeline.html.elements import H1, N_TREE, TAG, TR
 from pipeline.kernels.compiling import kernel, whole
 from pipeline.kernels.elementary import log1p
+from pipeline.page.blocks.markup import Markup
 from pipeline.page.main_text.block_measures import Measures
-from pipeline.page.main_text.markup import Markup
 
 # Kinds of elements that short blocks lie in, and what holds several of them.
 UNIT_NAMES = (
@@ -45,9 +45,9 @@ N_STRUCTURE = len(STRUCTURE_NAMES)
 class Structure(NamedTuple):
     """By block unless said otherwise; -1 for none.
 
-    sums: before the block, of scores, of weights times scores, of weights, of linked words, of blocks that the first two
-    rounds choose, and of links to places of the page.  like: by group of like signature, of its headings: how many, sums
-    of their sections' scores and of the next body's, the best section."""
+    sums: before the block, of scores, of weights times scores, of weights, of linked words, of blocks that the first
+    two rounds choose, and of links to places of the page.  like: by group of like signature, of its headings: how many,
+    sums of their sections' scores and of the next body's, the best section."""
 
     kind: np.ndarray  # uint8: UNIT_NAMES
     level: np.ndarray  # uint8: of a heading, 1 to 6; 0
@@ -169,7 +169,7 @@ def _announces(markup: Markup, block: int) -> bool:
     end = whole(markup.end[block])
     if markup.text[end - 1] == COLON:
         return True
-    return end - markup.start[block] > 2 and np.all(markup.text[end - 3 : end] == WIDE_COLON)
+    return end - whole(markup.start[block]) > 2 and bool(np.all(markup.text[end - 3 : end] == WIDE_COLON))
 
 
 @kernel

@@ -6,9 +6,9 @@ import numpy as np
 
 from pipeline.html.elements import IN_NOSCRIPT, IN_TEMPLATE
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.page.blocks.markup import Markup
 from pipeline.page.main_text.block_measures import Measures
 from pipeline.page.main_text.block_structure import DEFINITION, GROUPS, ITEM, LIST, TERM, UNIT_NAMES, Structure
-from pipeline.page.main_text.markup import Markup
 
 WORDLESS = 0.3  # words that a block without any counts
 MIN_SCORE = 0.1

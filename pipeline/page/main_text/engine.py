@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.html.elements import IN_PRE, TAGS
+from pipeline.page.blocks.markup import Markup, read_page, tables
 from pipeline.page.main_text.block_measures import KINDS, measure
 from pipeline.page.main_text.block_model import model, score_blocks
 from pipeline.page.main_text.choice import Scores, choose, least_score, weights
 from pipeline.page.main_text.lines import append_lines, seen
-from pipeline.page.main_text.markup import Markup, read_page, tables
 from pipeline.page.main_text.plain_text import assemble
 from pipeline.words.characters import characters
 

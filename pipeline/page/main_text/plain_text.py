@@ -4,8 +4,8 @@ import numpy as np
 
 from pipeline.html.elements import IN_PRE, LI, TABLE, TD, TH, TR
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.page.blocks.writing import Markup
 from pipeline.page.main_text.lines import LINE, append, append_lines, seen
-from pipeline.page.main_text.writing import Markup
 from pipeline.words.characters import Characters
 
 CELL, ITEM = np.frombuffer(b" | ", np.uint8), np.frombuffer(b"- ", np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.html.elements import TABLE
 from pipeline.kernels.compiling import kernel
-from pipeline.page.main_text.writing import Markup
+from pipeline.page.blocks.writing import Markup
 from pipeline.page.markdown.nesting import Nesting
 
 LEAST_FULL = 4  # a cell in so many

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.html.elements import H1, H6, LI, TABLE, TAG, TD, TH, TR
 from pipeline.kernels.compiling import kernel
-from pipeline.page.main_text.writing import Markup
+from pipeline.page.blocks.writing import Markup
 
 OL, UL, MENU, DIR, PRE, LISTING, QUOTE, TERM, DEFINITION = (
     TAG[name] for name in ("ol", "ul", "menu", "dir", "pre", "listing", "blockquote", "dt", "dd")

@@ -9,9 +9,9 @@ import numpy as np
 
 from pipeline.html.elements import IN_PRE, LI
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.page.blocks.writing import Markup
 from pipeline.page.main_text.engine import selection
 from pipeline.page.main_text.lines import LINE, append, append_lines, seen
-from pipeline.page.main_text.writing import Markup
 from pipeline.page.markdown.data_tables import columns_of, goes_on
 from pipeline.page.markdown.escapes import BACKTICK, CELL, DEFINED, HEADING, PARAGRAPH, append_escaped, room_for
 from pipeline.page.markdown.nesting import DEFINITION, MOST_BOXES, OL, QUOTE, Nesting, nesting_of
@@ -21,7 +21,6 @@ WIDEST_MARK = 12  # bytes: a number of nine digits, its dot, a space
 LONGEST_LANGUAGE = 32  # bytes
 LARGEST_NUMBER = 999_999_999  # that CommonMark takes for an item's
 OTHER, LINES, TERM_LINES = 0, 1, 2  # what is written last: a paragraph, a term, none of these
-NO_PLACE = np.zeros((0, 3), np.int32)
 
 
 class Named(NamedTuple):
@@ -55,17 +54,10 @@ NOW = np.dtype([("depth", np.int64), ("last", np.int64), ("formula", np.int64)])
 def markdown_text(page: bytes) -> str:
     """Main text of a page in UTF-8 as Markdown: the blocks that `main_text` chooses. Empty where there is none."""
     markup, chosen = selection(page)
-    data = write(markup, chosen, characters(), named(page, markup)).tobytes()
+    data = write(
+        markup, chosen, characters(), Named(np.frombuffer(page, np.uint8), markup.language, markup.formulas)
+    ).tobytes()
     return data.decode("utf-8", "ignore")
-
-
-def named(page: bytes, markup: Markup) -> Named:
-    """What markup says of languages and formulas, where it does."""
-    return Named(
-        np.frombuffer(page, np.uint8),
-        getattr(markup, "language", NO_PLACE[:, :2].copy()),
-        getattr(markup, "formulas", NO_PLACE),
-    )
 
 
 @kernel

@@ -4,6 +4,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.page.blocks.markup import read_markup
 from pipeline.page.main_text import block_model, engine, lines
 from pipeline.page.main_text.block_features import GROUP, LEVEL, NAMES, NEIGHBOUR, features
 from pipeline.page.main_text.block_measures import KINDS, OWN, measure
@@ -19,7 +20,6 @@ from pipeline.page.main_text.block_model import (
     structure_features,
 )
 from pipeline.page.main_text.choice import MIN_SCORE, Scores, choose, expected_f1
-from pipeline.page.main_text.markup import read_markup
 from pipeline.page.main_text.plain_text import assemble
 from pipeline.words.characters import characters
 

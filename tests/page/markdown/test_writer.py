@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from marked_down import READER, rendered, seen_blocks, written
 
 from pipeline.archive.records import ArchiveLimits, Page, read_archive
+from pipeline.page.blocks.markup import read_markup
 from pipeline.page.charset import decode
 from pipeline.page.documents import in_utf8
 from pipeline.page.main_text.engine import main_text
-from pipeline.page.main_text.markup import read_markup
 from pipeline.page.markdown.nesting import MOST_BOXES
 from pipeline.page.markdown.writer import Named, markdown_text, write
 from pipeline.words.characters import characters

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from pipeline.kernels.compiling import kernel, whole
-from pipeline.page.main_text.passage_names import COPY, COPY_BEHIND, HIDDEN, MATH
-from pipeline.page.main_text.writing import MOST_PASSAGES, NO_SPACE, Written
+from pipeline.kernels.compiling import uncounted, whole
+from pipeline.page.blocks.passage_names import COPY, COPY_BEHIND, HIDDEN, MATH
+from pipeline.page.blocks.writing import MOST_PASSAGES, NO_SPACE, Written
 
 _COPIES = 2 * MOST_PASSAGES  # row of `before`
 
 
-@kernel
+@uncounted
 def take_back(written: Written, now: Any, then: Any) -> None:
     """All text and blocks since `then`, a former state of the place."""
     now.formulas, now.links, now.images, now.breaks = then.formulas, then.links, then.images, then.breaks
@@ -37,7 +37,7 @@ def take_back(written: Written, now: Any, then: Any) -> None:
         now.blocks += 1
 
 
-@kernel
+@uncounted
 def shorten_elements(written: Written, now: Any, first: int) -> None:
     """Elements from `first` on have no blocks but those there still are."""
     for number in range(first, now.elements):
@@ -46,7 +46,7 @@ def shorten_elements(written: Written, now: Any, first: int) -> None:
         element.last = min(whole(element.last), now.blocks)
 
 
-@kernel
+@uncounted
 def take_back_block(written: Written, now: Any, first: int) -> None:
     """The last block, which is ended. first: the element that is to be without it, and all within."""
     now.blocks -= 1
@@ -54,7 +54,7 @@ def take_back_block(written: Written, now: Any, first: int) -> None:
     shorten_elements(written, now, first)
 
 
-@kernel
+@uncounted
 def keep(written: Written, now: Any) -> None:
     """A formula ends here: it stays in the passages around it."""
     for number in range(now.passages):
@@ -63,7 +63,7 @@ def keep(written: Written, now: Any) -> None:
             written.passages[number].kept = True
 
 
-@kernel
+@uncounted
 def clear_around_formula(written: Written, now: Any) -> None:
     """What stands before a formula in its drawn copy, or in a hidden element, goes; the formula will stay."""
     for number in range(now.passages):
@@ -78,12 +78,12 @@ def clear_around_formula(written: Written, now: Any) -> None:
         _take_back_copies(written, now)
 
 
-@kernel
+@uncounted
 def _stands_behind_copies(now: Any) -> bool:
     return now.used == now.copy_end and now.begun == now.copy_begun
 
 
-@kernel
+@uncounted
 def _take_back_copies(written: Written, now: Any) -> None:
     then = written.before[_COPIES]
     take_back(written, now, then)
@@ -96,14 +96,14 @@ def _take_back_copies(written: Written, now: Any) -> None:
     now.copy_end = -1
 
 
-@kernel
+@uncounted
 def clear_before_source(written: Written, now: Any) -> None:
     """A script with a formula's source follows: its drawn copies go, if nothing stands between."""
     if now.copy_end >= 0 and _stands_behind_copies(now):
         _take_back_copies(written, now)
 
 
-@kernel
+@uncounted
 def end_copy(written: Written, now: Any, number: int) -> None:
     passage, then = written.passages[number], written.before[2 * number]
     formulas = then.formulas

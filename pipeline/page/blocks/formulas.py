@@ -7,13 +7,13 @@ import numpy as np
 from pipeline.html.elements import name_hash
 from pipeline.html.references import character
 from pipeline.html.tokens import is_letter, is_space
-from pipeline.kernels.compiling import kernel
-from pipeline.page.main_text.element_attributes import attribute_value
-from pipeline.page.main_text.listings import begins
-from pipeline.page.main_text.passage_names import DISPLAYED, GONE, MATH, TEMPLATE
-from pipeline.page.main_text.segment_breaks import divides
-from pipeline.page.main_text.taking_back import clear_around_formula, clear_before_source, keep, take_back
-from pipeline.page.main_text.writing import FEED, NO_SPACE, Written, begin_block
+from pipeline.kernels.compiling import uncounted
+from pipeline.page.blocks.element_attributes import attribute_value
+from pipeline.page.blocks.listings import begins
+from pipeline.page.blocks.passage_names import DISPLAYED, GONE, MATH, TEMPLATE
+from pipeline.page.blocks.segment_breaks import divides
+from pipeline.page.blocks.taking_back import clear_around_formula, clear_before_source, keep, take_back
+from pipeline.page.blocks.writing import FEED, NO_SPACE, Written, begin_block
 
 _DISPLAY, _MODE, _ALTTEXT, _ENCODING, _TYPE = (
     np.uint64(name_hash(name)) for name in ("display", "mode", "alttext", "encoding", "type")
@@ -30,12 +30,12 @@ _BLOCK, _DISPLAY_MODE, _MODE_DISPLAY, _TEX, _LATEX = map(_bytes, ("block", "disp
 _CDATA, _COMMENTED_CDATA, _CDATA_END, _COMMENTED_END = map(_bytes, ("<![cdata[", "% <![cdata[", "]]>", "% ]]>"))
 
 
-@kernel
+@uncounted
 def _ends(data: np.ndarray, at: int, end: int, word: np.ndarray) -> bool:
     return end - at >= len(word) and begins(data, end - len(word), end, word)
 
 
-@kernel
+@uncounted
 def _trimmed(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
     while at < end and is_space(data[at]):
         at += 1
@@ -44,7 +44,7 @@ def _trimmed(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
     return at, end
 
 
-@kernel
+@uncounted
 def _closes_at_end(data: np.ndarray, at: int, end: int) -> bool:
     """Whether the brace at `at` closes with the last byte of `data[:end]`."""
     open_braces = 0
@@ -62,7 +62,7 @@ def _closes_at_end(data: np.ndarray, at: int, end: int) -> bool:
     return False
 
 
-@kernel
+@uncounted
 def _source(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
     r"""Without white space around it, and without `{\displaystyle ...}`."""
     at, end = _trimmed(data, at, end)
@@ -78,7 +78,7 @@ def _source(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
     return at, end
 
 
-@kernel
+@uncounted
 def _write(written: Written, now: Any, at: int, end: int, displayed: bool, raw: bool) -> None:
     """The source in the page from `at` to `end`, not empty, as one line. raw: without references."""
     data, text, decoded, space = written.data, written.text, written.decoded, False
@@ -123,7 +123,7 @@ def _write(written: Written, now: Any, at: int, end: int, displayed: bool, raw: 
     keep(written, now)
 
 
-@kernel
+@uncounted
 def _is_dropped(written: Written, now: Any) -> bool:
     for number in range(now.passages):  # noqa: SIM110
         if written.passages[number].kinds & (TEMPLATE | GONE):
@@ -131,7 +131,7 @@ def _is_dropped(written: Written, now: Any) -> bool:
     return False
 
 
-@kernel
+@uncounted
 def _math(written: Written, now: Any) -> int:
     """The innermost passage of a formula; -1 without one, or if it has its source."""
     number = now.passages - 1
@@ -140,7 +140,7 @@ def _math(written: Written, now: Any) -> int:
     return -1 if number < 0 or written.passages[number].kept else number
 
 
-@kernel
+@uncounted
 def _replace(written: Written, now: Any, number: int, at: int, end: int) -> None:
     """The source from `at` to `end` stands for what is written of a formula, whose passage has this number."""
     at, end = _source(written.data, at, end)
@@ -152,7 +152,7 @@ def _replace(written: Written, now: Any, number: int, at: int, end: int) -> None
     _write(written, now, at, end, written.passages[number].displayed, False)
 
 
-@kernel
+@uncounted
 def note_math(new: Any, data: np.ndarray, attributes: int) -> None:
     """What a <math> says whose attributes begin at `attributes`, for its passage."""
     new.alternative, new.alternative_end = attribute_value(data, attributes, _ALTTEXT)
@@ -161,7 +161,7 @@ def note_math(new: Any, data: np.ndarray, attributes: int) -> None:
     new.displayed = begins(data, start, end, _BLOCK) or begins(data, mode, mode_end, _DISPLAY_MODE)
 
 
-@kernel
+@uncounted
 def read_annotation(written: Written, now: Any, attributes: int, at: int, end: int) -> None:
     """An <annotation> around what is between `at` and `end`, whose attributes begin at `attributes`: TeX is the
     formula's source."""
@@ -172,7 +172,7 @@ def read_annotation(written: Written, now: Any, attributes: int, at: int, end: i
         _replace(written, now, number, at, end)
 
 
-@kernel
+@uncounted
 def write_alternative(written: Written, now: Any) -> None:
     """A formula ends: without TeX within, its alternative text stands for it."""
     number = _math(written, now)
@@ -180,7 +180,7 @@ def write_alternative(written: Written, now: Any) -> None:
         _replace(written, now, number, written.passages[number].alternative, written.passages[number].alternative_end)
 
 
-@kernel
+@uncounted
 def read_script(written: Written, now: Any, attributes: int, at: int, end: int) -> None:
     """A <script> around what is between `at` and `end`, whose attributes begin at `attributes`: of the types that
     MathJax 2 reads it is a formula's source, which may be in a CDATA section."""

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.page.main_text import listings, passage_names
+from pipeline.page.blocks import listings, passage_names
 
 SEPARATOR, SYMBOLS = 27, 29  # a to z, a digit, a border, any other byte
 

@@ -16,9 +16,9 @@ from pipeline.html.elements import (
 from pipeline.html.tokens import find_byte, is_space, lower
 from pipeline.kernels.compiling import kernel, whole
 from pipeline.kernels.hash_table import slot_of
-from pipeline.page.main_text.class_names import ALL_GROUPS, OF_LANGUAGE, OF_PASSAGE, SEPARATOR, SYMBOLS
-from pipeline.page.main_text.listings import begins, language_of, named
-from pipeline.page.main_text.passage_names import ARIA_HIDDEN, FRAGMENT, HIDDEN, UNSELECTABLE, class_kinds
+from pipeline.page.blocks.class_names import ALL_GROUPS, OF_LANGUAGE, OF_PASSAGE, SEPARATOR, SYMBOLS
+from pipeline.page.blocks.listings import begins, language_of, named
+from pipeline.page.blocks.passage_names import ARIA_HIDDEN, FRAGMENT, HIDDEN, UNSELECTABLE, class_kinds
 
 HAS_HREF, TO_PLACE = 1 << 31, 1 << 32
 _USER_SELECT, _NONE = (np.frombuffer(word, np.uint8) for word in (b"user-select", b"none"))

@@ -12,9 +12,9 @@ from pipeline.archive.records import ArchiveLimits, Page, read_archive
 from pipeline.html import elements as m
 from pipeline.html.elements import TAGS
 from pipeline.html.tags import text_runs
+from pipeline.page.blocks.class_names import GROUP
+from pipeline.page.blocks.markup import MAX_DEPTH, read_markup
 from pipeline.page.charset import decode
-from pipeline.page.main_text.class_names import GROUP
-from pipeline.page.main_text.markup import MAX_DEPTH, read_markup
 
 WEB = Path(__file__).resolve().parents[3] / "../shared/data/web/web-002.warc.gz"
 GONE = ("script", "style", "xmp", "iframe", "noembed", "noframes", "textarea", "title", "select", "svg", "datalist",

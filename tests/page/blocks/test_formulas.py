@@ -3,7 +3,7 @@
 
 import pytest
 
-from pipeline.page.main_text.markup import read_markup
+from pipeline.page.blocks.markup import read_markup
 
 
 def read(html: str) -> tuple[list[str], list[tuple[str, int]]]:

@@ -57,10 +57,10 @@ from pipeline.html.elements import MATH as MATH_TAG
 from pipeline.html.elements import TEMPLATE as TEMPLATE_TAG
 from pipeline.html.references import Names, character, named
 from pipeline.html.tokens import behind, comment_end, is_letter, is_space, is_xml, raw_end
-from pipeline.kernels.compiling import borrowing, inlined, kernel, whole
+from pipeline.kernels.compiling import borrowing, inlined, kernel, uncounted, whole
 from pipeline.kernels.hash_table import slot_of
-from pipeline.page.main_text.class_names import automaton
-from pipeline.page.main_text.element_attributes import (
+from pipeline.page.blocks.class_names import automaton
+from pipeline.page.blocks.element_attributes import (
     HAS_HREF,
     INLINE,
     INSIDE,
@@ -76,10 +76,10 @@ from pipeline.page.main_text.element_attributes import (
     hash_lower,
     read_attributes,
 )
-from pipeline.page.main_text.formulas import read_annotation, read_script
-from pipeline.page.main_text.listings import count_up
-from pipeline.page.main_text.open_elements import closed_by_end, closed_by_start
-from pipeline.page.main_text.passage_names import (
+from pipeline.page.blocks.formulas import read_annotation, read_script
+from pipeline.page.blocks.listings import count_up
+from pipeline.page.blocks.open_elements import closed_by_end, closed_by_start
+from pipeline.page.blocks.passage_names import (
     FRAGMENT,
     LABEL,
     LABEL_LINK,
@@ -89,7 +89,7 @@ from pipeline.page.main_text.passage_names import (
     TEMPLATE,
     passage_table,
 )
-from pipeline.page.main_text.passages import (
+from pipeline.page.blocks.passages import (
     begin_passage,
     count_start,
     end_deeper,
@@ -98,9 +98,9 @@ from pipeline.page.main_text.passages import (
     kinds_of,
     settle_label,
 )
-from pipeline.page.main_text.segment_breaks import divides
-from pipeline.page.main_text.taking_back import take_back_block
-from pipeline.page.main_text.writing import (
+from pipeline.page.blocks.segment_breaks import divides
+from pipeline.page.blocks.taking_back import take_back_block
+from pipeline.page.blocks.writing import (
     BLOCK,
     ELEMENT,
     FEED,
@@ -355,7 +355,7 @@ def _takes_language(said: Attributes, elements: np.ndarray, level: Any, now: Any
         element.name, element.name_end = said.name, said.name_end
 
 
-@kernel
+@uncounted
 def _in_formula(written: Written, now: Any) -> bool:
     """Whether a slash closes an element here."""
     for number in range(now.passages):  # noqa: SIM110
@@ -364,7 +364,7 @@ def _in_formula(written: Written, now: Any) -> bool:
     return False
 
 
-@kernel
+@uncounted
 def _begin_inline(
     written: Written, now: Any, number: int, name: np.uint64, kinds: int, attributes: int
 ) -> None:  # fmt: skip
@@ -382,7 +382,7 @@ def _begin_inline(
         begin_passage(written, now, name, kinds, now.depth, attributes)
 
 
-@kernel
+@uncounted
 def _begin_in_tree(written: Written, now: Any, number: int, kinds: int, flags: np.uint32, attributes: int) -> np.uint32:
     """The flags of an element of the tree that may begin a passage."""
     if number == TEMPLATE_TAG:
@@ -497,6 +497,8 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
                 flags = _begin_in_tree(written, now, number, said.kinds, flags, name_end)
             begin_element(elements, levels, opened, now, number, said, flags)
     end_deeper(written, now, 0)
+    if now.label_end:
+        settle_label(written, now)
     end_block(text, blocks[now.blocks], now)
     while now.depth > 0:
         end_element(elements, levels, opened, now)

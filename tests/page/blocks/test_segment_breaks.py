@@ -9,8 +9,8 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.page.main_text.markup import read_markup
-from pipeline.page.main_text.segment_breaks import AMBIGUOUS, WIDE, is_nothing
+from pipeline.page.blocks.markup import read_markup
+from pipeline.page.blocks.segment_breaks import AMBIGUOUS, WIDE, is_nothing
 
 ZWSP = "\u200b"
 

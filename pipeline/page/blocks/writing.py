@@ -10,8 +10,8 @@ import numpy as np
 from pipeline.html.elements import DIV, FIGURE, NAME_PRIME, PRE, TABLE, TD
 from pipeline.html.references import Names
 from pipeline.kernels.compiling import borrowing, inlined, kernel
-from pipeline.page.main_text.class_names import GROUP
-from pipeline.page.main_text.element_attributes import Attributes
+from pipeline.page.blocks.class_names import GROUP
+from pipeline.page.blocks.element_attributes import Attributes
 from pipeline.words.characters import Characters
 
 CODE_WORDS = np.uint64(1 << GROUP["code"])
@@ -266,7 +266,7 @@ def markup_of(written: Written, title: np.ndarray) -> Markup:
     return Markup(
         written.text[: now.used], b["start"].copy(), b["end"].copy(), b["element"].copy(), b["flags"].copy(),
         b["own"].copy(), b["near"].copy(), b["above"].copy(), b["link_bytes"].copy(), b["bold_bytes"].copy(),
-        b["links"].copy(), b["place_links"].copy(), b["images"].copy(), b["breaks"].copy(), e["tag"].copy(), e["parent"].copy(),
-        e["depth"].copy(), e["first"].copy(), e["last"].copy(), e["signature"].copy(), title,
+        b["links"].copy(), b["place_links"].copy(), b["images"].copy(), b["breaks"].copy(), e["tag"].copy(),
+        e["parent"].copy(), e["depth"].copy(), e["first"].copy(), e["last"].copy(), e["signature"].copy(), title,
         language, written.formulas[: now.formulas].copy(),
     )  # fmt: skip

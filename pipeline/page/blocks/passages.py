@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.html.elements import CODE, IN_PRE, LI, OL, PRE, TABLE, TD, TH
-from pipeline.kernels.compiling import kernel, whole
-from pipeline.page.main_text.formulas import note_math, write_alternative
-from pipeline.page.main_text.listings import are_numbers, begins
-from pipeline.page.main_text.passage_names import (
+from pipeline.kernels.compiling import uncounted, whole
+from pipeline.page.blocks.formulas import note_math, write_alternative
+from pipeline.page.blocks.listings import are_numbers, begins
+from pipeline.page.blocks.passage_names import (
     ARIA_HIDDEN,
     COPY,
     GONE,
@@ -29,8 +29,8 @@ from pipeline.page.main_text.passage_names import (
     TREE_COPY,
     UNSELECTABLE,
 )
-from pipeline.page.main_text.taking_back import clear_around_formula, end_copy, keep, shorten_elements, take_back
-from pipeline.page.main_text.writing import CODE_WORDS, MOST_PASSAGES, Written
+from pipeline.page.blocks.taking_back import clear_around_formula, end_copy, keep, shorten_elements, take_back
+from pipeline.page.blocks.writing import CODE_WORDS, MOST_PASSAGES, Written
 from pipeline.words.characters import RUN, SINGLE, Characters, decode
 
 _NUMBERS = NUMBERS | NUMBERS_NOT_CELL | NUMBERS_IN_LISTING | UNSELECTABLE
@@ -50,7 +50,7 @@ _WHOLE, _BEGINNINGS = (
 )
 
 
-@kernel
+@uncounted
 def kinds_of(number: int, in_tree: bool, kinds: int, above: Any) -> int:
     """What an element's passage may be; 0 where it needs none. number: of its tag.  above: the level that it is in."""
     if in_tree:
@@ -67,7 +67,7 @@ def kinds_of(number: int, in_tree: bool, kinds: int, above: Any) -> int:
     return kinds if kinds & _PASSAGES else 0
 
 
-@kernel
+@uncounted
 def begin_passage(written: Written, now: Any, name: np.uint64, kinds: int, depth: int, attributes: int) -> None:
     """name: hash of an inline element's, else 0.  depth: below which it ends.  attributes: where they begin."""
     if now.passages == MOST_PASSAGES:
@@ -83,7 +83,7 @@ def begin_passage(written: Written, now: Any, name: np.uint64, kinds: int, depth
     now.passages += 1
 
 
-@kernel
+@uncounted
 def count_start(written: Written, now: Any, name: np.uint64) -> None:
     """An inline element begins of which no passage does."""
     for number in range(now.passages):
@@ -92,7 +92,7 @@ def count_start(written: Written, now: Any, name: np.uint64) -> None:
             passage.count += 1
 
 
-@kernel
+@uncounted
 def end_named(written: Written, now: Any, name: np.uint64) -> None:
     """An inline element ends."""
     ended = now.passages
@@ -108,14 +108,14 @@ def end_named(written: Written, now: Any, name: np.uint64) -> None:
         end_passage(written, now)
 
 
-@kernel
+@uncounted
 def end_deeper(written: Written, now: Any, depth: int) -> None:
     """Elements of the tree end, down to this depth, and passages in them."""
     while now.passages and written.passages[now.passages - 1].depth > depth:
         end_passage(written, now)
 
 
-@kernel
+@uncounted
 def end_formulas(written: Written, now: Any) -> None:
     """An element of the tree begins, which is in no formula."""
     ended = now.passages
@@ -126,7 +126,7 @@ def end_formulas(written: Written, now: Any) -> None:
         end_passage(written, now)
 
 
-@kernel
+@uncounted
 def end_passage(written: Written, now: Any) -> None:
     """The innermost one; what is none of the page's text goes."""
     number = now.passages - 1
@@ -155,7 +155,7 @@ def end_passage(written: Written, now: Any) -> None:
         shorten_elements(written, now, passage.elements)
 
 
-@kernel
+@uncounted
 def _are_numbers(written: Written, now: Any, then: Any, kinds: int) -> bool:
     if not kinds & (NUMBERS | UNSELECTABLE):
         listing = False
@@ -166,7 +166,7 @@ def _are_numbers(written: Written, now: Any, then: Any, kinds: int) -> bool:
     return are_numbers(written.text, then.used, now.used)
 
 
-@kernel
+@uncounted
 def _has_letters(text: np.ndarray, at: int, end: int, chars: Characters) -> bool:
     """Whether there are letters or digits."""
     while at < end:
@@ -177,7 +177,7 @@ def _has_letters(text: np.ndarray, at: int, end: int, chars: Characters) -> bool
     return False
 
 
-@kernel
+@uncounted
 def _says_link(text: np.ndarray, at: int, end: int) -> bool:
     """Whether the words are those of a link to the heading they stand in."""
     while at < end and text[at] < 128 and not 97 <= (text[at] | 32) <= 122:
@@ -193,7 +193,7 @@ def _says_link(text: np.ndarray, at: int, end: int) -> bool:
     return False
 
 
-@kernel
+@uncounted
 def _end_label_link(written: Written, now: Any, then: Any, kinds: int) -> None:
     """A link in a heading goes that leads to the heading: a sign, or words where its class tells and others stand
     beside them, which may yet follow."""
@@ -213,7 +213,7 @@ def _end_label_link(written: Written, now: Any, then: Any, kinds: int) -> None:
         now.label_bold = now.bold_bytes - (then.bold_bytes if then.is_open else 0)
 
 
-@kernel
+@uncounted
 def settle_label(written: Written, now: Any) -> None:
     """A heading's block ends that began with the words of a link to itself: they go if others have followed."""
     text, start, end = written.text, now.label, now.label_end
