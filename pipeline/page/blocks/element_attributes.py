@@ -26,8 +26,8 @@ _USER_SELECT, _NONE = (np.frombuffer(word, np.uint8) for word in (b"user-select"
 
 class Attributes(NamedTuple):
     """end: behind the tag's >.  mark: hash of the class, or 0.  groups: bits of class_names.GROUP.  flags: IN_* of
-    html_names, HAS_HREF, and TO_PLACE: to a place of this page.  slash: the tag ends in />.  kinds: bits of passage_names.  name, name_end: where a
-    listing's language stands, or 0."""
+    html_names, HAS_HREF, and TO_PLACE: to a place of this page.  slash: the tag ends in />.  kinds: bits of
+    passage_names.  name, name_end: where a listing's language stands, or 0."""
 
     end: int
     mark: np.uint64

@@ -111,14 +111,14 @@ def read_structure(
     for block in range(n):
         if level[block]:
             section[block] = _score(sums, block + 1, min(whole(section_end[block]), block + 1 + SECTION))
-            row = like[measures.group[block]]
-            row[0] += 1
-            row[1] += section[block]
-            row[2] += scores[next_body[block]] if next_body[block] >= 0 else 0.0
-            row[3] = max(row[3], section[block])
-    element = markup.element
+            same = like[measures.group[block]]
+            same[0] += 1
+            same[1] += section[block]
+            same[2] += scores[next_body[block]] if next_body[block] >= 0 else 0.0
+            same[3] = max(same[3], section[block])
+    own = markup.element
     return Structure(
-        kind, level, unit_of[element], group_of[element], row_of[element], depth_of[element], units, rows, section_end,
+        kind, level, unit_of[own], group_of[own], row_of[own], depth_of[own], units, rows, section_end,
         body_before, next_body, sums, section, like,
     )  # fmt: skip
 
