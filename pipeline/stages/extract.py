@@ -41,7 +41,7 @@ from pipeline.workers.tasks import Step, TaskRunner
 from schemas.errors import UserError
 from schemas.extract import DOCUMENTS, INPUTS, SKIPPED
 
-VERSION = 6
+VERSION = 7
 TABLES = {"documents": DOCUMENTS, "skipped": SKIPPED, "inputs": INPUTS}
 PARTS = "_parts"  # folder of what is read of large archives, until they are whole
 BATCH_ROWS = 256

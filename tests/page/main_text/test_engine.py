@@ -315,3 +315,23 @@ def test_a_model_of_other_features_is_refused(tmp_path):
 
 def test_the_model_is_small():
     assert block_model.MODEL.stat().st_size < 500_000
+
+
+@pytest.mark.parametrize("language", PROSE)
+def test_structure_in_every_script(language):
+    """Headings, items, links that a sentence announces, terms and cells stay with the text around them."""
+    prose = PROSE[language]
+    words = [prose[at : at + 7].strip(" ,.、，。।") for at in range(0, 36, 4)]
+    paragraph = "".join(f"<p>{prose} {n}</p>" for n in range(2))
+    body = (
+        f"<h1>{words[0]}</h1>{paragraph}<h2>{words[1]}</h2>{paragraph}"
+        f"<ul><li>{words[2]} 2<li>{words[3]} 3<li>{words[4]} 4</ul>{paragraph}"
+        f"<p>{prose[:20]}:</p><ul><li><a href=a>{words[5]} 5</a><li><a href=b>{words[6]} 6</a></ul>{paragraph}"
+        f"<dl><dt>{words[7]} 7<dd>{prose}<dt>{words[8]} 8<dd>{prose}</dl><h3>{words[2]} 9</h3>{paragraph}"
+        f"<table><tr><th>{words[3]}<th>{words[4]}<tr><td>{words[5]}<td>443</table>{paragraph}"
+    )
+    lines = engine.main_text(site(body, prose[:6])).splitlines()
+    for line in (words[1], f"- {words[3]} 3", f"- {words[6]} 6", f"{words[7]} 7", f"{words[8]} 8", f"{words[2]} 9"):
+        assert line in lines
+    assert f"{words[5]} | 443" in lines
+    assert not any(line.startswith(f"- {prose[:6].strip()} 1") for line in lines)

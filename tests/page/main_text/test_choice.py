@@ -1,0 +1,122 @@
+"""What stands or falls together, worked out by hand and against plain Python."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.page.blocks.markup import read_markup
+from pipeline.page.main_text.block_measures import KINDS, measure
+from pipeline.page.main_text.block_model import stand_together
+from pipeline.page.main_text.block_structure import (
+    CELL,
+    DEFINITION,
+    HEADING,
+    ITEM,
+    SECTION,
+    TERM,
+    read_structure,
+    unit_kinds,
+)
+from pipeline.page.main_text.choice import LENIENCE, TITLE_LENIENCE, least_score, weights
+from pipeline.page.main_text.engine import main_text
+from pipeline.words.characters import characters
+
+
+def together(html: str, choice: list[float]) -> list[float]:
+    scores = np.array(choice, np.float32)
+    stand_together(html.encode(), np.full(len(choice), 0.5, np.float32), scores)
+    return [round(float(score), 4) for score in scores]
+
+
+def test_a_term_goes_with_its_best_definition():
+    html = "<dl><dt>a<dt>b<dd>c<dd>d<dt>e<dd>f</dl><dl><dt>g</dl><dl><dd>h<dt>i</dl>"
+    found = together(html, [0.0, 0.1, 0.4, 0.8, 0.3, 0.0, 0.2, 0.9, 0.0])
+    term, definition = LENIENCE[TERM], LENIENCE[DEFINITION]
+    expected = [1.0, 1.0, 0.4 / definition, 1.0, 0.3 / term, 0.0, 0.2 / term, 1.0, 0.0]
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_short_list_has_one_score_and_an_inner_one_its_own():
+    html = "<ul><li>a<li>b<ul><li>x<li>y<li>z</ul><li>c</ul><ul><li>d<li>e</ul>"
+    found = together(html, [0.3, 0.0, 0.1, 0.2, 0.3, 0.0, 0.4, 0.0])
+    item = LENIENCE[ITEM]
+    assert found == pytest.approx([0.1 / item, 0.1 / item, *[0.2 / item] * 3, 0.1 / item, 0.4 / item, 0], abs=1e-3)
+
+
+def test_long_items_and_cells_have_scores_of_their_own():
+    item = "word " * 40
+    html = f"<ul><li>{item}<li>{item}<li>{item}</ul><table><tr><td>a<td>b<tr><td>c<td>d</table>"
+    found = together(html, [0.0, 0.1, 0.2, 0.0, 0.1, 0.2, 0.3])
+    expected = [0, 0.1 / LENIENCE[ITEM], 0.2 / LENIENCE[ITEM], *(x / LENIENCE[CELL] for x in (0, 0.1, 0.2, 0.3))]
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+def test_headings_are_asked_for_less_and_a_title_for_more():
+    found = together("<h1>a</h1><h2>b</h2><p>c</p>", [0.2, 0.2, 0.2])
+    assert found == pytest.approx([0.2 / TITLE_LENIENCE, 0.2 / LENIENCE[HEADING], 0.2], abs=1e-3)
+
+
+LONG = "A sentence that runs on for rather more words than any label or notice would ever have."
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        (f"<p>{LONG}</p><noscript><p>{LONG}</p></noscript>", [0.5, 0.0]),
+        (f"<p>Short.</p><noscript><p>{LONG}</p></noscript>", [0.5, 0.5]),
+        ("<p>Short.</p><noscript><p>Please enable JavaScript.</p></noscript>", [0.5, 0.0]),
+        ("<noscript><p>Please enable JavaScript.</p></noscript>", [0.0]),
+    ],
+)
+def test_noscript_counts_where_the_running_text_is(html, expected):
+    assert together(html, [0.5] * len(expected)) == expected
+
+
+PIECES = (
+    "<h1>a</h1>",
+    "<h2>b",
+    "</h2>",
+    "<h3>c</h3>",
+    "<h4>d</h4>",
+    "<p>e</p>",
+    "<ul><li>f",
+    "</ul>",
+    "<h2><div>g</div></h2>",
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.sampled_from(PIECES), max_size=70))
+def test_sections_and_bodies_as_plain_python_finds_them(pieces):
+    html = "".join(pieces).encode()
+    markup = read_markup(html)
+    measures = measure(np.frombuffer(html, np.uint8), markup, characters(), KINDS)
+    n = len(markup.start)
+    text = np.linspace(0.05, 0.95, n, dtype=np.float32)
+    weight = weights(measures)
+    seen = read_structure(markup, measures, text, weight, least_score(text, weight))
+    assert seen.kind.tolist() == unit_kinds(markup).tolist()
+    level = seen.level.tolist()
+    assert [kind == HEADING for kind in seen.kind] == [one > 0 for one in level]
+    for block in range(n):
+        before = [other for other in range(block) if not level[other]]
+        behind = [other for other in range(block + 1, n) if not level[other]]
+        assert seen.body_before[block] == (before[-1] if before else -1)
+        assert seen.next_body[block] == (behind[0] if behind else -1)
+        if level[block]:
+            end = next((other for other in range(block + 1, n) if 0 < level[other] <= level[block]), n)
+            assert seen.section_end[block] == end
+            near = slice(block + 1, min(end, block + 1 + SECTION))
+            mean = float((text[near] * weight[near]).sum() / weight[near].sum()) if end > block + 1 else 0.0
+            assert seen.section[block] == pytest.approx(mean, abs=1e-5)
+
+
+def test_a_notice_beside_the_article_is_none_of_it():
+    article = "".join(f"<p>{LONG} {n}</p>" for n in range(6))
+    notice = "<noscript><p>Please enable JavaScript to view the comments.</p></noscript>"
+    hidden = f"<template><p>{LONG} in a template</p></template>"
+    found = main_text(f"<body><article>{article}{notice}{hidden}</article></body>".encode())
+    assert f"{LONG} 5" in found and "JavaScript" not in found and "template" not in found
+    alone = main_text(f"<body><div id=app></div><noscript><article>{article}</article></noscript></body>".encode())
+    assert f"{LONG} 5" in alone
