@@ -20,7 +20,7 @@ from pipeline.words.characters import characters
 
 class ScoredBlock(NamedTuple):
     """A block of a page, of which something is seen. tag: of its element. words: how many it has. score: probability
-    that it is main text."""
+    that it is main text; of a short block in proportion to what is asked of its kind (`choice.LENIENCE`)."""
 
     text: str
     tag: str
