@@ -6,7 +6,7 @@ from markdown_it import MarkdownIt
 from pipeline.html.elements import IN_PRE
 from pipeline.page.blocks.markup import read_markup
 from pipeline.page.main_text.lines import append_lines, seen
-from pipeline.page.markdown.writer import named, write
+from pipeline.page.markdown.writer import Named, write
 from pipeline.words.characters import characters
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -19,7 +19,8 @@ def written(html: str) -> str:
     page = html.encode()
     markup = read_markup(page)
     chosen = np.ones(len(markup.start), bool)
-    text: bytes = write(markup, chosen, characters(), named(page, markup)).tobytes()
+    named = Named(np.frombuffer(page, np.uint8), markup.language, markup.formulas)
+    text: bytes = write(markup, chosen, characters(), named).tobytes()
     return text.decode()
 
 
