@@ -22,14 +22,13 @@ from pipeline.page.main_text.block_structure import (
     describe_structure,
     read_structure,
 )
-from pipeline.page.main_text.choice import Scores, least_score, together, weights
+from pipeline.page.main_text.choice import SURE, Scores, least_score, together, weights
 from pipeline.words.characters import Characters, characters
 
 MODEL = Path(__file__).with_suffix(".npz")
 SCORES_AROUND = 4
 SCORE_WINDOWS = ((-3, 4), (-10, 11), (-10, 0), (1, 11))
 SCORE_LEVELS = 5
-SURE = 0.7
 # feature -1: a leaf, whose value is the threshold.  right: how many nodes further on the right child is.
 NODE = np.dtype([("threshold", np.float32), ("feature", np.int16), ("right", np.uint16)])
 ROWS = 16  # blocks that are scored at once: their features stay in the nearest cache while the trees pass
@@ -217,7 +216,7 @@ def score_blocks(markup: Markup, measures: Measures, first: Trees, second: Trees
         if waiting == ROWS or block == n - 1:
             _score_waiting(third, rows[:waiting], places, choice)
             waiting = 0
-    together(markup, measures, seen, choice)
+    together(markup, measures, seen, text, choice)
     return Scores(text, choice)
 
 
@@ -267,7 +266,8 @@ def structure_features(page: bytes, text: np.ndarray) -> np.ndarray:
 def _stand_together(page: np.ndarray, markup: Markup, choice: np.ndarray, text: np.ndarray, chars: Characters) -> None:
     measures = measure(page, markup, chars, KINDS)
     weight = weights(measures)
-    together(markup, measures, read_structure(markup, measures, text, weight, least_score(text, weight)), choice)
+    seen = read_structure(markup, measures, text, weight, least_score(text, weight))
+    together(markup, measures, seen, text, choice)
 
 
 def stand_together(page: bytes, text: np.ndarray, choice: np.ndarray) -> None:

@@ -164,7 +164,7 @@ def _score(sums: np.ndarray, low: int, high: int) -> float:
 
 
 @kernel
-def _announces(markup: Markup, block: int) -> bool:
+def announces(markup: Markup, block: int) -> bool:
     """Whether a block ends in a colon."""
     end = whole(markup.end[block])
     if markup.text[end - 1] == COLON:
@@ -208,7 +208,7 @@ def describe_structure(
         row[26] = (sums[high, 4] - sums[low, 4]) / count
         row[27], row[28] = (block - low) / count, seen.depth[block]
         if low > 0:
-            row[29], row[31] = scores[low - 1], _announces(markup, low - 1)
+            row[29], row[31] = scores[low - 1], announces(markup, low - 1)
         if high < n:
             row[30] = scores[high]
         row[35] = (sums[high, 5] - sums[low, 5]) / count

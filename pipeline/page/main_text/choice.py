@@ -8,10 +8,21 @@ from pipeline.html.elements import IN_NOSCRIPT, IN_TEMPLATE
 from pipeline.kernels.compiling import kernel, whole
 from pipeline.page.blocks.markup import Markup
 from pipeline.page.main_text.block_measures import Measures
-from pipeline.page.main_text.block_structure import DEFINITION, GROUPS, ITEM, LIST, TERM, UNIT_NAMES, Structure
+from pipeline.page.main_text.block_structure import (
+    DEFINITION,
+    GROUPS,
+    ITEM,
+    LIST,
+    TERM,
+    UNIT_NAMES,
+    Structure,
+    announces,
+)
 
 WORDLESS = 0.3  # words that a block without any counts
 MIN_SCORE = 0.1
+SURE = 0.7  # a block of at least that score is text
+LINK = 0.9  # of a block's bytes: it is nothing but links
 SHORT_ITEMS = 25.0  # words: items of a list that have fewer, on average, stand or fall together
 
 # A short block costs few words where it is none of the text, but a text without its headings is broken: so much of the
@@ -64,10 +75,10 @@ def choose(scores: Scores, weight: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def together(markup: Markup, measures: Measures, seen: Structure, choice: np.ndarray) -> None:
-    """Changes the scores of blocks that stand or fall together, in place."""
+def together(markup: Markup, measures: Measures, seen: Structure, text: np.ndarray, choice: np.ndarray) -> None:
+    """Changes the scores of blocks that stand or fall together, in place. text: as of `Scores`."""
     _hide(markup, measures, choice)
-    _even_lists(markup, measures, seen, choice)
+    _even_lists(markup, measures, seen, text, choice)
     for block in range(len(choice)):
         asked = TITLE_LENIENCE if seen.level[block] == 1 else LENIENCE[seen.kind[block]]
         choice[block] = min(choice[block] / asked, np.float32(1.0))
@@ -92,21 +103,41 @@ def _hide(markup: Markup, measures: Measures, choice: np.ndarray) -> None:
 
 
 @kernel
-def _even_lists(markup: Markup, measures: Measures, seen: Structure, choice: np.ndarray) -> None:
-    """Items of a list of short items get their mean."""
-    sums = np.zeros((len(markup.tag), 3), np.float64)  # by list: its items' blocks, their scores, their words
+def _even_lists(
+    markup: Markup, measures: Measures, seen: Structure, text: np.ndarray, choice: np.ndarray
+) -> None:  # fmt: skip
+    """Items of a list of short items get their mean; what a sentence of the text announces, right before the list, goes
+    with the sentence; a table of contents, whose items are nothing but links to places of the page, is none of it."""
+    # By list: its items' blocks, their scores, their words, those that are links to places of the page.
+    sums = np.zeros((len(markup.tag), 4), np.float64)
     for block in range(len(choice)):
         group = seen.group[block]
         if seen.kind[block] == ITEM and group >= 0 and GROUPS[markup.tag[group]] == LIST:
             sums[group, 0] += 1
             sums[group, 1] += choice[block]
             sums[group, 2] += measures.words[block]
+            links = markup.links[block]
+            leads = links > 0 and markup.place_links[block] == links and measures.own[block, 2] > LINK
+            sums[group, 3] += leads
     for block in range(len(choice)):
         group = seen.group[block]
-        if seen.kind[block] == ITEM and group >= 0:
-            count = sums[group, 0]
-            if count >= 3 and sums[group, 2] < SHORT_ITEMS * count:
-                choice[block] = sums[group, 1] / count
+        if seen.kind[block] != ITEM or group < 0:
+            continue
+        count = sums[group, 0]
+        if count >= 2 and sums[group, 3] == count:
+            choice[block] = 0.0
+        elif count >= 2 and sums[group, 2] < SHORT_ITEMS * count:
+            mean = sums[group, 1] / count if count >= 3 else np.float64(choice[block])
+            choice[block] = max(mean, _announced(markup, text, group))
+
+
+@kernel
+def _announced(markup: Markup, text: np.ndarray, group: int) -> float:
+    """The score of the sentence, surely text, that ends in a colon right before a list, beside it in the tree; or 0."""
+    before = markup.first[group] - 1
+    if before < 0 or text[before] < SURE or not announces(markup, before):
+        return 0.0
+    return text[before] if markup.parent[markup.element[before]] == markup.parent[group] else 0.0
 
 
 @kernel

@@ -44,6 +44,28 @@ def test_a_short_list_has_one_score_and_an_inner_one_its_own():
     assert found == pytest.approx([0.1 / item, 0.1 / item, *[0.2 / item] * 3, 0.1 / item, 0.4 / item, 0], abs=1e-3)
 
 
+def announced(html: str, text: list[float], choice: list[float]) -> list[float]:
+    scores = np.array(choice, np.float32)
+    stand_together(html.encode(), np.array(text, np.float32), scores)
+    return [round(float(score), 4) for score in scores]
+
+
+@pytest.mark.parametrize("colon", [":", "：", "&#58;"])
+def test_a_list_goes_with_the_sentence_that_announces_it(colon):
+    html = f"<p>There are{colon}</p><ul><li><a href=a>a</a><li><a href=b>b</a></ul>"
+    assert announced(html, [0.9, 0.1, 0.1], [0.9, 0.1, 0.1])[1:] == [1.0, 1.0]
+    assert announced(html, [0.6, 0.1, 0.1], [0.6, 0.09, 0.09])[1:] == [0.2, 0.2]  # hardly text itself
+    elsewhere = html.replace("<ul>", "<div><ul>")
+    assert announced(elsewhere, [0.9, 0.1, 0.1], [0.9, 0.09, 0.09])[1:] == [0.2, 0.2]
+    assert announced(html.replace(colon, "."), [0.9, 0.1, 0.1], [0.9, 0.09, 0.09])[1:] == [0.2, 0.2]
+
+
+def test_a_table_of_contents_is_no_text():
+    contents = "<ul><li><a href=#a>a</a><ul><li><a href='#b'>b</a><li><a href=#c>c</a></ul></ul>"
+    html = f"{contents}<ul><li><a href=#d>d</a> more<li>e</ul>"
+    assert together(html, [0.9] * 5) == [1.0, 0.0, 0.0, 1.0, 1.0]  # one item alone may be anything
+
+
 def test_long_items_and_cells_have_scores_of_their_own():
     item = "word " * 40
     html = f"<ul><li>{item}<li>{item}<li>{item}</ul><table><tr><td>a<td>b<tr><td>c<td>d</table>"
