@@ -27,8 +27,8 @@ SHORT_ITEMS = 25.0  # words: items of a list that have fewer, on average, stand 
 
 # A short block costs few words where it is none of the text, but a text without its headings is broken: so much of the
 # score that others need is asked of it. By UNIT_NAMES; a page's title is often there twice, and not always wanted.
-LENIENCE = np.array([1.0, 0.42, 0.45, 0.8, 0.5, 0.8, 0.8, 1.0, 1.0, 1.0], np.float32)
-TITLE_LENIENCE = np.float32(0.9)
+LENIENCE = np.array([1.0, 0.42, 0.45, 1.0, 0.5, 0.8, 0.8, 1.0, 1.0, 1.0], np.float32)
+TITLE_LENIENCE = np.float32(1.0)
 assert len(LENIENCE) == len(UNIT_NAMES)
 
 
@@ -83,6 +83,7 @@ def together(markup: Markup, measures: Measures, seen: Structure, text: np.ndarr
         asked = TITLE_LENIENCE if seen.level[block] == 1 else LENIENCE[seen.kind[block]]
         choice[block] = min(choice[block] / asked, np.float32(1.0))
     _follow_definitions(seen, choice)
+    _follow_sections(markup, seen, text, choice)
 
 
 @kernel
@@ -157,3 +158,15 @@ def _follow_definitions(seen: Structure, choice: np.ndarray) -> None:
             best = max(best, choice[block])
         else:
             choice[block] = max(choice[block], best)
+
+
+@kernel
+def _follow_sections(markup: Markup, seen: Structure, text: np.ndarray, choice: np.ndarray) -> None:
+    """A heading that is no link, right above what is surely text and beside it in the tree, goes with that. Not a title,
+    which may belong to the site."""
+    for block in range(len(choice) - 1):
+        if seen.level[block] < 2 or seen.next_body[block] != block + 1 or text[block + 1] < SURE:
+            continue
+        heading, body = markup.element[block], markup.element[block + 1]
+        if markup.parent[heading] == markup.parent[body] and markup.link_bytes[block] == 0:
+            choice[block] = max(choice[block], text[block + 1])

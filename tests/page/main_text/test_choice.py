@@ -44,7 +44,19 @@ def test_a_short_list_has_one_score_and_an_inner_one_its_own():
     assert found == pytest.approx([0.1 / item, 0.1 / item, *[0.2 / item] * 3, 0.1 / item, 0.4 / item, 0], abs=1e-3)
 
 
-def announced(html: str, text: list[float], choice: list[float]) -> list[float]:
+def test_a_heading_goes_with_the_sure_text_right_below_it():
+    def found(html: str, body: float = 0.9) -> float:
+        return scored(html, [0.0, body], [0.0, body])[0]
+
+    assert found("<h2>a</h2><p>b</p>") == pytest.approx(0.9)
+    assert found("<h2>a</h2><p>b</p>", 0.6) == 0
+    for other in (
+        "<h1>a</h1><p>b</p>", "<h2><a href=/>a</a></h2><p>b</p>", "<h2>a</h2><div><p>b</p></div>", "<h2>a</h2><h3>b</h3>"
+    ):  # fmt: skip
+        assert found(other) == 0
+
+
+def scored(html: str, text: list[float], choice: list[float]) -> list[float]:
     scores = np.array(choice, np.float32)
     stand_together(html.encode(), np.array(text, np.float32), scores)
     return [round(float(score), 4) for score in scores]
@@ -53,11 +65,11 @@ def announced(html: str, text: list[float], choice: list[float]) -> list[float]:
 @pytest.mark.parametrize("colon", [":", "：", "&#58;"])
 def test_a_list_goes_with_the_sentence_that_announces_it(colon):
     html = f"<p>There are{colon}</p><ul><li><a href=a>a</a><li><a href=b>b</a></ul>"
-    assert announced(html, [0.9, 0.1, 0.1], [0.9, 0.1, 0.1])[1:] == [1.0, 1.0]
-    assert announced(html, [0.6, 0.1, 0.1], [0.6, 0.09, 0.09])[1:] == [0.2, 0.2]  # hardly text itself
+    assert scored(html, [0.9, 0.1, 0.1], [0.9, 0.1, 0.1])[1:] == [1.0, 1.0]
+    assert scored(html, [0.6, 0.1, 0.1], [0.6, 0.09, 0.09])[1:] == [0.2, 0.2]  # hardly text itself
     elsewhere = html.replace("<ul>", "<div><ul>")
-    assert announced(elsewhere, [0.9, 0.1, 0.1], [0.9, 0.09, 0.09])[1:] == [0.2, 0.2]
-    assert announced(html.replace(colon, "."), [0.9, 0.1, 0.1], [0.9, 0.09, 0.09])[1:] == [0.2, 0.2]
+    assert scored(elsewhere, [0.9, 0.1, 0.1], [0.9, 0.09, 0.09])[1:] == [0.2, 0.2]
+    assert scored(html.replace(colon, "."), [0.9, 0.1, 0.1], [0.9, 0.09, 0.09])[1:] == [0.2, 0.2]
 
 
 def test_a_table_of_contents_is_no_text():
