@@ -162,8 +162,8 @@ def _follow_definitions(seen: Structure, choice: np.ndarray) -> None:
 
 @kernel
 def _follow_sections(markup: Markup, seen: Structure, text: np.ndarray, choice: np.ndarray) -> None:
-    """A heading that is no link, right above what is surely text and beside it in the tree, goes with that. Not a title,
-    which may belong to the site."""
+    """A heading that is no link, right above what is surely text and beside it in the tree, goes with that. Not an h1,
+    which may be the site's."""
     for block in range(len(choice) - 1):
         if seen.level[block] < 2 or seen.next_body[block] != block + 1 or text[block + 1] < SURE:
             continue

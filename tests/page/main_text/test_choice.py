@@ -51,7 +51,8 @@ def test_a_heading_goes_with_the_sure_text_right_below_it():
     assert found("<h2>a</h2><p>b</p>") == pytest.approx(0.9)
     assert found("<h2>a</h2><p>b</p>", 0.6) == 0
     for other in (
-        "<h1>a</h1><p>b</p>", "<h2><a href=/>a</a></h2><p>b</p>", "<h2>a</h2><div><p>b</p></div>", "<h2>a</h2><h3>b</h3>"
+        "<h1>a</h1><p>b</p>", "<h2><a href=/>a</a></h2><p>b</p>", "<h2>a</h2><div><p>b</p></div>",
+        "<h2>a</h2><h3>b</h3>",
     ):  # fmt: skip
         assert found(other) == 0
 
