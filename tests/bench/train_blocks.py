@@ -154,10 +154,6 @@ def sample(html: bytes, gold: dict, teachers: list[str]) -> Sample | None:
     )  # fmt: skip
 
 
-def samples(folder: Path, cache: Path | None) -> list[Sample]:
-    return labelled(folder, taught(folder, cache))
-
-
 def made_samples(folder: Path) -> list[Sample]:
     """Pages of our own, which all have a gold text; those of one layout share a fold."""
     pages = labelled(folder, {}, made=True)
@@ -293,26 +289,27 @@ class Set:
                 file.write(json.dumps(row | {"expected_f1": expected}, ensure_ascii=False) + "\n")
 
     def show(self, title: str, scores: Scores) -> None:
-        """F1 of the pages with a gold text, by source and language, and what is kept of their structure; of made pages
-        by themselves."""
-        found = [(page, text) for page, text, _ in self.found(scores)]
-        for made in sorted({page.made for page, _ in found}):
-            print(f"{title}, {'made' if made else 'real'} pages")
-            values: dict[str, list[float]] = defaultdict(list)
-            for page, text in found:
-                if page.made == made:
-                    one = page_f1(text, page.gold or "")
-                    for key in ("all", page.source, *([f"{page.source}:{page.language}"] * bool(page.language))):
-                        values[key].append(one)
-            for key, list_of in sorted(values.items()):
-                if not made or ":" not in key:
-                    print(f"  {key:32s} pages={len(list_of):5d} f1={np.mean(list_of):.4f}")
-            sources = [np.mean(list_of) for key, list_of in values.items() if key != "all" and ":" not in key]
-            print(f"  mean of sources f1={np.mean(sources):.4f}")
-            for kind, row in shares((page.elements, text) for page, text in found if page.made == made).items():
-                print(
-                    "  {:10s} of the gold {:6d} kept {:.3f}  others {:6d} taken {:.3f}".format(kind, *row), flush=True
-                )
+        tell(f"{title}, unseen hosts", [(page, text) for page, text, _ in self.found(scores)])
+
+
+def tell(title: str, found: list[tuple[Sample, str]]) -> None:
+    """F1 of texts found on pages with a gold text, by source and language, and what they keep of their structure; of
+    made pages by themselves."""
+    for made in sorted({page.made for page, _ in found}):
+        print(f"{title}, {'made' if made else 'real'} pages")
+        values: dict[str, list[float]] = defaultdict(list)
+        for page, text in found:
+            if page.made == made:
+                one = page_f1(text, page.gold or "")
+                for key in ("all", page.source, *([f"{page.source}:{page.language}"] * bool(page.language))):
+                    values[key].append(one)
+        for key, list_of in sorted(values.items()):
+            if not made or ":" not in key:
+                print(f"  {key:32s} pages={len(list_of):5d} f1={np.mean(list_of):.4f}")
+        sources = [np.mean(list_of) for key, list_of in values.items() if key != "all" and ":" not in key]
+        print(f"  mean of sources f1={np.mean(sources):.4f}")
+        for kind, row in shares((page.elements, text) for page, text in found if page.made == made).items():
+            print("  {:10s} of the gold {:6d} kept {:.3f}  others {:6d} taken {:.3f}".format(kind, *row), flush=True)
 
 
 _FORKED: list = []  # what the processes of a pool share without a copy
@@ -334,14 +331,17 @@ def main() -> None:
     parser.add_argument("--only-cross-validate", action="store_true")
     parser.add_argument("--pages", type=Path, help="JSONL file for the texts found on unseen hosts, and their F1")
     args = parser.parse_args()
-    made = [page for folder in args.more for page in made_samples(folder)]
-    data = Set([*samples(args.web, args.cache), *made], args.folds)
+    known = taught(args.web, args.cache)
+    real, made = labelled(args.web, known), [page for folder in args.more for page in made_samples(folder)]
+    for teacher, name in enumerate(TEACHERS):
+        tell(name, [(page, known[page.url][teacher]) for page in real if page.gold])
+    data = Set([*real, *made], args.folds)
     print(f"{len(data.pages)} pages, {len(data.rows)} blocks, {len({page.host for page in data.pages})} hosts")
     first = data.cross(data.rows, data.weight, 0)
-    data.show("first round, unseen hosts", Scores(first, first))
+    data.show("first round", Scores(first, first))
     rows, weight = data.with_scores(first), np.where(first < block_model.HOPELESS, 0.0, data.weight)
     second = np.where(first < block_model.HOPELESS, first, data.cross(rows, weight, 1))
-    data.show("two rounds, unseen hosts", Scores(second, second))
+    data.show("two rounds", Scores(second, second))
     structure = data.with_structure(second)
     looked_at = data.short & (first >= block_model.CONSIDERED) & (second >= block_model.HOPELESS)
     unit_weight = np.where(looked_at, data.unit_weight, 0.0)
@@ -349,7 +349,7 @@ def main() -> None:
     for page, place in zip(data.pages, data.places, strict=True):
         block_model.stand_together(page.html, second[place], third[place])
     scores = Scores(second, third)
-    data.show("all rounds, unseen hosts", scores)
+    data.show("all rounds", scores)
     if args.pages:
         data.write(args.pages, scores)
     if not args.only_cross_validate:
