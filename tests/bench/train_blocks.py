@@ -49,9 +49,9 @@ THINNED = 3  # of the blocks that are no text, one in so many is learnt from, so
 MIN_GOLD = 100  # characters, as the scorer
 MADE_WEIGHT = 0.25  # of a page of our own making beside a real one
 UNITS_OF_A_PAGE = 10  # short blocks that a page has beside those counted, so that one is not worth a page
-ROUNDS = (260, 200, 200)
+ROUNDS = (200, 150, 140)
 PARAMETERS = {
-    "objective": "cross_entropy", "learning_rate": 0.06, "num_leaves": 31, "min_data_in_leaf": 100,
+    "objective": "cross_entropy", "learning_rate": 0.08, "num_leaves": 31, "min_data_in_leaf": 100,
     "feature_fraction": 0.2, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 10.0,
     "min_sum_hessian_in_leaf": 0.5, "max_bin": 127, "seed": 1, "deterministic": True, "force_row_wise": True,
     "num_threads": 1, "verbose": -1,

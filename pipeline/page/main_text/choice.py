@@ -27,7 +27,7 @@ SHORT_ITEMS = 25.0  # words: items of a list that have fewer, on average, stand 
 
 # A short block costs few words where it is none of the text, but a text without its headings is broken: so much of the
 # score that others need is asked of it. By UNIT_NAMES; a page's title is often there twice, and not always wanted.
-LENIENCE = np.array([1.0, 0.42, 0.45, 1.0, 0.5, 0.8, 0.8, 1.0, 1.0, 1.0], np.float32)
+LENIENCE = np.array([1.0, 0.45, 0.45, 1.0, 0.5, 0.8, 0.8, 1.0, 1.0, 1.0], np.float32)
 TITLE_LENIENCE = np.float32(1.0)
 assert len(LENIENCE) == len(UNIT_NAMES)
 
