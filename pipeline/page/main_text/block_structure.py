@@ -57,6 +57,7 @@ class Structure(NamedTuple):
     depth: np.ndarray  # int32: groups within groups
     units: np.ndarray  # int32 by element: of a group, how many units lie right in it
     rows: np.ndarray  # int32 by element: of a table, how many rows
+    outer: np.ndarray  # int32 by element: of a list, the outermost of the lists that it lies in
     section_end: np.ndarray  # int32: of a heading, one behind
     body_before: np.ndarray  # int32: the nearest block that is no heading
     next_body: np.ndarray  # int32
@@ -73,7 +74,7 @@ def read_structure(
     n, elements = len(scores), len(markup.tag)
     unit_of, group_of = np.full(elements, -1, np.int32), np.full(elements, -1, np.int32)
     row_of, depth_of = np.full(elements, -1, np.int32), np.zeros(elements, np.int32)
-    units, rows = np.zeros(elements, np.int32), np.zeros(elements, np.int32)
+    units, rows, outer = np.zeros(elements, np.int32), np.zeros(elements, np.int32), np.arange(elements, dtype=np.int32)
     for element in range(1, elements):  # parents come first
         above, tag = markup.parent[element], markup.tag[element]
         unit_of[element], group_of[element] = unit_of[above], group_of[above]
@@ -87,6 +88,8 @@ def read_structure(
             depth_of[element] += 1
             if GROUPS[tag] == TABLE_GROUP:
                 row_of[element] = -1
+            elif GROUPS[tag] == LIST and group_of[above] >= 0 and GROUPS[markup.tag[group_of[above]]] == LIST:
+                outer[element] = outer[group_of[above]]
         elif tag == TR:
             row_of[element] = element
             if group_of[above] >= 0:
@@ -118,7 +121,7 @@ def read_structure(
             same[3] = max(same[3], section[block])
     own = markup.element
     return Structure(
-        kind, level, unit_of[own], group_of[own], row_of[own], depth_of[own], units, rows, section_end,
+        kind, level, unit_of[own], group_of[own], row_of[own], depth_of[own], units, rows, outer, section_end,
         body_before, next_body, sums, section, like,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from pipeline.page.main_text.block_structure import (
     GROUPS,
     ITEM,
     LIST,
+    LISTING,
     TERM,
     UNIT_NAMES,
     Structure,
@@ -84,6 +85,7 @@ def together(markup: Markup, measures: Measures, seen: Structure, text: np.ndarr
         choice[block] = min(choice[block] / asked, np.float32(1.0))
     _follow_definitions(seen, choice)
     _follow_sections(markup, seen, text, choice)
+    _drop_repeats(markup, seen, choice)
 
 
 @kernel
@@ -109,23 +111,23 @@ def _even_lists(
 ) -> None:  # fmt: skip
     """Items of a list of short items get their mean; what a sentence of the text announces, right before the list, goes
     with the sentence; a table of contents, whose items are nothing but links to places of the page, is none of it."""
-    # By list: its items' blocks, their scores, their words, those that are links to places of the page.
-    sums = np.zeros((len(markup.tag), 4), np.float64)
+    # By list: its items' blocks, their scores, their words; by outermost list: blocks, those that are links to places.
+    sums = np.zeros((len(markup.tag), 5), np.float64)
     for block in range(len(choice)):
         group = seen.group[block]
         if seen.kind[block] == ITEM and group >= 0 and GROUPS[markup.tag[group]] == LIST:
             sums[group, 0] += 1
             sums[group, 1] += choice[block]
             sums[group, 2] += measures.words[block]
-            links = markup.links[block]
-            leads = links > 0 and markup.place_links[block] == links and measures.own[block, 2] > LINK
-            sums[group, 3] += leads
+            links, outer = markup.links[block], seen.outer[group]
+            sums[outer, 3] += 1
+            sums[outer, 4] += links > 0 and markup.place_links[block] == links and measures.own[block, 2] > LINK
     for block in range(len(choice)):
         group = seen.group[block]
         if seen.kind[block] != ITEM or group < 0:
             continue
-        count = sums[group, 0]
-        if count >= 2 and sums[group, 3] == count:
+        count, outer = sums[group, 0], seen.outer[group]
+        if sums[outer, 3] >= 2 and sums[outer, 4] == sums[outer, 3]:
             choice[block] = 0.0
         elif count >= 2 and sums[group, 2] < SHORT_ITEMS * count:
             mean = sums[group, 1] / count if count >= 3 else np.float64(choice[block])
@@ -170,3 +172,18 @@ def _follow_sections(markup: Markup, seen: Structure, text: np.ndarray, choice: 
         heading, body = markup.element[block], markup.element[block + 1]
         if markup.parent[heading] == markup.parent[body] and markup.link_bytes[block] == 0:
             choice[block] = max(choice[block], text[block + 1])
+
+
+@kernel
+def _drop_repeats(markup: Markup, seen: Structure, choice: np.ndarray) -> None:
+    """A listing that says what the one right before it says, beside it in the tree, is its copy for another theme."""
+    for block in range(1, len(choice)):
+        if seen.kind[block] != LISTING or seen.kind[block - 1] != LISTING:
+            continue
+        one, other = markup.element[block - 1], markup.element[block]
+        size = markup.end[block] - markup.start[block]
+        if markup.parent[one] != markup.parent[other] or markup.end[block - 1] - markup.start[block - 1] != size:
+            continue
+        before, here = whole(markup.start[block - 1]), whole(markup.start[block])
+        if np.all(markup.text[before : before + size] == markup.text[here : here + size]):
+            choice[block] = 0.0

@@ -74,9 +74,14 @@ def test_a_list_goes_with_the_sentence_that_announces_it(colon):
 
 
 def test_a_table_of_contents_is_no_text():
-    contents = "<ul><li><a href=#a>a</a><ul><li><a href='#b'>b</a><li><a href=#c>c</a></ul></ul>"
-    html = f"{contents}<ul><li><a href=#d>d</a> more<li>e</ul>"
-    assert together(html, [0.9] * 5) == [1.0, 0.0, 0.0, 1.0, 1.0]  # one item alone may be anything
+    contents = "<ul><li><a href=#a>a</a><ul><li><a href='#b'>b</a><ol><li><a href=#c>c</a></ol></ul></ul>"
+    html = f"{contents}<ul><li><a href=#d>d</a> more<li><a href=#e>e</a></ul><ul><li><a href=#f>f</a></ul>"
+    assert together(html, [0.9] * 6) == [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]  # one item alone may be anything
+
+
+def test_a_listing_twice_is_its_copy_for_another_theme():
+    html = "<div><pre class=light>x = 1</pre><pre class=dark>x = 1</pre><pre>x = 2</pre></div><pre>x = 2</pre><p>x</p>"
+    assert together(html, [0.9] * 5) == pytest.approx([0.9, 0.0, 0.9, 0.9, 0.9])
 
 
 def test_long_items_and_cells_have_scores_of_their_own():
