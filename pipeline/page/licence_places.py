@@ -22,7 +22,7 @@ _FIGURE_WORDS = frozenset(
 )  # fmt: skip
 _COMMENT_WORDS = frozenset(
     {"comment", "comments", "commentlist", "commentarea", "comentario", "comentarios", "commentaire",
-     "commentaires", "kommentar", "kommentare", "disqus", "respond", "reply", "replies"}
+     "commentaires", "kommentar", "kommentare", "disqus", "respond", "reply", "replies", "signature"}
 )  # fmt: skip
 _OTHER_WORDS = frozenset(
     {"related", "recommended", "recommendations", "similar", "teaser", "teasers", "playlist", "trending"}

@@ -39,7 +39,9 @@ _NAMED = re.compile(r"\bcc[ -]?by((?:[ -](?:nc|nd|sa))*)\b")
 _KIND = re.compile(r"/licenses/by((?:-(?:nc|nd|sa))*)/")
 
 _RESERVED = """
-all rights reserved|alle rechte vorbehalten|alle rechten voorbehouden|tous droits réservés|tous droits reserves
+all rights reserved|all rights are reserved|all right reserved|alle rechte vorbehalten|alle rechten voorbehouden
+tous droits réservés|tous droits reserves|tous les droits sont réservés|著作権所有
+todos los derechos están reservados|todos os direitos são reservados
 todos los derechos reservados|tots els drets reservats|todos os direitos reservados|tutti i diritti riservati
 tutti i diritti sono riservati|toate drepturile rezervate|alla rättigheter förbehållna|alle rettigheder forbeholdes
 alle rettigheter forbeholdt|kaikki oikeudet pidätetään|minden jog fenntartva|všechna práva vyhrazena

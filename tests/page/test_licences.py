@@ -40,6 +40,7 @@ ON_THE_PAGE = {
     "credit in a side bar": "<aside><div class=image-credits>{}</div></aside>",
     "comment": "<section id=comments><div class=license>{}</div></section>",
     "comment in a list": "<ol class=commentlist><li id=comment-7><footer>{}</footer></ol>",
+    "a poster's signature": "<div class=post><div class=post-signature><footer>{}</footer></div></div>",
     "reader in a side bar": "<aside class=widget_recent_comments>{}</aside>",
     "other articles": "<footer><div class=related-posts>{}</div></footer>",
     "picture of schema.org": "<div itemscope itemtype=https://schema.org/ImageObject><footer>{}</footer></div>",
@@ -150,7 +151,7 @@ def test_reserved_rights_contradict_a_plain_link_only(phrase):
         "<div class=comment>All rights reserved!</div>",
         "<script>'All rights reserved'</script><!-- All rights reserved --><p title='All rights reserved'>",
         f"<p>{'On laws and on notices, of which there are many. ' * 9}It says that all rights reserved are void.",
-        "<p>Some rights reserved. Einige Rechte vorbehalten. All rights are reserved seats.",
+        "<p>Some rights reserved. Einige Rechte vorbehalten. All seats are reserved.",
     ],
 )
 def test_what_does_not_reserve_the_page_s_rights(html):

@@ -23,6 +23,7 @@ from pipeline.kernels.hash_table import HashTable, slot_of
     NUMBERS_IN_LISTING,  # the same, in listings only
     SELF_LINK,  # of a heading
     LABEL,  # a paragraph that is a heading
+    SIGNATURE,  # goes below posts of a thread
     SHOWN,  # a formula's box, hidden or not
     # of its other attributes:
     HIDDEN,  # goes, but for formulas in it
@@ -33,7 +34,7 @@ from pipeline.kernels.hash_table import HashTable, slot_of
     LABEL_LINK,  # a link in a heading that may lead to the heading itself
     MATH,
     TEMPLATE,
-) = (1 << bit for bit in range(18))
+) = (1 << bit for bit in range(19))
 
 NAMES = {
     COPY: "katex mathjax mathjax_svg mathjax_chtml mathjax_phtml mjx-chtml mjx-math mjx-container",
@@ -41,7 +42,8 @@ NAMES = {
     COPY | TREE_COPY | DISPLAYED: "mathjax_display mathjax_svg_display mjxc-display katex-display",
     COPY | COPY_BEHIND: "katex-html",
     SHOWN: "mwe-math-mathml-inline mwe-math-mathml-display mwe-math-mathml-a11y mjx_assistive_mathml katex-mathml",
-    GONE: "mw-editsection",
+    GONE: "mw-editsection message-signature signaturecontainer signature-container user-signature forum-signature",
+    SIGNATURE: "signature",
     NUMBERS: "linenodiv lnt lnlinks rouge-gutter hljs-ln-numbers hljs-ln-n crayon-num crayon-nums crayon-nums-content "
     "blob-num blob-linenum js-line-number line-numbers-rows line-numbers-wrapper codemirror-linenumber "
     "codemirror-gutter-wrapper ace_gutter-cell react-syntax-highlighter-line-number linenr linenumbers pre-numbering "
@@ -56,7 +58,7 @@ NAMES = {
 WORDS = (
     "katex math|jax mathjax mjx |mwe| editsection lineno |ln |lnt| gutter |gl| |num linenr numbering |line|num "
     "|lines|num linenum headerlink header|link permalink hash|link anchor heading|link heading|perma section|link "
-    "deep|link rubric"
+    "deep|link rubric signature"
 )
 
 

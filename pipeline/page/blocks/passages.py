@@ -25,12 +25,13 @@ from pipeline.page.blocks.passage_names import (
     NUMBERS_IN_LISTING,
     NUMBERS_NOT_CELL,
     SELF_LINK,
+    SIGNATURE,
     TEMPLATE,
     TREE_COPY,
     UNSELECTABLE,
 )
 from pipeline.page.blocks.taking_back import clear_around_formula, end_copy, keep, shorten_elements, take_back
-from pipeline.page.blocks.writing import CODE_WORDS, MOST_PASSAGES, Written
+from pipeline.page.blocks.writing import CODE_WORDS, MOST_PASSAGES, POST_WORDS, Written
 from pipeline.words.characters import RUN, SINGLE, Characters, decode
 
 _NUMBERS = NUMBERS | NUMBERS_NOT_CELL | NUMBERS_IN_LISTING | UNSELECTABLE
@@ -43,7 +44,7 @@ _WHOLE, _BEGINNINGS = (
         "anchor|link|url|direct link|copy link|anchor link|headerlink|enlace|lien|ссылка|رابط|קישור|लिंक|லிங்க்|"
         "ลิงก์|តំណ|ბმული|አገናኝ|링크|链接|連結|鏈接|リンク|bağlantı",
         "permalink|permanent link|permanenter link|permanentlink|link to this|link to heading|link to section|"
-        "direct link to|copy link to|anchor for|anchor to|section titled|navigate to|lien permanent|"
+        "direct link to|copy link to|anchor for|anchor to|anchor link to|section titled|navigate to|lien permanent|"
         "enlace permanente|enlace a |永久链接|永久連結|链接到|链接至|固定链接|パーマリンク|この見出し|고유 링크|"
         "постоянная ссылка|ссылка на",
     )
@@ -64,6 +65,8 @@ def kinds_of(number: int, in_tree: bool, kinds: int, above: Any) -> int:
         kinds |= NUMBERS_IN_LISTING if number in (TD, TH) else NUMBERS
     if kinds & NUMBERS_IN_LISTING and listing:
         kinds |= NUMBERS
+    if kinds & SIGNATURE and above.above & POST_WORDS:  # documentation calls a function's so
+        kinds |= GONE
     return kinds if kinds & _PASSAGES else 0
 
 

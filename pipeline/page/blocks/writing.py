@@ -15,6 +15,7 @@ from pipeline.page.blocks.element_attributes import Attributes
 from pipeline.words.characters import Characters
 
 CODE_WORDS = np.uint64(1 << GROUP["code"])
+POST_WORDS = np.uint64(1 << GROUP["post"] | 1 << GROUP["forum"] | 1 << GROUP["comment"])
 LISTING_DEPTH = 8  # from the element that names a listing's language to its <pre>, with a table for the lines' numbers
 
 

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.html.elements import IN_NOSCRIPT, IN_TEMPLATE
+from pipeline.html.elements import IN_NAV, IN_NOSCRIPT, IN_TEMPLATE
 from pipeline.kernels.compiling import kernel, whole
+from pipeline.page.blocks.class_names import GROUP
 from pipeline.page.blocks.markup import Markup
 from pipeline.page.main_text.block_measures import Measures
 from pipeline.page.main_text.block_structure import (
@@ -24,6 +25,8 @@ WORDLESS = 0.3  # words that a block without any counts
 MIN_SCORE = 0.1
 SURE = 0.7  # a block of at least that score is text
 LINK = 0.9  # of a block's bytes: it is nothing but links
+BOXES = 2  # around a sentence or the list that it announces, with nothing else in them
+OFFERS = np.uint64(sum(1 << GROUP[name] for name in ("nav", "share", "related", "ads")))  # classes of other lists
 SHORT_ITEMS = 25.0  # words: items of a list that have fewer, on average, stand or fall together
 
 # A short block costs few words where it is none of the text, but a text without its headings is broken: so much of the
@@ -136,11 +139,32 @@ def _even_lists(
 
 @kernel
 def _announced(markup: Markup, text: np.ndarray, group: int) -> float:
-    """The score of the sentence, surely text, that ends in a colon right before a list, beside it in the tree; or 0."""
-    before = markup.first[group] - 1
+    """The score of the sentence, surely text, that ends in a colon right before a list, beside it in the tree; or 0.
+    "Share this:" announces nothing that is text."""
+    first = whole(markup.first[group])
+    before = first - 1
     if before < 0 or text[before] < SURE or not announces(markup, before):
         return 0.0
-    return text[before] if markup.parent[markup.element[before]] == markup.parent[group] else 0.0
+    if markup.near[first] & OFFERS or markup.flags[first] & np.uint32(IN_NAV):
+        return 0.0
+    return text[before] if _are_beside(markup, before, group) else 0.0
+
+
+@kernel
+def _are_beside(markup: Markup, block: int, group: int) -> bool:
+    """Whether a list stands right in what the block before it does, but for boxes around either that hold nothing
+    else."""
+    around = whole(markup.parent[group])
+    for _ in range(BOXES):
+        if around <= 0 or markup.first[around] <= block or markup.last[around] > markup.last[group]:
+            break
+        around = whole(markup.parent[around])
+    box = whole(markup.element[block])
+    for _ in range(BOXES + 1):
+        box = whole(markup.parent[box])
+        if box < 0 or box == around or markup.last[box] - markup.first[box] > 1:
+            break
+    return box == around
 
 
 @kernel

@@ -109,9 +109,25 @@ def test_a_headings_link_to_itself_is_no_text(tag, words):
     assert texts(f"<{tag}><a class=anchor-link href='#x'>Link to this section</a> {words} <a href=y>{words}</a>") == [
         f"{words} {words}"
     ]
+    assert texts(f"<{tag}>{words}<a class=anchor href='#x'>Anchor link to this</a>") == [words]
     assert texts(f"<{tag}><a href='#x'>{words}</a>") == [words]
     assert texts(f"<{tag}>1. <a class=header-anchor href='#x'>{words}</a>") == [f"1. {words}"]
     assert texts(f"<{tag}>{words} <a aria-hidden=true href='#x'>{words}</a>") == [words]
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<div class=post><div class=text>a</div><div class=signature><p>b<br>c</div></div><p>d", ["a", "d"]),
+        ("<li class=postcontainer>a<blockquote class='signature restore'>b</blockquote>c", ["a", "c"]),
+        ("<article class=message>a<aside class='message-signature'>b<ul><li>c</ul></aside></article>", ["a"]),
+        ("<div class=post>a<span class=signature>b</span> c</div>", ["a c"]),
+        ("<section><div class=signature>int f(int x)</div>a</section>", ["int f(int x)", "a"]),  # documentation
+        ("<div class=post><div class=member-signature>int f()</div>", ["int f()"]),
+    ],
+)
+def test_signatures_of_posts_are_no_text(html, expected):
+    assert texts(html) == expected
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,33 @@ def test_a_list_goes_with_the_sentence_that_announces_it(colon):
     html = f"<p>There are{colon}</p><ul><li><a href=a>a</a><li><a href=b>b</a></ul>"
     assert scored(html, [0.9, 0.1, 0.1], [0.9, 0.1, 0.1])[1:] == [1.0, 1.0]
     assert scored(html, [0.6, 0.1, 0.1], [0.6, 0.09, 0.09])[1:] == [0.2, 0.2]  # hardly text itself
-    elsewhere = html.replace("<ul>", "<div><ul>")
-    assert scored(elsewhere, [0.9, 0.1, 0.1], [0.9, 0.09, 0.09])[1:] == [0.2, 0.2]
     assert scored(html.replace(colon, "."), [0.9, 0.1, 0.1], [0.9, 0.09, 0.09])[1:] == [0.2, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("around", "goes"),
+    [
+        ("<div><p>There are:</p>{}</div>", True),
+        ("<div><p>There are:</p><div><div>{}</div></div></div>", True),  # boxes of builders of pages
+        ("<div><div><div><p>There are:</p></div></div><div>{}</div></div>", True),
+        ("<section><p>There are:</p><div>{}<p>c</p></div></section>", False),
+        ("<section><div><p>c</p><p>There are:</p></div>{}</section>", False),
+        ("<section><p>There are:</p><nav>{}</nav></section>", False),
+        ("<section><p>There are:</p><div class='share-links'>{}</div></section>", False),
+        ("<section><p>There are:</p><div class='related'>{}</div></section>", False),
+    ],
+)
+def test_where_a_list_stands_that_a_sentence_announces(around, goes):
+    html = around.format("<ul><li><a href=a>a</a><li><a href=b>b</a></ul>")
+    blocks = [page_text(html, block) for block in range(len(read_markup(html.encode()).start))]
+    text = [0.9 if block in ("There are:", "c") else 0.09 for block in blocks]
+    found = dict(zip(blocks, scored(html, text, text), strict=True))
+    assert [found["a"], found["b"]] == ([1.0, 1.0] if goes else [0.2, 0.2])
+
+
+def page_text(html: str, block: int) -> str:
+    page = read_markup(html.encode())
+    return page.text[page.start[block] : page.end[block]].tobytes().decode()
 
 
 def test_a_table_of_contents_is_no_text():
