@@ -263,7 +263,8 @@ def markup_of(written: Written, title: np.ndarray) -> Markup:
     now = written.place[0]
     b, e = written.blocks[: now.blocks], written.elements[: now.elements]
     language = np.empty((len(e), 2), np.int32)
-    language[:, 0], language[:, 1] = e["name"], e["name_end"]
+    for number in range(len(e)):  # numba compiles a loop in a tenth of the time that it takes for a column
+        language[number, 0], language[number, 1] = e[number]["name"], e[number]["name_end"]
     return Markup(
         written.text[: now.used], b["start"].copy(), b["end"].copy(), b["element"].copy(), b["flags"].copy(),
         b["own"].copy(), b["near"].copy(), b["above"].copy(), b["link_bytes"].copy(), b["bold_bytes"].copy(),

@@ -33,9 +33,9 @@ SCORE_LEVELS = 5
 NODE = np.dtype([("threshold", np.float32), ("feature", np.int16), ("right", np.uint16)])
 ROWS = 16  # blocks that are scored at once: their features stay in the nearest cache while the trees pass
 HOPELESS = 0.01  # blocks that the first round gives less are not looked at again: seven in ten
-# After so many trees of the first round, blocks whose sum is lower are given up: 53 in 100. They hold five words of the
-# text in ten thousand. The trees that they do not see would have taken from most of them, on average GIVEN_UP.
-LOOK, LOST, GIVEN_UP = 60, -4.0, 2.0
+# After so many trees of the first round, blocks whose sum is lower are given up: 52 in 100, which hold seven words of
+# the text in ten thousand. The trees that they do not see would have taken from most of them, on average GIVEN_UP.
+LOOK, LOST, GIVEN_UP = 45, -4.0, 2.0
 # Short blocks that the first round gives less are not looked at in the third, nor those that the second finds hopeless.
 CONSIDERED = 0.007
 

@@ -30,8 +30,8 @@ OFFERS = np.uint64(sum(1 << GROUP[name] for name in ("nav", "share", "related", 
 SHORT_ITEMS = 25.0  # words: items of a list that have fewer, on average, stand or fall together
 
 # A short block costs few words where it is none of the text, but a text without its headings is broken: so much of the
-# score that others need is asked of it. By UNIT_NAMES; a page's title is often there twice, and not always wanted.
-LENIENCE = np.array([1.0, 0.45, 0.45, 1.0, 0.5, 0.8, 0.8, 1.0, 1.0, 1.0], np.float32)
+# score that others need is asked of it. By UNIT_NAMES; but an h1 is often there twice, and not always wanted.
+LENIENCE = np.array([1.0, 0.45, 0.45, 1.0, 0.5, 0.6, 0.8, 1.0, 1.0, 1.0], np.float32)
 TITLE_LENIENCE = np.float32(1.0)
 assert len(LENIENCE) == len(UNIT_NAMES)
 
@@ -169,8 +169,8 @@ def _are_beside(markup: Markup, block: int, group: int) -> bool:
 
 @kernel
 def _follow_definitions(seen: Structure, choice: np.ndarray) -> None:
-    """A term is chosen where one of its definitions is."""
-    best, group = np.float32(0.0), whole(-1)
+    """A term has the score of its best definition, if it has one."""
+    best, group = np.float32(-1.0), whole(-1)
     behind = False  # whether the block behind is of a term
     for place in range(len(choice)):
         block = len(choice) - 1 - place
@@ -178,12 +178,12 @@ def _follow_definitions(seen: Structure, choice: np.ndarray) -> None:
         if kind != TERM and kind != DEFINITION:
             continue
         if seen.group[block] != group or (kind == DEFINITION and behind):
-            best, group = np.float32(0.0), whole(seen.group[block])
+            best, group = np.float32(-1.0), whole(seen.group[block])
         behind = kind == TERM
         if kind == DEFINITION:
             best = max(best, choice[block])
-        else:
-            choice[block] = max(choice[block], best)
+        elif best >= 0:
+            choice[block] = best
 
 
 @kernel
