@@ -5,13 +5,13 @@ Nothing here is verified but its form. One pass over the page's tags (`pipeline.
 
 import html as entities
 import re
-import unicodedata
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from pipeline.html import tags
 from pipeline.html.attributes import attributes
 from pipeline.html.references import without_lone_surrogates
+from pipeline.page.blocks.segment_breaks import is_nothing
 from pipeline.page.dates import DATE_NAMES, believed, stated_days
 from pipeline.page.licences import LICENCE_NAMES, LICENCE_RELS, Link, page_licence
 from pipeline.page.linked_data import page_nodes
@@ -22,7 +22,6 @@ MAX_TAG, MAX_VALUE = 1 << 16, 4000  # bytes of a tag and characters of a value t
 _OUTER = "".join(map(chr, range(33)))  # of an address, as https://url.spec.whatwg.org/#concept-basic-url-parser
 _INNER = str.maketrans("", "", "\t\n\r")
 _LINE_FEED = re.compile(r"[ \t\f]*[\r\n][ \t\r\n\f]*")
-_HANGUL = ("HANGUL", "HALFWIDTH HANGUL")
 
 _NAMES = frozenset(
     name.encode()
@@ -214,13 +213,8 @@ def _words(text: str) -> str:
 
 
 def _between(before: str, after: str) -> str:
-    """What a line feed between two characters becomes (https://www.w3.org/TR/css-text-3/#line-break-transform):
-    Chinese and Japanese need no space where a line ends, Korean does."""
-    joined = all(
-        unicodedata.east_asian_width(one) in "FWH" and not unicodedata.name(one, "").startswith(_HANGUL)
-        for one in (before, after)
-    )
-    return "" if joined else " "
+    """What a line feed between two characters becomes."""
+    return "" if is_nothing(ord(before), ord(after)) else " "
 
 
 def _address(value: str) -> str:
