@@ -17,8 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.block_labels import page_f1, words
-from bench.layout_texts import from_articles, from_folder
-from bench.layouts import LAYOUTS, Made, pages
+from bench.layouts import Made, asked
 
 from pipeline.page.main_text.engine import main_text
 
@@ -41,17 +40,10 @@ def beside(page: Made, text: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=720)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--texts", type=Path, help="folder of more texts")
-    parser.add_argument("--only", default=",".join(LAYOUTS), help="layouts, divided by commas")
-    args = parser.parse_args()
-    only = args.only.split(",")
-    if unknown := sorted(set(only) - set(LAYOUTS)):
-        parser.error(f"--only {unknown[0]}: the layouts are {', '.join(LAYOUTS)}")
+    _, made = asked(parser, count=720, seed=7)
     scores, extra = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     lines, found = defaultdict[str, Counter[str]](Counter), defaultdict[str, Counter[str]](Counter)
-    for page in pages(args.seed, args.count, from_folder(args.texts) if args.texts else from_articles(), only):
+    for page in made:
         text = main_text(page.html)
         for name in (page.layout, "all"):
             scores[name].append(page_f1(text, page.gold_text))

@@ -141,19 +141,24 @@ def write(folder: Path, made: Iterator[Made]) -> int:
     return count
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--count", type=int, default=1200)
-    parser.add_argument("--seed", type=int, default=1)
+def asked(parser: argparse.ArgumentParser, *, count: int, seed: int) -> tuple[argparse.Namespace, Iterator[Made]]:
+    """The arguments, with those that say which pages are made, and the pages. count, seed: where none is given."""
+    parser.add_argument("--count", type=int, default=count)
+    parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--texts", type=Path, help="folder of more texts")
     parser.add_argument("--only", default=",".join(LAYOUTS), help="layouts, divided by commas")
     args = parser.parse_args()
     only = args.only.split(",")
     if unknown := sorted(set(only) - set(LAYOUTS)):
         parser.error(f"--only {unknown[0]}: the layouts are {', '.join(LAYOUTS)}")
-    texts = from_folder(args.texts) if args.texts else from_articles()
-    print(f"{args.out}: {write(args.out, pages(args.seed, args.count, texts, only))} pages")
+    return args, pages(args.seed, args.count, from_folder(args.texts) if args.texts else from_articles(), only)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    args, made = asked(parser, count=1200, seed=1)
+    print(f"{args.out}: {write(args.out, made)} pages")
 
 
 if __name__ == "__main__":
