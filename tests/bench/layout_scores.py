@@ -50,7 +50,7 @@ def main() -> None:
             extra[name].append(beside(page, text))
             for total, more in zip((lines[name], found[name]), kept(page, text), strict=True):
                 total.update(more)
-    for name in (*only, "all"):
+    for name in (*sorted(scores.keys() - {"all"}), "all"):
         means = f"pages={len(scores[name])} f1={np.mean(scores[name]):.3f} beside={np.mean(extra[name]):.3f}"
         kinds = " ".join(f"{kind}={found[name][kind] / count:.2f}" for kind, count in sorted(lines[name].items()))
         print(f"{name:11s} {means} {kinds}")
