@@ -35,7 +35,7 @@ def sources(root: str | None, dumps: Iterable[Mapping[str, int]]) -> dict[str, A
     known["opt_outs"] = sorted((reason, rows) for reason, rows in dropped.items() if reason.startswith("opt_out:"))
     extracted = finished[STAGES[0]]
     known["licences"] = _licences(extracted.files("documents") if extracted else {}).most_common(MOST_LISTED)
-    if extracted and extracted.record()["config"].get("markdown"):
+    if extracted and extracted.record().get("config", {}).get("markdown"):
         known["markdown"] = True
     return known
 

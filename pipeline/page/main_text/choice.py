@@ -74,8 +74,12 @@ def least_score(text: np.ndarray, weight: np.ndarray) -> float:
 
 @kernel
 def choose(scores: Scores, weight: np.ndarray) -> np.ndarray:
-    """Which blocks are the main text, bool of shape (blocks,)."""
-    return scores.choice >= least_score(scores.text, weight)
+    """Which blocks are the main text, bool of shape (blocks,). Short blocks by what they belong to, but none where no
+    block is chosen by its words: a menu is no text by itself."""
+    least = least_score(scores.text, weight)
+    if not np.any(scores.text >= least):
+        return np.zeros(len(scores.text), np.bool_)
+    return scores.choice >= least
 
 
 @kernel

@@ -18,7 +18,7 @@ from pipeline.page.main_text.block_structure import (
     read_structure,
     unit_kinds,
 )
-from pipeline.page.main_text.choice import LENIENCE, TITLE_LENIENCE, least_score, weights
+from pipeline.page.main_text.choice import LENIENCE, TITLE_LENIENCE, Scores, choose, least_score, weights
 from pipeline.page.main_text.engine import main_text
 from pipeline.words.characters import characters
 
@@ -174,6 +174,14 @@ def test_sections_and_bodies_as_plain_python_finds_them(pieces):
             near = slice(block + 1, min(end, block + 1 + SECTION))
             mean = float((text[near] * weight[near]).sum() / weight[near].sum()) if end > block + 1 else 0.0
             assert seen.section[block] == pytest.approx(mean, abs=1e-5)
+
+
+def test_short_blocks_alone_are_no_text():
+    weight = np.full(3, 4.0)
+    alone = Scores(np.array([0.04, 0.09, 0.01], np.float32), np.array([0.3, 0.3, 0.01], np.float32))
+    assert choose(alone, weight).tolist() == [False, False, False]
+    beside = Scores(np.array([0.04, 0.09, 0.9], np.float32), np.array([0.3, 0.5, 0.9], np.float32))
+    assert choose(beside, weight).tolist() == [False, True, True]
 
 
 def test_a_notice_beside_the_article_is_none_of_it():
