@@ -39,6 +39,10 @@ _PASSED = frozenset(
      "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "VIRTUAL_ENV"}
 )  # fmt: skip
 _PASSED_PREFIXES = ("LC_", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "MALLOC_")
+# A page that calls every kernel that Python calls for a page: compiled under a page's clock, they would be a timeout.
+WARM = """<html><head><title>春
+秋</title></head><body><article><p>up</p></article><footer><p>Text under <a rel=license
+href="https://creativecommons.org/licenses/by/4.0/">CC BY</a></p></footer></body></html>"""
 _QUESTION = struct.Struct("<I")  # bytes
 _ANSWER = struct.Struct("<cI")  # E extracted, or F failure; bytes of JSON
 
@@ -220,8 +224,7 @@ def serve(engine: Engine, markdown: bool, max_tree_depth: int, page_seconds: flo
     os.dup2(null, 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process even inside native code
-    warm = b"<html><head><title>warm</title></head><body><article><p>up</p></article></body></html>"
-    _answer(warm, engine, markdown, 500)
+    _answer(WARM.encode(), engine, markdown, 500)
     _limit_memory(page_memory_bytes)
     answers.write(b"R")
     answers.flush()

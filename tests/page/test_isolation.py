@@ -15,7 +15,7 @@ from pipeline.kernels import compiling
 from pipeline.page import isolation
 from pipeline.page.documents import Document, extract_page
 from pipeline.page.engines import extract_text
-from pipeline.page.isolation import Extracted, Failure, PageWorker
+from pipeline.page.isolation import WARM, Extracted, Failure, PageWorker
 from pipeline.page.metadata import read_metadata
 from schemas.extract import PAGE_REASONS
 
@@ -321,3 +321,10 @@ def test_wet_text_needs_no_engine():
     wet = record(record_type="conversion", is_text=True, http_charset="utf-8", body="\n本文 <b> stays \n".encode())
     assert extract_page(wet, worker).text == "本文 <b> stays"
     assert worker._process is None
+
+
+def test_the_first_page_calls_what_pages_seldom_call():
+    """A licence's surroundings and a title's line feed have kernels of their own, to be compiled before clocks run."""
+    said = read_metadata(WARM.encode())
+    assert said.title == "春秋" and said.licence == "https://creativecommons.org/licenses/by/4.0/"
+    assert extract_text(WARM.encode(), engine="blocks") and extract_text(WARM.encode(), engine="blocks", markdown=True)
