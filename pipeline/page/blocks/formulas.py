@@ -13,7 +13,7 @@ from pipeline.page.blocks.listings import begins
 from pipeline.page.blocks.passage_names import DISPLAYED, GONE, MATH, TEMPLATE
 from pipeline.page.blocks.segment_breaks import divides
 from pipeline.page.blocks.taking_back import clear_around_formula, clear_before_source, keep, take_back
-from pipeline.page.blocks.writing import FEED, NO_SPACE, Written, begin_block
+from pipeline.page.blocks.writing import FEED, NO_SPACE, Written, begin_block, put
 
 _DISPLAY, _MODE, _ALTTEXT, _ENCODING, _TYPE = (
     np.uint64(name_hash(name)) for name in ("display", "mode", "alttext", "encoding", "type")
@@ -104,10 +104,7 @@ def _write(written: Written, now: Any, at: int, end: int, displayed: bool, raw: 
             text[used] = 32
             used += 1
         space = False
-        text[used] = byte
-        for offset in range(1, length):
-            text[used + offset] = decoded[offset]
-        used += length
+        used = put(text, used, byte, decoded, length)
     now.used = used
     if used == start:
         return

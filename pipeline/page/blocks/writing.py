@@ -167,6 +167,15 @@ def begin_page(elements: np.ndarray, place: np.ndarray) -> None:
 
 
 @inlined
+def put(text: np.ndarray, used: int, byte: int, decoded: np.ndarray, length: int) -> int:
+    """How much text there is with one more character, whose first byte is given and the others in `decoded`."""
+    text[used] = byte
+    for offset in range(1, length):
+        text[used + offset] = decoded[offset]
+    return used + length
+
+
+@inlined
 def begin_block(new: Any, level: Any, now: Any) -> None:
     """A block of the innermost open element."""
     new.start = now.used
