@@ -18,9 +18,9 @@ from pipeline.duplicates.earlier_crawls import EarlierCrawl, check_files, earlie
 from pipeline.duplicates.minhash import candidate_probability
 from pipeline.duplicates.signing import leave_out, sign
 from pipeline.duplicates.small_dedup import small_dedup
-from pipeline.duplicates.small_lines import step
 from pipeline.duplicates.survivors import VERDICTS, Said, check_quality, keep_split
 from pipeline.keys import stage_keys
+from pipeline.repeats.small_lines import step
 from pipeline.spark import job, tables
 from pipeline.spark.document_frame import PLACE, document_frame
 from pipeline.spark.session import LazySession, size_shuffles, started

@@ -1,1 +1,1 @@
-"""Texts become signatures, signatures become clusters: MinHash, buckets, similarity, components; repeated lines."""
+"""Texts become signatures, signatures become clusters: MinHash, buckets, similarity, components."""

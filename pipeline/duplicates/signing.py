@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from pipeline.config import DedupConfig
 from pipeline.duplicates.minhash import MinHasher
 from pipeline.duplicates.minhash import signatures as signatures_of
-from pipeline.duplicates.small_lines import step
 from pipeline.duplicates.survivors import quality_of
+from pipeline.repeats.small_lines import step
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of
 from pipeline.store.parquet_files import read_parquet

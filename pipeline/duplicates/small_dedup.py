@@ -18,8 +18,8 @@ from pipeline.duplicates import clustering, earlier_crawls, large_clusters
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.signature_files import SignatureFiles
 from pipeline.duplicates.signing import sign
-from pipeline.duplicates.small_lines import LINES_FILE, cut_lines, step
 from pipeline.duplicates.survivors import SurvivorFile
+from pipeline.repeats.small_lines import LINES_FILE, cut_lines, step
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable, labels_of, rows_of
 from pipeline.store.examples import chosen_examples, example_rows, first_examples

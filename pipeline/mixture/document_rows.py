@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
-from pipeline.duplicates.host_lines import ADDRESS
 from pipeline.lists.url_lists import UrlLists
+from pipeline.repeats.host_lines import ADDRESS
 from pipeline.store.document_table import DocumentTable, column_or, labels_of, numbers_of, rows_of
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter

@@ -1,4 +1,4 @@
-"""`pipeline.duplicates.host_lines` with shuffles: lines that repeat on many pages of a host, found by counting, then
+"""`pipeline.repeats.host_lines` with shuffles: lines that repeat on many pages of a host, found by counting, then
 cut from its pages.
 
 What is shuffled to count is three hashes a line, 24 bytes, and how often the page has it, nearly always 1.
@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegerType, StructField, StructType
 
-from pipeline.duplicates import host_lines, page_lines
+from pipeline.repeats import host_lines, page_lines
 from pipeline.spark import tables
 from schemas.repeated_lines import LINES
 

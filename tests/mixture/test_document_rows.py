@@ -1,8 +1,8 @@
 import numpy as np
 import pyarrow as pa
 
-from pipeline.duplicates.host_lines import addresses_of
 from pipeline.mixture.document_rows import chances, hosts_of
+from pipeline.repeats.host_lines import addresses_of
 
 URLS = [
     "https://www.Example.com:80/a", "http://user@a.b.c./x#y", None, "nohost", "//www.com/x", "https://[::1]:8/", "",

@@ -9,8 +9,8 @@ import xxhash
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipeline.duplicates.page_lines import lines_of
 from pipeline.kernels.arrow_text import from_strings
+from pipeline.repeats.page_lines import lines_of
 from pipeline.spark import tables
 from pipeline.stages import repeated_lines
 from pipeline.words.words import words

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config import DedupConfig
-from pipeline.duplicates import host_lines, page_lines
+from pipeline.repeats import host_lines, page_lines
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable, column_or, labels_of, rows_of, schema_of
 from pipeline.store.examples import Shown, example_order, example_rows

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.duplicates.page_lines import BLANK, cut, find, lines_of, page_keys
 from pipeline.kernels.arrow_text import from_strings
+from pipeline.repeats.page_lines import BLANK, cut, find, lines_of, page_keys
 from pipeline.words.words import words_of
 
 # A menu, two ways to write it that are the same line, and another line.

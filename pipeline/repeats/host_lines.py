@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh64_intdigest
 
-from pipeline.duplicates import page_lines
+from pipeline.repeats import page_lines
 from schemas.repeated_lines import LINES
 
 EXAMPLE_CHARACTERS = 300

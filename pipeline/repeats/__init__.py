@@ -1,0 +1,1 @@
+"""What repeats below the page becomes counts, and pages without it."""
