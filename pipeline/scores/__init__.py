@@ -1,0 +1,1 @@
+"""Texts become scores of learnt models."""
