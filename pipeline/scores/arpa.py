@@ -1,8 +1,8 @@
 """Models as ARPA text become KenLM's tables of hashes: the same bytes that its build_binary writes of the same text.
 
-What the tables hold beside the text: an n-gram that a longer one ends with loses the sign of its probability, one that a
-longer one begins with the sign of a backoff of zero, and an n-gram whose end (all words but the first) is missing, since
-it was pruned, gets that end with the probability that backoff gives. Source: KenLM's lm/read_arpa.cc and
+What the tables hold beside the text: an n-gram that a longer one ends with loses the sign of its probability, one that
+a longer one begins with the sign of a backoff of zero, and an n-gram whose end (all words but the first) is missing,
+since it was pruned, gets that end with the probability that backoff gives. Source: KenLM's lm/read_arpa.cc and
 lm/search_hashed.cc.
 """
 
@@ -39,7 +39,7 @@ WHAT = {
 
 
 @inlined
-def _put(file, begin: int, buckets: int, width: int, key: np.uint64) -> int:
+def _put(file, begin, buckets, width, key):
     """Where the entry of a key begins, made where there is none."""
     slot = np.int64(key % np.uint64(buckets))
     while True:
@@ -57,7 +57,7 @@ def _put(file, begin: int, buckets: int, width: int, key: np.uint64) -> int:
 
 
 @kernel
-def _weights(file, unigrams, tables, key: np.uint64, length: int) -> int:
+def _weights(file, unigrams, tables, key, length):
     """Where probability and backoff of an n-gram of that many words lie, or -1; a 1-gram's key is its id."""
     if length == 1:
         return unigrams + 2 * np.int64(key)
@@ -67,7 +67,7 @@ def _weights(file, unigrams, tables, key: np.uint64, length: int) -> int:
 
 
 @kernel
-def _extend(file, at: int) -> np.float32:
+def _extend(file, at):
     """The backoff at the weights `at`, which are the beginning of a longer n-gram from now on."""
     if file[at + 1] == SIGN:  # -0.0
         file[at + 1] = np.uint32(0)
@@ -75,8 +75,9 @@ def _extend(file, at: int) -> np.float32:
 
 
 @kernel
-def _add(file, unigrams, tables, free, words, n: int, probability: float, backoff: float) -> int:
-    """Puts an n-gram of words[:n], n > 1, into the tables; those shorter must be there. `free`: buckets that are left."""
+def _add(file, unigrams, tables, free, words, n, probability, backoff):
+    """Puts an n-gram of words[:n], n > 1, into the tables; those shorter must be there. `free`: buckets that are
+    left."""
     order = len(tables) + 1
     key = np.uint64(words[n - 1])
     lower, basis, missing = unigrams + 2 * np.int64(words[n - 1]), 1, False
@@ -128,7 +129,7 @@ def _add(file, unigrams, tables, free, words, n: int, probability: float, backof
 
 
 @kernel
-def _number(data, at: int) -> tuple[float, int]:
+def _number(data, at):
     """A decimal number at data[at:] and where it ends; `at` again where there is none. Rounded to float32 it is the
     nearest but where float64 lies between two."""
     start = at
@@ -176,21 +177,21 @@ def _number(data, at: int) -> tuple[float, int]:
 
 
 @kernel
-def _line_end(data, at: int) -> int:
+def _line_end(data, at):
     while at < len(data) and data[at] != _NEWLINE:
         at += 1
     return at
 
 
 @kernel
-def _blank(data, at: int) -> bool:
+def _blank(data, at):
     return data[at] == _SPACE or data[at] == _TAB or data[at] == _RETURN
 
 
 @kernel
-def _fill(data, at, counts, unknown, vocabulary, vocabulary_buckets, unigrams, tables, file, spelled, place) -> int:
-    """Reads all sections from data[at:] into `file`; `spelled` gets the words, each with a zero byte, by id. `place` gets
-    the line where it stopped, and how many bytes of words there are."""
+def _fill(data, at, counts, unknown, vocabulary, vocabulary_buckets, unigrams, tables, file, spelled, place):
+    """Reads all sections from data[at:] into `file`; `spelled` gets the words, each with a zero byte, by id. `place`
+    gets the line where it stopped, and how many bytes of words there are."""
     order = len(counts)
     free = tables[:, 1].copy()
     words = np.zeros(order, np.uint32)
@@ -281,7 +282,8 @@ def _fill(data, at, counts, unknown, vocabulary, vocabulary_buckets, unigrams, t
 
 def _counts(text: bytes, path: Path) -> tuple[tuple[int, ...], int]:
     """How many n-grams of each order an ARPA text announces, and where that ends."""
-    at, counts, begun = 0, [], False
+    counts: list[int] = []
+    at, begun = 0, False
     while at < len(text):
         end = text.find(b"\n", at)
         end = len(text) if end < 0 else end
@@ -301,12 +303,28 @@ def _counts(text: bytes, path: Path) -> tuple[tuple[int, ...], int]:
             return tuple(counts), at
     if begun:
         raise UserError(f"{path} does not count its n-grams as ARPA text does; learn it with lmplz of KenLM")
-    raise UserError(f"{path} is neither KenLM's binary file nor ARPA text; learn it with lmplz and build_binary of KenLM")
+    raise UserError(
+        f"{path} is neither KenLM's binary file nor ARPA text; learn it with lmplz and build_binary of KenLM"
+    )
 
 
 def read(path: Path) -> tuple[np.ndarray, Header]:
     """The model in ARPA text as KenLM's binary file would have it, uint32, with zeros up to a multiple of four bytes.
     UserError where it is none, in order 1, cut off, or counts what it does not have."""
+    tables, words, header = _read(path)
+    padded = np.zeros(-(-len(words) // 4) * 4, np.uint8)
+    padded[: len(words)] = words
+    return np.concatenate([tables, padded.view("<u4")]), header
+
+
+def to_binary(path: Path) -> bytes:
+    """The file that build_binary would make of ARPA text."""
+    tables, words, _ = _read(path)
+    return tables.tobytes() + words.tobytes()
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray, Header]:
+    """(header and tables uint32, all words with a zero byte each, header)."""
     if not path.stat().st_size:
         raise UserError(f"{path} is empty; put the model there again")
     data = np.memmap(path, np.uint8, "r").view(np.ndarray)
@@ -315,10 +333,6 @@ def read(path: Path) -> tuple[np.ndarray, Header]:
         raise UserError(f"{path} has order {len(counts)}; a perplexity needs 2 to {MAX_ORDER}")
     if sum(counts) > len(data):
         raise UserError(f"{path} counts more n-grams than it has bytes: it was cut; copy it again")
-    return _tables(data, at, counts, path)
-
-
-def _tables(data: np.ndarray, at: int, counts: tuple[int, ...], path: Path) -> tuple[np.ndarray, Header]:
     header = Header(PROBING, MULTIPLIER, counts, header_size(len(counts)))
     where = layout(header)
     tables = np.zeros(where.end, np.uint32)
@@ -337,7 +351,4 @@ def _tables(data: np.ndarray, at: int, counts: tuple[int, ...], path: Path) -> t
         tables[where.unigrams + 1] = 0
     tables[where.vocabulary - 1] = int(place[2])
     tables[: header.size // 4] = np.frombuffer(make_header(MULTIPLIER, counts), "<u4")
-    words = spelled[: int(place[1])]
-    padded = np.zeros(-(-len(words) // 4) * 4, np.uint8)
-    padded[: len(words)] = words
-    return np.concatenate([tables, padded.view("<u4")]), header
+    return tables, spelled[: int(place[1])], header

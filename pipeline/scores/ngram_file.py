@@ -1,8 +1,8 @@
 """The files that KenLM's build_binary writes, version 5 of its format: what they hold, and where.
 
 A header with the order and how many n-grams of each there are, then the vocabulary as hashes of its words, then the
-n-grams: tables of hashes with linear probing (build_binary's default), or a trie of bit-packed records, whose values may
-be quantised (`-q`, `-b`) and whose pointers may be split into arrays (`-a`). Sources: KenLM's lm/binary_format.cc,
+n-grams: tables of hashes with linear probing (build_binary's default), or a trie of bit-packed records, whose values
+may be quantised (`-q`, `-b`) and whose pointers may be split into arrays (`-a`). Sources: KenLM's lm/binary_format.cc,
 lm/vocab.cc, lm/search_hashed.hh, lm/trie.cc, lm/quantize.hh and lm/bhiksha.cc; Heafield (2011), KenLM: Faster and
 Smaller Language Model Queries.
 """
@@ -40,8 +40,9 @@ class Header(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where a model of hash tables has its parts, in units of four bytes from the file's beginning. `tables` (order - 1,
-    3) int64: begin, buckets and units an entry, from 2-grams on; `unigrams` is their begin, of `unigram_width` units."""
+    """Where a model of hash tables has its parts, in units of four bytes from the file's beginning. `tables` (order -
+    1, 3) int64: begin, buckets and units an entry, from 2-grams on; `unigrams` is their begin, of `unigram_width`
+    units."""
 
     vocabulary: int
     vocabulary_buckets: int

@@ -7,7 +7,7 @@ and so is the score but for its rounding: KenLM adds float32, this float64.
 
 import numpy as np
 
-from pipeline.kernels.compiling import inlined, kernel
+from pipeline.kernels.compiling import inlined, kernel, uncounted
 
 _BY_HISTORY, _BY_WORD = np.uint64(8978948897894561157), np.uint64(17894857484156487943)  # lm/search_hashed.hh
 _MIX, _SHIFT = np.uint64(0xC6A4A7935BD1E995), np.uint64(47)
@@ -15,8 +15,8 @@ SIGN = np.uint32(0x80000000)
 UNKNOWN = 0  # KenLM's id of <unk>
 
 
-@kernel
-def murmur(data: np.ndarray, start: int, end: int) -> np.uint64:
+@uncounted
+def murmur(data, start, end):
     """MurmurHash64A (Appleby 2008, public domain) with seed 0 of data[start:end], uint8."""
     length = end - start
     h = np.uint64(length) * _MIX
@@ -39,27 +39,33 @@ def murmur(data: np.ndarray, start: int, end: int) -> np.uint64:
     return h ^ (h >> _SHIFT)
 
 
-@kernel
-def word_id(hashed: np.uint64, hashes: np.ndarray, ids: np.ndarray) -> int:
+@uncounted
+def word_id(hashed, hashes, ids):
     """The id of a word by its hash, UNKNOWN without one."""
-    at = np.searchsorted(hashes, hashed)
-    return np.int64(ids[at]) if at < len(hashes) and hashes[at] == hashed else np.int64(0)
+    low, high = 0, len(hashes)
+    while low < high:
+        middle = (low + high) // 2
+        if hashes[middle] < hashed:
+            low = middle + 1
+        else:
+            high = middle
+    return np.int64(ids[low]) if low < len(hashes) and hashes[low] == hashed else np.int64(UNKNOWN)
 
 
 @kernel
-def _ids_of(data: np.ndarray, offsets: np.ndarray, hashes: np.ndarray, ids: np.ndarray, found: np.ndarray) -> None:
+def _ids_of(data, offsets, hashes, ids, found):
     for i in range(len(found)):
         found[i] = word_id(murmur(data, offsets[i], offsets[i + 1]), hashes, ids)
 
 
 @inlined
-def longer(key: np.uint64, word: np.uint32) -> np.uint64:
+def longer(key, word):
     """The key of an n-gram with a word more before it. Keys run from the last word backwards."""
     return (key * _BY_HISTORY) ^ (np.uint64(np.uint32(word + np.uint32(1))) * _BY_WORD)
 
 
 @inlined
-def find(file: np.ndarray, begin: int, buckets: int, width: int, key: np.uint64) -> int:
+def find(file, begin, buckets, width, key):
     """Where the entry of a key begins, or -1."""
     ideal = np.int64(key % np.uint64(buckets))
     slot = ideal
@@ -78,8 +84,9 @@ def find(file: np.ndarray, begin: int, buckets: int, width: int, key: np.uint64)
 
 
 @kernel
-def score_probing(file, unigrams, unigram_width, tables, words, offsets, begin, end, scores) -> None:
-    """Writes log10 p(words, end | begin) of each text, float64 (n,); text i's ids are words[offsets[i]:offsets[i+1]]."""
+def score_probing(file, unigrams, unigram_width, tables, words, offsets, begin, end, scores):
+    """Writes log10 p(words, end | begin) of each text, float64 (n,); text i's ids are
+    words[offsets[i]:offsets[i+1]]."""
     order = len(tables) + 1
     longest = np.int64(0)
     for text in range(len(scores)):

@@ -48,8 +48,8 @@ class NGrams:
         return id_of(words, self.words.hashes, self.words.ids)
 
     def score(self, words: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        """log10 of the probability of each text, from the beginning of a sentence to its end, float64 (n,); text i's ids
-        are words[offsets[i]:offsets[i + 1]], int32."""
+        """log10 of the probability of each text, from the beginning of a sentence to its end, float64 (n,); text i's
+        ids are words[offsets[i]:offsets[i + 1]], int32."""
         scores = np.zeros(len(offsets) - 1)
         where = self._where
         score_probing(
