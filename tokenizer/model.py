@@ -53,12 +53,12 @@ def canonical(model_proto: bytes, vocab_size: int, characters: Iterable[str]) ->
     """
     pieces: list[tuple[str, bytes]] = []
     rest: list[tuple[int, bytes]] = []
-    for tag, payload in _fields(model_proto):
+    for tag, payload in model_fields(model_proto):
         if tag == _PIECE:
-            fields = [(t, _round(value) if t == _SCORE else value) for t, value in _fields(payload)]
+            fields = [(t, _round(value) if t == _SCORE else value) for t, value in model_fields(payload)]
             pieces.append((dict(fields)[_TEXT].decode(), _join(fields)))
         elif tag in (_NORMALIZER, _DENORMALIZER):
-            rest.append((tag, _join((t, value) for t, value in _fields(payload) if t != _RULE_FILE)))
+            rest.append((tag, _join((t, value) for t, value in model_fields(payload) if t != _RULE_FILE)))
         else:
             rest.append((tag, payload))
     _add_characters(pieces, vocab_size, characters)
@@ -80,7 +80,7 @@ def _add_characters(pieces: list[tuple[str, bytes]], vocab_size: int, characters
 
 def with_pieces(model_proto: bytes, pieces: Iterable[tuple[str, float]] = (), rows: Iterable[str] = ()) -> bytes:
     """The model with further pieces, then further special rows, behind its own."""
-    fields = list(_fields(model_proto))
+    fields = list(model_fields(model_proto))
     last = max(place for place, (tag, _) in enumerate(fields) if tag == _PIECE) + 1
     more = [_join([(_TEXT, piece.encode()), (_SCORE, struct.pack("<f", score))]) for piece, score in pieces]
     more += [_join([(_TEXT, row.encode()), (_SCORE, struct.pack("<f", 0.0)), (_TYPE, _CONTROL)]) for row in rows]
@@ -89,7 +89,7 @@ def with_pieces(model_proto: bytes, pieces: Iterable[tuple[str, float]] = (), ro
 
 def kind_of(model_proto: bytes) -> Kind:
     """Which of SentencePiece's algorithms the model is for."""
-    trainer = dict(_fields(dict(_fields(model_proto)).get(_TRAINER, b"")))
+    trainer = dict(model_fields(dict(model_fields(model_proto)).get(_TRAINER, b"")))
     return "bpe" if trainer.get(_MODEL_TYPE) == b"\x02" else "unigram"
 
 
@@ -163,11 +163,11 @@ def _round(score: bytes) -> bytes:
 
 
 def _score(piece: bytes) -> float:
-    (value,) = struct.unpack("<f", dict(_fields(piece))[_SCORE])
+    (value,) = struct.unpack("<f", dict(model_fields(piece))[_SCORE])
     return float(value)
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+def model_fields(message: bytes) -> Iterator[tuple[int, bytes]]:
     """(tag, payload) of each field, in file order; a varint's payload is its own bytes."""
     at = 0
     while at < len(message):
