@@ -26,12 +26,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.archive.records import ArchiveLimits, Page, read_archive
+from pipeline.config import CleanConfig
 from pipeline.kernels.arrow_text import from_strings
 from pipeline.language.identifier import Identifier
 from pipeline.page.charset import decode
 from pipeline.page.documents import in_utf8
 from pipeline.page.main_text.engine import selection
 from pipeline.page.main_text.plain_text import assemble
+from pipeline.quality import profiles
+from pipeline.quality.rules import PRESETS, Decider
+from pipeline.scores.fitting import judging
+from pipeline.scores.fitting.whole import RawScores
+from pipeline.stages.annotate import PASSED_ON, Annotator
 from pipeline.words.characters import characters
 from pipeline.words.words import is_spaced, words_of
 
@@ -57,6 +63,7 @@ class Text(NamedTuple):
     kind: str
     label: str
     url: str = ""
+    sentences: tuple[str, ...] = ()
 
 
 def spoken(path: Path) -> Iterator[dict[str, Any]]:
@@ -68,23 +75,41 @@ def draw(*seed: object) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(repr(seed).encode()))
 
 
+def space_of(label: str) -> str:
+    """What stands between two sentences."""
+    return " " if is_spaced(label.partition("_")[2]) or label == "tha_Thai" else ""
+
+
+def in_paragraphs(sentences: Sequence[str], space: str, rng: np.random.Generator) -> str:
+    """Of one to four sentences each."""
+    paragraphs, at = [], 0
+    while at < len(sentences):
+        many = int(rng.integers(1, 5))
+        paragraphs.append(space.join(sentences[at : at + many]))
+        at += many
+    return "\n".join(paragraphs)
+
+
 def news(data: Path) -> Iterator[Text]:
     """Consecutive lines, in paragraphs; the same lines are the same document in every language."""
     for name, language in NEWS.items():
         with gzip.open(data / f"parallel/{name}.txt.gz", "rt", encoding="utf-8") as file:
             lines = file.read().splitlines()
         at, number = 0, 0
-        space = " " if is_spaced(language.partition("_")[2]) or language == "tha_Thai" else ""
+        space = space_of(language)
         while at < len(lines):
             rng = draw("news", number)
             size = int(rng.integers(6, 26))
-            part, paragraphs = lines[at : at + size], []
-            while part:
-                many = int(rng.integers(1, 5))
-                paragraphs.append(space.join(part[:many]))
-                part = part[many:]
-            yield Text("\n".join(paragraphs), f"news.{number}", "news", language)
+            part = lines[at : at + size]
+            yield Text(in_paragraphs(part, space, rng), f"news.{number}", "news", language, "", tuple(part))
             at, number = at + size, number + 1
+
+
+def other_news(data: Path) -> Iterator[Text]:
+    """Of two languages without parallel lines."""
+    for number, row in enumerate(spoken(data / "lid/train.jsonl.gz")):
+        if row["source"].startswith("ntrex") and row["lang"] in ("pol", "ita"):
+            yield Text(row["text"], f"other.news.{number}", "news", f"{row['lang']}_{row['script']}")
 
 
 def laws(data: Path) -> Iterator[Text]:
@@ -118,9 +143,9 @@ def pages(data: Path) -> Iterator[Text]:
             parts = urlsplit(url)
             if parts.path.strip("/") in ("", "index.html", "index.php", "en", "de", "home") and not parts.query:
                 yield Text(whole, host, "home", "", url)
-            elif len(PRICE.findall(main)) >= 8:
+            elif len(PRICE.findall(main)) >= 5:
                 yield Text(main, host, "products", "", url)
-            elif len(main) < 0.1 * len(whole):
+            elif len(main) < 0.25 * len(whole):
                 yield Text(whole, host, "index", "", url)
             else:
                 yield Text(menu, host, "menu", "", url)
@@ -150,43 +175,42 @@ def stretch(text: str, seed: str) -> str:
 
 
 def joined(texts: Sequence[Text], label: str, side: str, everywhere: Sequence[str]) -> Iterator[Text]:
-    """Text that a machine might have put together, of the good sentences of a side."""
-    script = label.partition("_")[2]
-    space = " " if is_spaced(script) else ""
-    sentences = [one.strip() for text in texts for one in SENTENCE.split(text.text) if len(one.strip()) > 15]
-    words = [
-        word
-        for one in sentences
-        for word in (one.split() if space else [one[i : i + 2] for i in range(0, len(one), 2)])
-    ]
+    """Text that a machine might have put together, of the good sentences of a side, in paragraphs as news have them."""
+    space, gap = space_of(label), " " if is_spaced(label.partition("_")[2]) else ""
+    sentences = [one for text in texts for one in sentences_of(text)]
+    words = [word for one in sentences for word in _words(one, gap)]
     if len(sentences) < 100:
         return
     for kind in JOINED:
         for number in range(ROUND):
             rng = draw("joined", label, side, kind, number)
-            many = int(np.exp(rng.uniform(np.log(5), np.log(60))))
+            many = int(rng.integers(6, 26))
             own = [sentences[i] for i in rng.integers(len(sentences), size=many)]
-            gaps = [
-                " " if space and rng.random() < 0.7 else "\n" if rng.random() < 0.5 else " " if space else ""
-                for _ in own
-            ]
             if kind == "languages":
                 own = [one if rng.random() < 0.6 else everywhere[int(rng.integers(len(everywhere)))] for one in own]
             elif kind == "fragments":
-                own = [_fragment(one, space, rng) for one in own for _ in range(2)]
-                gaps = gaps * 2
+                own = [_fragment(one, gap, rng) for one in own for _ in range(3)]
             elif kind == "words":
-                some = [words[i] for i in rng.integers(len(words), size=many * 12)]
-                own = [space.join(some[i : i + 12]) for i in range(0, len(some), 12)]
+                some = [words[i] for i in rng.integers(len(words), size=many * 20)]
+                own = [gap.join(some[i : i + 20]) for i in range(0, len(some), 20)]
             elif kind == "keywords":
                 few = [words[i] for i in rng.integers(len(words), size=12)]
                 own = [
-                    space.join(few[i] for i in rng.integers(len(few), size=int(rng.integers(2, 9))))
-                    for _ in range(many * 2)
+                    gap.join(few[i] for i in rng.integers(len(few), size=int(rng.integers(2, 9)))) + ","
+                    for _ in range(many * 3)
                 ]
-                gaps = [", " if rng.random() < 0.5 else "\n" for _ in own]
-            text = "".join(one + gap for one, gap in zip(own, gaps, strict=True)).strip()
-            yield Text(text, f"joined.{side}.{kind}.{number}", kind, label)
+            yield Text(in_paragraphs(own, space, rng), f"joined.{side}.{label}.{kind}.{number}", kind, label)
+
+
+def sentences_of(text: Text) -> list[str]:
+    """Those that are long enough to be one."""
+    found = text.sentences or SENTENCE.split(text.text)
+    return [one.strip() for one in found if len(one.strip()) > 15]
+
+
+def _words(sentence: str, gap: str) -> list[str]:
+    """Words, or pairs of characters."""
+    return sentence.split() if gap else [sentence[at : at + 2] for at in range(0, len(sentence), 2)]
 
 
 def _fragment(sentence: str, space: str, rng: np.random.Generator) -> str:
@@ -198,7 +222,7 @@ def _fragment(sentence: str, space: str, rng: np.random.Generator) -> str:
 
 def build(data: Path, folder: Path) -> None:
     """Writes the tables, and prints how many texts of each kind a language has."""
-    good = identified([*news(data), *laws(data)])
+    good = identified([*news(data), *other_news(data), *laws(data)])
     found = identified(list(pages(data)))
     good += [one for one in found if one.kind == "article"]
     bad = [one for one in found if one.kind != "article"]
@@ -212,7 +236,7 @@ def build(data: Path, folder: Path) -> None:
         ]  # fmt: skip
 
     def side_of(one: Text) -> str:
-        return "judged" if one.label in LEFT_OUT or zlib.crc32(one.host.encode()) % 2 else "fit"
+        return "judged" if one.label in LEFT_OUT or zlib.crc32(f"2 {one.host}".encode()) % 2 else "fit"
 
     good, bad = kept(good), kept(bad)
     sides = {side: [one for one in good if side_of(one) == side] for side in ("fit", "judged")}
@@ -220,13 +244,13 @@ def build(data: Path, folder: Path) -> None:
         by_label = defaultdict(list)
         for one in texts:
             by_label[one.label].append(one)
-        every = [s for one in texts for s in SENTENCE.split(one.text) if len(s) > 15]
+        every = [sentence for one in texts for sentence in sentences_of(one)]
         for label in sorted(by_label):
-            bad += kept(one._replace(host=f"{side}.{one.host}") for one in joined(by_label[label], label, side, every))
+            bad += kept(joined(by_label[label], label, side, every))
     tables: dict[str, list[tuple[Text, bool]]] = defaultdict(list)
     for texts, is_good in ((good, True), (bad, False)):
         for one in texts:
-            side = one.host.partition(".")[0] if one.kind in JOINED else side_of(one)
+            side = one.host.split(".")[1] if one.kind in JOINED else side_of(one)
             place = "judged" if side == "judged" else f"fit/{'positives' if is_good else 'negatives'}"
             tables[place].append((one, is_good))
     (folder / "fit").mkdir(parents=True, exist_ok=True)
@@ -252,15 +276,112 @@ def build(data: Path, folder: Path) -> None:
             print(place, label, *(counts[label, kind] for kind in kinds))
 
 
+def rules_alone(folder: Path) -> None:
+    """Writes what clean's rules say of the judged texts: less one for each rule of all presets that fires."""
+    judged = pq.read_table(folder / "judged.parquet")
+    config = CleanConfig(presets=[name for name in PRESETS if name != "none"])
+    known = profiles.load()
+    annotate = Annotator(config, config.stop_words(known))
+    decide = Decider(config.chosen_rules(), config.limits(known))
+    ids, fired = [], []
+    for batch in judged.to_batches(500):
+        given = {name: batch.column(name) if name in batch.schema.names else [""] * len(batch) for name in PASSED_ON}
+        annotated = annotate(pa.RecordBatch.from_pydict(given))
+        ids += batch.column("id").to_pylist()
+        fired += sum(np.broadcast_to(fires, len(batch)).astype(int) for fires in decide.fires(annotated)).tolist()
+    pq.write_table(pa.table({"id": ids, "score": -np.array(fired, float)}), folder / "rules.parquet")
+
+
+def scored(judged: pa.Table, models: Sequence[str], tables: Sequence[str]) -> dict[str, np.ndarray]:
+    """Scores by name; of a text that a table does not have, NaN."""
+    found = {"length": np.log(np.array([len(text) for text in judged["text"].to_pylist()], float))}
+    for given in tables:
+        name, _, place = given.partition("=")
+        rows = pq.read_table(place)
+        by_id = dict(zip(rows["id"].to_pylist(), rows["score"].to_pylist(), strict=True))
+        found[name] = np.array([by_id.get(one, np.nan) for one in judged["id"].to_pylist()], float)
+    for given in models:
+        name, _, place = given.partition("=")
+        found[name] = RawScores(place)(judged["text"].to_pylist())
+    return found
+
+
+def judge(folder: Path, models: Sequence[str], tables: Sequence[str], wrong: str) -> None:
+    """Prints AUC by language and by kind of bad text, and what the model `wrong` drops of the good ones."""
+    judged = pq.read_table(folder / "judged.parquet")
+    pairs = zip(judged["language"].to_pylist(), judged["language_script"].to_pylist(), strict=True)
+    labels = np.array([f"{language}_{script}" for language, script in pairs], object)
+    good, kinds = np.array(judged["good"].to_pylist(), bool), np.array(judged["kind"].to_pylist(), object)
+    hosts = np.array(judged["host"].to_pylist(), object)
+    scores = scored(judged, models, tables)
+    print("| language | good | bad | hosts |", " | ".join(scores), "|")
+    for group in (LEFT_OUT, FITTED):
+        means = defaultdict(list)
+        for label in group:
+            mine = labels == label
+            cells = []
+            for name, values in scores.items():
+                usable = mine & ~np.isnan(values)
+                one = judging.judged(values[usable], good[usable], hosts[usable], 0.3)
+                if one.auc is not None:
+                    means[name].append(one.auc)
+                    cells.append(f"{one.auc:.3f} [{one.auc_interval.low:.3f}, {one.auc_interval.high:.3f}]")
+            whole = judging.judged(np.zeros(mine.sum()), good[mine], hosts[mine], 0.3)
+            star = "*" if group is LEFT_OUT else ""
+            print(f"| {label}{star} | {whole.good} | {whole.bad} | {whole.hosts} |", " | ".join(cells), "|")
+        print("| mean | | | |", " | ".join(f"{np.mean(means[name]):.3f}" for name in scores), "|")
+    print("\nAUC of the bad texts of a kind against all good ones of the language, mean over languages left out")
+    for kind in sorted({*kinds[~good]}):
+        cells = []
+        for values in scores.values():
+            areas = []
+            for label in LEFT_OUT:
+                mine = (labels == label) & (good | (kinds == kind)) & ~np.isnan(values)
+                if (mine & ~good).sum() >= 3 and (mine & good).sum() >= 3:
+                    areas.append(judging.auc(values[mine], good[mine], hosts[mine])[0])
+            cells.append(f"{np.mean(areas):.3f} ({len(areas)})" if areas else "")
+        print(f"| {kind} |", " | ".join(cells), "|")
+    if wrong:
+        dropped(judged, labels, good, kinds, scores[wrong])
+
+
+def dropped(judged: pa.Table, labels: np.ndarray, good: np.ndarray, kinds: np.ndarray, values: np.ndarray) -> None:
+    """What a threshold that keeps as many texts as there are good ones would drop of these, by kind, worst first."""
+    ranks = np.zeros(len(values))
+    lost = np.zeros(len(values), bool)
+    for label in (*LEFT_OUT, *FITTED):
+        mine = np.flatnonzero(labels == label)
+        ranks[mine] = judging.ranks(values[mine])
+        lost[mine] = (ranks[mine] < 1 - good[mine].mean()) & good[mine]
+    for held in (True, False):
+        of_group = np.isin(labels, LEFT_OUT) == held
+        print("\ndropped of good texts in languages", "left out" if held else "fitted on")
+        for kind in sorted({*kinds[good]}):
+            mine = of_group & good & (kinds == kind)
+            print(f"{kind}: {lost[mine].sum()} of {mine.sum()}")
+    for row in sorted(np.flatnonzero(lost), key=lambda row: (ranks[row], row))[:12]:
+        text = " / ".join(judged["text"][int(row)].as_py().split("\n"))[:160]
+        print(f"{ranks[row]:.2f} {labels[row]} {kinds[row]} {judged['url'][int(row)].as_py()}: {text}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(dest="command", required=True)
     building = commands.add_parser("build")
     building.add_argument("data", type=Path)
     building.add_argument("folder", type=Path)
+    judging_ = commands.add_parser("judge")
+    judging_.add_argument("folder", type=Path)
+    judging_.add_argument("models", nargs="*", metavar="NAME=MODEL")
+    judging_.add_argument("--scores", nargs="+", default=[], metavar="NAME=TABLE")
+    judging_.add_argument("--wrong", default="", metavar="NAME", help="whose mistakes are listed")
     args = parser.parse_args()
     if args.command == "build":
         build(args.data, args.folder)
+        rules_alone(args.folder)
+    else:
+        rules = f"rules={args.folder}/rules.parquet"
+        judge(args.folder, args.models, [rules, *args.scores], args.wrong)
 
 
 if __name__ == "__main__":
