@@ -16,6 +16,7 @@ from pathlib import Path
 from pipeline.flags import Parser, parse
 from pipeline.language.fitting import training
 from pipeline.scores import calibration
+from pipeline.scores.embedding.encoder import MAX_TOKENS, Reading
 from pipeline.scores.fitting import documents, report, whole
 from pipeline.scores.fitting.documents import Columns, Documents, Place
 from pipeline.scores.fitting.whole import Settings
@@ -53,10 +54,11 @@ def places(flag: str, given: Sequence[str]) -> list[Place]:
 
 def body(argv: Sequence[str] | None) -> None:
     args = parse(_parser(), argv)
-    output = _output(args.output)
+    output = _output(args.output, bool(args.embeddings))
     if args.label == args.other_label:
         raise UserError(f"--label {args.label}: the other label has the same name; name two")
-    training.library()
+    if not args.embeddings:
+        training.library()
     columns = Columns(args.text_column, args.language_column or "", args.host_column or "")
     read: dict[str, Documents] = {}
     for name in ("positives", "negatives", "corpus"):
@@ -72,7 +74,7 @@ def body(argv: Sequence[str] | None) -> None:
         label=args.label, other=args.other_label, kept_share=args.kept_share, least_kept_share=args.least_kept_share,
         dim=args.dim, epochs=args.epochs, rate=args.lr, buckets=args.buckets, word_ngrams=args.word_ngrams,
         rows=args.rows if output.suffix == ".ftz" else 0, least_count=args.min_count, least_texts=args.min_texts,
-        seed=args.seed,
+        seed=args.seed, reading=_reading(args),
     )  # fmt: skip
     began = time.monotonic()
     parts = whole.split(good, bad, args.hold_out_languages, args.seed)
@@ -87,12 +89,22 @@ def body(argv: Sequence[str] | None) -> None:
     job.say(f"fit      done in {time.monotonic() - began:,.0f} s: {output}")
 
 
-def _output(given: str) -> Path:
+def _reading(args: argparse.Namespace) -> Reading | None:
+    given = args.embeddings
+    if not given:
+        return None
+    return Reading(storage.absolute(given), args.pooling, args.layer, args.max_tokens)
+
+
+def _output(given: str, embeddings: bool) -> Path:
     absolute = storage.absolute(given)
     if not storage.is_local(absolute):
         raise UserError(f"--output {given}: name a file of this machine")
     path = Path(absolute)
-    if path.suffix not in (".ftz", ".bin"):
+    if embeddings != (path.suffix == ".head"):
+        way = "it ends in .head with --embeddings, and only then"
+        raise UserError(f"--output {given}: a head over vectors is no model of words: {way}")
+    if path.suffix not in (".ftz", ".bin", ".head"):
         raise UserError(f"--output {given}: name a file that ends in .ftz (quantised, small) or .bin (dense)")
     for there in (path, Path(f"{path}.json")):
         if there.exists():
@@ -125,7 +137,9 @@ def _parser() -> Parser:
     parser.add_argument("--positives", nargs="+", required=True, metavar="PATH", help="tables or corpora of good texts")
     parser.add_argument("--negatives", nargs="+", required=True, metavar="PATH", help="of bad ones")
     parser.add_argument("--corpus", nargs="+", metavar="PATH", help="to calibrate on [the texts that judge]")
-    parser.add_argument("--output", required=True, metavar="FILE", help="new model: .ftz quantised, .bin dense")
+    parser.add_argument(
+        "--output", required=True, metavar="FILE", help="new model: .ftz quantised, .bin dense, .head with --embeddings"
+    )
     parser.add_argument("--text-column", default="text", help="[text]")
     parser.add_argument("--language-column", help="ISO 639-3, or with _Script [language, else found by our model]")
     parser.add_argument("--host-column", help="never on both sides of a split [host, else that of url, else each text]")
@@ -159,6 +173,14 @@ def _parser() -> Parser:
     )
     parser.add_argument("--min-count", type=job.positive, default=DEFAULT.least_count, help="of a word [5]")
     parser.add_argument("--rows", type=job.positive, default=DEFAULT.rows, help="words that a .ftz keeps [40,000]")
+    parser.add_argument(
+        "--embeddings", metavar="DIR", help="an exported encoder: fit a head over its vectors, not a model of words"
+    )
+    parser.add_argument("--pooling", choices=("mean", "cls"), default="mean", help="of its vectors [mean]")
+    parser.add_argument("--layer", type=int, default=-1, help="of its vectors: 0 the embeddings, -1 the last [-1]")
+    parser.add_argument(
+        "--max-tokens", type=job.positive, default=MAX_TOKENS, help=f"of a text that it sees [{MAX_TOKENS}]"
+    )
     parser.add_argument("--seed", type=job.not_negative, default=0, help="of all that is drawn [0]")
     return parser
 

@@ -12,7 +12,8 @@ from pipeline.language import fasttext_model
 from pipeline.language.fitting import training
 from pipeline.scores import calibration, shapes, trailer
 from pipeline.scores.classifiers import Classifiers
-from pipeline.scores.fitting import balancing, judging
+from pipeline.scores.embedding.encoder import Reading
+from pipeline.scores.fitting import balancing, heads, judging
 from pipeline.scores.fitting.balancing import Pairs
 from pipeline.scores.fitting.documents import Documents
 from pipeline.scores.fitting.judging import Judgement
@@ -29,7 +30,8 @@ ALL = "all"
 
 class Settings(NamedTuple):
     """Of a fit. rows: words that a quantised model keeps, 0 for a dense one. buckets: of n-grams of words, where
-    word_ngrams is 2 or more. least_count: texts' tokens that come less often are left out."""
+    word_ngrams is 2 or more. least_count: texts' tokens that come less often are left out.
+    reading: of an encoder, for a head over its vectors in place of a model of words."""
 
     label: str = "good"
     other: str = "bad"
@@ -44,6 +46,7 @@ class Settings(NamedTuple):
     least_count: int = 5
     least_texts: int = calibration.LEAST_TEXTS
     seed: int = 0
+    reading: Reading | None = None
 
 
 class Split(NamedTuple):
@@ -94,19 +97,11 @@ def fit(parts: Split, corpus: Documents | None, settings: Settings, output: Path
             f"give {LEAST_PAIRS} or more, of hosts enough"
         )
     say(f"fit on {2 * len(paired.words):,} texts in {len({*parts.good.labels()[paired.good]})} languages")
-    lines = _lines(parts.good, parts.bad, paired, settings)
-    training.fit(
-        lines,
-        training.Settings(
-            dim=settings.dim, min_n=0, max_n=0, buckets=settings.buckets if settings.word_ngrams > 1 else 0,
-            epochs=settings.epochs, rate=settings.rate, min_count=settings.least_count, rows=settings.rows,
-            word_ngrams=settings.word_ngrams,
-        ),
-        output,
-        settings.seed,
-    )  # fmt: skip
-    model = fasttext_model.load(output)
-    say(f"a model of {len(model.vocabulary[1]) - 1:,} words, {output.stat().st_size:,} bytes")
+    if settings.reading is None:
+        say(_fit_words(parts, paired, settings, output))
+    else:
+        width = heads.fit(settings.reading, parts.good, parts.bad, paired, output)
+        say(f"a head over vectors of {width:,} numbers of {settings.reading.folder}")
     unscaled = calibration.Quantiles({calibration.ALL: np.linspace(0, 1, calibration.STEPS + 1).tolist()}, {"all": 0})
     plain = Trailer(shapes.VERSION, settings.label, unscaled.as_json(), 0, 0, {}, {})
     size = output.stat().st_size
@@ -121,7 +116,7 @@ def fit(parts: Split, corpus: Documents | None, settings: Settings, output: Path
         least_kept_share=settings.least_kept_share,
         figures={name: one._asdict() for name, one in judgements.items()},
         made_from={
-            "settings": settings._asdict(),
+            "settings": {**settings._asdict(), "reading": settings.reading and settings.reading._asdict()},
             "fitted_on": _counts(parts.good, parts.bad),
             "held_out": sorted(parts.held_out),
         },
@@ -131,6 +126,23 @@ def fit(parts: Split, corpus: Documents | None, settings: Settings, output: Path
     trailer.append(output, about)
     labels, counts = np.unique(on.labels().astype(str), return_counts=True)
     return Fit(about, judgements, dict(zip(labels.tolist(), counts.tolist(), strict=True)))
+
+
+def _fit_words(parts: Split, paired: Pairs, settings: Settings, output: Path) -> str:
+    """Writes a fastText model; what is said of it."""
+    lines = _lines(parts.good, parts.bad, paired, settings)
+    training.fit(
+        lines,
+        training.Settings(
+            dim=settings.dim, min_n=0, max_n=0, buckets=settings.buckets if settings.word_ngrams > 1 else 0,
+            epochs=settings.epochs, rate=settings.rate, min_count=settings.least_count, rows=settings.rows,
+            word_ngrams=settings.word_ngrams,
+        ),
+        output,
+        settings.seed,
+    )  # fmt: skip
+    model = fasttext_model.load(output)
+    return f"a model of {len(model.vocabulary[1]) - 1:,} words, {output.stat().st_size:,} bytes"
 
 
 class RawScores:
