@@ -5,6 +5,8 @@ order: then lookups do not wait for each other, and memory answers several at a 
 and so is the score but for its rounding: KenLM adds float32, this float64.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pipeline.kernels.compiling import inlined, kernel, uncounted
@@ -67,78 +69,134 @@ def longer(key, word):
 @inlined
 def find(file, begin, buckets, width, key):
     """Where the entry of a key begins, or -1."""
-    ideal = np.int64(key % np.uint64(buckets))
-    slot = ideal
+    ideal = begin + np.int64(key % np.uint64(buckets)) * width
+    at = ideal
     while True:
-        at = begin + slot * width
-        there = np.uint64(file[at]) | np.uint64(file[at + 1]) << np.uint64(32)
+        there = _key(file, at)
         if there == key:
             return at
         if there == np.uint64(0):
             return np.int64(-1)
-        slot += 1
-        if slot == buckets:
-            slot = np.int64(0)
-        if slot == ideal:  # no bucket is free: the file is damaged
+        at += width
+        if at == begin + buckets * width:
+            at = np.int64(begin)
+        if at == ideal:  # no bucket is free: the file is damaged
             return np.int64(-1)
 
 
+@inlined
+def _key(file, at):
+    return np.uint64(file[at]) | np.uint64(file[at + 1]) << np.uint64(32)
+
+
+class Room(NamedTuple):
+    """What is known of each word of a line: the key of the longest n-gram that ends with it and its length, which words
+    may have longer ones, where to look; `backoff` float32 (order + 1, n) by length."""
+
+    line: np.ndarray
+    keys: np.ndarray
+    found: np.ndarray
+    alive: np.ndarray
+    places: np.ndarray
+    waiting: np.ndarray
+    probability: np.ndarray
+    backoff: np.ndarray
+
+
+def room(words: int, order: int) -> Room:
+    return Room(
+        np.empty(words, np.uint32), np.empty(words, np.uint64), np.empty(words, np.int32), np.empty(words, np.int32),
+        np.empty(words, np.int64), np.empty(words, np.int32), np.empty(words, np.float32),
+        np.empty((order + 1, words), np.float32),
+    )  # fmt: skip
+
+
+@uncounted
+def _one_words(file, unigrams, unigram_width, n, room):
+    """The 1-grams of a line; how many words may have longer ones."""
+    left = 0
+    for i in range(n):
+        at = unigrams + np.int64(room.line[i]) * unigram_width
+        bits = file[at]
+        room.probability[i] = np.uint32(bits | SIGN).view(np.float32)
+        room.backoff[1, i] = np.uint32(file[at + 1]).view(np.float32)
+        room.found[i] = 1
+        room.keys[i] = room.line[i]
+        room.alive[left] = i
+        left += np.int64(bits & SIGN == 0 and i > 0)  # with the sign no longer n-gram ends so
+    return left
+
+
+@uncounted
+def _longer_ones(file, begin, buckets, width, n_gram, order, n, left, room):
+    """The n-grams of a line, n > 1, that end with the words room.alive[:left]; how many may have longer ones."""
+    line, keys, alive, places, backoff = room.line, room.keys, room.alive, room.places, room.backoff
+    stop = begin + buckets * width
+    touched = np.uint32(0)
+    for j in range(left):  # nothing here waits for memory, so that many entries are asked for at once
+        i = np.int64(alive[j])
+        keys[i] = longer(keys[i], line[i - n_gram + 1])
+        places[j] = begin + np.int64(keys[i] % np.uint64(buckets)) * width
+        touched ^= file[places[j]]
+    room.waiting[0] = touched
+    if n_gram < order:
+        for i in range(n):
+            backoff[n_gram, i] = 0
+    kept = 0
+    for j in range(left):
+        i, at = np.int64(alive[j]), places[j]
+        ideal, key = at, keys[i]
+        there = _key(file, at)
+        while there != key and there != np.uint64(0):
+            at += width
+            if at == stop:
+                at = np.int64(begin)
+            if at == ideal:  # no bucket is free: the file is damaged
+                break
+            there = _key(file, at)
+        if there == key:
+            bits = file[at + 2]
+            room.probability[i] = np.uint32(bits | SIGN).view(np.float32)
+            room.found[i] = n_gram
+            if n_gram < order:
+                backoff[n_gram, i] = np.uint32(file[at + 3]).view(np.float32)
+                alive[kept] = i
+                kept += np.int64((bits & SIGN == 0) & (i >= n_gram))
+    return kept
+
+
+@uncounted
+def _sum(n, order, room):
+    """The logarithm of a line: what was found, and for each word the weights of backing off to it."""
+    backoff = room.backoff
+    for i in range(n):
+        backoff[order, i] = 0
+    for n_gram in range(order - 1, 0, -1):
+        for i in range(n):
+            backoff[n_gram, i] += backoff[n_gram + 1, i]
+    total = 0.0
+    for i in range(1, n):
+        total += np.float64(room.probability[i]) + np.float64(backoff[room.found[i], i - 1])
+    return total
+
+
 @kernel
-def score_probing(file, unigrams, unigram_width, tables, words, offsets, begin, end, scores):
-    """Writes log10 p(words, end | begin) of each text, float64 (n,); text i's ids are
-    words[offsets[i]:offsets[i+1]]."""
+def score_probing(file, unigrams, unigram_width, tables, words, offsets, begin, end, room, scores):
+    """Writes log10 p(words, end | begin) of each text, float64 (n,); text i's ids are words[offsets[i]:offsets[i + 1]]."""
     order = len(tables) + 1
-    longest = np.int64(0)
-    for text in range(len(scores)):
-        longest = max(longest, offsets[text + 1] - offsets[text])
-    line = np.empty(longest + 2, np.uint32)
-    keys = np.empty(longest + 2, np.uint64)
-    alive = np.empty(longest + 2, np.int32)
-    found = np.empty(longest + 2, np.int32)  # the length of the longest n-gram that ends here
-    probability = np.empty(longest + 2, np.float32)
-    backoff = np.empty((order, longest + 2), np.float32)
     for text in range(len(scores)):
         first = offsets[text]
         n = offsets[text + 1] - first + 2
-        line[0], line[n - 1] = begin, end
+        room.line[0], room.line[n - 1] = begin, end
         for i in range(1, n - 1):
-            line[i] = words[first + i - 1]
-        left = 0
-        for i in range(n):
-            at = unigrams + np.int64(line[i]) * unigram_width
-            bits = file[at]
-            probability[i] = np.uint32(bits | SIGN).view(np.float32)
-            backoff[1, i] = np.uint32(file[at + 1]).view(np.float32)
-            found[i] = 1
-            keys[i] = line[i]
-            alive[left] = i
-            left += np.int64(bits & SIGN == 0 and i > 0)  # with the sign bit no longer n-gram ends so
+            room.line[i] = words[first + i - 1]
+        left = _one_words(file, unigrams, unigram_width, n, room)
         for n_gram in range(2, order + 1):
-            table_begin, buckets, width = tables[n_gram - 2, 0], tables[n_gram - 2, 1], tables[n_gram - 2, 2]
-            if n_gram < order:
-                for i in range(n):
-                    backoff[n_gram, i] = 0
-            kept = 0
-            for j in range(left):
-                i = alive[j]
-                key = longer(keys[i], line[i - n_gram + 1])
-                at = find(file, table_begin, buckets, width, key)
-                if at >= 0:
-                    bits = file[at + 2]
-                    probability[i] = np.uint32(bits | SIGN).view(np.float32)
-                    found[i] = n_gram
-                    keys[i] = key
-                    if n_gram < order:
-                        backoff[n_gram, i] = np.uint32(file[at + 3]).view(np.float32)
-                        alive[kept] = i
-                        kept += np.int64(bits & SIGN == 0 and i >= n_gram)
-            left = kept
-        total = 0.0
-        for i in range(1, n):
-            total += np.float64(probability[i])
-            for n_gram in range(found[i], order):
-                total += np.float64(backoff[n_gram, i - 1])
-        scores[text] = total
+            table = n_gram - 2
+            left = _longer_ones(
+                file, tables[table, 0], tables[table, 1], tables[table, 2], n_gram, order, n, left, room
+            )
+        scores[text] = _sum(n, order, room)
 
 
 def id_of(words: list[bytes], hashes: np.ndarray, ids: np.ndarray) -> np.ndarray:

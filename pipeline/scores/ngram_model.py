@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.scores import arpa
 from pipeline.scores.ngram_file import PROBING, REST_PROBING, is_binary, layout, probing_words, read_header, units
-from pipeline.scores.ngram_lookup import id_of, score_probing
+from pipeline.scores.ngram_lookup import id_of, room, score_probing
 from schemas.errors import UserError
 
 
@@ -54,6 +54,6 @@ class NGrams:
         where = self._where
         score_probing(
             self._file, where.unigrams, where.unigram_width, where.tables, words, offsets,
-            self.words.begin, self.words.end, scores,
+            self.words.begin, self.words.end, room(int(np.diff(offsets).max(initial=0)) + 2, self.order), scores,
         )  # fmt: skip
         return scores
