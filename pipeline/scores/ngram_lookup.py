@@ -166,7 +166,7 @@ def _longer_ones(file, begin, buckets, width, n_gram, order, n, left, room):
 
 
 @uncounted
-def _sum(n, order, room):
+def sum_of_line(n, order, room):
     """The logarithm of a line: what was found, and for each word the weights of backing off to it."""
     backoff = room.backoff
     for i in range(n):
@@ -182,7 +182,8 @@ def _sum(n, order, room):
 
 @kernel
 def score_probing(file, unigrams, unigram_width, tables, words, offsets, begin, end, room, scores):
-    """Writes log10 p(words, end | begin) of each text, float64 (n,); text i's ids are words[offsets[i]:offsets[i + 1]]."""
+    """Writes log10 p(words, end | begin) of each text, float64 (n,); text i's ids are words[offsets[i]:offsets[i +
+    1]]."""
     order = len(tables) + 1
     for text in range(len(scores)):
         first = offsets[text]
@@ -196,7 +197,7 @@ def score_probing(file, unigrams, unigram_width, tables, words, offsets, begin, 
             left = _longer_ones(
                 file, tables[table, 0], tables[table, 1], tables[table, 2], n_gram, order, n, left, room
             )
-        scores[text] = _sum(n, order, room)
+        scores[text] = sum_of_line(n, order, room)
 
 
 def id_of(words: list[bytes], hashes: np.ndarray, ids: np.ndarray) -> np.ndarray:
