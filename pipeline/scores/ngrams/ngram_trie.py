@@ -10,14 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.kernels.compiling import inlined, kernel, uncounted
-from pipeline.scores.ngram_file import (
+from pipeline.scores.ngrams.ngram_file import (
     ARRAY_TRIE,
     QUANTISED_ARRAY_TRIE,
     QUANTISED_TRIE,
     REBUILD,
     Header,
 )
-from pipeline.scores.ngram_lookup import SIGN, sum_of_line
+from pipeline.scores.ngrams.ngram_lookup import SIGN, sum_of_line
 from schemas.errors import UserError
 
 QUANTISED, ARRAYS = (QUANTISED_TRIE, QUANTISED_ARRAY_TRIE), (ARRAY_TRIE, QUANTISED_ARRAY_TRIE)

@@ -16,9 +16,9 @@ import sentencepiece
 from pipeline.kernels.arrow_text import Utf8, from_strings, utf8
 from pipeline.kernels.compiling import inlined, kernel, uncounted
 from pipeline.kernels.hash_table import slot_of
-from pipeline.scores.cc_net_text import FINAL, JOINS, KNOWN, OUTPUT, SEVERAL, SPACE, WHOLE, CodePoints, normalise
-from pipeline.scores.ngram_lookup import murmur, word_id
-from pipeline.scores.piece_trie import PieceTrie, piece_trie
+from pipeline.scores.ngrams.cc_net_text import FINAL, JOINS, KNOWN, OUTPUT, SEVERAL, SPACE, WHOLE, CodePoints, normalise
+from pipeline.scores.ngrams.ngram_lookup import murmur, word_id
+from pipeline.scores.ngrams.piece_trie import PieceTrie, piece_trie
 from schemas.errors import UserError
 from tokenizer.model import model_fields
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.scores import arpa
-from pipeline.scores.ngram_file import PROBING, REST_PROBING, is_binary, layout, probing_words, read_header, units
-from pipeline.scores.ngram_lookup import id_of, room, score_probing
-from pipeline.scores.ngram_trie import Trie, open_trie, score_trie
+from pipeline.scores.ngrams import arpa
+from pipeline.scores.ngrams.ngram_file import PROBING, REST_PROBING, is_binary, layout, probing_words, read_header, units
+from pipeline.scores.ngrams.ngram_lookup import id_of, room, score_probing
+from pipeline.scores.ngrams.ngram_trie import Trie, open_trie, score_trie
 from schemas.errors import UserError
 
 
