@@ -19,13 +19,14 @@ from pipeline.language.model_files import LID_176, checksum, local_model
 from pipeline.lists import contamination, list_files
 from pipeline.quality import profiles
 from pipeline.quality.distributions import as_json
+from pipeline.quality.kept_shares import too_little
 from pipeline.quality.rules import Decider
 from pipeline.spark import job
 from pipeline.spark.session import LazySession
 from pipeline.spark.sources import Source, files_of_table
 from pipeline.spark.tasks import cheapest_runner
 from pipeline.stages import clean
-from pipeline.stages.annotate import PASSED_ON, Annotator
+from pipeline.stages.annotate import PASSED_ON, Annotator, learnt_inputs
 from pipeline.store import generations, run_records, storage, verdict_files
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.generations import Generation
@@ -34,11 +35,12 @@ from pipeline.web import addresses
 from schemas.distributions import DISTRIBUTIONS
 from schemas.errors import UserError
 from schemas.records import EXAMPLES, FAILED, Example, RunRecord
+from schemas.scores import SCORES, LearntRule
 
 MOST_NAMED = 12  # languages in a line of the log
 
 # Of the config, what annotated columns depend on; what the files hold is in the record's inputs.
-ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words", "text_seconds")
+ANNOTATING = ("mask", "decontaminate", "block_lists", "bad_words", "classifiers", "perplexity", "text_seconds")
 
 
 def run(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> RunRecord:
@@ -54,15 +56,16 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     with run_records.building(folder, record) as building:
         path, scratch = storage.join(building, "documents"), storage.join(building, "_scratch")
         run_tasks = cheapest_runner(engine)
-        table = source.table()
+        table, learnt = source.table(), settings.score_fields()
         if base is not None:
             files, beside = files_of_table(base, "documents")
             verdicts = storage.join(building, verdict_files.TABLE)
-            judged = clean.decide_again(run_tasks, files, beside, verdicts, decide, scratch)
+            judged = clean.decide_again(run_tasks, files, beside, verdicts, decide, scratch, learnt)
             written = {verdict_files.TABLE: judged.files}
         else:
-            others = [] if source.stage else clean.others_of(table)
-            annotate = Annotator(settings, settings.stop_words(known), record["inputs"]["model"])
+            others = [] if source.stage else clean.others_of(table, learnt)
+            inputs = record["inputs"]
+            annotate = Annotator(settings, settings.stop_words(known), inputs["model"], inputs)
             for line in (*annotate.summary(), *(() if source.stage else _not_passed_on(table))):
                 job.say(f"clean    {line}")
             cleaning = clean.Cleaning(table, others, path, annotate, decide, settings.text_seconds, scratch)
@@ -76,21 +79,28 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
             more = f" and {len(borrowed) - MOST_NAMED} more" if len(borrowed) > MOST_NAMED else ""
             languages = ", ".join(borrowed[:MOST_NAMED]) + more
             job.say(f"clean    by the thresholds of their script, for lack of their own: {languages}")
-        lie = clean.distributions(run_tasks, judged, decide, scratch)
+        lie = clean.distributions(run_tasks, judged, decide, scratch, learnt)
         storage.remove(scratch)
         storage.write_bytes(storage.join(building, DISTRIBUTIONS), as_json(lie))
+        counted, with_texts = clean.Counted(decide, learnt), base is None
+        told = clean.learnt_rules(run_tasks, files, judged, counted, with_texts) if learnt else []
         shown = clean.examples(run_tasks, files, judged, with_texts=base is None)
         if base is not None:
             shown = _with_known_texts(shown, base)
+            told = _with_texts(told, base)
         for example in shown:
             if (example["reason"] or "").startswith(f"{FAILED}:"):
                 example["text"] = ""  # not to be given to masks again
+        if told:
+            storage.write_json(storage.join(building, SCORES), told)
         if base is not None:
             stage_keys.write_no_new_keys(building, "clean", source.inputs.get("extract"))
         elif source.stage:
             stage_keys.write_keys(run_tasks, building, "clean", written, source.inputs["extract"])
         run_records.publish(folder, record, account, shown, written, base, {verdict_files.TABLE: judged.gone})
     job.say_dropped("clean", account)
+    for line in _told_of_scores(told, settings.warn_kept_share):
+        job.say(f"clean    {line}")
     job.say_done("clean", account["rows_in"], account["rows_out"], began)
     return record
 
@@ -99,7 +109,7 @@ def record_of(settings: CleanConfig, known: profiles.Profiles, inputs: Mapping[s
     """The run's record: of the profiles a digest; `for_all_languages`, the thresholds that were set, not default."""
     inputs = {**inputs, **_inputs(settings), "thresholds": known.digest}
     inputs["stop_words"] = run_records.fingerprint(settings.stop_words(known))
-    settled = settings.model_dump(mode="json", exclude={"max_failed_text_share"})
+    settled = settings.model_dump(mode="json", exclude={"max_failed_text_share", "warn_kept_share"})
     settled["for_all_languages"] = sorted(settings.given())
     return run_records.make_record("clean", clean.VERSION, settled, inputs)
 
@@ -107,7 +117,7 @@ def record_of(settings: CleanConfig, known: profiles.Profiles, inputs: Mapping[s
 def annotations(record: RunRecord) -> object:
     """What the annotated columns depend on: with equal ones, only the verdict is taken again."""
     inputs = {name: value for name, value in record["inputs"].items() if name != "thresholds"}
-    config = {name: record["config"].get(name) for name in ANNOTATING}
+    config = {name: record["config"].get(name) or None for name in ANNOTATING}
     return record["stage_version"], inputs, record["versions"], config
 
 
@@ -118,6 +128,8 @@ def _absolute(settings: CleanConfig) -> CleanConfig:
         update={
             "model": settings.model if settings.model in ("", LID_176) else storage.absolute(settings.model),
             "thresholds": storage.absolute(settings.thresholds) if settings.thresholds else "",
+            "classifiers": {name: storage.absolute(place) for name, place in settings.classifiers.items()},
+            "perplexity": storage.absolute(settings.perplexity) if settings.perplexity else "",
             "block_lists": tuple(map(list_files.absolute, settings.block_lists)),
             "bad_words": tuple(map(storage.absolute, settings.bad_words)),
             "decontaminate": settings.decontaminate.model_copy(update={"sources": sources}),
@@ -140,6 +152,7 @@ def _inputs(settings: CleanConfig) -> dict[str, str]:
         if not storage.exists(path):
             raise UserError(f"[clean] {name.partition(' ')[0]}: {path}: no such file or folder")
         digests[name] = storage.digest(path)
+    digests |= learnt_inputs(settings)
     if settings.block_lists:
         digests["addresses"] = str(addresses.VERSION)
     return digests
@@ -158,6 +171,29 @@ def _with_known_texts(examples: list[Example], base: Generation) -> list[Example
     """Examples of new verdicts with the texts that the earlier run showed; others stay empty, for none is read."""
     texts = {example["id"]: example["text"] for example in base.read_json(EXAMPLES) or []}
     return [Example({**example, "text": texts.get(example["id"], "")}) for example in examples]
+
+
+def _with_texts(told: list[LearntRule], base: Generation) -> list[LearntRule]:
+    """Documents near new thresholds with the texts that the earlier run showed."""
+    texts = {example["id"]: example["text"] for example in base.read_json(EXAMPLES) or []}
+    texts |= {one["id"]: one["text"] for rule in base.read_json(SCORES) or [] for one in rule["examples"]}
+    for rule in told:
+        rule["examples"] = [{**one, "text": texts.get(one["id"], "")} for one in rule["examples"]]
+    return told
+
+
+def _told_of_scores(told: list[LearntRule], least: float) -> list[str]:
+    """Lines for the log: what each rule that reads a learnt score leaves, and of which languages less than `least`."""
+    lines = [f"{rule['rule']} leaves {rule['after']:,} of {rule['before']:,} documents" for rule in told]
+    poor = too_little(told, least)
+    for rule in dict.fromkeys(name for name, *_ in poor):
+        of = [f"{label} ({after:,} of {before:,})" for name, label, before, after in poor if name == rule]
+        more = f" and {len(of) - MOST_NAMED} more" if len(of) > MOST_NAMED else ""
+        lines.append(
+            f"{rule} leaves less than {least:.0%} of {', '.join(of[:MOST_NAMED])}{more}: look at them in the report, "
+            "or set a threshold of their own in by_language"
+        )
+    return lines
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -31,6 +31,7 @@ from schemas.distributions import CLUSTERS, DISTRIBUTIONS
 from schemas.errors import UserError
 from schemas.generations import inside
 from schemas.records import EXAMPLES, LEDGER, STAGES
+from schemas.scores import SCORES
 
 FILES_A_TASK = 8
 MIXTURE = "mixture.json"
@@ -57,7 +58,7 @@ def run(engine: SparkSession | LazySession, root: str, stage: str, keep: int = 0
         run_tasks(_take_over, chunks, Step("compact", [len(chunk) for chunk in chunks], "files"))
         names = {table: list(files) for table, files in tables.items()}
         stage_keys.write_keys(run_tasks, place, stage, names, stage_keys.origin_of(now))
-        run_records.carry(now, place, [DISTRIBUTIONS, CLUSTERS])
+        run_records.carry(now, place, [DISTRIBUTIONS, CLUSTERS, SCORES])
         if cost := cost_of(now):
             storage.write_json(storage.join(place, COST), cost)
         front = _small_files(now, place, generations.following(folder).number)

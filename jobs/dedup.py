@@ -18,7 +18,7 @@ from pipeline.duplicates.earlier_crawls import EarlierCrawl, check_files, earlie
 from pipeline.duplicates.minhash import candidate_probability
 from pipeline.duplicates.signing import leave_out, sign
 from pipeline.duplicates.small_dedup import small_dedup
-from pipeline.duplicates.survivors import VERDICTS, Said, check_quality, keep_split
+from pipeline.duplicates.survivors import VERDICTS, Said, keep_split
 from pipeline.keys import stage_keys
 from pipeline.repeats.small_lines import step
 from pipeline.spark import job, tables
@@ -31,7 +31,7 @@ from pipeline.stages import dedup, repeated_lines
 from pipeline.stages.candidates import hot_buckets, sampled_buckets
 from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, files_a_task, frame, kept_by_file
 from pipeline.store import generations, run_records, storage
-from pipeline.store.document_table import DocumentTable
+from pipeline.store.document_table import DocumentTable, check_numbers
 from pipeline.store.examples import chosen_examples
 from pipeline.store.ledger import ledger, totals
 from pipeline.store.table_splits import SPLIT_BYTES, part_file, split_table
@@ -63,7 +63,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
             raise UserError(f"--against {crawl.path}: that is the folder to be written; name an earlier one")
     job.say(f"dedup    {_curve(settings)}")
     table = source.table()
-    check_quality(settings.quality_column, table)
+    check_numbers("--quality-column", settings.quality_column, table)
     fits = _fits(engine, table, settings, crawls)
     account = _by_files(engine, table, settings, folder, record, crawls) if fits else None
     if account is None:

@@ -41,6 +41,7 @@ from schemas.distributions import CLUSTERS, DISTRIBUTIONS
 from schemas.errors import UserError
 from schemas.generations import Tables, inside
 from schemas.records import EXAMPLES, LEDGER, REMOVED, STAGES
+from schemas.scores import SCORES
 
 SCRATCH = "_removed.scratch"
 
@@ -159,6 +160,8 @@ def _stage(
         run_records.carry(now, place, [DISTRIBUTIONS])
         if (largest := now.read_json(CLUSTERS)) is not None:
             storage.write_json(storage.join(place, CLUSTERS), remove.large_clusters(largest, listed, found.ids))
+        if (learnt := now.read_json(SCORES)) is not None:
+            storage.write_json(storage.join(place, SCORES), remove.learnt_rules(learnt, listed, found.ids))
         judged = {verdict_files.TABLE: [file.path.split("/", 2)[2] for file in files if file.verdicts]}
         stage_keys.write_no_new_keys(place, name, stage_keys.origin_of(now))
         run_records.publish(path, record, ledger, shown, tables, now, judged, front)

@@ -5,9 +5,11 @@ Defaults name their source. `pipeline.flags` makes a config of flags and TOML.
 
 import difflib
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
+import pyarrow as pa
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -27,10 +29,13 @@ from pipeline.quality.profiles import STOP_WORDS, Profiles, crossed, folded
 from pipeline.quality.rules import Rule, Thresholds, chosen
 from pipeline.words.scripts import SCRIPTS as LETTER_SCRIPTS
 from schemas.errors import UserError
+from schemas.scores import THRESHOLD, score_fields
 
 SCRIPTS = sorted({*LETTER_SCRIPTS, "Jpan"} - {"Hira", "Kana"})  # what a document's script can be
 UNKNOWN = "und"
 MAX_PERM = 4096
+MOST_SCORE_STEPS = 15
+CLASSIFIER = re.compile("[a-z0-9_]{1,40}")
 
 
 def _no_truth(value: Any) -> Any:
@@ -152,6 +157,21 @@ class CleanConfig(StageConfig):
     mask: tuple[Literal["email", "ip", "phone", "iban", "card"], ...] = Field(
         ("email", "ip", "phone", "iban", "card"), description="personal data to replace by placeholders"
     )
+    classifiers: dict[str, str] = Field(
+        {},
+        description='learnt quality, a column score_NAME each: {"edu": "edu.ftz"}, of jobs/fit_classifier.py or any '
+        "fastText classifier (PATH#LABEL); a path, URL or hf://OWNER/REPO/FILE",
+    )
+    score_thresholds: dict[str, float] = Field(
+        {},
+        description='of classifiers: {"edu": 0.3} drops what scores less; of a language: by_language, min_score_edu',
+    )
+    perplexity: str = Field(
+        "", description="folder in cc_net's layout: LANGUAGE.arpa.bin and LANGUAGE.sp.model, cutoff.csv for buckets"
+    )
+    warn_kept_share: float = Field(
+        0.1, ge=0, le=1, description="of a language: where a learnt score leaves less of it, the job's end names it"
+    )
     decontaminate: DecontaminateConfig = DecontaminateConfig()
     opt_out: tuple[Literal["noai", "noimageai", "noindex", "tdm"], ...] = Field(
         ("noai", "tdm"), description="reservations of a page that drop it"
@@ -222,12 +242,31 @@ class CleanConfig(StageConfig):
             raise UserError('sets of rules are named in presets; a rule of your own is [clean.rules] name = "..."')
         return given
 
+    @field_validator("classifiers")
+    @classmethod
+    def _classifiers_are_named(cls, given: dict[str, str]) -> dict[str, str]:
+        for name, place in given.items():
+            if not CLASSIFIER.fullmatch(name):
+                raise UserError(
+                    f"classifiers.{name}: a name is of a-z, 0-9 and _, 40 at most: its column is score_NAME"
+                )
+            if not place:
+                raise UserError(f"classifiers.{name}: give a path, URL or hf://OWNER/REPO/FILE")
+        return given
+
     @model_validator(mode="after")
     def _all_is_known(self) -> "CleanConfig":
+        for name, least in self.score_thresholds.items():
+            if name not in self.classifiers:
+                raise UserError(
+                    f"score_thresholds.{name}: there is no such classifier{nearest(name, self.classifiers)}"
+                )
+            if not 0 <= least <= 1:
+                raise UserError(f"score_thresholds.{name} = {least:g}: scores are shares of a language, 0 to 1")
         if "none" in self.presets and len(self.presets) > 1:
             raise UserError("presets: none stands alone; leave it out or leave out the others")
         self.chosen_rules()
-        known = self.threshold_names()
+        known = [*self.threshold_names(), *self.score_threshold_names()]
         for key, values in self.by_language.items():
             language, script = _parts(key)
             if (language or not script) and not self.model:
@@ -239,7 +278,7 @@ class CleanConfig(StageConfig):
                 _check_of_language(f"by_language.{key}.{name}", name, value, known)
             if wrong := crossed(self.given() | _numbers(values)):
                 raise UserError(f"by_language.{key}: {wrong}; change one of the two")
-        if wrong := crossed({name: float(getattr(self, name)) for name in known}):
+        if wrong := crossed({name: float(getattr(self, name)) for name in self.threshold_names()}):
             raise UserError(f"{wrong}; change one of the two")
         return self
 
@@ -257,12 +296,21 @@ class CleanConfig(StageConfig):
         found = [name for name in cls.model_fields if name.startswith(("min_", "max_"))]
         return [name for name in found if name != "max_failed_text_share"]
 
+    def score_threshold_names(self) -> list[str]:
+        """Of the classifiers, that a language may override too."""
+        return [f"{THRESHOLD}{name}" for name in self.classifiers]
+
+    def score_fields(self) -> tuple[tuple[str, pa.DataType, str], ...]:
+        """Name, type and meaning of the columns that learnt models add to the table."""
+        return score_fields(tuple(self.classifiers), bool(self.perplexity))
+
     def chosen_rules(self) -> tuple[Rule, ...]:
         """The rules in force, in order. UserError names one that is none."""
         return chosen(
             self.presets,
             self.rules,
             self.threshold_names(),
+            learnt=self.score_fields(),
             languages=self.languages,
             undetermined=self.undetermined,
             opt_out=self.opt_out,
@@ -273,11 +321,13 @@ class CleanConfig(StageConfig):
         names = self.threshold_names()
         given = {key: _numbers(values) for key, values in self.by_language.items()}
         defaults = {name: float(self.__class__.model_fields[name].default) for name in names}
+        defaults |= dict.fromkeys(self.score_threshold_names(), 0.0)
         return Thresholds(given, self.given(), profiles.thresholds, defaults)
 
     def given(self) -> dict[str, float]:
         """The thresholds that the user has set for all languages: they go over the profiles."""
-        return {name: float(getattr(self, name)) for name in self.threshold_names() if name in self.model_fields_set}
+        given = {name: float(getattr(self, name)) for name in self.threshold_names() if name in self.model_fields_set}
+        return given | {f"{THRESHOLD}{name}": value for name, value in self.score_thresholds.items()}
 
     def stop_words(self, profiles: Profiles) -> dict[str, tuple[str, ...]]:
         """By key: the profiles' lists, and over them those of by_language."""
@@ -304,8 +354,8 @@ def _check_of_language(where: str, name: str, value: Any, known: list[str]) -> N
         return
     if name not in known:
         raise UserError(f"{where} is no threshold{nearest(name, [*known, STOP_WORDS])}")
-    field = CleanConfig.model_fields[name]
-    kind: Any = Annotated[(field.annotation, *field.metadata)]
+    field = CleanConfig.model_fields.get(name)
+    kind: Any = Annotated[(field.annotation, *field.metadata)] if field else Annotated[float, Field(ge=0, le=1)]
     try:
         TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
@@ -436,6 +486,12 @@ class SampleConfig(StageConfig):
         description="by minhash_cluster_size: none, fineweb2 (its table), or a CSV file of "
         "minhash_cluster_size,kept,dropped to fit its curve to",
     )
+    score_column: str = Field("", description="a number for each text, as score_edu of clean, for score_weights")
+    score_weights: dict[str, Annotated[float, Field(ge=0.01, le=100)]] = Field(
+        {},
+        description='how much more often texts are seen from a value of score_column on: {"0": 0.5, "0.8": 2}; '
+        "texts without the number: 1",
+    )
     schedule: tuple[PhaseConfig, ...] = Field(
         (), description='phases of a run in sequence: {"fraction": 0.8, "temperature": 1.43, "languages": ["eng"]}'
     )
@@ -455,6 +511,13 @@ class SampleConfig(StageConfig):
             raise UserError("weights must be 0 or more")
         if (self.method == "weights") != bool(self.weights) and not self.schedule:
             raise UserError("method = weights and weights go together: give both, or neither")
+        if bool(self.score_column) != bool(self.score_weights):
+            raise UserError("score_column and score_weights go together: give both, or neither")
+        if len(self.score_weights) > MOST_SCORE_STEPS:
+            raise UserError(f"score_weights has {len(self.score_weights)} steps; {MOST_SCORE_STEPS} are the most")
+        for value in self.score_weights:
+            if not re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", value):
+                raise UserError(f"score_weights: {value!r} is no number from which on a weight holds")
         total = sum(phase.fraction for phase in self.schedule)
         if self.schedule and abs(total - 1) > 1e-6:
             raise UserError(f"the fractions of the schedule sum to {total:g}, not to 1")

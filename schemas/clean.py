@@ -54,12 +54,15 @@ REASONS = {
     "c4:few_sentences": "too few sentences on the lines that C4 keeps",
     "bad_words": "more words of the language's bad_words list than max_bad_words",
     "rule": "a rule of [clean.rules]",  # rule:NAME
+    # With the user's rules that read a learnt score last of all, so that what they drop all others keep.
+    "score": "a learnt score below its threshold",  # score:NAME of [clean.classifiers]
     # No rules: our own code raised, crashed or ran away on this text alone; the row is as extract wrote it.
     "failed:repair": "repair failed on this text",
     "failed:masks": "masking of personal data failed on this text",
     "failed:words": "division into words failed on this text",
     "failed:language": "identification of the language failed on this text",
     "failed:signals": "a signal could not be measured of this text",
+    "failed:scores": "a learnt model failed on this text",
     "failed:lists": "looking up block_lists or bad_words failed for this page",
     "failed:contamination": "comparison with decontaminate.sources failed on this text",
     "failed:unknown": "the process ended before any step of this text began",

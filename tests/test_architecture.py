@@ -272,8 +272,10 @@ def test_rules_are_the_contract_s_reasons_in_order() -> None:
         presets=[name for name in PRESETS if name != "none"], languages=["eng"], opt_out=[*OPT_OUT]
     )
     reasons = list(dict.fromkeys(rule.reason for rule in everything.chosen_rules()))
-    no_rules = {"rule", *(reason for reason in clean.REASONS if reason.startswith(f"{FAILED}:"))}
-    assert reasons == [reason for reason in clean.REASONS if reason not in no_rules]  # rule:NAME is the user's
+    no_rules = {"rule", "score", *(reason for reason in clean.REASONS if reason.startswith(f"{FAILED}:"))}
+    assert reasons == [
+        reason for reason in clean.REASONS if reason not in no_rules
+    ]  # rule:NAME and score:NAME are the user's
 
 
 def test_every_threshold_is_a_rule_s_and_every_signal_a_column() -> None:

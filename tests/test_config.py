@@ -23,7 +23,8 @@ FLAGS = {
         max-tree-depth page-seconds page-memory-bytes split-bytes max-connections range-gap-bytes range-bytes
         retries user-agent
         max-failed-share""",
-    "clean": """model languages undetermined presets rules thresholds mask decontaminate.sources
+    "clean": """model languages undetermined presets rules thresholds mask classifiers score-thresholds perplexity
+        warn-kept-share decontaminate.sources
         decontaminate.ngram-size opt-out block-lists bad-words min-language-score min-language-share min-words max-words
         min-mean-word-length max-mean-word-length
         max-hash-to-word-ratio max-ellipsis-to-word-ratio max-bullet-line-share max-ellipsis-line-share
@@ -40,8 +41,8 @@ FLAGS = {
         text-seconds max-failed-text-share""",
     "sample": """
         method temperature weights groups unit tokenizer max-epochs budget min-documents max-host-share genre-lists
-        max-genre-share upsampling schedule validation-share min-validation-documents max-validation-bytes shard-bytes
-        row-group-rows seed""",
+        max-genre-share upsampling score-column score-weights schedule validation-share min-validation-documents
+        max-validation-bytes shard-bytes row-group-rows seed""",
     "vocab": """
         model vocab-size character-coverage normalization sample-characters temperature max-sentence-bytes num-threads
         spare-rows language-tokens extend seed""",
@@ -391,3 +392,56 @@ def test_markdown_is_refused_in_one_line(flags: dict[str, str], said: str) -> No
     with pytest.raises(UserError, match=said) as refused:
         load(None, flags)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ('classifiers = {"Edu X" = "a.ftz"}', "classifiers.Edu X: a name is of a-z"),
+        ('classifiers = {edu = ""}', "classifiers.edu: give a path, URL"),
+        ("score_thresholds = {edu = 0.3}", "score_thresholds.edu: there is no such classifier"),
+        ('classifiers = {edu = "a.ftz"}\nscore_thresholds = {edv = 0.3}', "did you mean edu?"),
+        ('classifiers = {edu = "a.ftz"}\nscore_thresholds = {edu = 1.5}', "edu = 1.5: scores are shares of a language"),
+        (
+            'classifiers = {edu = "a.ftz"}\nby_language = {deu = {min_score_edu = -1}}',
+            "deu.min_score_edu = -1",
+        ),
+        ("by_language = {deu = {min_score_edu = 0.5}}", "min_score_edu is no threshold"),
+        ('rules = {low = "score_edu < 0.3"}', "score_edu"),
+        ("rules = {tail = \"perplexity_bucket == 'tail'\"}", "perplexity_bucket"),
+    ],
+)
+def test_learnt_scores_that_are_none(section: str, said: str, tmp_path: Path) -> None:
+    assert said in refusal(f"[clean]\n{section}\n", tmp_path)
+
+
+def test_learnt_scores_by_language(tmp_path: Path) -> None:
+    text = """[clean]
+classifiers = {edu = "a.ftz"}
+score_thresholds = {edu = 0.3}
+perplexity = "lm"
+rules = {tail = 'perplexity_bucket == "tail"', "score:edu" = "score_edu < min_score_edu and n_words > 9"}
+by_language = {deu = {min_score_edu = 0.5}}
+"""
+    clean = load(str(toml(tmp_path, text)), {}).clean
+    limits = clean.limits(Profiles({}, {}, ""))
+    assert limits.told("min_score_edu", "deu", "Latn", {}) == (0.5, "by_language.deu")
+    assert limits.told("min_score_edu", "fra", "Latn", {}) == (0.3, "config")
+    assert [rule.reason for rule in clean.chosen_rules()][-2:] == ["rule:tail", "score:edu"]
+    assert [name for name, _, _ in clean.score_fields()] == ["score_edu", "perplexity", "perplexity_bucket"]
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ('score_column = "score_edu"', "score_column and score_weights go together"),
+        ('score_column = "s"\nscore_weights = {high = 2}', "score_weights: 'high' is no number from which on"),
+        ('score_column = "s"\nscore_weights = {"0.5" = 0}', "score_weights"),
+        (
+            'score_column = "s"\n[sample.score_weights]\n' + "\n".join(f'"{i}" = 1' for i in range(16)),
+            "15 are the most",
+        ),
+    ],
+)
+def test_score_weights_that_are_none(section: str, said: str, tmp_path: Path) -> None:
+    assert said in refusal(f"[sample]\n{section}\n", tmp_path)

@@ -13,7 +13,6 @@ from pipeline.store.examples import Shown, example_rows
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, Split, part_file
-from schemas.errors import UserError
 from schemas.repeated_lines import CUT_LINES
 
 VERDICTS = pa.schema(
@@ -140,18 +139,6 @@ def keep_split(item: tuple[Split, Said], table: DocumentTable, folder: str) -> t
             cluster_ids = named.take(pa.array(said_at[stays], mask=said_at[stays] < 0))
             out.write(batch.filter(kept), pa.array(size[stays]), cluster_ids)
     return out.labels, shown
-
-
-def check_quality(name: str, table: DocumentTable) -> None:
-    """UserError where the table has no column of numbers of this name; the empty name stands for none."""
-    kinds = {field.name: field.type for field in schema_of(table)}
-    if name and name not in kinds:
-        raise UserError(f"--quality-column {name}: {table.files.folder} has no such column; it has {', '.join(kinds)}")
-    kind = kinds.get(name, pa.null())
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
-    if not any(is_kind(kind) for is_kind in tests):
-        raise UserError(f"--quality-column {name}: it is {kind}; name a column of numbers")
 
 
 def quality_of(batch: pa.RecordBatch, quality_column: str) -> pa.Array:

@@ -20,10 +20,11 @@ from pipeline.store import storage
 from schemas.clean import ANNOTATIONS
 from schemas.errors import UserError
 from schemas.records import FAILED, RunRecord
+from schemas.scores import PERPLEXITY, PREFIX, THRESHOLD, score_fields
 
 LISTS = {"blocked_host": "block list of hosts", "blocked_url": "block list of addresses"}
 LISTS |= {"contaminated_by": "evaluation texts (decontaminate)"}
-_TYPES = {name: kind for name, kind, _ in (*ANNOTATIONS, *SIGNALS)}
+_TYPES = {name: kind for name, kind, _ in (*ANNOTATIONS, *SIGNALS, *PERPLEXITY)}
 _SIGNALS = {name for name, _, _ in SIGNALS}
 
 
@@ -45,12 +46,14 @@ def rules_of(record: RunRecord) -> Rules:
     place, model = str(config.get("thresholds", "")), str(config.get("model", ""))
     names = CleanConfig.threshold_names()
     known, notes = None, []
+    learnt = score_fields(tuple(config.get("classifiers", ())), bool(config.get("perplexity")))
+    scores = {f"{THRESHOLD}{name}": value for name, value in config.get("score_thresholds", {}).items()}
     try:
-        limits = {name: float(config[name]) for name in names if name in config["for_all_languages"]}
+        limits = {name: float(config[name]) for name in names if name in config["for_all_languages"]} | scores
         set_for = {key: _numbers(values) for key, values in config["by_language"].items()}
         rules = chosen(
             config["presets"], config["rules"], names, languages=config["languages"],
-            undetermined=config["undetermined"], opt_out=config["opt_out"],
+            undetermined=config["undetermined"], opt_out=config["opt_out"], learnt=learnt,
         )  # fmt: skip
         known = profiles.load(place)
     except (KeyError, TypeError, ValueError) as error:
@@ -60,6 +63,7 @@ def rules_of(record: RunRecord) -> Rules:
         named = place or "the shipped profiles"
         notes.append(f"{named} changed since clean ran: the thresholds told here may be others")
     defaults = {name: float(CleanConfig.model_fields[name].default) for name in names}
+    defaults |= {f"{THRESHOLD}{name}": 0.0 for name in config.get("classifiers", ())}
     thresholds = Thresholds(set_for, limits, known.thresholds, defaults)
     return Rules(Decider(rules, thresholds), rules, thresholds, known, place, model, tuple(notes))
 
@@ -90,7 +94,7 @@ def judged_of(row: Row, rules: Rules, with_votes: bool) -> Judged:
 def _rules(row: Row, rules: Rules) -> tuple[Rule, ...]:
     if rules.decider is None or rules.thresholds is None:
         return ()
-    cells = [pa.array([row.get(name)], _TYPES.get(name, pa.string())) for name in rules.decider.columns]
+    cells = [pa.array([row.get(name)], _type(name)) for name in rules.decider.columns]
     batch = pa.RecordBatch.from_arrays(cells, list(rules.decider.columns))
     language, script = row["language"] or "und", row["language_script"] or "Zyyy"
     found = []
@@ -107,11 +111,15 @@ def _rules(row: Row, rules: Rules) -> tuple[Rule, ...]:
     return tuple(found)
 
 
+def _type(name: str) -> pa.DataType:
+    return pa.float64() if name.startswith(PREFIX) else _TYPES.get(name, pa.string())
+
+
 def _is_signal(name: str, value: object) -> bool:
     """Masks count too: `n_emails`."""
     if name in (FILE, ROW) or isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return name in _SIGNALS or name.startswith("n_") or name not in _TYPES
+    return name in _SIGNALS or name.startswith((PREFIX, "perplexity")) or name.startswith("n_") or name not in _TYPES
 
 
 def _language(row: Row, rules: Rules, with_votes: bool) -> Language:

@@ -6,7 +6,8 @@ against all and negative sampling. A text's vector is the mean of the rows of it
 where the model has them, its word n-grams; n-grams find their row by FNV-1a over signed bytes, as in fastText.
 Scores are the library's to 2e-4; it adds 1e-5 to every probability before it takes a logarithm, which we do not.
 
-Words are parted by ASCII white space and NUL. A line feed is white space here, not the end of the text.
+Words are parted by ASCII white space and NUL. A line feed is white space here, and `</s>` a
+word, not the end of the text.
 """
 
 import math
@@ -37,7 +38,12 @@ NO_WEIGHT = 10**15  # fastText's, of an inner node that is not there yet
 
 
 class FastText:
-    """A supervised fastText model. `labels` are the file's, without `__label__`; `dim` is the length of a vector."""
+    """A supervised fastText model. `labels` are the file's, without `__label__`; `dim` is the length of a vector.
+
+    What kernels of others add rows by: `vocabulary` (bytes uint8, offsets int64 of shape (n_words + 1,)) of the words,
+    which are the first rows; `matrix` and `ngram_rows`, as `add_row` and `bucket_row` take them after their first
+    arguments; `end_row`, of the line's end or -1.
+    """
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         reader = Reader(file, path)
@@ -74,7 +80,7 @@ class FastText:
         # Hierarchical softmax leaves the last row unused.
         if weights.shape != (len(self.labels), self.dim):
             raise ValueError("its matrices do not fit")
-        needed = self._n_words + (int(self._bucket_rows.max(initial=-1)) + 1 if self._pruned >= 0 else 0)
+        needed = self.n_words + (int(self._bucket_rows.max(initial=-1)) + 1 if self._pruned >= 0 else 0)
         if self._pruned < 0 and (self.max_n > 0 or self.word_ngrams > 1):
             needed += self.buckets
         if rows < needed:
@@ -82,7 +88,7 @@ class FastText:
         empty = Quantised(np.zeros((0, 1), np.uint8), np.zeros(0, np.float32), np.zeros((1, 1, 1), np.float32))
         dense = np.zeros((0, 1), np.float32) if isinstance(self._rows, Quantised) else self._rows
         coded = self._rows if isinstance(self._rows, Quantised) else empty
-        self._matrix = (dense, coded.codes, coded.norms, coded.centroids)
+        self.matrix = (dense, coded.codes, coded.norms, coded.centroids)
         self._weights = np.ascontiguousarray(weights.T)  # so that the sum over labels is the inner, vector loop
         self._left: np.ndarray
         self._right: np.ndarray
@@ -108,8 +114,8 @@ class FastText:
             raise ValueError("its words are not as many as it says")
         self.labels = tuple(labels)
         self._label_counts = counts
-        self._n_words = n_words
-        self._end = words.index(END) if END in words else -1
+        self.n_words = n_words
+        self.end_row = words.index(END) if END in words else -1
         self._bytes, self._offsets, self._hashes, self._slots = hash_table(words)
         # Row of each n-gram bucket after the words, -1 where it was pruned; empty where nothing was.
         self._bucket_rows = _NONE
@@ -122,6 +128,14 @@ class FastText:
                 self._bucket_rows[pairs[:, 0]] = pairs[:, 1]
         self._present = np.packbits(self._bucket_rows >= 0, bitorder="little")
 
+    @property
+    def vocabulary(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._bytes, self._offsets
+
+    @property
+    def ngram_rows(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._present, self._bucket_rows
+
     def sums(self, text: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sum of the rows of each span of `text` (UTF-8, uint8), float32 of shape (n_spans, dim), and how many rows
         each is the sum of, int64 of shape (n_spans,). `starts` and `ends` are int64 offsets into `text`."""
@@ -130,26 +144,26 @@ class FastText:
         sum_rows(
             text, np.asarray(starts, np.int64), np.asarray(ends, np.int64),
             self._bytes, self._offsets, self._hashes, self._slots,
-            self.min_n, self.max_n, self.word_ngrams, self.buckets, self._end,
-            self._present, self._bucket_rows, *self._matrix, total, counts,
+            self.min_n, self.max_n, self.word_ngrams, self.buckets, self.end_row,
+            self._present, self._bucket_rows, *self.matrix, total, counts,
         )  # fmt: skip
         return total, counts
 
     def end(self) -> np.ndarray:
         """The row that fastText adds at a line's end, float32 of shape (dim,); zeros where the model has none."""
-        if self._end < 0:
+        if self.end_row < 0:
             return np.zeros(self.dim, np.float32)
         if isinstance(self._rows, Quantised):
-            line_end = slice(self._end, self._end + 1)
+            line_end = slice(self.end_row, self.end_row + 1)
             rows = self._rows
             return Quantised(rows.codes[line_end], rows.norms[line_end], rows.centroids).dense(self.dim)[0]
-        return np.array(self._rows[self._end], np.float32)
+        return np.array(self._rows[self.end_row], np.float32)
 
     def scores(self, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Probability of each label, float32 of shape (n, n_labels), from `sums` (n, dim) of `counts` (n,) rows, to
         which the row of a line's end is added. Zeros where there is no row at all. One against all: each on its own."""
         total = sums + self.end()
-        counts = np.asarray(counts, np.int64) + (self._end >= 0)
+        counts = np.asarray(counts, np.int64) + (self.end_row >= 0)
         probabilities = np.zeros((len(total), len(self.labels)), np.float32)
         _score(total, counts, self._weights, self.loss, self._left, self._right, probabilities)
         probabilities[counts == 0] = 0
@@ -159,7 +173,7 @@ class FastText:
         """The `k` likeliest labels of a text and their scores, as fastText's own; level scores in the file's order."""
         data = np.frombuffer(text.encode("utf-8", "ignore"), np.uint8)
         sums, counts = self.sums(data, np.array([0]), np.array([len(data)]))
-        if counts[0] + (self._end >= 0) == 0:
+        if counts[0] + (self.end_row >= 0) == 0:
             return (), ()
         scores = self.scores(sums, counts)[0]
         best = np.argsort(-scores, kind="stable")[:k]

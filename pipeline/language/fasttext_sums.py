@@ -7,20 +7,20 @@ import functools
 
 import numpy as np
 
-from pipeline.kernels.compiling import kernel
+from pipeline.kernels.compiling import inlined, kernel
 
 LABEL_PREFIX = b"__label__"
 END = b"</s>"
 KEPT_WORDS = 1 << 12  # whose sums are kept, so that a word that comes again costs one addition
 
-_FNV_START, _FNV_PRIME = np.uint64(2166136261), np.uint64(16777619)
+FNV_START, _FNV_PRIME = np.uint64(2166136261), np.uint64(16777619)
 _LOW_32, _SIGN = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFF00)
-_WORD_PRIME = np.uint64(116049371)
+WORD_PRIME = np.uint64(116049371)
 _HIGH_32, _BIT_31 = np.uint64(0xFFFFFFFF00000000), np.uint64(0x80000000)
 _OPEN, _CLOSE = np.uint64(ord("<")), np.uint64(ord(">"))
 _BIT_7, _THREE, _SEVEN = np.uint64(0x80), np.uint64(3), np.uint64(7)
 _PREFIX = tuple(LABEL_PREFIX)
-_END_HASH = np.uint64(functools.reduce(lambda state, byte: (state ^ byte) * 16777619 & 0xFFFFFFFF, END, 2166136261))
+END_HASH = np.uint64(functools.reduce(lambda state, byte: (state ^ byte) * 16777619 & 0xFFFFFFFF, END, 2166136261))
 
 
 def hash_table(words: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -36,20 +36,26 @@ def hash_table(words: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
 
 
 @kernel
-def _step(state: np.uint64, byte: np.uint64) -> np.uint64:
+def step(state: np.uint64, byte: np.uint64) -> np.uint64:
     """One byte of FNV-1a, which fastText feeds signed."""
     if byte >= np.uint64(128):
         byte = byte | _SIGN
     return ((state ^ byte) * _FNV_PRIME) & _LOW_32
 
 
+@inlined
+def as_signed(state):
+    """A hash of 32 bits as fastText's n-grams of words take it: with its sign."""
+    return state | _HIGH_32 if state & _BIT_31 else state
+
+
 @kernel
 def _fill(data, offsets, hashes, slots) -> None:
     mask = np.uint64(len(slots) - 1)
     for word in range(len(hashes)):
-        state = _FNV_START
+        state = FNV_START
         for at in range(offsets[word], offsets[word + 1]):
-            state = _step(state, np.uint64(data[at]))
+            state = step(state, np.uint64(data[at]))
         hashes[word] = state
         slot = state & mask
         while slots[slot] >= 0:
@@ -90,7 +96,7 @@ def add_row(row, dense, codes, norms, centroids, total) -> None:
 
 
 @kernel
-def _bucket_row(state, buckets, inverse, shift, present, bucket_rows) -> np.int64:
+def bucket_row(state, buckets, inverse, shift, present, bucket_rows) -> np.int64:
     """Row of the bucket that a hash of 32 bits falls into, counted after the words, or -1 where it was pruned."""
     # state % buckets by a multiplication, which may be one too few: this is the most frequent step of all.
     bucket = state - ((state * inverse) >> shift) * buckets
@@ -144,13 +150,13 @@ def sum_rows(
             while at < end and (text[at] == 32 or text[at] == 0 or 9 <= text[at] <= 13):
                 at += 1
             begin = at
-            state = _FNV_START
+            state = FNV_START
             while at < end and not (text[at] == 32 or text[at] == 0 or 9 <= text[at] <= 13):
-                state = _step(state, np.uint64(text[at]))
+                state = step(state, np.uint64(text[at]))
                 at += 1
             if at == begin:  # word n-grams reach over the line's end
                 last = True
-                state = _END_HASH
+                state = END_HASH
             elif _is_label(text, begin, at):
                 continue
             else:
@@ -182,14 +188,14 @@ def sum_rows(
                         for first in range(closed):
                             if first and not closes[first - 1]:
                                 continue
-                            part, length = _FNV_START, 0
+                            part, length = FNV_START, 0
                             for i in range(first, closed):
                                 part = ((part ^ hashed[i]) * _FNV_PRIME) & _LOW_32
                                 if not closes[i]:
                                     continue
                                 length += 1
                                 if length >= min_n and not (length == 1 and (first == 0 or i == closed - 1)):
-                                    row = _bucket_row(part, many, inverse, shift, present, bucket_rows)
+                                    row = bucket_row(part, many, inverse, shift, present, bucket_rows)
                                     if row >= 0:
                                         add_row(n_words + row, dense, codes, norms, centroids, total)
                                         rows += 1
@@ -202,9 +208,9 @@ def sum_rows(
                 rows += kept_rows[slot]
             if word_ngrams > 1 and buckets > 0:
                 # `running` holds the hashes of the n-grams that began in the words before, the latest first.
-                signed = state | _HIGH_32 if state & _BIT_31 else state
+                signed = as_signed(state)
                 for k in range(n_running):
-                    running[k] = running[k] * _WORD_PRIME + signed
+                    running[k] = running[k] * WORD_PRIME + signed
                     row = np.int64(running[k] % many)
                     if len(present):
                         row = np.int64(bucket_rows[row])

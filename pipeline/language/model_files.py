@@ -1,4 +1,4 @@
-"""Where language models come from: the shipped one, lid.176, a path, a URL, or a file of a Hugging Face repository."""
+"""Where fastText models come from: the shipped one, lid.176, a path, a URL, or a file of a Hugging Face repository."""
 
 import fcntl
 import hashlib
@@ -41,8 +41,8 @@ def _lid_176() -> Path:
     return path
 
 
-def local_model(spec: str = "") -> Path:
-    """The model's file on this machine; "": the shipped one, "lid.176": fastText's.
+def local_model(spec: str = "", what: str = "language model") -> Path:
+    """The model's file on this machine; "": the shipped one, "lid.176": fastText's. what: a word for it, in errors.
 
     `https://…` and `hf://OWNER/REPO/FILE` are downloaded whole into the user's cache once, under a name that the
     address determines. UserError where there is no such file.
@@ -60,7 +60,7 @@ def local_model(spec: str = "") -> Path:
         return _download(spec, spec)
     path = Path(spec.removeprefix("file://"))
     if not path.is_file():
-        raise UserError(f"there is no language model at {path}; name a fastText .bin or .ftz file")
+        raise UserError(f"there is no {what} at {path}; name a fastText .bin or .ftz file")
     return path
 
 

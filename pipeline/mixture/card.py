@@ -140,6 +140,11 @@ def _sources(corpus: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _by_score(mixed: Mapping[str, Any]) -> str:
+    weights = [f"{column} {steps}" for column, steps in mixed.get("score_weights", {}).items()]
+    return f"; by score: {', '.join(weights)}" if weights else ""
+
+
 def _reasons(reasons: Sequence[Sequence[Any]]) -> str:
     return ", ".join(f"{name} {rows:,}" for name, rows in reasons)
 
@@ -149,7 +154,8 @@ def _made(mixed: Mapping[str, Any]) -> str:
 
 Web archives to main text, language, quality rules, near-duplicates (MinHash, verified), this mixture: by wanyu. Columns
 are those of FineWeb-2, and `weight`, how much more often a document is to be seen than its language (upsampling:
-{mixed["upsampling"]}; hosts and genres over their share less often). Clusters of near-duplicates are held out whole.
+{mixed["upsampling"]}{_by_score(mixed)};
+hosts and genres over their share less often). Clusters of near-duplicates are held out whole.
 Rows stand in the order of a hash: the first rows of a shard are a sample of it. `_run.json` holds the settings.
 
 ## Limits

@@ -38,6 +38,7 @@ ROWS = pa.schema(
         ("host", pa.dictionary(pa.int32(), pa.string())),  # of the URL, null without one
         ("listed", pa.bool_()),  # on a genre list
         ("cluster_size", pa.int64()),
+        ("score_step", pa.uint8()),  # step of Measure.scores, 0 without a number
     ]
 )
 LONGEST_LABEL = 100  # bytes; a folder is named by it
@@ -55,17 +56,19 @@ class Measured(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """How documents are measured. tokenizer: a folder, of the unit `tokens`. listed: of the genre lists, or None."""
+    """How documents are measured. tokenizer: a folder, of the unit `tokens`. listed: of the genre lists, or None.
+    scores: a column of numbers and the values, ascending, from which on a step holds; "" for none."""
 
     unit: Unit
     tokenizer: str
     listed: UrlLists | None
     seed: int
+    scores: tuple[str, tuple[float, ...]] = ("", ())
 
 
 def write_rows(split: Split, table: DocumentTable, measure: Measure, folder: str) -> Measured:
     """Writes ROWS of a split's documents, in their order."""
-    names = [name for name in READ if name in table.files.schema.names]
+    names = [name for name in (*READ, measure.scores[0]) if name in table.files.schema.names]
     sizes: dict[str, tuple[int, int, int]] = {}
     with RowGroupWriter(part_file(folder, split), ROWS, 1 << 20, compression="lz4") as out:
         for batch in rows_of(table, split, list(dict.fromkeys([table.id_column, table.text_column, *names]))):
@@ -123,8 +126,19 @@ def _rows(batch: pa.RecordBatch, table: DocumentTable, measure: Measure, path: s
         hosts_of(urls).dictionary_encode(),
         pa.array(listed),
         cluster_size,
+        pa.array(_score_steps(batch, measure.scores, path)),
     ]
     return pa.Table.from_arrays(cells, ROWS.names).cast(ROWS)
+
+
+def _score_steps(batch: pa.RecordBatch, scores: tuple[str, tuple[float, ...]], path: str) -> np.ndarray:
+    """uint8: how many of the values a document has come to; 0 too where it has no number."""
+    column, values = scores
+    if not column:
+        return np.zeros(len(batch), np.uint8)
+    numbers = numbers_of(batch, column, path).to_numpy(zero_copy_only=False)
+    steps = np.searchsorted(np.array(values), numbers, side="right")
+    return np.where(np.isnan(numbers), 0, steps).astype(np.uint8)
 
 
 def _check_labels(labels: pa.Array) -> None:

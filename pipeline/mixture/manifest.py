@@ -83,6 +83,7 @@ def manifest(plan: Plan, written: Sequence[Written], config: SampleConfig) -> di
         "budget": round(plan.budget),
         "max_epochs": config.max_epochs,
         "upsampling": config.upsampling,
+        **({"score_weights": {config.score_column: config.score_weights}} if config.score_column else {}),
         "languages": languages,
         "schedule": schedule,
     }

@@ -97,7 +97,10 @@ def plan_mixture(
         np.ones(len(labels)),
         np.full(len(labels), BINS, np.int64),
         steps,
+        upsampling.score_weights(config),
     )
+    if len(nothing.step_weights()) > STEPS:
+        raise UserError(f"upsampling and score_weights have more than {STEPS} steps together: give fewer")
 
     def sweep(function: "functools.partial[R]") -> list[R]:
         groups = max(1, min(MOST_SWEEPERS, math.ceil(len(rows) / FILES_A_SWEEPER)))
@@ -188,11 +191,12 @@ def _cap(decisions: Decisions, number: int, group: int) -> float:
 
 
 def _by_group(groups: Sums, decisions: Decisions) -> Iterator[tuple[int, float, float, int]]:
-    """(language, cap, weight by copies, units), always in one order, so that sums of numbers with a fraction are the
+    """(language, cap, weight of the step, units), always in one order, so that sums of numbers with a fraction are the
     same."""
+    weights = decisions.step_weights()
     for key, values in zip(groups.keys.tolist(), groups.values.tolist(), strict=True):
         number, group, step = key // (GROUPS * STEPS), key // STEPS % GROUPS, key % STEPS
-        yield number, _cap(decisions, number, group), decisions.steps[step][1], values[2]
+        yield number, _cap(decisions, number, group), float(weights[step]), values[2]
 
 
 def _weighted(groups: Sums, decisions: Decisions) -> tuple[np.ndarray, dict[int, float]]:

@@ -25,7 +25,8 @@ class Decisions(NamedTuple):
 
     labels: ascending. left_out: uint8, 0 or TOO_FEW or UNNAMED, of whole languages. held_below: bin of the clusters'
     chance below which a document is held out. host_caps: of each language, factors of hosts; list_caps: factors of
-    documents on a genre list. keep_below: bin of chance over weight, BINS: all. steps: of upsampling.
+    documents on a genre list. keep_below: bin of chance over weight, BINS: all. steps: of upsampling. score_weights:
+    of the steps of document_rows.Measure.scores, the first of texts below all of them or without a number.
     """
 
     labels: Sequence[str]
@@ -35,11 +36,16 @@ class Decisions(NamedTuple):
     list_caps: np.ndarray
     keep_below: np.ndarray
     steps: Steps
+    score_weights: Sequence[float] = (1.0,)
+
+    def step_weights(self) -> np.ndarray:
+        """By step of Documents: of scores times upsampling's."""
+        return np.outer(self.score_weights, [weight for _, weight in self.steps]).ravel()
 
 
 class Documents(NamedTuple):
     """Narrow rows as arrays. label: number of the language. group: 0, 1 for listed ones, 2 and up for capped hosts in
-    the order of their names. step: of upsampling. raw_weight: cap times upsampling."""
+    the order of their names. step: of scores and upsampling. raw_weight: cap times the step's weight."""
 
     table: pa.Table
     label: np.ndarray
@@ -55,8 +61,9 @@ class Documents(NamedTuple):
 def documents(table: pa.Table, decisions: Decisions) -> Documents:
     index = {label: number for number, label in enumerate(decisions.labels)}
     label = _numbers(table["label"], [index])
-    by_step = np.array([weight for _, weight in decisions.steps])
+    by_step = decisions.step_weights()
     step = step_of(table["cluster_size"].to_numpy(), decisions.steps)
+    step = step + table["score_step"].to_numpy().astype(np.int64) * len(decisions.steps)
     group, cap = np.zeros(len(table), np.int64), np.ones(len(table))
     listed = table["listed"].to_numpy(zero_copy_only=False)
     group[listed] = 1

@@ -1,5 +1,5 @@
 """How much more often a document is seen that stood on the web several times (`minhash_cluster_size`): rehydration, as
-FineWeb-2 has it (Penedo et al. 2025, arXiv 2506.20920, and the repository's `misc/`)."""
+FineWeb-2 has it (Penedo et al. 2025, arXiv 2506.20920, and the repository's `misc/`); and one of better quality."""
 
 import csv
 import io
@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.config import SampleConfig
 from pipeline.store import storage
 from schemas.errors import UserError
 
@@ -28,6 +29,16 @@ def steps_of(setting: str) -> Steps:
     if setting == "fineweb2":
         return FINEWEB2
     return fitted(_read(setting))
+
+
+def score_steps(config: SampleConfig) -> tuple[str, tuple[float, ...]]:
+    """The column and the values from which on a step holds, ascending."""
+    return config.score_column, tuple(sorted(map(float, config.score_weights)))
+
+
+def score_weights(config: SampleConfig) -> tuple[float, ...]:
+    """Of the steps, the first of texts below all values or without a number: 1, as if nothing were said of them."""
+    return (1.0, *(weight for _, weight in sorted((float(v), w) for v, w in config.score_weights.items())))
 
 
 def step_of(sizes: np.ndarray, steps: Steps) -> np.ndarray:

@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.quality.rules import Fields
 from pipeline.quality.signals import SIGNALS
 from pipeline.store import storage
 from schemas.clean import ANNOTATIONS
 from schemas.distributions import LARGEST_LANGUAGES, Distribution, Histogram, Threshold
+from schemas.scores import PREFIX
 
 ANSWER_BYTES = 1 << 14  # of counts that a task answers with; more go through a file, for the caller holds all answers
 MOST_BYTES = 900_000  # of a file, about
@@ -34,57 +36,64 @@ def _edges(*pieces: tuple[float, float, int]) -> tuple[float, ...]:
 _SHARES = _edges((0, 0.2, 20), (0.2, 0.9, 14), (0.9, 0.98, 4), (0.98, 1, 2))
 _RATIOS = _edges((0, 0.01, 4), (0.01, 0.1, 9), (0.1, 0.5, 8), (0.5, 1, 5), (1, 2, 4), (2, 10, 4))
 _LENGTHS = _edges((0, 1, 1), (1, 10, 18), (10, 20, 10), (20, 30, 2))
+_SCORES = _edges((0, 1, 40))
 _COMPRESSION = _edges((0, 1, 2), (1, 4, 24), (4, 8, 8), (8, 20, 4))
 _COUNTS = (0, 1, 2, 3, 4, 5, 7, *(step * 10**n for n in range(5) for step in (10, 15, 20, 30, 50, 70)), 1_000_000)
 
 
 def edges_of(signal: str, kind: pa.DataType) -> tuple[float, ...]:
-    if pa.types.is_integer(kind):
+    if signal.startswith(PREFIX):
+        return _SCORES
+    if pa.types.is_integer(kind) or signal == "perplexity":
         return _COUNTS
     if signal.endswith(("_share", "_score")):
         return _SHARES
     return {"mean_word_length": _LENGTHS, "compression_ratio": _COMPRESSION}.get(signal, _RATIOS)
 
 
+def _numeric(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
 EDGES: Mapping[str, np.ndarray] = {
-    name: np.array(edges_of(name, kind), np.float64)
-    for name, kind, _ in (*ANNOTATIONS, *SIGNALS)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    name: np.array(edges_of(name, kind), np.float64) for name, kind, _ in (*ANNOTATIONS, *SIGNALS) if _numeric(kind)
 }
-# A language's counts are one array: of each signal, of each bin, how many are kept and how many dropped.
-_WIDTHS = [2 * (len(edges) - 1) for edges in EDGES.values()]
-_STARTS = dict(zip(EDGES, accumulate(_WIDTHS, initial=0), strict=False))
-_WIDTH = sum(_WIDTHS)
 _SPARSE = pa.schema(
     [("label", pa.dictionary(pa.int32(), pa.string())), ("slot", pa.uint16()), ("documents", pa.int64())]
 )
 
 
 class Tally:
-    """Counts by label, `eng_Latn`, and of WHOLE."""
+    """Counts by label, `eng_Latn`, and of WHOLE. learnt: fields that models have added to the table, the same for all
+    tallies that are added up."""
 
-    def __init__(self) -> None:
+    def __init__(self, learnt: Fields = ()) -> None:
+        self.edges = {**EDGES, **{name: np.array(edges_of(name, kind)) for name, kind, _ in learnt if _numeric(kind)}}
+        # A language's counts are one array: of each signal, of each bin, how many are kept and how many dropped.
+        widths = [2 * (len(edges) - 1) for edges in self.edges.values()]
+        self._starts = dict(zip(self.edges, accumulate(widths, initial=0), strict=False))
+        self._width = sum(widths)
         self._counts: dict[str, Any] = {}  # arrays
 
     def add(self, rows: pa.RecordBatch, labels: Sequence[str], verdicts: pa.Array) -> None:
-        """rows: with columns of EDGES; what one of them lacks, or is null, is not counted. verdicts: null for kept."""
+        """rows: with columns of `edges`; what they lack, or is null, is not counted. verdicts: null for kept."""
         encoded = pa.array(labels, pa.string()).dictionary_encode()
-        first = encoded.indices.to_numpy().astype(np.int64) * _WIDTH + pc.is_valid(verdicts).to_numpy(False)
+        first = encoded.indices.to_numpy().astype(np.int64) * self._width + pc.is_valid(verdicts).to_numpy(False)
         slots = [np.empty(0, np.int64)]
-        for name, edges in EDGES.items():
+        for name, edges in self.edges.items():
             if name in rows.schema.names:
                 values = rows.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
-                place = first + (_STARTS[name] + 2 * np.searchsorted(edges[1:-1], values, side="right"))
+                place = first + (self._starts[name] + 2 * np.searchsorted(edges[1:-1], values, side="right"))
                 slots.append(place[~np.isnan(values)])
-        counted = np.bincount(np.concatenate(slots), minlength=len(encoded.dictionary) * _WIDTH)
-        counted = counted.reshape(-1, _WIDTH)
+        counted = np.bincount(np.concatenate(slots), minlength=len(encoded.dictionary) * self._width)
+        counted = counted.reshape(-1, self._width)
         for label, counts in zip([*encoded.dictionary.to_pylist(), WHOLE], [*counted, counted.sum(0)], strict=True):
             self._counts[label] = self._counts.get(label, 0) + counts
 
     def answer(self, path: str) -> bytes | str:
         """What a task may answer with, whatever the number of languages: the counts, or `path`, a file of them."""
         names = sorted(self._counts)
-        every = np.array([self._counts[name] for name in names]).reshape(-1, _WIDTH)
+        every = np.array([self._counts[name] for name in names]).reshape(-1, self._width)
         codes, slots = np.nonzero(every)
         cells = [
             pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(names, pa.string())),
@@ -110,14 +119,14 @@ class Tally:
         for place, name in enumerate(names):
             if name in labels:
                 here = slice(ends[place], ends[place + 1])
-                counts = self._counts.setdefault(name, np.zeros(_WIDTH, np.int64))
+                counts = self._counts.setdefault(name, np.zeros(self._width, np.int64))
                 counts[slots.to_numpy()[here]] += documents.to_numpy()[here]
 
     def histogram(self, label: str, signal: str) -> Histogram | None:
         """Without the empty bins at both ends; None where no document has the signal."""
         if label not in self._counts:
             return None
-        start, edges = _STARTS[signal], EDGES[signal]
+        start, edges = self._starts[signal], self.edges[signal]
         kept, dropped = self._counts[label][start : start + 2 * len(edges) - 2].reshape(-1, 2).T
         (some,) = np.nonzero(kept + dropped)
         if not len(some):
@@ -152,7 +161,7 @@ def distributions(
         signal: [bound for bound in found if all(bound in other.get(signal, []) for other in named[1:])]
         for signal, found in (named[0] if named else {}).items()
     }
-    places = [(label, signal) for label in (WHOLE, *chosen) for signal in EDGES]
+    places = [(label, signal) for label in (WHOLE, *chosen) for signal in tally.edges]
     found, size = dict[tuple[str, str], Distribution](), 0
     for label, signal in sorted(places, key=lambda place: (place[0] != WHOLE, place[1] not in asked)):
         histogram = tally.histogram(label, signal)

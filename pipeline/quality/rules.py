@@ -20,6 +20,7 @@ from schemas.clean import ANNOTATIONS, REASONS
 from schemas.distributions import Threshold
 from schemas.errors import UserError
 from schemas.records import FAILED, UNLABELLED
+from schemas.scores import PREFIX, THRESHOLD
 
 OFF = ("", "off")
 NAME = re.compile(r"[a-z0-9_]+")
@@ -138,10 +139,13 @@ class Rule(NamedTuple):
     values: Mapping[str, float]
 
 
-def kinds(thresholds: Collection[str]) -> dict[str, Kind]:
-    """What a rule may name: signals and annotations by their columns, and thresholds."""
+Fields = Sequence[tuple[str, pa.DataType, str]]  # name, type, meaning of columns
+
+
+def kinds(thresholds: Collection[str], learnt: Fields = ()) -> dict[str, Kind]:
+    """What a rule may name: signals, annotations and learnt scores by their columns, and thresholds."""
     found: dict[str, Kind] = dict.fromkeys([*(name for name, _, _ in SIGNALS), *thresholds], "number")
-    for name, kind, _ in ANNOTATIONS:
+    for name, kind, _ in (*ANNOTATIONS, *learnt):
         if name in ("text", "id"):
             continue
         numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
@@ -157,23 +161,27 @@ def chosen(
     languages: Collection[str] = (),
     undetermined: str = "keep",
     opt_out: Collection[str] = (),
+    learnt: Fields = (),
 ) -> tuple[Rule, ...]:
-    """The rules in the order in which they are asked.
+    """The rules in the order in which they are asked: those that read what models have learnt last of all, so that
+    a document that such a rule drops is one that all others keep.
 
     own: reason -> expression, "" or "off". A reason of REASONS: takes the place of that rule; any other name adds
     `rule:name`, behind all others. UserError names the rule and what is wrong.
     """
-    names = kinds(thresholds)
+    scores = [name.removeprefix(PREFIX) for name, _, _ in learnt if name.startswith(PREFIX)]
+    names = kinds([*thresholds, *(f"{THRESHOLD}{name}" for name in scores)], learnt)
     built_in: list[tuple[dict[str, str], Mapping[str, float]]] = [(_always(languages, undetermined, opt_out), {})]
     built_in += [(rules, VALUES.get(preset, {})) for preset, rules in PRESETS.items() if preset in presets]
+    built_in.append(({f"score:{name}": f"{PREFIX}{name} < {THRESHOLD}{name}" for name in scores}, {}))
     found: list[Rule] = []
     for rules, values in built_in:
         found += [Rule(reason, parse(text, names, None), values) for reason, text in rules.items() if reason not in own]
     for reason, text in own.items():
-        mine = reason not in REASONS
+        mine = reason not in REASONS and reason.removeprefix("score:") not in scores
         if mine and not NAME.fullmatch(reason):
             raise UserError(f"rules.{reason}: a rule of your own is named in a-z, 0-9 and _{nearest(reason, REASONS)}")
-        if reason in ("empty", "rule") or reason.startswith(f"{FAILED}:"):
+        if reason in ("empty", "rule", "score") or reason.startswith(f"{FAILED}:"):
             raise UserError(f"rules.{reason}: this rule stays as it is; name yours differently")
         if text.strip().lower() in OFF:
             if mine:
@@ -184,7 +192,10 @@ def chosen(
         except UserError as error:
             raise UserError(f"rules.{reason}: {error}") from None
     order = {reason: place for place, reason in enumerate(REASONS)}
-    return tuple(sorted(found, key=lambda rule: order.get(rule.reason, len(order))))
+    last = {name for name, _, _ in learnt}
+    return tuple(
+        sorted(found, key=lambda rule: (bool(rule.expression.names & last), order.get(rule.reason, len(order))))
+    )
 
 
 def expression_of(reason: str, own: Mapping[str, str]) -> str:
@@ -193,6 +204,9 @@ def expression_of(reason: str, own: Mapping[str, str]) -> str:
         return own.get(reason.removeprefix("rule:"), "")
     if own.get(reason, "") not in OFF:
         return own[reason]
+    if reason.startswith("score:"):
+        name = reason.removeprefix("score:")
+        return f"{PREFIX}{name} < {THRESHOLD}{name}"
     return next((rules[reason] for rules in (_always((), "keep", ()), *PRESETS.values()) if reason in rules), "")
 
 
@@ -232,6 +246,15 @@ class Thresholds(NamedTuple):
         return Limit(self.defaults[name], "default")
 
 
+class Learnt(NamedTuple):
+    """A rule that reads columns which a model gave. score: the first of them that is a number, which examples lie by;
+    empty without one."""
+
+    rule: str
+    columns: tuple[str, ...]
+    score: str
+
+
 class Decider:
     """Takes verdicts over the annotated columns of a batch. Holds no state that a verdict depends on."""
 
@@ -255,6 +278,16 @@ class Decider:
         for rule in self._rules:
             rows.values = rule.values
             yield rule.expression.fires(rows)
+
+    def learnt_rules(self, learnt: Fields) -> tuple[Learnt, ...]:
+        """The rules that read one of these columns, in order."""
+        found = []
+        for rule in self._rules:
+            names = tuple(name for name, _, _ in learnt if name in rule.expression.names)
+            numbers = [name for name, kind, _ in learnt if name in names and pa.types.is_floating(kind)]
+            if names:
+                found.append(Learnt(rule.reason, names, numbers[0] if numbers else ""))
+        return tuple(found)
 
     def bounds(self, label: str) -> dict[str, list[Threshold]]:
         """By column what the rules ask of it in a language, `eng_Latn`, as far as one asks nothing else there."""

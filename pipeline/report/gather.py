@@ -21,6 +21,7 @@ from schemas.errors import UserError
 from schemas.extract import FAILED, INPUTS
 from schemas.records import EXAMPLES, LEDGER, STAGES, Example, Ledger, RunRecord
 from schemas.repeated_lines import LINES
+from schemas.scores import SCORES, LearntRule
 from schemas.vocab import REPORT
 
 WORST_ARCHIVES = 50
@@ -60,7 +61,8 @@ class RepeatedLines:
 @dataclass(frozen=True)
 class Corpus:
     """Everything; None where a stage has not run. root: None where there are runs and evaluations alone.
-    distributions, clusters: None too where clean or dedup were run by a version that wrote none."""
+    distributions, clusters, learnt: None too where clean or dedup were run by a version that wrote none;
+    of learnt also where no rule reads a learnt score."""
 
     root: str | None
     stages: dict[str, Stage | None]
@@ -72,6 +74,7 @@ class Corpus:
     evaluations: Evaluations | None = None
     distributions: list[Distribution] | None = None
     clusters: list[LargeCluster] | None = None
+    learnt: list[LearntRule] | None = None
 
 
 def gather(root: str | None, runs: Sequence[str], evaluations: Sequence[str] = ()) -> Corpus:
@@ -101,6 +104,7 @@ def gather(root: str | None, runs: Sequence[str], evaluations: Sequence[str] = (
         read_evaluations(evaluations, root, folders),
         finished["clean"].read_json(DISTRIBUTIONS) if stages["clean"] else None,
         finished["dedup"].read_json(CLUSTERS) if stages["dedup"] else None,
+        finished["clean"].read_json(SCORES) if stages["clean"] else None,
     )
 
 

@@ -13,6 +13,7 @@ from pipeline.drift.comparison import Comparison
 from pipeline.report import comparison, costs, mixing, reasons, samples, tables, words
 from pipeline.report.clusters import clusters
 from pipeline.report.gather import Corpus, Stage, gather
+from pipeline.report.learnt import learnt
 from pipeline.report.pictures import flow, heat_maps
 from pipeline.report.pictures.charts import Funnel, funnel
 from pipeline.report.pictures.run_pictures import KINDS, pictures
@@ -124,6 +125,7 @@ def _corpus(corpus: Corpus) -> dict[str, Any]:
         "grid": reasons.grid(corpus),
         "grid_edges": reasons.SHADES_FROM,
         "signals": signals(corpus.distributions) if corpus.distributions is not None else None,
+        "learnt": learnt(corpus.learnt or []),
         "languages": tables.languages(corpus),
         "fates": tables.DOCUMENT_STAGES,
         "mixture": corpus.mixture,
@@ -154,6 +156,8 @@ def _contents(corpus: Corpus, maps: Sequence[heat_maps.HeatMap], compared: bool)
     """(anchor, title) of the page's parts, in its order."""
     parts = [("drift", "Drift")] if compared else []
     parts += CORPUS_PARTS if corpus.root else []
+    if corpus.root and corpus.learnt:
+        parts.insert([anchor for anchor, _ in parts].index("languages"), ("learnt", "Learnt scores"))
     if corpus.root and corpus.lines:
         parts.append(("lines", "Lines"))
     if corpus.root or corpus.runs:

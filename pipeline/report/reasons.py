@@ -12,6 +12,7 @@ from pipeline.report.tables import DOCUMENT_STAGES, MOST_LANGUAGES
 from pipeline.report.words import meaning, setting, tag
 from pipeline.report.words import share as percent
 from schemas.records import Account, Ledger
+from schemas.scores import THRESHOLD
 
 MOST_COLUMNS = 14  # of the grid, besides what is left of each stage
 # Where the shades of the grid begin, the same on every page so that pages can be laid side by side.
@@ -56,13 +57,15 @@ def _threshold(reason: str, config: Mapping[str, Any]) -> str:
     own is shown whole."""
     rules = config["rules"] if isinstance(config.get("rules"), dict) else {}
     expression = expression_of(reason, rules)
+    given = {**config, **{f"{THRESHOLD}{name}": least for name, least in config.get("score_thresholds", {}).items()}}
     thresholds = []
     for name in dict.fromkeys(_THRESHOLD.findall(expression)):
-        if name in config:
+        if name in given or name.startswith(THRESHOLD):
             by_language = sorted(config.get("by_language", {}).items())
             special = {key: values[name] for key, values in by_language if name in values}
-            default = name not in config.get("for_all_languages", [name])  # then profiles of languages go before it
-            value = f"{name} = {setting(config[name])}" + (" where no profile differs" if default else "")
+            # else profiles of languages go before it
+            surely = name in config.get("for_all_languages", [name]) or name not in config
+            value = f"{name} = {setting(given.get(name, 0))}" + ("" if surely else " where no profile differs")
             thresholds.append(value + (f" ({setting(special)})" if special else ""))
     whole = [expression] if reason.removeprefix("rule:") in rules else []
     return "; ".join(whole + thresholds)

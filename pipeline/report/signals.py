@@ -8,10 +8,12 @@ from pipeline.report.pictures.histograms import Picture, histogram
 from pipeline.report.words import tag
 from schemas.clean import ANNOTATIONS
 from schemas.distributions import Distribution
+from schemas.scores import PERPLEXITY, PREFIX
 
 MOST_LANGUAGES_DRAWN = 30
 
-MEANINGS = {name: meaning for name, _, meaning in (*ANNOTATIONS, *SIGNALS)}
+MEANINGS = {name: meaning for name, _, meaning in (*ANNOTATIONS, *SIGNALS, *PERPLEXITY)}
+LEARNT = "learnt score: its quantile in the language"
 
 
 class LanguageSignals(NamedTuple):
@@ -35,7 +37,9 @@ class Signals(NamedTuple):
 
 def signals(distributions: Sequence[Distribution]) -> Signals:
     """In the order of the signals' schema; the language with most documents first, its bounded signals alone."""
-    order = {name: number for number, name in enumerate(MEANINGS)}
+    given = {one["signal"] for one in distributions}
+    meanings = MEANINGS | {name: LEARNT for name in sorted(given) if name.startswith(PREFIX)}
+    order = {name: number for number, name in enumerate(meanings)}
     ranked = sorted(distributions, key=lambda one: (order.get(one["signal"], len(order)), one["signal"]))
     bounded = {one["signal"] for one in ranked if one["thresholds"]}
     every = [one for one in ranked if not one["language"] and _rows(one)]
@@ -50,13 +54,13 @@ def signals(distributions: Sequence[Distribution]) -> Signals:
             label,
             tag(label),
             sizes[label],
-            [histogram(one, MEANINGS) for one in by_language[label] if one["thresholds"]],
+            [histogram(one, meanings) for one in by_language[label] if one["thresholds"]],
         )
         for label in labels[:MOST_LANGUAGES_DRAWN]
     ]
     return Signals(
-        [histogram(one, MEANINGS) for one in every if one["signal"] in bounded],
-        [histogram(one, MEANINGS) for one in every if one["signal"] not in bounded],
+        [histogram(one, meanings) for one in every if one["signal"] in bounded],
+        [histogram(one, meanings) for one in every if one["signal"] not in bounded],
         languages,
         len(labels) - len(languages),
     )

@@ -1,1 +1,1 @@
-"""Learned quality: what models say of texts, as scores and perplexities."""
+"""Texts become scores of learnt models."""

@@ -32,9 +32,10 @@ from pipeline.workers.tasks import TaskRunner
 from schemas.distributions import LargeCluster, Member
 from schemas.extract import INPUTS
 from schemas.records import REMOVED, STAGES, Account, Example, Ledger, RunRecord
+from schemas.scores import LearntRule, NearThreshold
 
 T = TypeVar("T")
-Page = TypeVar("Page", Example, Member)
+Page = TypeVar("Page", Example, Member, NearThreshold)
 
 MOST_TASKS = 4096
 FEW_FILES = 8  # a task: it costs more than a small file
@@ -339,6 +340,11 @@ def large_clusters(old: list[LargeCluster], listed: Takedown, ids: pa.Array) -> 
         ]
         found.append(LargeCluster(cluster_id=name(cluster["cluster_id"]), size=cluster["size"], members=members))
     return [cluster for cluster in found if cluster["members"]]
+
+
+def learnt_rules(old: list[LearntRule], listed: Takedown, ids: pa.Array) -> list[LearntRule]:
+    """With the examples that stay; the counts are those of the tables as clean wrote them."""
+    return [LearntRule({**rule, "examples": _staying(rule["examples"], listed, ids)}) for rule in old]
 
 
 def _staying(shown: list[Page], listed: Takedown, ids: pa.Array) -> list[Page]:

@@ -13,8 +13,9 @@ from pipeline.mixture import placing
 from pipeline.mixture.document_rows import Measure, added, write_rows
 from pipeline.mixture.placing import Sorted, Written
 from pipeline.mixture.planning import Plan, plan_mixture, row_files
+from pipeline.mixture.upsampling import score_steps
 from pipeline.store import storage
-from pipeline.store.document_table import DocumentTable
+from pipeline.store.document_table import DocumentTable, check_numbers
 from pipeline.store.examples import chosen_examples, first_examples
 from pipeline.store.ledger import totals
 from pipeline.workers.tasks import Step, TaskRunner
@@ -35,9 +36,10 @@ def plan(table: DocumentTable, config: SampleConfig, scratch: str, run_tasks: Ta
     """Reads every text once. UserError for what cannot be read, and for a mixture that the corpus cannot give."""
     rows, splits = storage.join(scratch, "rows"), table.files.splits
     listed = UrlLists(config.genre_lists) if config.genre_lists else None
-    measuring = functools.partial(
-        write_rows, table=table, measure=Measure(config.unit, config.tokenizer, listed, config.seed), folder=rows
-    )
+    check_numbers("--score-column", config.score_column, table)
+    scores = score_steps(config)
+    measure = Measure(config.unit, config.tokenizer, listed, config.seed, scores)
+    measuring = functools.partial(write_rows, table=table, measure=measure, folder=rows)
     measured = run_tasks(measuring, splits, Step("sample: measured", [split.rows for split in splits], "documents"))
     sizes = added(measured)
     return Planned(plan_mixture(row_files(rows, splits), sizes, config, run_tasks), rows, sizes)

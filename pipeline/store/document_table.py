@@ -148,6 +148,19 @@ def numbers_of(batch: pa.RecordBatch, name: str, path: str) -> pa.Array:
         raise UserError(f"{path}: column {name!r} is {cells.type}, not numbers: rename it") from None
 
 
+def check_numbers(flag: str, name: str, table: DocumentTable) -> None:
+    """UserError where the table has no column of numbers of this name; the empty name stands for none. flag: that
+    named it."""
+    kinds = {field.name: field.type for field in schema_of(table)}
+    if name and name not in kinds:
+        raise UserError(f"{flag} {name}: {table.files.folder} has no such column; it has {', '.join(kinds)}")
+    kind = kinds.get(name, pa.null())
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
+    if not any(is_kind(kind) for is_kind in tests):
+        raise UserError(f"{flag} {name}: it is {kind}; name a column of numbers")
+
+
 def labels_of(batch: pa.RecordBatch | pa.Table) -> list[str]:
     """`eng_Latn` by row."""
     columns = (pc.fill_null(column_or(batch, name, missing), missing) for name, missing in UNLABELLED.items())

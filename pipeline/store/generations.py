@@ -23,6 +23,7 @@ from schemas.generations import (
     table_files,
 )  # fmt: skip
 from schemas.records import EXAMPLES, LEDGER, RUN, RunRecord
+from schemas.scores import SCORES
 
 BUILDING = "_building.json"  # says of a generation that somebody is making it, and of what
 
@@ -237,7 +238,7 @@ def _delete_unused(leaving: Generation, users: Sequence[Manifest]) -> None:
         unused = set.intersection(*(_flat(user["gone"]) for user in users))
     else:
         unused = _flat(own["tables"]).difference(*(_flat(user["taken"][str(leaving.number)]) for user in users))
-    for name in (*sorted(unused), EXAMPLES, CLUSTERS):
+    for name in (*sorted(unused), EXAMPLES, CLUSTERS, SCORES):
         storage.remove(storage.join(leaving.place, name))
 
 

@@ -36,7 +36,8 @@ def table(*rows: Mapping[str, Any]) -> pa.RecordBatch:
     for name in names:
         zero = None if pa.types.is_string(COLUMNS[name]) else 0
         arrays.append(pa.array([row.get(name, GOOD.get(name, zero)) for row in rows], COLUMNS[name]))
-    return pa.RecordBatch.from_arrays(arrays, names)
+    arrays.append(pa.array([row.get("score_edu", 1.0) for row in rows]))
+    return pa.RecordBatch.from_arrays(arrays, [*names, "score_edu"])
 
 
 def verdicts(batch: pa.RecordBatch, profiles: Profiles = NOTHING, **config: Any) -> list[str | None]:
@@ -91,6 +92,7 @@ FIRING: dict[str, dict[str, Any]] = {
     "c4:few_sentences": {"c4_kept_sentences": 4},
     "bad_words": {"n_bad_words": 1},
     "rule": {"n_sentences": 7},
+    "score": {"score_edu": 0.29},
 }
 EVERYTHING: dict[str, Any] = {
     "presets": [name for name in PRESETS if name != "none"],
@@ -100,6 +102,8 @@ EVERYTHING: dict[str, Any] = {
     "min_stop_word_share": 0.05,
     "max_space_to_word_ratio": 0.5,
     "rules": {"mine": "n_sentences == 7"},
+    "classifiers": {"edu": "edu.ftz"},
+    "score_thresholds": {"edu": 0.3},
 }
 
 
@@ -109,11 +113,11 @@ def test_every_reason_has_a_row_that_fires_it() -> None:
 
 @pytest.mark.parametrize("reason", FIRING)
 def test_a_rule_fires_on_its_row_and_a_good_row_stays(reason: str) -> None:
-    expected = "rule:mine" if reason == "rule" else reason
+    expected = {"rule": "rule:mine", "score": "score:edu"}.get(reason, reason)
     assert verdicts(table(GOOD, FIRING[reason], GOOD), **EVERYTHING) == [None, expected, None]
 
 
-@pytest.mark.parametrize("reason", [reason for reason in FIRING if reason not in ("empty", "rule")])
+@pytest.mark.parametrize("reason", [reason for reason in FIRING if reason not in ("empty", "rule", "score")])
 def test_a_rule_that_is_off_does_not_fire(reason: str) -> None:
     off = EVERYTHING | {"rules": {reason: "off"}}
     (found,) = verdicts(table(FIRING[reason]), **off)
@@ -122,7 +126,9 @@ def test_a_rule_that_is_off_does_not_fire(reason: str) -> None:
 
 
 def test_the_first_reason_in_the_contract_s_order_is_named() -> None:
-    given = [reason for reason in REASONS if not re.search("und|not_selected|too_many|long_words|rule|failed", reason)]
+    given = [
+        reason for reason in REASONS if not re.search("und|not_selected|too_many|long_words|rule|score|failed", reason)
+    ]
     row: dict[str, Any] = {}
     for reason in reversed(given):
         row |= FIRING[reason]
@@ -321,8 +327,9 @@ def test_only_columns_that_are_needed_are_read() -> None:
     columns = Decider(config.chosen_rules(), config.limits(NOTHING)).columns
     assert "text" not in columns and "n_words" in columns and "min_words" not in columns
     assert {"language", "language_script"} <= set(columns)
-    everything = Decider(CleanConfig(**EVERYTHING).chosen_rules(), config.limits(NOTHING)).columns
-    assert "text" not in everything and set(everything) <= COLUMNS.keys()
+    whole = CleanConfig(**EVERYTHING)
+    everything = Decider(whole.chosen_rules(), whole.limits(NOTHING)).columns
+    assert "text" not in everything and set(everything) <= COLUMNS.keys() | {"score_edu"}
 
 
 def test_expressions_behind_reasons() -> None:
@@ -331,8 +338,14 @@ def test_expressions_behind_reasons() -> None:
     assert expression_of("fineweb:newlines", own) == "newline_to_word_ratio > 1"
     assert expression_of("fineweb:char_dup", own) == "char_dup_share > max_char_dup_share"
     assert "min_language_score" in expression_of("language:score", {})
+    assert expression_of("score:edu", {}) == "score_edu < min_score_edu"
     assert expression_of("gone:long_ago", {}) == expression_of("rule:gone", {}) == ""
-    for reason in FIRING.keys() - {"rule", "language:not_selected", *(f"opt_out:{flag}" for flag in ALL_LISTED)}:
+    for reason in FIRING.keys() - {
+        "rule",
+        "score",
+        "language:not_selected",
+        *(f"opt_out:{flag}" for flag in ALL_LISTED),
+    }:
         assert expression_of(reason, {}), reason
 
 

@@ -221,6 +221,9 @@ def plant(patch: pytest.MonkeyPatch, annotator: annotating.Annotator, step: str)
         patch.setattr(annotating, "_identifier", lambda *_: Unhappy(identifier, "identify"))
     elif step == "lists":
         patch.setattr(annotator, "_block_lists", Unhappy(annotator._block_lists, "match"))
+    elif step == "scores":
+        patch.setattr(annotator, "_classifiers", ((("edu", "edu.ftz"),), ()))
+        patch.setattr(annotating, "_classifiers", lambda *_: Unhappy(SimpleNamespace(score=lambda *_: {}), "score"))
     else:
         real = annotator._contamination
         assert real is not None

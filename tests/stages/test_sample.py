@@ -323,6 +323,37 @@ def test_the_unit_that_shares_are_in(tmp_path: Path, unit: str) -> None:
     assert sum(amount.values()) == pytest.approx(6_000, rel=1e-6)
 
 
+def test_good_texts_are_seen_more_often(tmp_path: Path) -> None:
+    """Weights by a score: 0.5 below 0.4, 2 from 0.4 on, 6 from 0.75; 1 without one; times FineWeb-2's of copies."""
+    scores = {row["id"]: None if i % 7 == 0 else (i % 20) / 20 for i, row in enumerate(CORPUS)}
+    rows = [{**row, "score_edu": scores[row["id"]]} for row in CORPUS]
+    given = {"0.75": 6.0, "0": 0.5, "0.4": 2.0}
+    config = CONFIG.model_copy(
+        update={"score_column": "score_edu", "score_weights": given, "upsampling": "fineweb2", "validation_share": 0}
+    )
+    source = table(tmp_path / "in", rows, 2, SCHEMA.append(pa.field("score_edu", pa.float32())))
+    mixed, _ = run(source, config, tmp_path)
+    assert mixed["score_weights"] == {"score_edu": given}
+    found = read(tmp_path, "eng_Latn/train-*")
+
+    def raw(row: dict[str, Any]) -> float:
+        score = scores[row["id"]]
+        weight = 1.0 if score is None else 6.0 if score >= 0.75 else 2.0 if score >= 0.4 else 0.5
+        return weight * (1, 2, 3, 3)[row["minhash_cluster_size"] - 1]
+
+    size = {row["id"]: len(row["text"].encode()) for row in CORPUS}
+    mean = sum(size[row["id"]] * raw(row) for row in found) / sum(size[row["id"]] for row in found)
+    assert {row["id"]: row["weight"] for row in found} == pytest.approx(
+        {row["id"]: raw(row) / mean for row in found}, rel=1e-6
+    )
+    text_column = config.model_copy(update={"score_column": "dump"})
+    with pytest.raises(UserError, match="--score-column dump: it is string; name a column of numbers"):
+        sample.plan(document_table(source, "id", "text"), text_column, str(tmp_path / "s"), serially)
+    missing = config.model_copy(update={"score_column": "score_edv"})
+    with pytest.raises(UserError, match=r"--score-column score_edv: .* has no such column; it has"):
+        sample.plan(document_table(source, "id", "text"), missing, str(tmp_path / "s"), serially)
+
+
 def test_copies_are_seen_more_often_and_hosts_less(tmp_path: Path) -> None:
     """Weights: FineWeb-2's 1, 2, 3 and 3 for clusters of 1, 2, 3 and 4, over their mean; a host with half of a language
     counts as a fifth of it, and its documents by as much less."""

@@ -1,0 +1,1 @@
+"""Labelled documents become a classifier, and its judgement."""

@@ -1,0 +1,263 @@
+"""What a text looks like, piece by piece, without knowing its language: counts by segment, from its words alone.
+
+A segment is a sentence, a line, or a piece of LONGEST_SEGMENT words of either. Lengths are in quarters of a word: a
+word of a script with spaces is four, a character of Han or kana two, of Thai, Lao, Khmer or Myanmar one, so that a
+sentence is about as long in every script. What is the same in a text is the same unit: a word, and in scripts
+without spaces a run of two characters, or three of those that are a quarter.
+"""
+
+import numpy as np
+
+from pipeline.kernels.compiling import borrowing, inlined, kernel, uncounted
+from pipeline.kernels.hash_table import stamped_slot, table_size
+from pipeline.words.characters import (
+    CLOSING,
+    DIGIT,
+    LETTER,
+    PUNCTUATION,
+    SPACE,
+    SYMBOL,
+    TERMINAL,
+    UPPER,
+    Characters,
+    decode,
+)
+from pipeline.words.words import IS_SINGLE, mix
+
+LONGEST_SEGMENT = 40 * 4  # quarters
+MOST_WORDS = 10_000  # of a text are looked at: a longer one is judged by its beginning
+COMMON_SHARE = 64  # a unit is common that is more than one in so many of the text's words: its function words
+NEAR = 2  # segments back in which what is said again is said again nearby
+
+COLUMNS = (
+    "first", "last", "quarters", "line", "begin", "end", "capitals", "cased", "digits", "marks", "symbols", "units",
+    "seen", "rare", "again", "near", "common", "ascii", "long", "same",
+)  # fmt: skip
+(
+    FIRST, LAST, QUARTERS, LINE, BEGIN, END, CAPITALS, CASED, DIGITS, MARKS, SYMBOLS, UNITS, SEEN, RARE, AGAIN, NEARBY,
+    COMMON, ASCII, LONG, SAME,
+) = range(len(COLUMNS))  # fmt: skip
+
+# How a segment ends and begins.
+WORD_END, TERMINAL_END, MARK_END, COLON_END, CLOSING_END, SYMBOL_END, DIGIT_END, CUT_END, ELLIPSIS_END = range(9)
+UNCASED, CAPITAL, SMALL, NUMBER, AFTER_SYMBOL, AFTER_MARK = range(6)
+
+_LINE_FEED, _COLON, _WIDE_COLON, _FULL_STOP, _ELLIPSIS, _SPACE = 0x0A, 0x3A, 0xFF1A, 0x2E, 0x2026, 0x20
+_PAIR, _TRIPLE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
+
+
+@inlined
+def quarters_of(flag, lead):
+    """Of a word by its flags and its first byte: U+0E00 to U+0EFF (Thai, Lao) and U+1000 to U+17FF are one."""
+    if not flag & IS_SINGLE:
+        return 4
+    return 1 if lead == 0xE0 or lead == 0xE1 else 2
+
+
+@borrowing
+def _flags_at(data, at, end, tables):
+    point, behind = decode(data, at, end)
+    return point, behind, tables.flags[tables.kinds[tables.pages[point >> 8], point & 255]]
+
+
+@uncounted
+def _scan_gap(data: np.ndarray, at: int, end: int, tables: Characters, gap: np.ndarray) -> None:
+    """What stands between two words: gap becomes marks, symbols, line breaks, the end of what was before, the kind of
+    beginning of what comes (or -1), and whether a sentence ended."""
+    for i in range(len(gap)):
+        gap[i] = 0
+    gap[4] = -1
+    first, terminal, colon, points, closed = 0, False, False, 0, False
+    while at < end:
+        point, at, flag = _flags_at(data, at, end, tables)
+        if flag & SPACE:
+            if point == _LINE_FEED:
+                gap[2] += 1
+                gap[4] = -1
+                closed = True
+            elif terminal:
+                closed = True
+            if terminal:
+                gap[5] = 1
+            continue
+        if flag & PUNCTUATION:
+            gap[0] += 1
+        elif flag & SYMBOL:
+            gap[1] += 1
+        if closed:
+            gap[4] = AFTER_SYMBOL if flag & SYMBOL else AFTER_MARK
+            continue
+        if flag & TERMINAL:
+            terminal = True
+            if point == _ELLIPSIS:
+                points += 2
+            elif point == _FULL_STOP:
+                points += 1
+            elif point >= 128:
+                gap[5] = 1  # those beyond ASCII end sentences without a space, too
+        elif point in (_COLON, _WIDE_COLON):
+            colon = True
+        if first == 0:
+            first = CLOSING_END if flag & CLOSING else SYMBOL_END if flag & SYMBOL else MARK_END
+    if points > 1:
+        gap[3] = ELLIPSIS_END
+        gap[5] = 1 if gap[2] else 0
+    elif terminal:
+        gap[3] = TERMINAL_END
+    elif colon:
+        gap[3] = COLON_END
+    else:
+        gap[3] = first
+
+
+@inlined
+def _is_digit(byte):
+    return 48 <= byte <= 57
+
+
+@inlined
+def _is_cased(point):
+    """Of a letter: Latin, Greek, Cyrillic, Armenian and their later blocks. Georgian writes no capitals."""
+    return point < 0x590 or 0x1E00 <= point < 0x2000
+
+
+@kernel
+def _mark_same(
+    segments: np.ndarray, hashes: np.ndarray, keys: np.ndarray, stamps: np.ndarray, mask: int, stamp: np.int32
+) -> None:
+    """SAME is 1 where a segment's words stand in another before it."""
+    for row in segments:
+        key = np.uint64(row[LAST] - row[FIRST])
+        for word in range(row[FIRST], row[LAST]):
+            key = mix(key) + hashes[word]
+        slot = stamped_slot(keys, stamps, mask, stamp, key)
+        if stamps[slot] == stamp:
+            row[SAME] = 1
+        else:
+            keys[slot], stamps[slot] = key, stamp
+
+
+@kernel
+def find_segments(
+    data: np.ndarray, places: np.ndarray, offsets: np.ndarray, starts: np.ndarray, ends: np.ndarray, hashes: np.ndarray,
+    lengths: np.ndarray, flags: np.ndarray, tables: Characters,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Takes the texts as `Utf8` and their `Words`. Segments of text i are segment_offsets[i] : segment_offsets[i + 1];
+    int32 by segment and COLUMNS, of which FIRST and LAST count words from the text's first."""
+    n_texts = len(places) - 1
+    segment_offsets = np.zeros(n_texts + 1, np.int64)
+    most, room = 1, n_texts + 1
+    for text in range(n_texts):
+        n_words = min(offsets[text + 1] - offsets[text], MOST_WORDS)
+        most = max(most, n_words)
+        room += n_words * 4 // (LONGEST_SEGMENT - 4)
+        for word in range(offsets[text] + 1, offsets[text] + n_words):
+            space = starts[word] - ends[word - 1]
+            room += space > 1 or (space == 1 and data[places[text] + ends[word - 1]] != _SPACE)
+    out = np.zeros((room, len(COLUMNS)), np.int32)
+    size = table_size(2 * most)
+    keys, stamps = np.empty(size, np.uint64), np.zeros(size, np.int32)
+    counts, lasts = np.empty(size, np.int32), np.empty(size, np.int32)
+    slots = np.empty(most, np.int64)
+    gap = np.zeros(6, np.int64)
+    n = 0
+    for text in range(n_texts):
+        begin, n_words = offsets[text], min(offsets[text + 1] - offsets[text], MOST_WORDS)
+        base, stamp = places[text], np.int32(2 * text + 1)
+        mask = table_size(2 * n_words) - 1
+        before, before_that = np.uint64(0), np.uint64(0)
+        behind = -1
+        for i in range(n_words):
+            word = begin + i
+            key = hashes[word]
+            if flags[word] & IS_SINGLE:
+                whole = key
+                if starts[word] == behind:
+                    key = mix(key ^ _PAIR) + before
+                    if quarters_of(flags[word], data[base + starts[word]]) == 1:
+                        key = mix(key ^ _TRIPLE) + before_that
+                before_that, before = before, whole
+                behind = ends[word]
+            slot = stamped_slot(keys, stamps, mask, stamp, key)
+            if stamps[slot] != stamp:
+                keys[slot], stamps[slot], counts[slot], lasts[slot] = key, stamp, 0, -1
+            counts[slot] += 1
+            slots[i] = slot
+
+        first_segment = n
+        line, at = 0, base
+        fresh, kind = True, -1
+        for i in range(n_words):
+            word = begin + i
+            start, lead = base + starts[word], data[base + starts[word]]
+            if start > at or i == 0:
+                if start == at + 1 and data[at] == _SPACE and i > 0:
+                    pass  # by far the most frequent
+                else:
+                    _scan_gap(data, at, start, tables, gap)
+                    broken = gap[2] > 0 or gap[5] > 0
+                    if i > 0:
+                        out[n, MARKS] += gap[0]
+                        out[n, SYMBOLS] += gap[1]
+                        if broken:
+                            out[n, END] = gap[3]
+                            if gap[3] == WORD_END and _is_digit(data[at - 1]):
+                                out[n, END] = DIGIT_END
+                            n += 1
+                            fresh = True
+                            if gap[2]:
+                                line += 1
+                    else:
+                        out[n, MARKS] += gap[0]
+                        out[n, SYMBOLS] += gap[1]
+                    kind = gap[4] if i > 0 else (AFTER_MARK if gap[0] else AFTER_SYMBOL if gap[1] else -1)
+            quarters = quarters_of(flags[word], lead)
+            if not fresh and out[n, QUARTERS] + quarters > LONGEST_SEGMENT:
+                out[n, END] = CUT_END
+                n += 1
+                fresh, kind = True, -1
+            point, _, what = _flags_at(data, start, base + ends[word], tables)
+            if fresh:
+                out[n, FIRST], out[n, LINE] = i, line
+                if kind >= 0:
+                    out[n, BEGIN] = kind
+                elif what & DIGIT:
+                    out[n, BEGIN] = NUMBER
+                elif what & UPPER:
+                    out[n, BEGIN] = CAPITAL
+                else:
+                    out[n, BEGIN] = SMALL if _is_cased(point) else UNCASED
+            elif what & LETTER and _is_cased(point):
+                out[n, CASED] += 1
+                out[n, CAPITALS] += what & UPPER != 0
+            fresh, kind = False, -1
+            out[n, LAST] = i + 1
+            out[n, QUARTERS] += quarters
+            out[n, UNITS] += 1
+            out[n, DIGITS] += what & DIGIT != 0
+            out[n, ASCII] += lead < 128
+            out[n, LONG] += lengths[word] > 7
+            slot = slots[i]
+            seen = lasts[slot]
+            common = counts[slot] * COMMON_SHARE > n_words and counts[slot] > 1
+            out[n, SEEN] += seen >= 0
+            if common:
+                out[n, COMMON] += 1
+            else:
+                out[n, RARE] += 1
+                if seen >= 0:
+                    out[n, AGAIN] += 1
+                    out[n, NEARBY] += n - first_segment - seen <= NEAR
+            lasts[slot] = n - first_segment
+            at = base + ends[word]
+        if n_words:
+            _scan_gap(data, at, places[text + 1] if begin + n_words == offsets[text + 1] else at, tables, gap)
+            out[n, MARKS] += gap[0]
+            out[n, SYMBOLS] += gap[1]
+            out[n, END] = gap[3]
+            if gap[3] == WORD_END and _is_digit(data[at - 1]):
+                out[n, END] = DIGIT_END
+            n += 1
+        segment_offsets[text + 1] = n
+        _mark_same(out[first_segment:n], hashes[begin : begin + n_words], keys, stamps, mask, stamp + np.int32(1))
+    return segment_offsets, out[:n]
