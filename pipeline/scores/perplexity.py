@@ -20,9 +20,9 @@ import pyarrow.types
 from pipeline.kernels.arrow_text import utf8
 from pipeline.kernels.elementary import exps
 from pipeline.language.labels import ISO_639_3, iso_639_3
-from pipeline.scores.cc_net_text import CodePoints
-from pipeline.scores.ngram_model import NGrams
-from pipeline.scores.sentence_pieces import SentencePieces
+from pipeline.scores.ngrams.cc_net_text import CodePoints
+from pipeline.scores.ngrams.ngram_model import NGrams
+from pipeline.scores.ngrams.sentence_pieces import SentencePieces
 from schemas.errors import UserError
 
 TOKENIZER, MODELS, CUTOFFS = ".sp.model", (".arpa.bin", ".arpa"), "cutoff.csv"

@@ -21,8 +21,8 @@ import pyarrow as pa
 import sentencepiece
 
 from pipeline.language.labels import iso_639_3
-from pipeline.scores import arpa
-from pipeline.scores.cc_net_text import normalise
+from pipeline.scores.ngrams import arpa
+from pipeline.scores.ngrams.cc_net_text import normalise
 from pipeline.scores.perplexity import Perplexity
 
 ORDER = 5

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.kernels.compiling import inlined, kernel
-from pipeline.scores.ngram_file import MAX_ORDER, PROBING, Header, header_size, layout, make_header
-from pipeline.scores.ngram_lookup import SIGN, find, longer, murmur
+from pipeline.scores.ngrams.ngram_file import MAX_ORDER, PROBING, Header, header_size, layout, make_header
+from pipeline.scores.ngrams.ngram_lookup import SIGN, find, longer, murmur
 from schemas.errors import UserError
 
 MULTIPLIER = 1.5  # buckets an n-gram, as build_binary has it

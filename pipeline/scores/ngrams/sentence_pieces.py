@@ -16,9 +16,9 @@ import sentencepiece
 from pipeline.kernels.arrow_text import Utf8, from_strings, utf8
 from pipeline.kernels.compiling import inlined, kernel, uncounted
 from pipeline.kernels.hash_table import slot_of
-from pipeline.scores.cc_net_text import FINAL, JOINS, OUTPUT, SEVERAL, SPACE, WHOLE, CodePoints, normalise
-from pipeline.scores.ngram_lookup import murmur, word_id
-from pipeline.scores.piece_trie import PieceTrie, piece_trie
+from pipeline.scores.ngrams.cc_net_text import FINAL, JOINS, KNOWN, OUTPUT, SEVERAL, SPACE, WHOLE, CodePoints, normalise
+from pipeline.scores.ngrams.ngram_lookup import murmur, word_id
+from pipeline.scores.ngrams.piece_trie import PieceTrie, piece_trie
 from schemas.errors import UserError
 from tokenizer.model import model_fields
 
@@ -26,6 +26,7 @@ _SPACE = np.int32(ord(SPACE))
 UNKNOWN_PENALTY = 10.0  # below the least score, of a character that is no piece (unigram_model.cc)
 MAX_KEPT = 64  # code points of a word that is kept
 KEPT_WORDS = 1 << 15
+_PLAIN, _NOT_PLAIN = KNOWN, SEVERAL | JOINS | WHOLE
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 AGAIN, FULL, CUT, TO_NORMALISE = range(4)
 
@@ -362,42 +363,51 @@ def cut_rows(
         hashed = np.uint64(0)
         before, missing = np.int64(-1), np.int64(0)
         while at <= end:
-            several_at, count = np.int64(-1), np.int64(1)
-            what = np.int64(32)  # a space behind the last word
+            out, point = np.int64(32), np.int64(0)  # a space behind the last word
+            what = _PLAIN | out
             if at < end:
-                point, at = _code_point(data, at, end)
+                point = np.int64(data[at])
+                at += 1
+                if point >= 0x80:
+                    point, at = _code_point(data, at - 1, end)
                 what = np.int64(made[point])
-                if what == 0:
-                    if missing < len(unseen):
-                        unseen[missing] = point
-                        missing += 1
-                    continue
-                if what & (WHOLE | JOINS):
-                    if what & WHOLE:
+            else:
+                at += 1
+            several_at, count = np.int64(0), np.int64(1)
+            if what & _NOT_PLAIN:
+                if what & WHOLE:
+                    return row, TO_NORMALISE
+                if what & JOINS and before >= 0:
+                    pair = np.uint64(tails[before]) << np.uint64(32) | np.uint64(heads[point])
+                    if _has(pairs, pair):
                         return row, TO_NORMALISE
-                    if before >= 0:
-                        pair = np.uint64(tails[before]) << np.uint64(32) | np.uint64(heads[point])
-                        if _has(pairs, pair):
-                            return row, TO_NORMALISE
                 if what & SEVERAL:
                     several_at = what & OUTPUT
                     count = np.int64(several[several_at])
-                if count > 0:
-                    before = point
-            else:
-                at += 1
-            for i in range(count):
-                out = what & OUTPUT if several_at < 0 else np.int64(several[several_at + 1 + i])
+            elif what == 0:
+                if missing < len(unseen):
+                    unseen[missing] = point
+                    missing += 1
+                continue
+            if count > 0:
+                before = point
+            i = np.int64(0)
+            while i < count:
+                out = what & OUTPUT
+                if what & SEVERAL:
+                    out = np.int64(several[several_at + 1 + i])
+                i += 1
                 if out != 32:
-                    if length == len(line) - 1:
-                        return row, FULL
                     line[length] = out
                     length += 1
                     hashed = (hashed ^ np.uint64(out)) * _PRIME
-                elif length > 1 and missing == 0:
-                    if len(words) - n < 4 * length:
+                    if length == len(line) - 1:
                         return row, FULL
-                    n = _word(length, hashed, cut, kept, room, words, n)
+                elif length > 1:
+                    if missing == 0:
+                        if len(words) - n < 4 * length:
+                            return row, FULL
+                        n = _word(length, hashed, cut, kept, room, words, n)
                     length = np.int64(1)
                     hashed = np.uint64(0)
         if missing:

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.scores import arpa
-from pipeline.scores.ngram_file import PROBING, REST_PROBING, is_binary, layout, probing_words, read_header, units
-from pipeline.scores.ngram_lookup import id_of, score_probing
+from pipeline.scores.ngrams import arpa
+from pipeline.scores.ngrams.ngram_file import PROBING, REST_PROBING, is_binary, layout, probing_words, read_header, units
+from pipeline.scores.ngrams.ngram_lookup import id_of, room, score_probing
+from pipeline.scores.ngrams.ngram_trie import Trie, open_trie, score_trie
 from schemas.errors import UserError
 
 
@@ -25,17 +26,18 @@ class NGrams:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if is_binary(path):
-            header = read_header(path)
-            if header.kind not in (PROBING, REST_PROBING):
-                raise UserError(f"{path} is a trie")
-            self._where = layout(header)
-            self._file = units(path, 4 * self._where.end)
-        else:
+        self._trie: Trie | None = None
+        if not is_binary(path):
             self._file, header = arpa.read(path)
             self._where = layout(header)
+            hashes, ids = probing_words(self._file, self._where)
+        elif (header := read_header(path)).kind in (PROBING, REST_PROBING):
+            self._where = layout(header)
+            self._file = units(path, 4 * self._where.end)
+            hashes, ids = probing_words(self._file, self._where)
+        else:
+            self._trie, hashes, ids = open_trie(path, header)
         self.order = header.order
-        hashes, ids = probing_words(self._file, self._where)
         if len(ids) and (ids.max() > header.counts[0] or ids.min() < 1):
             raise UserError(f"{path} has words beyond its count: it is damaged; copy it again")
         markers = id_of([b"<s>", b"</s>"], hashes, ids)
@@ -51,9 +53,13 @@ class NGrams:
         """log10 of the probability of each text, from the beginning of a sentence to its end, float64 (n,); text i's
         ids are words[offsets[i]:offsets[i + 1]], int32."""
         scores = np.zeros(len(offsets) - 1)
-        where = self._where
-        score_probing(
-            self._file, where.unigrams, where.unigram_width, where.tables, words, offsets,
-            self.words.begin, self.words.end, scores,
-        )  # fmt: skip
+        begin, end = self.words.begin, self.words.end
+        space = room(int(np.diff(offsets).max(initial=0)) + 2, self.order)
+        if self._trie is not None:
+            score_trie(self._trie, words, offsets, begin, end, space, scores)
+        else:
+            at = self._where
+            score_probing(
+                self._file, at.unigrams, at.unigram_width, at.tables, words, offsets, begin, end, space, scores
+            )
         return scores
