@@ -24,7 +24,7 @@ def texts(stem: str, good: bool, number: int, draw: random.Random) -> list[str]:
     return found
 
 
-def write(folder: Path, number: int = 40) -> tuple[str, str]:
+def write(folder: Path, number: int = 70) -> tuple[str, str]:
     """Paths of the tables of good and of bad texts, `number` a language; each has a host of its own."""
     draw, paths = random.Random(5), []
     for name in ("good", "bad"):

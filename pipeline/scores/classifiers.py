@@ -28,6 +28,7 @@ from pipeline.scores.row_sums import Vocabularies
 from pipeline.scores.tokens import tokens_of
 from pipeline.scores.trailer import Trailer
 from pipeline.words.words import Words
+from pipeline.workers.guard import warming_up
 from schemas.errors import UserError
 
 BYTES_AT_ONCE = 1 << 20  # of text: their tokens fit a processor's cache
@@ -74,7 +75,8 @@ class Classifiers:
                 summed = self._vocabularies.sums(tokens_of(batch, batch_words))
                 for (name, one), sums in zip(self._ours.items(), summed, strict=True):
                     scores[name][part] = _probability(one, *sums)
-        for reading in {one.head.reading: None for one in self._heads.values() if one.head is not None}:
+        readings = {one.head.reading: None for one in self._heads.values() if one.head is not None}
+        for reading in readings if not warming_up() else ():
             vectors = self._vectors(reading, to_strings(texts))
             for name, one in self._heads.items():
                 if one.head is not None and one.head.reading == reading:

@@ -1,15 +1,22 @@
 """A classifier from its fit to thresholds: jobs/fit_classifier.py, then clean, dedup and the report as users do."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import learnt
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import transformers
+from answering import save
 from stage_tables import small
 
 from jobs import clean, dedup, fit_classifier, report
+from pipeline.scores.classifiers import Classifiers
+from pipeline.words.words import words_of
 
 pytestmark = pytest.mark.usefixtures("without_engine")
 
@@ -48,7 +55,7 @@ def rows(root: Path) -> dict[str, dict[str, Any]]:
 
 def test_scores_are_a_column_and_drop_below_the_threshold(fitted: Path, root: Path) -> None:
     found = rows(root)
-    assert len(found) == 400
+    assert len(found) == 700
     for row in found.values():
         assert 0 <= row["score_edu"] <= 1
         assert row["drop_reason"] == ("score:edu" if row["score_edu"] < 0.5 else None)
@@ -60,7 +67,7 @@ def test_scores_are_a_column_and_drop_below_the_threshold(fitted: Path, root: Pa
     assert names[-1] == "drop_reason" and "score_edu" in names
     (rule,) = small(root, "clean/_scores.json")
     dropped = sum(row["drop_reason"] is not None for row in found.values())
-    assert (rule["rule"], rule["before"], rule["after"]) == ("score:edu", 400, 400 - dropped)
+    assert (rule["rule"], rule["before"], rule["after"]) == ("score:edu", 700, 700 - dropped)
     languages = {one["value"]: one for one in rule["shares"] if one["kind"] == "language"}
     assert languages["deu_Latn"]["before"] == sum(row["language"] == "deu" for row in found.values())
     assert len(rule["examples"]) == 8 and all(one["text"] and one["threshold"] == 0.5 for one in rule["examples"])
@@ -68,7 +75,7 @@ def test_scores_are_a_column_and_drop_below_the_threshold(fitted: Path, root: Pa
     below = [abs(one["score"] - 0.5) for one in rule["examples"] if one["reason"]]
     assert below == pytest.approx(scores[:4], abs=1e-5)
     lie = {one["signal"]: one for one in small(root, "clean/_distributions.json") if not one["language"]}
-    assert sum(lie["score_edu"]["histogram"]["kept"]) == 400 - dropped
+    assert sum(lie["score_edu"]["histogram"]["kept"]) == 700 - dropped
     assert lie["score_edu"]["thresholds"] == [{"rule": "score:edu", "operator": "<", "value": 0.5}]
 
 
@@ -117,3 +124,35 @@ def test_a_column_of_the_name_is_there_already(
     assert clean.main([*argv, "--classifiers", json.dumps({"edu": str(fitted / "edu.bin")})]) == 2
     said = capsys.readouterr().err.strip()
     assert "the table has a column score_edu already: call the classifier edu otherwise" in said and "\n" not in said
+
+
+def test_a_head_over_vectors_of_an_encoder(fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fitted on labels in two languages and used in all."""
+    encoder = save(transformers.BertForPreTraining, tmp_path / "encoder")
+    few = {name: tmp_path / f"{name}.parquet" for name in ("good", "bad")}
+    for name, path in few.items():
+        rows = pq.read_table(fitted / f"{name}.parquet")
+        pq.write_table(rows.filter(pc.is_in(rows["language"], pa.array(["eng", "deu"]))), path)
+    argv = ["--positives", str(few["good"]), "--negatives", str(few["bad"]), "--embeddings", str(encoder)]
+    assert fit_classifier.main([*argv, "--output", str(tmp_path / "edu.ftz")]) == 2
+    assert "it ends in .head with --embeddings, and only then" in capsys.readouterr().err
+    argv += ["--output", str(tmp_path / "edu.head"), "--max-tokens", "16", "--min-texts", "10"]
+    assert fit_classifier.main(argv) == 0
+    model = Classifiers({"edu": str(tmp_path / "edu.head")})
+    (tmp_path / "in").mkdir()
+    pq.write_table(pq.read_table(fitted / "good.parquet").slice(270, 20), tmp_path / "in/some.parquet")
+    given = ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "clean"), "--presets", "none"]
+    assert clean.main([*given, "--classifiers", json.dumps({"edu": str(tmp_path / "edu.head")})]) == 0
+    found = pq.read_table(tmp_path / "clean/documents")
+    texts = found["text"].combine_chunks()
+    languages = [found[name].to_pylist() for name in ("language", "language_script")]
+    asked = model.score(texts, words_of(texts), *languages)["edu"]
+    assert found["score_edu"].to_pylist() == pytest.approx(asked.tolist(), abs=1e-3) and set(languages[0]) - {"eng"}
+    capsys.readouterr()
+    shutil.rmtree(encoder)
+    assert clean.main([*given[:3], str(tmp_path / "again"), "--classifiers", given_as(tmp_path / "edu.head")]) == 2
+    assert str(encoder) in capsys.readouterr().err
+
+
+def given_as(path: Path) -> str:
+    return json.dumps({"edu": str(path)})

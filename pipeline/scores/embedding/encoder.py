@@ -6,11 +6,14 @@ when its parent does: its input ends then.
 
 import json
 import math
+import os
 import struct
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -33,7 +36,8 @@ class Reading(NamedTuple):
 
 
 class Encoder:
-    """Started with the first texts. `probe`: the vector of a text that all know, which says what model it is.
+    """A process, until `close()` or until it is collected. `probe`: the vector of a text that all know, which says what
+    model it is.
 
     UserError, in the model's own words, where it cannot be opened.
     """
@@ -48,6 +52,7 @@ class Encoder:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=1 << 16
         )
+        self.close = weakref.finalize(self, _stop, self._process, self._errors, os.getpid())
         self.probe = np.array(json.loads(self._line())["probe"], np.float32)
 
     def vectors(self, texts: Sequence[str]) -> np.ndarray:
@@ -67,10 +72,6 @@ class Encoder:
             raise UserError(
                 f"{what} was fitted on another encoder than {self.reading.folder}: name that one, or fit again"
             )
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
     def _ask(self, texts: Sequence[str]) -> np.ndarray:
         assert self._process.stdin is not None
@@ -104,3 +105,14 @@ class Encoder:
         if status == 2:
             return UserError(said.splitlines()[-1].removeprefix("predict: ") if said else self.reading.folder)
         return RuntimeError(f"the encoder {self.reading.folder} ended with status {status}: {said[-2000:]}")
+
+
+def _stop(process: "subprocess.Popen[bytes]", errors: IO[bytes], owner: int) -> None:
+    """owner: the process that started it, and not one that was forked from that."""
+    if owner == os.getpid():
+        process.kill()
+        for file in (process.stdin, process.stdout, errors):
+            if file is not None:
+                with suppress(OSError):
+                    file.close()
+        process.wait()

@@ -6,7 +6,15 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.scores.ngrams import arpa
-from pipeline.scores.ngrams.ngram_file import PROBING, REST_PROBING, is_binary, layout, probing_words, read_header, units
+from pipeline.scores.ngrams.ngram_file import (
+    PROBING,
+    REST_PROBING,
+    is_binary,
+    layout,
+    probing_words,
+    read_header,
+    units,
+)
 from pipeline.scores.ngrams.ngram_lookup import id_of, room, score_probing
 from pipeline.scores.ngrams.ngram_trie import Trie, open_trie, score_trie
 from schemas.errors import UserError
