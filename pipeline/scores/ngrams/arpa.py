@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.kernels.compiling import inlined, kernel
+from pipeline.kernels.compiling import inlined, kernel, whole
 from pipeline.scores.ngrams.ngram_file import MAX_ORDER, PROBING, Header, header_size, layout, make_header
 from pipeline.scores.ngrams.ngram_lookup import SIGN, find, longer, murmur
 from schemas.errors import UserError
@@ -145,10 +145,10 @@ def _number(data, at):
         elif _ZERO <= byte <= _ZERO + 9:
             digits += 1
             if mantissa < 10**16:
-                mantissa = mantissa * 10 + (np.int64(byte) - _ZERO)
-                tens -= np.int64(after)
+                mantissa = mantissa * 10 + (whole(byte) - _ZERO)
+                tens -= whole(after)
             else:
-                tens += np.int64(not after)
+                tens += whole(not after)
         else:
             break
         at += 1
@@ -161,7 +161,7 @@ def _number(data, at):
             end += 1
         exponent, first = 0, end
         while end < len(data) and _ZERO <= data[end] <= _ZERO + 9:
-            exponent = min(exponent * 10 + (np.int64(data[end]) - _ZERO), 10000)
+            exponent = min(exponent * 10 + (whole(data[end]) - _ZERO), 10000)
             end += 1
         if end > first:
             tens += -exponent if down else exponent

@@ -12,6 +12,7 @@ Python and of the library when a code point is first met, and marks the places w
 
 import re
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import sentencepiece
@@ -20,7 +21,8 @@ from pipeline.kernels.compiling import kernel
 
 PUNCTUATION = str.maketrans({
     "，": ",", "。": ".", "、": ",", "„": '"', "”": '"', "“": '"', "«": '"', "»": '"', "１": '"', "」": '"', "「": '"',
-    "《": '"', "》": '"', "´": "'", "∶": ":", "：": ":", "？": "?", "！": "!", "（": "(", "）": ")", "；": ";", "–": "-",
+    "《": '"',
+    "》": '"', "´": "'", "∶": ":", "：": ":", "？": "?", "！": "!", "（": "(", "）": ")", "；": ";", "–": "-",
     "—": " - ", "．": ". ", "～": "~", "’": "'", "…": "...", "━": "-", "〈": "<", "〉": ">", "【": "[", "】": "]",
     "％": "%", "►": "-",
 })  # fmt: skip
@@ -66,7 +68,7 @@ class CodePoints:
         spec = charsmap_spec(charsmap)
         self._normaliser = sentencepiece.SentencePieceNormalizer(normalizer_spec=spec) if charsmap else None
         rules = several_rules(charsmap)
-        pairs = {ord(one) << 32 | ord(next_) for rule in rules for one, next_ in zip(rule, rule[1:], strict=False)}
+        pairs = {ord(one) << 32 | ord(next_) for rule in rules for one, next_ in pairwise(rule)}
         self.pairs = np.array(sorted(pairs), np.uint64)
         self._joining = {pair & 0xFFFFFFFF for pair in pairs}
 
