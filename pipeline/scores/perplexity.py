@@ -96,7 +96,10 @@ class _Model:
         in_bytes = sorted(pieces.byte_pieces, key=pieces.byte_pieces.__getitem__)
         byte_tokens = self.grams.ids([pieces.byte_pieces[i].encode() for i in in_bytes])
         if pieces.charsmap not in points:
-            points[pieces.charsmap] = CodePoints(pieces.charsmap)
+            try:
+                points[pieces.charsmap] = CodePoints(pieces.charsmap)
+            except (ValueError, RuntimeError) as error:
+                raise UserError(f"{tokenizer} is damaged: {error}; put it there again") from None
         words = self.grams.words
         self.cutter = pieces.cutter(points[pieces.charsmap], tokens, byte_tokens, (words.hashes, words.ids))
 
