@@ -75,8 +75,9 @@ class Perplexity:
     def _model(self, language: str) -> "_Model":
         if language not in self._models:
             files = self._files[language]
-            for file in files if self._expected is not None else ():
-                _verify(file, self._expected)
+            if self._expected is not None:
+                for file in files:
+                    _verify(file, self._expected)
             self._models[language] = _Model(*files, self._points)
         return self._models[language]
 
@@ -95,7 +96,10 @@ class _Model:
         in_bytes = sorted(pieces.byte_pieces, key=pieces.byte_pieces.__getitem__)
         byte_tokens = self.grams.ids([pieces.byte_pieces[i].encode() for i in in_bytes])
         if pieces.charsmap not in points:
-            points[pieces.charsmap] = CodePoints(pieces.charsmap)
+            try:
+                points[pieces.charsmap] = CodePoints(pieces.charsmap)
+            except (ValueError, RuntimeError) as error:
+                raise UserError(f"{tokenizer} is damaged: {error}; put it there again") from None
         words = self.grams.words
         self.cutter = pieces.cutter(points[pieces.charsmap], tokens, byte_tokens, (words.hashes, words.ids))
 
@@ -107,9 +111,22 @@ def checksums(folder: str) -> dict[str, str]:
     points: dict[bytes, CodePoints] = {}
     for files in opened._files.values():
         _Model(*files, points)
-    files = [file for pair in opened._files.values() for file in pair]
+    used = [file for pair in opened._files.values() for file in pair]
     table = Path(folder) / CUTOFFS
-    return {file.name: _digest(file) for file in sorted([*files, *([table] if table.is_file() else [])])}
+    return {file.name: _digest(file) for file in sorted([*used, *([table] if table.is_file() else [])])}
+
+
+def stems(folder: str) -> dict[str, str]:
+    """What a language's files are named by in the folder, by ISO 639-3: cmn is zh."""
+    return {
+        language: tokenizer.name.removesuffix(TOKENIZER) for language, (tokenizer, _) in _files(Path(folder)).items()
+    }
+
+
+def to_csv(percentiles: Mapping[str, Sequence[float]]) -> str:
+    """cc_net's table of cutoffs: 101 numbers of each language, by the name of its column."""
+    rows = [f"{p},{','.join(f'{column[p]:.1f}' for column in percentiles.values())}" for p in range(101)]
+    return "\n".join([",".join(["", *percentiles]), *rows, ""])
 
 
 def _files(folder: Path) -> dict[str, tuple[Path, Path]]:

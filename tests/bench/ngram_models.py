@@ -23,7 +23,7 @@ import sentencepiece
 from pipeline.language.labels import iso_639_3
 from pipeline.scores.ngrams import arpa
 from pipeline.scores.ngrams.cc_net_text import normalise
-from pipeline.scores.perplexity import Perplexity
+from pipeline.scores.perplexity import Perplexity, to_csv
 
 ORDER = 5
 PIECES = 6000
@@ -31,8 +31,8 @@ SPECIAL = ("<unk>", "<s>", "</s>")
 
 
 class Grams(NamedTuple):
-    """The distinct n-grams of an order: `words` int64 (m, n), `context` and `end`, the places among the (n - 1)-grams of
-    all but the last and all but the first word, and how often it occurs."""
+    """The distinct n-grams of an order: `words` int64 (m, n), `context` and `end`, the places among the (n - 1)-grams
+    of all but the last and all but the first word, and how often it occurs."""
 
     words: np.ndarray
     context: np.ndarray
@@ -136,12 +136,11 @@ def is_held_out(text: str) -> bool:
 def cutoffs(folder: Path, held_out: dict[str, list[str]]) -> None:
     """cutoff.csv: the perplexity at percentiles 0 to 100 of texts by file's stem."""
     models = Perplexity(str(folder))
-    columns = []
+    found = {}
     for stem, texts in held_out.items():
         measured, _ = models.measure(pa.array(texts, pa.large_string()), [iso_639_3(stem)] * len(texts))
-        columns.append(np.percentile(measured[~np.isnan(measured)], np.arange(101)))
-    rows = [f"{p},{','.join(f'{column[p]:.1f}' for column in columns)}" for p in range(101)]
-    (folder / "cutoff.csv").write_text("\n".join([",".join(["", *held_out]), *rows, ""]), encoding="utf-8")
+        found[stem] = np.percentile(measured[~np.isnan(measured)], np.arange(101)).tolist()
+    (folder / "cutoff.csv").write_text(to_csv(found), encoding="utf-8")
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.kernels.compiling import inlined, kernel
+from pipeline.kernels.compiling import kernel, uncounted, whole
 from pipeline.scores.ngrams.ngram_file import MAX_ORDER, PROBING, Header, header_size, layout, make_header
 from pipeline.scores.ngrams.ngram_lookup import SIGN, find, longer, murmur
 from schemas.errors import UserError
@@ -38,7 +38,7 @@ WHAT = {
 }
 
 
-@inlined
+@uncounted
 def _put(file, begin, buckets, width, key):
     """Where the entry of a key begins, made where there is none."""
     slot = np.int64(key % np.uint64(buckets))
@@ -56,7 +56,7 @@ def _put(file, begin, buckets, width, key):
             slot = np.int64(0)
 
 
-@kernel
+@uncounted
 def _weights(file, unigrams, tables, key, length):
     """Where probability and backoff of an n-gram of that many words lie, or -1; a 1-gram's key is its id."""
     if length == 1:
@@ -66,7 +66,7 @@ def _weights(file, unigrams, tables, key, length):
     return at + 2 if at >= 0 else np.int64(-1)
 
 
-@kernel
+@uncounted
 def _extend(file, at):
     """The backoff at the weights `at`, which are the beginning of a longer n-gram from now on."""
     if file[at + 1] == SIGN:  # -0.0
@@ -79,6 +79,12 @@ def _add(file, unigrams, tables, free, words, n, probability, backoff):
     """Puts an n-gram of words[:n], n > 1, into the tables; those shorter must be there. `free`: buckets that are
     left."""
     order = len(tables) + 1
+    context = np.uint64(words[n - 2])
+    for i in range(3, n + 1):
+        context = longer(context, words[n - i])
+    context_at = _weights(file, unigrams, tables, context, n - 1)
+    if context_at < 0:
+        return NO_CONTEXT
     key = np.uint64(words[n - 1])
     lower, basis, missing = unigrams + 2 * np.int64(words[n - 1]), 1, False
     for length in range(2, n):
@@ -118,17 +124,11 @@ def _add(file, unigrams, tables, free, words, n, probability, backoff):
     file[at + 2] = np.float32(probability).view(np.uint32) | SIGN
     if n < order:
         file[at + 3] = np.float32(backoff).view(np.uint32) if backoff != 0 else SIGN
-    context = np.uint64(words[n - 2])
-    for i in range(3, n + 1):
-        context = longer(context, words[n - i])
-    at = _weights(file, unigrams, tables, context, n - 1)
-    if at < 0:
-        return NO_CONTEXT
-    _extend(file, at)
+    _extend(file, context_at)
     return FINE
 
 
-@kernel
+@uncounted
 def _number(data, at):
     """A decimal number at data[at:] and where it ends; `at` again where there is none. Rounded to float32 it is the
     nearest but where float64 lies between two."""
@@ -145,10 +145,10 @@ def _number(data, at):
         elif _ZERO <= byte <= _ZERO + 9:
             digits += 1
             if mantissa < 10**16:
-                mantissa = mantissa * 10 + (np.int64(byte) - _ZERO)
-                tens -= np.int64(after)
+                mantissa = mantissa * 10 + (whole(byte) - _ZERO)
+                tens -= whole(after)
             else:
-                tens += np.int64(not after)
+                tens += whole(not after)
         else:
             break
         at += 1
@@ -161,7 +161,7 @@ def _number(data, at):
             end += 1
         exponent, first = 0, end
         while end < len(data) and _ZERO <= data[end] <= _ZERO + 9:
-            exponent = min(exponent * 10 + (np.int64(data[end]) - _ZERO), 10000)
+            exponent = min(exponent * 10 + (whole(data[end]) - _ZERO), 10000)
             end += 1
         if end > first:
             tens += -exponent if down else exponent
@@ -176,14 +176,14 @@ def _number(data, at):
     return -value if negative else value, at
 
 
-@kernel
+@uncounted
 def _line_end(data, at):
     while at < len(data) and data[at] != _NEWLINE:
         at += 1
     return at
 
 
-@kernel
+@uncounted
 def _blank(data, at):
     return data[at] == _SPACE or data[at] == _TAB or data[at] == _RETURN
 
@@ -263,7 +263,7 @@ def _fill(data, at, counts, unknown, vocabulary, vocabulary_buckets, unigrams, t
             at += 1
             if n == 1:
                 weights = unigrams + 2 * word
-                file[weights] = np.float32(probability).view(np.uint32) | SIGN
+                file[weights] = np.float32(probability).view(np.uint32)
                 file[weights + 1] = np.float32(backoff).view(np.uint32) if backoff != 0 else SIGN
             else:
                 trouble = _add(file, unigrams, tables, free, words, n, probability, backoff)

@@ -12,6 +12,7 @@ Python and of the library when a code point is first met, and marks the places w
 
 import re
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import sentencepiece
@@ -20,7 +21,8 @@ from pipeline.kernels.compiling import kernel
 
 PUNCTUATION = str.maketrans({
     "，": ",", "。": ".", "、": ",", "„": '"', "”": '"', "“": '"', "«": '"', "»": '"', "１": '"', "」": '"', "「": '"',
-    "《": '"', "》": '"', "´": "'", "∶": ":", "：": ":", "？": "?", "！": "!", "（": "(", "）": ")", "；": ";", "–": "-",
+    "《": '"',
+    "》": '"', "´": "'", "∶": ":", "：": ":", "？": "?", "！": "!", "（": "(", "）": ")", "；": ";", "–": "-",
     "—": " - ", "．": ". ", "～": "~", "’": "'", "…": "...", "━": "-", "〈": "<", "〉": ">", "【": "[", "】": "]",
     "％": "%", "►": "-",
 })  # fmt: skip
@@ -32,6 +34,7 @@ N_CODE_POINTS = 0x110000
 KNOWN, SEVERAL, JOINS, WHOLE = 1 << 24, 1 << 25, 1 << 26, 1 << 27
 OUTPUT = (1 << 24) - 1
 SPACE = "\u2581"  # SentencePiece's
+MOST_RULES = 1 << 20  # SentencePiece's own are some hundred thousand; ends are shared, so units do not tell
 FINAL = "Σ"  # at the end of a word its small letter is another
 
 
@@ -66,7 +69,7 @@ class CodePoints:
         spec = charsmap_spec(charsmap)
         self._normaliser = sentencepiece.SentencePieceNormalizer(normalizer_spec=spec) if charsmap else None
         rules = several_rules(charsmap)
-        pairs = {ord(one) << 32 | ord(next_) for rule in rules for one, next_ in zip(rule, rule[1:], strict=False)}
+        pairs = {ord(one) << 32 | ord(next_) for rule in rules for one, next_ in pairwise(rule)}
         self.pairs = np.array(sorted(pairs), np.uint64)
         self._joining = {pair & 0xFFFFFFFF for pair in pairs}
 
@@ -128,8 +131,10 @@ def several_rules(charsmap: bytes) -> list[str]:
         return []
     size = int.from_bytes(charsmap[:4], "little")
     units = np.frombuffer(charsmap[4 : 4 + size // 4 * 4], "<u4")
-    keys, ends = np.zeros(64 * len(units) + 512, np.uint8), np.zeros(len(units), np.int64)
+    keys, ends = np.zeros(16 * MOST_RULES, np.uint8), np.zeros(MOST_RULES, np.int64)
     n = _keys(units, keys, ends)
+    if n < 0:
+        raise ValueError("its rules of normalisation make no sense")
     starts = [0, *ends[: n - 1].tolist()] if n else []
     spelled = keys.tobytes()
     rules = [
@@ -140,7 +145,7 @@ def several_rules(charsmap: bytes) -> list[str]:
 
 @kernel
 def _keys(units, keys, ends):
-    """All keys of a trie, one after another in `keys`, each up to its place in `ends`; how many there are."""
+    """All keys of a trie, one after another in `keys`, each up to its place in `ends`; how many, -1 of too many."""
     n_keys, filled = 0, 0
     nodes = np.zeros(512, np.int64)  # on the way to where the walk is: where the children of each lie
     labels = np.zeros(512, np.int64)
@@ -162,7 +167,9 @@ def _keys(units, keys, ends):
         if unit & np.int64(0x800000FF) != label:
             continue
         key[depth] = label
-        if unit & 256 and n_keys < len(ends) and filled + depth + 1 <= len(keys):
+        if unit & 256:
+            if n_keys == len(ends) or filled + depth + 1 > len(keys):
+                return -1
             for i in range(depth + 1):
                 keys[filled + i] = key[i]
             filled += depth + 1

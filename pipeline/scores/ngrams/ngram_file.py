@@ -20,8 +20,8 @@ BEFORE_VERSION = MAGIC[:-4]
 # The test values behind the magic: 0, 1, -0.5, 1, 2**32 - 1, padding, 1.
 SANITY = MAGIC.ljust(56, b"\0") + struct.pack("<fffIIIQ", 0.0, 1.0, -0.5, 1, 0xFFFFFFFF, 0, 1)
 FIXED = struct.Struct("<B3xfIB3xI")  # order, probing multiplier, kind, whether it has its words, version of the search
-PROBING, REST_PROBING, TRIE, QUANTISED_TRIE, ARRAY_TRIE, QUANTISED_ARRAY_TRIE = range(6)
-VERSIONS = {PROBING: 0, REST_PROBING: 0, TRIE: 1, QUANTISED_TRIE: 1, ARRAY_TRIE: 1, QUANTISED_ARRAY_TRIE: 1}
+PROBING, _RESTING, TRIE, QUANTISED_TRIE, ARRAY_TRIE, QUANTISED_ARRAY_TRIE = range(6)
+VERSIONS = {PROBING: 0, TRIE: 1, QUANTISED_TRIE: 1, ARRAY_TRIE: 1, QUANTISED_ARRAY_TRIE: 1}
 MAX_ORDER = 16
 REBUILD = "make it again with build_binary of KenLM"
 
@@ -40,14 +40,12 @@ class Header(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where a model of hash tables has its parts, in units of four bytes from the file's beginning. `tables` (order -
-    1, 3) int64: begin, buckets and units an entry, from 2-grams on; `unigrams` is their begin, of `unigram_width`
-    units."""
+    """Where a model of hash tables has its parts, in units of four bytes from the file's beginning. `tables`
+    (order - 1, 3) int64: begin, buckets and units an entry, from 2-grams on."""
 
     vocabulary: int
     vocabulary_buckets: int
     unigrams: int
-    unigram_width: int
     tables: np.ndarray
     end: int
 
@@ -107,17 +105,16 @@ def buckets(entries: int, multiplier: float) -> int:
 
 def layout(header: Header) -> Layout:
     """Where the parts of a model of hash tables lie."""
-    resting = int(header.kind == REST_PROBING)  # a third weight beside probability and backoff
     words = buckets(header.counts[0], header.multiplier)
     vocabulary = header.size // 4 + 2
     unigrams = at = vocabulary + 3 * words
-    at += (header.counts[0] + 1) * (2 + resting)
+    at += 2 * (header.counts[0] + 1)
     tables = []
     for n, count in enumerate(header.counts[1:], 2):
-        width = 3 if n == header.order else 4 + resting
+        width = 3 if n == header.order else 4
         tables.append((at, buckets(count, header.multiplier), width))
         at += tables[-1][1] * width
-    return Layout(vocabulary, words, unigrams, 2 + resting, np.array(tables, np.int64).reshape(-1, 3), at)
+    return Layout(vocabulary, words, unigrams, np.array(tables, np.int64).reshape(-1, 3), at)
 
 
 def units(path: Path, needed: int) -> np.ndarray:

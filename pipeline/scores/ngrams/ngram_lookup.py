@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.kernels.compiling import inlined, kernel, uncounted
+from pipeline.kernels.compiling import inlined, kernel, uncounted, whole
 
 _BY_HISTORY, _BY_WORD = np.uint64(8978948897894561157), np.uint64(17894857484156487943)  # lm/search_hashed.hh
 _MIX, _SHIFT = np.uint64(0xC6A4A7935BD1E995), np.uint64(47)
@@ -79,7 +79,7 @@ def find(file, begin, buckets, width, key):
             return np.int64(-1)
         at += width
         if at == begin + buckets * width:
-            at = np.int64(begin)
+            at = whole(begin)
         if at == ideal:  # no bucket is free: the file is damaged
             return np.int64(-1)
 
@@ -112,18 +112,18 @@ def room(words: int, order: int) -> Room:
 
 
 @uncounted
-def _one_words(file, unigrams, unigram_width, n, room):
+def _one_words(file, unigrams, n, room):
     """The 1-grams of a line; how many words may have longer ones."""
     left = 0
     for i in range(n):
-        at = unigrams + np.int64(room.line[i]) * unigram_width
+        at = unigrams + 2 * np.int64(room.line[i])
         bits = file[at]
         room.probability[i] = np.uint32(bits | SIGN).view(np.float32)
         room.backoff[1, i] = np.uint32(file[at + 1]).view(np.float32)
         room.found[i] = 1
         room.keys[i] = room.line[i]
         room.alive[left] = i
-        left += np.int64(bits & SIGN == 0 and i > 0)  # with the sign no longer n-gram ends so
+        left += whole(bits & SIGN == 0 and i > 0)  # with the sign no longer n-gram ends so
     return left
 
 
@@ -134,7 +134,7 @@ def _longer_ones(file, begin, buckets, width, n_gram, order, n, left, room):
     stop = begin + buckets * width
     touched = np.uint32(0)
     for j in range(left):  # nothing here waits for memory, so that many entries are asked for at once
-        i = np.int64(alive[j])
+        i = whole(alive[j])
         keys[i] = longer(keys[i], line[i - n_gram + 1])
         places[j] = begin + np.int64(keys[i] % np.uint64(buckets)) * width
         touched ^= file[places[j]]
@@ -144,13 +144,13 @@ def _longer_ones(file, begin, buckets, width, n_gram, order, n, left, room):
             backoff[n_gram, i] = 0
     kept = 0
     for j in range(left):
-        i, at = np.int64(alive[j]), places[j]
+        i, at = whole(alive[j]), whole(places[j])
         ideal, key = at, keys[i]
         there = _key(file, at)
         while there != key and there != np.uint64(0):
             at += width
             if at == stop:
-                at = np.int64(begin)
+                at = whole(begin)
             if at == ideal:  # no bucket is free: the file is damaged
                 break
             there = _key(file, at)
@@ -161,7 +161,7 @@ def _longer_ones(file, begin, buckets, width, n_gram, order, n, left, room):
             if n_gram < order:
                 backoff[n_gram, i] = np.uint32(file[at + 3]).view(np.float32)
                 alive[kept] = i
-                kept += np.int64((bits & SIGN == 0) & (i >= n_gram))
+                kept += whole((bits & SIGN == 0) & (i >= n_gram))
     return kept
 
 
@@ -181,7 +181,7 @@ def sum_of_line(n, order, room):
 
 
 @kernel
-def score_probing(file, unigrams, unigram_width, tables, words, offsets, begin, end, room, scores):
+def score_probing(file, unigrams, tables, words, offsets, begin, end, room, scores):
     """Writes log10 p(words, end | begin) of each text, float64 (n,); text i's ids are words[offsets[i]:offsets[i +
     1]]."""
     order = len(tables) + 1
@@ -191,7 +191,7 @@ def score_probing(file, unigrams, unigram_width, tables, words, offsets, begin, 
         room.line[0], room.line[n - 1] = begin, end
         for i in range(1, n - 1):
             room.line[i] = words[first + i - 1]
-        left = _one_words(file, unigrams, unigram_width, n, room)
+        left = _one_words(file, unigrams, n, room)
         for n_gram in range(2, order + 1):
             table = n_gram - 2
             left = _longer_ones(

@@ -8,7 +8,6 @@ import numpy as np
 from pipeline.scores.ngrams import arpa
 from pipeline.scores.ngrams.ngram_file import (
     PROBING,
-    REST_PROBING,
     is_binary,
     layout,
     probing_words,
@@ -39,7 +38,7 @@ class NGrams:
             self._file, header = arpa.read(path)
             self._where = layout(header)
             hashes, ids = probing_words(self._file, self._where)
-        elif (header := read_header(path)).kind in (PROBING, REST_PROBING):
+        elif (header := read_header(path)).kind == PROBING:
             self._where = layout(header)
             self._file = units(path, 4 * self._where.end)
             hashes, ids = probing_words(self._file, self._where)
@@ -67,7 +66,5 @@ class NGrams:
             score_trie(self._trie, words, offsets, begin, end, space, scores)
         else:
             at = self._where
-            score_probing(
-                self._file, at.unigrams, at.unigram_width, at.tables, words, offsets, begin, end, space, scores
-            )
+            score_probing(self._file, at.unigrams, at.tables, words, offsets, begin, end, space, scores)
         return scores

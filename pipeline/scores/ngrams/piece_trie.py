@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.kernels.compiling import kernel
+from pipeline.kernels.compiling import kernel, whole
 
 N_CODE_POINTS = 0x110000
 _TRIES = 4096  # places looked at for a node of several children before the end is taken
@@ -28,10 +28,10 @@ def piece_trie(pieces: Sequence[str]) -> PieceTrie:
     np.cumsum([len(pieces[i]) for i in order], out=offsets[1:])
     labels = np.zeros(N_CODE_POINTS, np.int32)
     present, counts = np.unique(points, return_counts=True)
-    frequent = present[np.lexsort([present, -counts])]
+    frequent = present[np.lexsort((present, -counts))]
     labels[frequent] = np.arange(1, len(frequent) + 1)
     parents, steps, ends = _grow(labels[points], offsets, np.array(order, np.int32))
-    children = np.lexsort([steps[1:], parents[1:]]).astype(np.int32) + 1
+    children = np.lexsort((steps[1:], parents[1:])).astype(np.int32) + 1
     return PieceTrie(labels, _place(parents, steps, ends, children, len(frequent)))
 
 
@@ -80,7 +80,7 @@ def _place(parents, steps, ends, children, n_labels):
         start, stop = first[node], first[node + 1]
         if start == stop:
             continue
-        least, most = np.int64(steps[children[start]]), np.int64(steps[children[stop - 1]])
+        least, most = whole(steps[children[start]]), whole(steps[children[stop - 1]])
         at = max(free, least)
         tries = 0
         while True:
@@ -94,7 +94,7 @@ def _place(parents, steps, ends, children, n_labels):
             if fits:
                 tries += 1
                 for i in range(start + 1, stop):
-                    if nodes[at - least + np.int64(steps[children[i]]), 0] >= 0:
+                    if nodes[at - least + whole(steps[children[i]]), 0] >= 0:
                         fits = False
                         break
             if fits:
@@ -104,7 +104,7 @@ def _place(parents, steps, ends, children, n_labels):
         nodes[slots[node], 1] = base
         for i in range(start, stop):
             child = children[i]
-            slot = base + np.int64(steps[child])
+            slot = base + whole(steps[child])
             slots[child] = slot
             nodes[slot, 0] = slots[node]
             nodes[slot, 2] = ends[child]

@@ -110,11 +110,14 @@ class SentencePieces:
         self._processor = processor
         self.charsmap: bytes = rules.get(2 << 3 | 2, b"")
 
-    def cutter(self, points: CodePoints, tokens: np.ndarray, byte_tokens: np.ndarray, vocabulary: tuple) -> "Cutter":
+    def cutter(
+        self, points: CodePoints, tokens: np.ndarray, byte_tokens: np.ndarray, vocabulary: tuple[np.ndarray, np.ndarray]
+    ) -> "Cutter":
         """What cuts texts into words of a language model; tokens int32 (n pieces,), byte_tokens (256,) or (0,),
         vocabulary the hashes and ids of all its words."""
         cut = Cut(
-            self._trie.labels, self._trie.nodes, self._scores, tokens, byte_tokens, *vocabulary, self._unknown
+            self._trie.labels, self._trie.nodes, self._scores, tokens, byte_tokens,
+            vocabulary[0], vocabulary[1], self._unknown,
         )  # fmt: skip
         return Cutter(self, points, cut)
 
