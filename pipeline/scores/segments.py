@@ -2,14 +2,14 @@
 
 A segment is a sentence, a line, or a piece of LONGEST_SEGMENT words of either. Lengths are in quarters of a word: a
 word of a script with spaces is four, a character of Han or kana two, of Thai, Lao, Khmer or Myanmar one, so that a
-sentence is about as long in every script. What is the same in a text is the same unit: a word, and in scripts
-without spaces a run of two characters, or three of those that are a quarter.
+sentence is about as long in every script. What a text says again is told by `pipeline.scores.units`.
 """
 
 import numpy as np
 
 from pipeline.kernels.compiling import borrowing, inlined, kernel, uncounted
 from pipeline.kernels.hash_table import stamped_slot, table_size
+from pipeline.scores.units import Units, find_units, make_units, quarters_of
 from pipeline.words.characters import (
     CLOSING,
     DIGIT,
@@ -22,7 +22,7 @@ from pipeline.words.characters import (
     Characters,
     decode,
 )
-from pipeline.words.words import IS_SINGLE, mix
+from pipeline.words.words import mix
 
 LONGEST_SEGMENT = 40 * 4  # quarters
 MOST_WORDS = 10_000  # of a text are looked at: a longer one is judged by its beginning
@@ -31,11 +31,12 @@ NEAR = 2  # segments back in which what is said again is said again nearby
 
 COLUMNS = (
     "first", "last", "quarters", "line", "begin", "end", "capitals", "cased", "digits", "marks", "symbols", "units",
-    "seen", "rare", "again", "near", "common", "ascii", "long", "same",
+    "seen", "rare", "again", "near", "common", "ascii", "long", "same", "pairs",
+    "twins", "tail",
 )  # fmt: skip
 (
     FIRST, LAST, QUARTERS, LINE, BEGIN, END, CAPITALS, CASED, DIGITS, MARKS, SYMBOLS, UNITS, SEEN, RARE, AGAIN, NEARBY,
-    COMMON, ASCII, LONG, SAME,
+    COMMON, ASCII, LONG, SAME, PAIRS, TWINS, TAIL,
 ) = range(len(COLUMNS))  # fmt: skip
 
 # How a segment ends and begins.
@@ -43,15 +44,6 @@ WORD_END, TERMINAL_END, MARK_END, COLON_END, CLOSING_END, SYMBOL_END, DIGIT_END,
 UNCASED, CAPITAL, SMALL, NUMBER, AFTER_SYMBOL, AFTER_MARK = range(6)
 
 _LINE_FEED, _COLON, _WIDE_COLON, _FULL_STOP, _ELLIPSIS, _SPACE = 0x0A, 0x3A, 0xFF1A, 0x2E, 0x2026, 0x20
-_PAIR, _TRIPLE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
-
-
-@inlined
-def quarters_of(flag, lead):
-    """Of a word by its flags and its first byte: U+0E00 to U+0EFF (Thai, Lao) and U+1000 to U+17FF are one."""
-    if not flag & IS_SINGLE:
-        return 4
-    return 1 if lead == 0xE0 or lead == 0xE1 else 2
 
 
 @borrowing
@@ -121,20 +113,31 @@ def _is_cased(point):
     return point < 0x590 or 0x1E00 <= point < 0x2000
 
 
+@borrowing
+def _last_character(data, begin, end):
+    """Its bytes as a number, the last three at most."""
+    at = end - 1
+    while at > begin and at > end - 3 and data[at] & 0xC0 == 0x80:
+        at -= 1
+    value = 0
+    for place in range(at, end):
+        value = value << 8 | data[place]
+    return np.int32(value)
+
+
 @kernel
-def _mark_same(
-    segments: np.ndarray, hashes: np.ndarray, keys: np.ndarray, stamps: np.ndarray, mask: int, stamp: np.int32
-) -> None:
+def _mark_same(segments: np.ndarray, hashes: np.ndarray, units: Units, stamp: np.int32) -> None:
     """SAME is 1 where a segment's words stand in another before it."""
+    mask = table_size(2 * len(hashes)) - 1
     for row in segments:
         key = np.uint64(row[LAST] - row[FIRST])
         for word in range(row[FIRST], row[LAST]):
             key = mix(key) + hashes[word]
-        slot = stamped_slot(keys, stamps, mask, stamp, key)
-        if stamps[slot] == stamp:
+        slot = stamped_slot(units.keys, units.stamps, mask, stamp, key)
+        if units.stamps[slot] == stamp:
             row[SAME] = 1
         else:
-            keys[slot], stamps[slot] = key, stamp
+            units.keys[slot], units.stamps[slot] = key, stamp
 
 
 @kernel
@@ -155,37 +158,16 @@ def find_segments(
             space = starts[word] - ends[word - 1]
             room += space > 1 or (space == 1 and data[places[text] + ends[word - 1]] != _SPACE)
     out = np.zeros((room, len(COLUMNS)), np.int32)
-    size = table_size(2 * most)
-    keys, stamps = np.empty(size, np.uint64), np.zeros(size, np.int32)
-    counts, lasts = np.empty(size, np.int32), np.empty(size, np.int32)
-    slots = np.empty(most, np.int64)
+    units = make_units(most)
     gap = np.zeros(6, np.int64)
     n = 0
     for text in range(n_texts):
         begin, n_words = offsets[text], min(offsets[text + 1] - offsets[text], MOST_WORDS)
         base, stamp = places[text], np.int32(2 * text + 1)
-        mask = table_size(2 * n_words) - 1
-        before, before_that = np.uint64(0), np.uint64(0)
-        behind = -1
-        for i in range(n_words):
-            word = begin + i
-            key = hashes[word]
-            if flags[word] & IS_SINGLE:
-                whole = key
-                if starts[word] == behind:
-                    key = mix(key ^ _PAIR) + before
-                    if quarters_of(flags[word], data[base + starts[word]]) == 1:
-                        key = mix(key ^ _TRIPLE) + before_that
-                before_that, before = before, whole
-                behind = ends[word]
-            slot = stamped_slot(keys, stamps, mask, stamp, key)
-            if stamps[slot] != stamp:
-                keys[slot], stamps[slot], counts[slot], lasts[slot] = key, stamp, 0, -1
-            counts[slot] += 1
-            slots[i] = slot
-
+        own = slice(begin, begin + n_words)
+        find_units(data, base, starts[own], ends[own], hashes[own], flags[own], tables, stamp, units)
         first_segment = n
-        line, at = 0, base
+        line, at, tail = 0, base, np.int32(0)
         fresh, kind = True, -1
         for i in range(n_words):
             word = begin + i
@@ -237,9 +219,13 @@ def find_segments(
             out[n, DIGITS] += what & DIGIT != 0
             out[n, ASCII] += lead < 128
             out[n, LONG] += lengths[word] > 7
-            slot = slots[i]
-            seen = lasts[slot]
-            common = counts[slot] * COMMON_SHARE > n_words and counts[slot] > 1
+            before, tail = tail, _last_character(data, start, base + ends[word])
+            out[n, TWINS] += before == tail
+            out[n, TAIL] = tail
+            out[n, PAIRS] += units.repeated[i]
+            slot = units.slots[i]
+            seen = units.lasts[slot]
+            common = units.counts[slot] * COMMON_SHARE > n_words and units.counts[slot] > 1
             out[n, SEEN] += seen >= 0
             if common:
                 out[n, COMMON] += 1
@@ -248,7 +234,7 @@ def find_segments(
                 if seen >= 0:
                     out[n, AGAIN] += 1
                     out[n, NEARBY] += n - first_segment - seen <= NEAR
-            lasts[slot] = n - first_segment
+            units.lasts[slot] = n - first_segment
             at = base + ends[word]
         if n_words:
             _scan_gap(data, at, places[text + 1] if begin + n_words == offsets[text + 1] else at, tables, gap)
@@ -259,5 +245,5 @@ def find_segments(
                 out[n, END] = DIGIT_END
             n += 1
         segment_offsets[text + 1] = n
-        _mark_same(out[first_segment:n], hashes[begin : begin + n_words], keys, stamps, mask, stamp + np.int32(1))
+        _mark_same(out[first_segment:n], hashes[own], units, stamp + np.int32(1))
     return segment_offsets, out[:n]

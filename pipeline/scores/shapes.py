@@ -30,13 +30,16 @@ from pipeline.scores.segments import (
     LONG,
     MARKS,
     NEARBY,
+    PAIRS,
     QUARTERS,
     RARE,
     SAME,
     SEEN,
     SMALL,
     SYMBOLS,
+    TAIL,
     TERMINAL_END,
+    TWINS,
     UNITS,
 )
 
@@ -47,6 +50,7 @@ _TEXT = np.array([25, 50, 100, 200, 400, 800, 1600]) * 4  # quarters: 8 classes
 _SHARE = np.array([1, 50, 100, 200, 350, 500, 700, 900])  # thousandths, 9 classes: the first is none at all
 _FINE = np.array([1, 20, 40, 70, 110, 160, 230, 320, 450, 600, 800])  # 12 classes
 _FEW = np.array([1, 100, 300, 600])  # 5 classes
+_ENDINGS = np.array([60, 90, 130, 200])  # 5 classes
 _COUNT = np.array([1, 2, 4, 8])  # 5 classes
 _MANY = np.array([2, 4, 8, 16, 32, 64, 128])  # 8 classes
 LENGTHS, TEXTS, SHARES, FINES, FEWS, COUNTS, MANIES = 10, 8, 9, 12, 5, 5, 8
@@ -64,7 +68,7 @@ OF_TEXT = (
     ("repeated", FINES * TEXTS), ("recurring", FINES * TEXTS), ("clustered", FINES * ROUGH), ("bare", SHARES * ROUGH),
     ("titles", FINES), ("numbers", FINES), ("signs", FINES), ("marked", FINES * ROUGH), ("same", SHARES * ROUGH),
     ("lines", MANIES * LENGTHS), ("commons", FINES * TEXTS), ("foreign", SHARES), ("started", SHARES * SHARES),
-    ("longs", FINES),
+    ("longs", FINES), ("phrases", FINES * TEXTS), ("finals", FINES * FEWS),
 )  # fmt: skip
 NAMES = tuple(f"~{name}.{number}" for name, size in (*OF_SEGMENT, *OF_TEXT) for number in range(size))
 _SIZES = np.array([size for _, size in (*OF_SEGMENT, *OF_TEXT)])
@@ -105,6 +109,7 @@ def _of_text(segments: np.ndarray, first: int, last: int, out: np.ndarray) -> No
     n_lines, same = 0, 0
     starts, small_starts, after, small_after = 0, 0, 0, 0
     line_quarters = 0
+    tail, tails, same_tails = -1, 0, 0
     for n in range(first, last):
         for column in range(2, len(COLUMNS)):
             sums[column] += segments[n, column]
@@ -131,6 +136,10 @@ def _of_text(segments: np.ndarray, first: int, last: int, out: np.ndarray) -> No
                 bare += quarters
         if segments[n, SAME]:
             same += quarters
+        if quarters >= _SHORT and segments[n, END] != CUT_END:
+            tails += tail >= 0
+            same_tails += segments[n, TAIL] == tail
+            tail = segments[n, TAIL]
     whole, units, n_segments = sums[QUARTERS], sums[UNITS], last - first
     size, rough = _class(whole, _TEXT), _rough_text(whole)
     mean = whole // n_segments
@@ -155,6 +164,8 @@ def _of_text(segments: np.ndarray, first: int, last: int, out: np.ndarray) -> No
     out[15] = _share(min(sums[ASCII], units - sums[ASCII]), units, _SHARE)
     out[16] = _share(small_starts, starts, _SHARE) * SHARES + _share(small_after, after, _SHARE)
     out[17] = _share(sums[LONG], units, _FINE)
+    out[18] = _share(sums[PAIRS], units, _FINE) * TEXTS + size
+    out[19] = _share(same_tails, tails, _FINE) * FEWS + _share(sums[TWINS], units, _ENDINGS)
 
 
 @kernel
