@@ -21,7 +21,6 @@ from pipeline.language.model_files import checksum, local_model, verify
 from pipeline.scores import calibration, shapes, trailer
 from pipeline.scores.calibration import Quantiles
 from pipeline.scores.row_sums import Vocabularies
-from pipeline.scores.tokens import tokens_of
 from pipeline.scores.trailer import Trailer
 from pipeline.words.words import Words
 from schemas.errors import UserError
@@ -63,7 +62,7 @@ class Classifiers:
                 data, places = utf8(batch)
                 scores[name][part] = _probability(one, *one.model.sums(data, places[:-1], places[1:]))
             if self._ours:
-                summed = self._vocabularies.sums(tokens_of(batch, batch_words))
+                summed = self._vocabularies.sums(batch, batch_words)
                 for (name, one), sums in zip(self._ours.items(), summed, strict=True):
                     scores[name][part] = _probability(one, *sums)
         wordless = np.diff(words.offsets) == 0

@@ -24,8 +24,6 @@ from pipeline.scores.segments import (
     CUT_END,
     DIGITS,
     END,
-    FIRST,
-    LAST,
     LINE,
     LONG,
     MARKS,
@@ -72,7 +70,7 @@ OF_TEXT = (
 )  # fmt: skip
 NAMES = tuple(f"~{name}.{number}" for name, size in (*OF_SEGMENT, *OF_TEXT) for number in range(size))
 _SIZES = np.array([size for _, size in (*OF_SEGMENT, *OF_TEXT)])
-_BASES = np.concatenate([[0], np.cumsum(_SIZES)[:-1]])
+_BASES = np.concatenate([[0], np.cumsum(_SIZES)[:-1]]).astype(np.int32)
 _N_SEGMENT, _N_TEXT = len(OF_SEGMENT), len(OF_TEXT)
 _SHORT = 5 * 4  # quarters of a short line or segment
 
@@ -200,24 +198,17 @@ def _of_segment(
 
 
 @kernel
-def shape_tokens(
-    segment_offsets: np.ndarray, segments: np.ndarray, offsets: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens of text i are token_offsets[i] : token_offsets[i + 1]. A token of 0 or more is a word of the batch, one
-    below is -1 minus the place of its name among NAMES; int32. Takes what `find_segments` gives, and
-    `Words.offsets`."""
-    n_texts = len(offsets) - 1
-    token_offsets = np.zeros(n_texts + 1, np.int64)
-    room = len(segments) * (_N_SEGMENT + _N_TEXT)
-    for n in range(len(segments)):
-        room += segments[n, LAST] - segments[n, FIRST]
-    tokens = np.empty(room, np.int32)
-    of_text, of_segment = np.empty(_N_TEXT, np.int64), np.empty(_N_SEGMENT, np.int64)
-    at = 0
+def shape_tokens(segment_offsets: np.ndarray, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Takes what `find_segments` gives: the tokens of texts, int32 of shape (n_texts, len(OF_TEXT)), and of segments,
+    (n_segments, len(OF_SEGMENT)), as places among NAMES. Those of a text without a segment are no token."""
+    n_texts = len(segment_offsets) - 1
+    of_texts = np.empty((n_texts, _N_TEXT), np.int32)
+    of_segments = np.empty((len(segments), _N_SEGMENT), np.int32)
     for text in range(n_texts):
         first, last = segment_offsets[text], segment_offsets[text + 1]
-        if first < last:
-            _of_text(segments, first, last, of_text)
+        if first == last:
+            continue
+        _of_text(segments, first, last, of_texts[text])
         whole = 0
         for n in range(first, last):
             whole += segments[n, QUARTERS]
@@ -231,16 +222,11 @@ def shape_tokens(
                     line_quarters += segments[line_end, QUARTERS]
                     line_end += 1
                 line_segments = line_end - n
-            _of_segment(segments, n, first, last, line_quarters, line_segments, shorts, before, whole, of_segment)
-            for token in range(_N_SEGMENT):
-                tokens[at] = -1 - _BASES[token] - of_segment[token]
-                at += 1
-            for token in range(_N_TEXT):
-                tokens[at] = -1 - _BASES[_N_SEGMENT + token] - of_text[token]
-                at += 1
-            for word in range(segments[n, FIRST], segments[n, LAST]):
-                tokens[at] = offsets[text] + word
-                at += 1
+            row = of_segments[n]
+            _of_segment(segments, n, first, last, line_quarters, line_segments, shorts, before, whole, row)
             before += segments[n, QUARTERS]
-        token_offsets[text + 1] = at
-    return token_offsets, tokens[:at]
+    for token in range(_N_TEXT):
+        of_texts[:, token] += _BASES[_N_SEGMENT + token]
+    for token in range(_N_SEGMENT):
+        of_segments[:, token] += _BASES[token]
+    return of_texts, of_segments
