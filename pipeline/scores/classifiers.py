@@ -25,7 +25,6 @@ from pipeline.scores.embedding import head as heads
 from pipeline.scores.embedding.encoder import Encoder, Reading
 from pipeline.scores.embedding.head import Head
 from pipeline.scores.row_sums import Vocabularies
-from pipeline.scores.tokens import tokens_of
 from pipeline.scores.trailer import Trailer
 from pipeline.words.words import Words
 from pipeline.workers.guard import warming_up
@@ -72,7 +71,7 @@ class Classifiers:
                 assert one.model is not None
                 scores[name][part] = _probability(one, *one.model.sums(data, places[:-1], places[1:]))
             if self._ours:
-                summed = self._vocabularies.sums(tokens_of(batch, batch_words))
+                summed = self._vocabularies.sums(batch, batch_words)
                 for (name, one), sums in zip(self._ours.items(), summed, strict=True):
                     scores[name][part] = _probability(one, *sums)
         readings = {one.head.reading: None for one in self._heads.values() if one.head is not None}

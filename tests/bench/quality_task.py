@@ -236,9 +236,10 @@ def build(data: Path, folder: Path) -> None:
         ]  # fmt: skip
 
     def side_of(one: Text) -> str:
-        return "judged" if one.label in LEFT_OUT or zlib.crc32(f"2 {one.host}".encode()) % 2 else "fit"
+        judged = zlib.crc32(f"2 {one.host}".encode()) % 2
+        return "judged" if judged else "no" if one.label in LEFT_OUT else "fit"
 
-    good, bad = kept(good), kept(bad)
+    good, bad = ([one for one in kept(texts) if side_of(one) != "no"] for texts in (good, bad))
     sides = {side: [one for one in good if side_of(one) == side] for side in ("fit", "judged")}
     for side, texts in sides.items():
         by_label = defaultdict(list)
@@ -339,7 +340,8 @@ def judge(folder: Path, models: Sequence[str], tables: Sequence[str], wrong: str
                 mine = (labels == label) & (good | (kinds == kind)) & ~np.isnan(values)
                 if (mine & ~good).sum() >= 3 and (mine & good).sum() >= 3:
                     areas.append(judging.auc(values[mine], good[mine], hosts[mine])[0])
-            cells.append(f"{np.mean(areas):.3f} ({len(areas)})" if areas else "")
+            each = " ".join(f"{area:.2f}" for area in areas)
+            cells.append(f"{np.mean(areas):.3f} ({each})" if areas else "")
         print(f"| {kind} |", " | ".join(cells), "|")
     if wrong:
         dropped(judged, labels, good, kinds, scores[wrong])
