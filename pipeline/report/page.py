@@ -94,6 +94,7 @@ def render(corpus: Corpus, drift: Comparison | None = None) -> str:
         figures=tables.figures(corpus),
         archives=corpus.archives,
         lines=corpus.lines,
+        paragraphs=corpus.paragraphs,
         root=corpus.root,
         drift=drift,
         records=_records(corpus),
@@ -156,6 +157,8 @@ def _contents(corpus: Corpus, maps: Sequence[heat_maps.HeatMap], compared: bool)
     parts += CORPUS_PARTS if corpus.root else []
     if corpus.root and corpus.lines:
         parts.append(("lines", "Lines"))
+    if corpus.root and corpus.paragraphs:
+        parts.append(("paragraphs", "Paragraphs"))
     if corpus.root or corpus.runs:
         parts.append(("training", "Training"))
     if corpus.evaluations:
