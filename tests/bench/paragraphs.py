@@ -108,24 +108,20 @@ def score(
     # Two that were planted one below the other are a block, too.
     found = {known.get(tuple(words(line)), -1) for text in shown for line in text.split("\n") if words(line)}
     gone, right, other, pages = Counter[int](), 0, 0, 0
-    for old, new in zip(sorted(before.glob("*.parquet")), after, strict=True):
-        texts = pq.read_table(old, columns=["id", "text"])
-        cut = pq.read_table(new, columns=["id", "text", "cut_paragraphs"])
-        assert texts["id"].equals(cut["id"])
-        lost = cut["cut_paragraphs"].to_numpy() > 0
-        pages += int(lost.sum())
-        for at, (was, now) in enumerate(zip(texts["text"], cut["text"], strict=True)):
-            number = int(texts["id"][at].as_py())
-            if not lost[at] and number not in truth.of:
-                assert was == now
-                continue
-            lines = [Counter(tuple(words(line)) for line in one.as_py().split("\n")) for one in (was, now)]
-            for line, n in (lines[0] - lines[1]).items():
-                if line in known and known[line] in truth.of.get(number, ()):
-                    gone[known[line]] += n
-                    right += n
-                elif line:
-                    other += n
+    own = _rows(sorted(map(str, before.glob("*.parquet"))), ["id", "text"])
+    for (name, was), (same, now, n) in zip(own, _rows(after, ["id", "text", "cut_paragraphs"]), strict=True):
+        here = truth.of.get(int(name), ())
+        assert name == same and (was == now) == (n == 0)
+        pages += n > 0
+        if not n:
+            continue
+        lines = [Counter(tuple(words(line)) for line in one.split("\n")) for one in (was, now)]
+        for line, lost in (lines[0] - lines[1]).items():
+            if known.get(line) in here:
+                gone[known[line]] += lost
+                right += lost
+            elif line:
+                other += lost
     n_often = sum(wanted[place] for place in often)
     return {
         "texts": len(often),
@@ -138,6 +134,12 @@ def score(
         "pages_cut": pages,
         "cut_by_pages_planted": {PAGES[place]: gone[place] for place in range(len(PAGES))},
     }
+
+
+def _rows(paths: Sequence[str], columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    for path in paths:
+        for batch in pq.ParquetFile(path).iter_batches(columns=columns):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 @contextmanager
@@ -180,10 +182,11 @@ def body(argv: Sequence[str] | None = None) -> None:
     told["share"] = seconds["paragraphs"] / seconds["signing"]
     told["share_of_cpu"] = seconds["paragraphs_cpu"] / seconds["signing_cpu"]
     told["rows"] = cut.written
+    print(json.dumps(told), flush=True)
     told |= score(
         args.work / "table", made, after, planted(args.documents, args.seed), (args.min_pages, args.min_hosts)
     )
-    print(json.dumps(told, indent=1))
+    print(json.dumps(told, indent=1), flush=True)
     if args.json:
         args.json.write_text(json.dumps(told))
 
