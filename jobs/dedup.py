@@ -1,6 +1,6 @@
 """Drop exact and near-duplicates, keep the best copy of each cluster.
 
-spark-submit jobs/dedup.py --root ROOT [--threshold 0.8] [--against EARLIER_ROOT ...] [--scope line]
+spark-submit jobs/dedup.py --root ROOT [--threshold 0.8] [--against EARLIER_ROOT ...] [--scope line|paragraph]
 spark-submit jobs/dedup.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
 """
 
@@ -14,12 +14,19 @@ from pyspark.sql import functions as F
 
 from pipeline.config import Config, DedupConfig
 from pipeline.duplicates import large_clusters
-from pipeline.duplicates.earlier_crawls import EarlierCrawl, check_files, earlier_crawls, signature_rows_of
+from pipeline.duplicates.earlier_crawls import (
+    EarlierCrawl,
+    check_files,
+    earlier_crawls,
+    paragraph_counts_of,
+    signature_rows_of,
+)
 from pipeline.duplicates.minhash import candidate_probability
 from pipeline.duplicates.signing import leave_out, sign
 from pipeline.duplicates.small_dedup import small_dedup
 from pipeline.duplicates.survivors import VERDICTS, Said, keep_split
 from pipeline.keys import stage_keys
+from pipeline.repeats import small_paragraphs
 from pipeline.repeats.small_lines import step
 from pipeline.spark import job, tables
 from pipeline.spark.document_frame import PLACE, document_frame
@@ -27,7 +34,7 @@ from pipeline.spark.session import LazySession, size_shuffles, started
 from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
 from pipeline.spark.tasks import cheapest_runner, engine_runner, has_room
-from pipeline.stages import dedup, repeated_lines
+from pipeline.stages import dedup, repeated_lines, repeated_paragraphs
 from pipeline.stages.candidates import hot_buckets, sampled_buckets
 from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, files_a_task, frame, kept_by_file
 from pipeline.store import generations, run_records, storage
@@ -42,7 +49,7 @@ from schemas.errors import UserError
 from schemas.records import Counts, Ledger, RunRecord
 
 ONE_TASK_BYTES = 1 << 10  # a document, of the task that clusters them (docs/quality.md)
-PARTS = ("lines", "signatures", "clusters", "documents")
+PARTS = ("lines", *small_paragraphs.TABLES, "signatures", "clusters", "documents")
 
 
 def run(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> RunRecord:
@@ -59,6 +66,8 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     if job.up_to_date(record, folder):
         return record
     for crawl in crawls:
+        if settings.scope == "paragraph":
+            paragraph_counts_of(crawl)
         if crawl.folder.rstrip("/") == folder.rstrip("/"):
             raise UserError(f"--against {crawl.path}: that is the folder to be written; name an earlier one")
     job.say(f"dedup    {_curve(settings)}")
@@ -141,6 +150,15 @@ def _by_shuffles(
                 place = storage.join(scratch, "cut")
                 listed = dedup.write_cut(cut.select("*", one), table, place)
                 table = DocumentTable(split_table(place, listed), table.id_column, table.text_column, kept_only=False)
+        repeated_tables: dict[str, int] = {}
+        if settings.scope == "paragraph":
+            with stage_progress(spark, "dedup paragraphs"):
+                counted = [paragraph_counts_of(crawl) for crawl in crawls]
+                without = repeated_paragraphs.cut_paragraphs(
+                    spark, run_tasks, table, settings, counted, {**path, "scratch": scratch}
+                )
+            table, repeated_tables = without.table, without.written
+            files_of |= without.files
         new, left_out = _sign(spark, run_tasks, settings, table, path["signatures"], scratch, counts)
         rows_in = sum(file.rows for file in new) + sum(totals(counts).values())
         files = [SignatureFile(file.path, file.rows, len(crawls)) for file in new]
@@ -189,6 +207,7 @@ def _by_shuffles(
         written["documents"] = totals(counts).get(None, 0)
         if settings.scope == "line":
             written["lines"] = lines
+        written |= repeated_tables
         account = ledger("dedup", rows_in, counts, written)
         job.say_failed("dedup", account, settings.max_failed_text_share)
         names = {reason: [name for name, _ in few] for reason, few in wanted.items()}

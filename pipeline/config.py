@@ -30,6 +30,7 @@ from pipeline.quality.rules import Rule, Thresholds, chosen
 from pipeline.words.scripts import SCRIPTS as LETTER_SCRIPTS
 from schemas.errors import UserError
 from schemas.scores import THRESHOLD, score_fields
+from schemas.repeated_paragraphs import MOST_HASHES
 
 SCRIPTS = sorted({*LETTER_SCRIPTS, "Jpan"} - {"Hira", "Kana"})  # what a document's script can be
 UNKNOWN = "und"
@@ -401,11 +402,19 @@ class DedupConfig(StageConfig):
     quality_column: str = Field(
         "", description="a number for each text: of copies the one with the highest stays first"
     )
-    scope: Literal["document", "line"] = Field(
-        "document", description="line: first cut lines that repeat on many pages of a host"
+    scope: Literal["document", "line", "paragraph"] = Field(
+        "document",
+        description="line: first cut lines that repeat on many pages of a host; paragraph: paragraphs on many hosts",
     )
     min_line_pages: int = Field(10, ge=2, description="scope line: on so many pages of the host with different texts")
     min_line_share: float = Field(0.01, ge=0, le=1, description="scope line: and on this share of them")
+    min_paragraph_pages: int = Field(
+        10, ge=2, le=1_000_000, description="scope paragraph: on so many pages, those of `against` counted"
+    )
+    min_paragraph_hosts: int = Field(3, ge=2, le=MOST_HASHES, description="scope paragraph: and on so many hosts")
+    min_paragraph_letters: int = Field(
+        60, ge=10, le=10_000, description="scope paragraph: of so many letters and digits, one of Han counts 3, kana 2"
+    )
     text_seconds: float = Field(
         10, gt=0, description="CPU seconds the signature of a text may cost, and four a mebibyte; more drop it"
     )
@@ -437,6 +446,9 @@ class DedupConfig(StageConfig):
         beside = f"-min{self.min_shingles}"
         if self.scope == "line":
             beside += f"-lines{self.min_line_pages}-{self.min_line_share:g}"
+        if self.scope == "paragraph":
+            limits = self.min_paragraph_pages, self.min_paragraph_hosts, self.min_paragraph_letters
+            beside += "-paragraphs" + "-".join(map(str, limits))
         return MinHasher(*self.shape(), self.ngram_size, self.scheme, self.seed, beside)
 
 

@@ -20,6 +20,7 @@ from pipeline.duplicates.signature_files import SignatureFiles
 from pipeline.duplicates.signing import sign
 from pipeline.duplicates.survivors import SurvivorFile
 from pipeline.repeats.small_lines import LINES_FILE, cut_lines, step
+from pipeline.repeats.small_paragraphs import cut_paragraphs
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable, labels_of, rows_of
 from pipeline.store.examples import chosen_examples, example_rows, first_examples
@@ -71,8 +72,9 @@ class _Kept(NamedTuple):
 def small_dedup(
     table: DocumentTable, config: DedupConfig, crawls: Sequence[EarlierCrawl], paths: Paths, run_tasks: TaskRunner
 ) -> Outcome | None:
-    """Writes `signatures`, `clusters`, `documents`, with `scope` line also `lines`, to the folders of `paths`, and what
-    it needs between to `scratch`. None where several rows have one id, which is the engine's to solve.
+    """Writes `signatures`, `clusters`, `documents`, with `scope` line or paragraph also its tables, to the folders of
+    `paths`, and what it needs between to `scratch`. None where several rows have one id, which is the
+    engine's to solve.
 
     UserError for rows that cannot be read, and for earlier crawls that cannot be compared with.
     """
@@ -80,6 +82,11 @@ def small_dedup(
     cut = cut_lines(table, config, paths["lines"], paths["scratch"], run_tasks) if config.scope == "line" else None
     if cut is not None:
         table = cut.table
+    repeated = None
+    if config.scope == "paragraph":
+        counted = [earlier_crawls.paragraph_counts_of(crawl) for crawl in crawls]
+        repeated = cut_paragraphs(table, config, counted, paths, run_tasks)
+        table = repeated.table
     splits = table.files.splits
     rows = sum(sign(table, config, paths["signatures"], run_tasks))
     clustered = run_tasks(
@@ -111,6 +118,9 @@ def small_dedup(
     of_splits = [part_file("", split).lstrip("/") for split in splits]
     files = {"signatures": of_splits, "documents": of_splits, "clusters": [*clustered.files]}
     files |= {"lines": [LINES_FILE]} if cut is not None else {}
+    if repeated is not None:
+        written |= repeated.written
+        files |= repeated.files
     examples = chosen_examples(candidates, seen, totals(counts))
     return Outcome(rows_in, counts, written, examples, large_clusters.large_clusters(clustered.largest, seen), files)
 

@@ -53,15 +53,15 @@ class SurvivorFile:
         self._file.write(pa.RecordBatch.from_arrays(cells, schema=self.schema))
 
 
-def split_by_split(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
-    """Rows sorted by their column `split`: its number, and all of its rows."""
+def split_by_split(batches: Iterable[pa.RecordBatch], name: str = "split") -> Iterator[tuple[int, pa.Table]]:
+    """Rows sorted by their column of that name: its number, and all of its rows."""
     pieces: list[pa.Table] = []
     current = None
     for batch in batches:
         table = pa.Table.from_batches([batch])
         begin = 0
-        for end in pc.run_end_encode(batch.column("split")).run_ends.to_pylist() if len(batch) else []:
-            number = batch.column("split")[begin].as_py()
+        for end in pc.run_end_encode(batch.column(name)).run_ends.to_pylist() if len(batch) else []:
+            number = batch.column(name)[begin].as_py()
             if current is not None and number != current:
                 yield current, pa.concat_tables(pieces)
                 pieces = []

@@ -11,6 +11,7 @@ from pipeline.explaining.story import (
     HostTold,
     Judged,
     Language,
+    RepeatedParagraphs,
     Rule,
     Sampled,
     Story,
@@ -63,6 +64,8 @@ def _story(story: Story, told: Told) -> Iterator[str]:
         yield from _judged(story.judged)
     if story.copies:
         yield from _copies(story.id, story.copies)
+    if story.repeated:
+        yield from _repeated(story.repeated)
     if story.sampled:
         yield from _sampled(story.sampled)
     if story.blocks:
@@ -171,6 +174,22 @@ def _copy(copy: Copy) -> str:
     alike = f", {_figure(copy.similarity)} like {copy.kept_id}" if copy.reason and copy.similarity is not None else ""
     crawl = f", of the earlier crawl {copy.crawl}" if copy.crawl else ""
     return f"{copy.id} {copy.url or '(address not known here)'}: {fate}{alike}{crawl}"
+
+
+def _repeated(repeated: RepeatedParagraphs) -> Iterator[str]:
+    if not repeated.paragraphs:
+        yield "  paragraphs: none that enough other pages have"
+        return
+    what = "cut" if repeated.are_cut else "not cut, being most of the page"
+    yield f"  paragraphs that other pages have, {repeated.share:.0%} of its letters, {what}:"
+    for one in repeated.paragraphs:
+        yield f"  - {_short(one.text)}"
+        yield (
+            f"    on {one.pages:,} pages of {one.hosts:,} hosts, {one.occurrences:,} times; "
+            f"cut from {one.cut_documents:,} documents, kept in {one.kept_documents:,}"
+        )
+        if one.elsewhere:
+            yield "    also on " + ", ".join(page.url or page.id for page in one.elsewhere)
 
 
 def _sampled(sampled: Sampled) -> Iterator[str]:

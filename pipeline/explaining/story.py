@@ -144,6 +144,38 @@ class Copies:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A page that has a paragraph, too. url: empty where nobody knows."""
+
+    id: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedParagraph:
+    """Of a page, one that is often enough to be cut, as it stood there. The numbers are those of
+    schemas.repeated_paragraphs.PARAGRAPHS. elsewhere: some of the other pages."""
+
+    text: str
+    pages: int
+    hosts: int
+    occurrences: int
+    cut_documents: int
+    kept_documents: int
+    elsewhere: tuple[Elsewhere, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedParagraphs:
+    """dedup with scope paragraph. are_cut: else they stay, for they are most of the page. share: of the page's
+    letters."""
+
+    are_cut: bool
+    share: float
+    paragraphs: tuple[RepeatedParagraph, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A row of a shard. row: from 0. times: how often a run sees it, epochs times weight; 0 where it is held out."""
 
@@ -174,6 +206,7 @@ class Story:
     copies: Copies | None = None
     sampled: Sampled | None = None
     blocks: Blocks | None = None
+    repeated: RepeatedParagraphs | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pipeline.explaining.corpus import Corpus
 from pipeline.explaining.extraction import records
 from pipeline.explaining.hosts import host_told
 from pipeline.explaining.nearest import no_such_address, no_such_host, no_such_id
+from pipeline.explaining.repeated import repeated_of
 from pipeline.explaining.shards import sampled_of
 from pipeline.explaining.story import Extracted, HostTold, Story, Told
 from pipeline.explaining.verdict import judged_of, rules_of
@@ -68,6 +69,7 @@ def _told(
     stayed = {name for name, _ in survivors}
     others = [one for one in corpora if one.root != corpus.root]
     copies = copies_of(corpus, others, passed, stayed, wish.most)
+    repeated = repeated_of(corpus, {name: row["text"] or "" for (name, _), row in cleaned.items() if name in passed})
     labels = {
         name: f"{row['language'] or 'und'}_{row['language_script'] or 'Zyyy'}"
         for (name, _), row in cleaned.items()
@@ -89,6 +91,7 @@ def _told(
                 copies.get(name) if kept else None,
                 sampled.get(name) if kept else None,
                 blocks_of(name, extracted, wish.archives, config) if wish.blocks else None,
+                repeated.get(name) if kept else None,
             )
         )
     notes = [f"the first {wish.most} records: --most tells more"] if len(found) >= wish.most else []

@@ -95,6 +95,7 @@ def render(corpus: Corpus, drift: Comparison | None = None) -> str:
         figures=tables.figures(corpus),
         archives=corpus.archives,
         lines=corpus.lines,
+        paragraphs=corpus.paragraphs,
         root=corpus.root,
         drift=drift,
         records=_records(corpus),
@@ -160,6 +161,8 @@ def _contents(corpus: Corpus, maps: Sequence[heat_maps.HeatMap], compared: bool)
         parts.insert([anchor for anchor, _ in parts].index("languages"), ("learnt", "Learnt scores"))
     if corpus.root and corpus.lines:
         parts.append(("lines", "Lines"))
+    if corpus.root and corpus.paragraphs:
+        parts.append(("paragraphs", "Paragraphs"))
     if corpus.root or corpus.runs:
         parts.append(("training", "Training"))
     if corpus.evaluations:
