@@ -1,6 +1,6 @@
 """Drop exact and near-duplicates, keep the best copy of each cluster.
 
-spark-submit jobs/dedup.py --root ROOT [--threshold 0.8] [--against EARLIER_ROOT ...] [--scope line]
+spark-submit jobs/dedup.py --root ROOT [--threshold 0.8] [--against EARLIER_ROOT ...] [--scope line|substring]
 spark-submit jobs/dedup.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
 """
 
@@ -42,7 +42,7 @@ from schemas.errors import UserError
 from schemas.records import Counts, Ledger, RunRecord
 
 ONE_TASK_BYTES = 1 << 10  # a document, of the task that clusters them (docs/quality.md)
-PARTS = ("lines", "signatures", "clusters", "documents")
+PARTS = ("lines", "signatures", "clusters", "documents", "spans")
 
 
 def run(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> RunRecord:
@@ -54,6 +54,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     bands, rows = settings.shape()
     # No row depends on them, but for what `inputs` has.
     unrecorded = {"one_task_documents", "against", "max_failed_text_share"}
+    unrecorded |= {"substring_bytes", "cut_substrings"} if settings.scope != "substring" else set()
     resolved = {**settings.model_dump(mode="json", exclude=unrecorded), "bands": bands, "rows": rows}
     record = run_records.make_record("dedup", dedup.VERSION, resolved, inputs)
     if job.up_to_date(record, folder):

@@ -23,6 +23,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "documents": ("id", "cluster_id"),
         "signatures": ("id",),
         "clusters": ("id", "cluster_id", "kept_id"),
+        "spans": ("id", "other_id"),
     },
     "sample": {"data": ("id",)},
 }

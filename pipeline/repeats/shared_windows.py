@@ -15,8 +15,18 @@ from pipeline.kernels.compiling import kernel
 from pipeline.repeats.windows import hash_of, leaving, rolled
 
 ROUND_WINDOWS = 1 << 21  # of a group that are in a table at once; of a larger one the hashes are taken in rounds
-_FREE = np.int32(-1)
-_32 = np.uint64(32)
+PIECE = 1 << 12  # windows for which there is room in the table before they are looked at
+_NONE = np.int32(-1)
+_ONE, _32 = np.uint64(1), np.uint64(32)
+
+
+class _Distinct(NamedTuple):
+    """The distinct windows of a round: hash, place of the first that came, and int32 (rows, 4): its run, the first run
+    of another page, the last run, how many pages."""
+
+    hashes: np.ndarray
+    firsts: np.ndarray
+    runs: np.ndarray
 
 
 class Marks(NamedTuple):
@@ -59,114 +69,147 @@ def _marks(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     gone = leaving(base, length)
     marks, n_marks = np.empty((64, 5), np.int64), 0
-    # The distinct windows of a round: hash, place of the first, its run, the first run of another page, the last run.
-    hashes, firsts = np.empty(64, np.uint64), np.empty(64, np.int64)
-    runs, seconds, lasts = np.empty(64, np.int32), np.empty(64, np.int32), np.empty(64, np.int32)
-    counts = np.empty(64, np.int32)
-    slots = np.full(128, _FREE)
-    of_window = np.empty(64, np.int32)  # by window of the group: its distinct window in this round, or none
-    other, count = np.empty(64, np.int32), np.empty(64, np.int32)  # by window of the group
+    table = _Distinct(np.empty(PIECE, np.uint64), np.empty(PIECE, np.int64), np.empty((PIECE, 4), np.int32))
+    slots = np.empty(4 * PIECE, np.int32)
+    of_window = np.empty(64, np.int32)  # by window of the group: its row in the table of this round
+    other, count = np.empty(64, np.int32), np.empty(64, np.int32)  # by window of the group, in the end
     for group in range(len(edges) - 1):
-        begin, end = edges[group], edges[group + 1]
-        if pages[order[begin]] == pages[order[end - 1]]:
+        runs = order[edges[group] : edges[group + 1]]
+        if pages[runs[0]] == pages[runs[-1]]:
             continue
         total = 0
-        for at in range(begin, end):
-            run = order[at]
+        for run in runs:
             total += places[run + 1] - places[run] - length + 1
         if total > len(of_window):
             of_window, other, count = np.empty(total, np.int32), np.empty(total, np.int32), np.empty(total, np.int32)
         rounds = 1 + total // round_windows
-        size = 128
-        while size < 2 * (total // rounds) and size < len(slots):
-            size *= 2
         for number in range(rounds):
-            slots[:size] = _FREE
-            mask, n, window = np.uint64(size - 1), 0, 0
-            for at in range(begin, end):
-                run = order[at]
-                value = hash_of(data, places[run], places[run] + length, base)
-                equal_at = np.int64(-1)  # where the window before is found equal to another
-                for place in range(places[run], places[run + 1] - length + 1):
-                    if place > places[run]:
-                        value = rolled(value, data[place - 1], data[place + length - 1], base, gone)
-                    of_window[window] = _FREE
-                    if rounds > 1 and (value >> _32) % np.uint64(rounds) != number:
-                        equal_at = -1
-                        window += 1
-                        continue
-                    slot = value & mask
-                    while True:
-                        found = slots[slot]
-                        if found < 0:
-                            break
-                        if hashes[found] == value:
-                            there = firsts[found]
-                            if equal_at >= 0 and there == equal_at + 1:
-                                same = data[there + length - 1] == data[place + length - 1]
-                            else:
-                                same = _equal(data, there, place, length)
-                            if same:
-                                break
-                        slot = (slot + np.uint64(1)) & mask
-                    if found < 0:
-                        found = np.int32(n)
-                        if n == len(hashes):
-                            hashes, firsts = np.append(hashes, hashes), np.append(firsts, firsts)
-                            runs, seconds = np.append(runs, runs), np.append(seconds, seconds)
-                            lasts, counts = np.append(lasts, lasts), np.append(counts, counts)
-                        hashes[n], firsts[n], runs[n], seconds[n], lasts[n], counts[n] = value, place, run, -1, run, 1
-                        slots[slot] = found
-                        n += 1
-                        if 2 * n > size:
+            size = 128  # of the slots that are in use
+            slots[:size] = _NONE
+            n, window = 0, 0
+            for run in runs:
+                value, equal_at = hash_of(data, places[run], places[run] + length, base), -1
+                end = places[run + 1] - length + 1
+                for begin in range(places[run], end, PIECE):
+                    if n + PIECE > len(table.hashes):
+                        table = _Distinct(_doubled(table.hashes), _doubled(table.firsts), _doubled(table.runs))
+                    piece = min(PIECE, end - begin)
+                    if 2 * (n + piece) > size:
+                        while 2 * (n + piece) > size:
                             size *= 2
-                            if size > len(slots):
-                                slots = np.empty(size, np.int32)
-                            slots[:size] = _FREE
-                            mask = np.uint64(size - 1)
-                            for one in range(n):
-                                slot = hashes[one] & mask
-                                while slots[slot] >= 0:
-                                    slot = (slot + np.uint64(1)) & mask
-                                slots[slot] = one
-                        equal_at = -1
-                    else:
-                        equal_at = firsts[found]
-                        if pages[lasts[found]] != pages[run]:  # runs come in the order of their pages
-                            counts[found] += 1
-                            if seconds[found] < 0:
-                                seconds[found] = run
-                            lasts[found] = run
-                    of_window[window] = found
-                    window += 1
+                        if size > len(slots):
+                            slots = np.empty(size, np.int32)
+                        _fill(slots, size, table.hashes, n)
+                    n, value, equal_at = _take(
+                        data, begin, begin + piece, places[run], run, pages, length, base, gone, value, equal_at,
+                        rounds, number, table, n, slots, size, of_window[window : window + piece],
+                    )  # fmt: skip
+                    window += piece
             window = 0
-            for at in range(begin, end):
-                run = order[at]
+            for run in runs:
                 for _ in range(places[run + 1] - places[run] - length + 1):
-                    found = of_window[window]
-                    if found >= 0:
-                        count[window] = counts[found]
-                        other[window] = seconds[found] if pages[runs[found]] == pages[run] else runs[found]
+                    row = of_window[window]
+                    if row >= 0:
+                        first, second = table.runs[row, 0], table.runs[row, 1]
+                        other[window] = second if pages[first] == pages[run] else first
+                        count[window] = table.runs[row, 3]
                     window += 1
         window = 0
-        for at in range(begin, end):
-            run = order[at]
-            last_count, last_page = np.int32(1), np.int64(-1)
-            for first in range(places[run + 1] - places[run] - length + 1):
-                if count[window] > 1:
-                    page = pages[other[window]]
-                    if count[window] == last_count and page == last_page:
-                        marks[n_marks - 1, 2] = first + 1
-                    else:
-                        if n_marks == len(marks):
-                            marks = np.concatenate((marks, marks))
-                        marks[n_marks, 0], marks[n_marks, 1], marks[n_marks, 2] = run, first, first + 1
-                        marks[n_marks, 3], marks[n_marks, 4] = other[window], count[window]
-                        n_marks += 1
-                    last_page = page
-                last_count = count[window]
-                window += 1
+        for run in runs:
+            size = places[run + 1] - places[run] - length + 1
+            if n_marks + size > len(marks):
+                room = max(2 * n_marks, n_marks + size)
+                longer = np.empty((room, 5), np.int64)
+                longer[:n_marks] = marks[:n_marks]
+                marks = longer
+            n_marks = _told(
+                run, pages, other[window : window + size], count[window : window + size], marks, n_marks
+            )  # fmt: skip
+            window += size
     return (
         marks[:n_marks, 0].copy(), marks[:n_marks, 1].copy(), marks[:n_marks, 2].copy(), marks[:n_marks, 3].copy(),
         marks[:n_marks, 4].copy(),
     )  # fmt: skip
+
+
+@kernel
+def _doubled(cells: np.ndarray) -> np.ndarray:
+    return np.concatenate((cells, cells))
+
+
+@kernel
+def _fill(slots: np.ndarray, size: int, hashes: np.ndarray, n: int) -> None:
+    slots[:size] = _NONE
+    mask = np.uint64(size - 1)
+    for row in range(n):
+        slot = hashes[row] & mask
+        while slots[slot] >= 0:
+            slot = (slot + _ONE) & mask
+        slots[slot] = row
+
+
+@kernel
+def _take(
+    data: np.ndarray, begin: int, end: int, run_begin: int, run: int, pages: np.ndarray, length: int, base: np.uint64,
+    gone: np.ndarray, value: np.uint64, equal_at: int, rounds: int, number: int, table: _Distinct, n: int,
+    slots: np.ndarray, size: int, of_window: np.ndarray,
+) -> tuple[int, np.uint64, int]:  # fmt: skip
+    """Windows begin : end of a run into the table. value, equal_at: hash of the window before (of the first one at the
+    run's begin), and the place of what it was found to equal. Answers n, and these two of the last window."""
+    hashes, firsts, known = table
+    mask = np.uint64(size - 1)
+    for place in range(begin, end):
+        if place > run_begin:
+            value = rolled(value, data[place - 1], data[place + length - 1], base, gone)
+        if rounds > 1 and np.int64(value >> _32) % rounds != number:
+            of_window[place - begin], equal_at = _NONE, -1
+            continue
+        slot = value & mask
+        row = slots[slot]
+        while row >= 0:
+            if hashes[row] == value:
+                there = firsts[row]
+                if equal_at >= 0 and there == equal_at + 1:
+                    same = data[there + length - 1] == data[place + length - 1]
+                else:
+                    same = _equal(data, there, place, length)
+                if same:
+                    break
+            slot = (slot + _ONE) & mask
+            row = slots[slot]
+        if row < 0:
+            row = np.int32(n)
+            hashes[n], firsts[n] = value, place
+            known[n, 0], known[n, 1], known[n, 2], known[n, 3] = run, _NONE, run, 1
+            slots[slot] = row
+            n += 1
+            equal_at = -1
+        else:
+            equal_at = firsts[row]
+            if pages[known[row, 2]] != pages[run]:  # runs come in the order of their pages
+                known[row, 3] += 1
+                if known[row, 1] < 0:
+                    known[row, 1] = run
+                known[row, 2] = run
+        of_window[place - begin] = row
+    return n, value, equal_at
+
+
+@kernel
+def _told(
+    run: int, pages: np.ndarray, other: np.ndarray, count: np.ndarray, marks: np.ndarray, n: int
+) -> int:  # fmt: skip
+    """The marks of a run's windows; how many there are with them."""
+    last_count, last_page = 1, -1
+    for window in range(len(count)):
+        if count[window] > 1:
+            page = pages[other[window]]
+            if count[window] == last_count and page == last_page:
+                marks[n - 1, 2] = window + 1
+            else:
+                marks[n, 0], marks[n, 1], marks[n, 2] = run, window, window + 1
+                marks[n, 3], marks[n, 4] = other[window], count[window]
+                n += 1
+            last_page = page
+        last_count = count[window]
+    return n

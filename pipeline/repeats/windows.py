@@ -18,11 +18,13 @@ from xxhash import xxh3_64_intdigest
 
 from pipeline.kernels.arrow_text import utf8
 from pipeline.kernels.compiling import inlined, kernel
+from pipeline.kernels.hash_table import HashTable, find, hash_table, may_have
 
 PRIME = np.uint64((1 << 61) - 1)
 _LOW_31, _LOW_30 = np.uint64((1 << 31) - 1), np.uint64((1 << 30) - 1)
 _ONE, _30, _31, _32, _61 = (np.uint64(number) for number in (1, 30, 31, 32, 61))
 _MIX = np.uint64(0x9E3779B97F4A7C15)
+_MOST = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 class Runs(NamedTuple):
@@ -43,6 +45,16 @@ def base_of(key: str) -> int:
 def runs_of(texts: pa.Array, length: int, base: int) -> Runs:
     """Of a string or large_string array; a text of fewer than `length` bytes, at least 2, has none."""
     return Runs(*_runs(*utf8(texts), length, length // 2, np.uint64(base)))
+
+
+def anchor_set(anchors: np.ndarray) -> HashTable:
+    """Of distinct anchors."""
+    return hash_table(anchors.view(np.uint64), np.zeros(len(anchors), np.int64))
+
+
+def are_in(anchors: np.ndarray, known: HashTable) -> np.ndarray:
+    """bool, for each anchor whether it is one of the set."""
+    return _are_in(anchors.view(np.uint64), known)
 
 
 def bytes_of(texts: pa.Array, runs: Runs, length: int) -> pa.Array:
@@ -106,54 +118,77 @@ def hash_of(data: np.ndarray, begin: int, end: int, base: np.uint64) -> np.uint6
 def _runs(
     data: np.ndarray, places: np.ndarray, length: int, k: int, base: np.uint64
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The least of the last `width` hashes is that of the block that is being read, so far, and of the rest of the one
+    before: two comparisons a byte, whatever the texts (van Herk 1992, Gil and Werman 1993)."""
     width = length - k + 1  # k-grams of a window
     gone = leaving(base, k)
-    ring = np.empty(width, np.uint64)
-    room = 64 + 4 * (places[-1] - places[0]) // width
-    texts, starts = np.empty(room, np.int64), np.empty(room, np.int64)
-    windows, anchors = np.empty(room, np.int64), np.empty(room, np.uint64)
+    block, rest = np.empty(width, np.uint64), np.empty(width + 1, np.uint64)
+    room = width + 64 + 4 * (places[-1] - places[0]) // width
+    cells, anchors = np.empty((room, 3), np.int64), np.empty(room, np.uint64)
     n = 0
     for text in range(len(places) - 1):
-        begin, end = places[text], places[text + 1]
-        if end - begin < length:
+        begin, n_grams = places[text], places[text + 1] - places[text] - k + 1
+        if n_grams < width:
             continue
         value = hash_of(data, begin, begin + k, base)
-        least, least_at, slot = np.uint64(0), np.int64(-1), 0
-        anchor, first = np.uint64(0), np.int64(-1)
-        for gram in range(end - begin - k + 1):
-            if gram:
-                value = rolled(value, data[begin + gram - 1], data[begin + gram + k - 1], base, gone)
-            mixed = (value ^ (value >> _32)) * _MIX
-            ring[slot] = mixed
-            slot = slot + 1 if slot + 1 < width else 0
-            window = gram - width + 1
-            if least_at < 0 or mixed <= least:
-                least, least_at = mixed, gram
-            elif least_at < window:  # it has left: look again, for the last one of the least
-                least_at = window
-                least = ring[slot]
-                for later in range(1, width):
-                    there = slot + later
-                    there = there - width if there >= width else there
-                    if ring[there] <= least:
-                        least, least_at = ring[there], window + later
-            if window >= 0 and (first < 0 or least != anchor):
-                if first >= 0:
-                    windows[n - 1] = window - first
-                if n == room:
-                    room *= 2
-                    texts, starts = _longer(texts, room), _longer(starts, room)
-                    windows, anchors = _longer(windows, room), _longer(anchors, room)
-                anchor, first = least, window
-                texts[n], starts[n], anchors[n] = text, window, least
+        rest[:] = _MOST  # nothing is before
+        own = n
+        for first in range(0, n_grams, width):
+            if n + width > room:
+                room *= 2
+                cells, anchors = _longer(cells, room), _longer(anchors, room)
+            n, value = _run_block(
+                data, begin, first, min(width, n_grams - first), width, k, value, base, gone, block, rest, text, own, n,
+                cells, anchors,
+            )  # fmt: skip
+        cells[n - 1, 2] = n_grams - width + 1
+    for run in range(n):  # ends become numbers of windows
+        cells[run, 2] -= cells[run, 1]
+    return cells[:n, 0].copy(), cells[:n, 1].copy(), cells[:n, 2].copy(), anchors[:n].copy().view(np.int64)
+
+
+@kernel
+def _run_block(
+    data: np.ndarray, begin: int, first: int, size: int, width: int, k: int, value: np.uint64, base: np.uint64,
+    gone: np.ndarray, block: np.ndarray, rest: np.ndarray, text: int, own: int, n: int, cells: np.ndarray,
+    anchors: np.ndarray,
+) -> tuple[int, np.uint64]:  # fmt: skip
+    """The windows that end in k-grams first : first + size of a text, whose runs are own : n so far. value: the hash of
+    the last k-gram before, of the first one at the text's begin. Answers n and the last hash."""
+    least = _MOST
+    for place in range(size):
+        gram = first + place
+        if gram:
+            value = rolled(value, data[begin + gram - 1], data[begin + gram + k - 1], base, gone)
+        mixed = (value ^ (value >> _32)) * _MIX
+        block[place] = mixed
+        least = min(least, mixed)
+        window = gram - width + 1
+        if window >= 0:
+            anchor = min(least, rest[place + 1])
+            if n == own or anchors[n - 1] != anchor:
+                if n > own:
+                    cells[n - 1, 2] = window
+                cells[n, 0], cells[n, 1], anchors[n] = text, window, anchor
                 n += 1
-        windows[n - 1] = end - begin - length + 1 - first
-    return texts[:n].copy(), starts[:n].copy(), windows[:n].copy(), anchors[:n].copy().view(np.int64)
+    least = _MOST
+    for place in range(size - 1, -1, -1):
+        least = min(least, block[place])
+        rest[place] = least
+    return n, value
+
+
+@kernel
+def _are_in(anchors: np.ndarray, known: HashTable) -> np.ndarray:
+    out = np.zeros(len(anchors), np.bool_)
+    for place in range(len(anchors)):
+        out[place] = may_have(anchors[place], known.seen) and find(anchors[place], known) >= 0
+    return out
 
 
 @kernel
 def _longer(cells: np.ndarray, room: int) -> np.ndarray:
-    longer = np.empty(room, cells.dtype)
+    longer = np.empty((room, *cells.shape[1:]), cells.dtype)
     longer[: len(cells)] = cells
     return longer
 
