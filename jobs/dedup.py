@@ -18,8 +18,9 @@ from pipeline.duplicates.earlier_crawls import EarlierCrawl, check_files, earlie
 from pipeline.duplicates.minhash import candidate_probability
 from pipeline.duplicates.signing import leave_out, sign
 from pipeline.duplicates.small_dedup import small_dedup
-from pipeline.duplicates.survivors import VERDICTS, Said, check_quality, keep_split
+from pipeline.duplicates.survivors import VERDICTS, Said, check_quality, keep_split, survivor_schema
 from pipeline.keys import stage_keys
+from pipeline.repeats import small_substrings
 from pipeline.repeats.small_lines import step
 from pipeline.spark import job, tables
 from pipeline.spark.document_frame import PLACE, document_frame
@@ -27,7 +28,7 @@ from pipeline.spark.session import LazySession, size_shuffles, started
 from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
 from pipeline.spark.tasks import cheapest_runner, engine_runner, has_room
-from pipeline.stages import dedup, repeated_lines
+from pipeline.stages import dedup, repeated_lines, shared_substrings
 from pipeline.stages.candidates import hot_buckets, sampled_buckets
 from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, files_a_task, frame, kept_by_file
 from pipeline.store import generations, run_records, storage
@@ -183,18 +184,32 @@ def _by_shuffles(
             of_split = (verdicts, split.number in said), (left_out[0], split.number in left_out[1])
             paths = [storage.join(place, f"{split.number}.parquet") if there else None for place, there in of_split]
             items.append((split, Said(paths[0], paths[1], (*examples_here, *members))))
-        keeping = functools.partial(keep_split, table=table, folder=path["documents"])
+        survivors = storage.join(scratch, "survivors") if settings.scope == "substring" else path["documents"]
+        keeping = functools.partial(keep_split, table=table, folder=survivors)
         kept = run_tasks(keeping, items, step("documents", table.files.splits))
         for label, number in sum((labels for labels, _ in kept), Counter[str]()).items():
             counts.setdefault(label, {})[None] = number
+        names = {reason: [name for name, _ in few] for reason, few in wanted.items()}
+        seen = [row for _, rows in kept for row in rows]
+        by_reason = totals(counts)
+        if settings.scope == "substring":
+            with stage_progress(spark, "dedup passages"):
+                searched = small_substrings.survivors_searched(table, survivor_schema(table), survivors, settings)
+                asked = (*names.get(None, ()), *members)
+                passages = storage.join(scratch, "passages")
+                spans = shared_substrings.share(
+                    spark, searched, new, asked, path["documents"], path["spans"], passages, run_tasks
+                )
+            small_substrings.recount(counts, spans)
+            seen = small_substrings.reexamine(names, seen, spans)
+            written["spans"] = spans.spans
+            files_of["spans"] = [part_file("", split).lstrip("/") for split in table.files.splits]
         written["documents"] = totals(counts).get(None, 0)
         if settings.scope == "line":
             written["lines"] = lines
         account = ledger("dedup", rows_in, counts, written)
         job.say_failed("dedup", account, settings.max_failed_text_share)
-        names = {reason: [name for name, _ in few] for reason, few in wanted.items()}
-        seen = [row for _, rows in kept for row in rows]
-        examples = chosen_examples(names, seen, totals(counts))
+        examples = chosen_examples(names, seen, by_reason)
         shown = large_clusters.large_clusters(largest, seen)
         storage.write_json(storage.join(building, LARGE_CLUSTERS), shown)
         if templates is not None:

@@ -7,7 +7,10 @@ SPANS = pa.schema(
         ("id", pa.string()),
         ("start", pa.int64()),  # bytes of the text before anything is cut, on borders of characters
         ("end", pa.int64()),
-        ("pages", pa.int64()),  # that have a window of the passage, the document itself one of them: of its windows the most
+        (
+            "pages",
+            pa.int64(),
+        ),  # that have a window of the passage, the document itself one of them: of its windows the most
         ("kept", pa.bool_()),  # no page that is preferred has it: here it stays when passages are cut
         ("other_id", pa.string()),  # the most preferred other page that has some of it
     ]

@@ -73,7 +73,8 @@ def small_dedup(
     table: DocumentTable, config: DedupConfig, crawls: Sequence[EarlierCrawl], paths: Paths, run_tasks: TaskRunner
 ) -> Outcome | None:
     """Writes `signatures`, `clusters`, `documents`, with `scope` line also `lines`, with substring `spans`, to the
-    folders of `paths`, and what it needs between to `scratch`. None where several rows have one id, which is the engine's to solve.
+    folders of `paths`, and what it needs between to `scratch`. None where several rows have one id, which is the
+    engine's to solve.
 
     UserError for rows that cannot be read, and for earlier crawls that cannot be compared with.
     """

@@ -56,10 +56,10 @@ def marks_of(anchors: np.ndarray, pages: np.ndarray, texts: pa.Array, length: in
 
 @kernel
 def _equal(data: np.ndarray, one: int, other: int, length: int) -> bool:
-    for at in range(length):
-        if data[one + at] != data[other + at]:
-            return False
-    return True
+    at = 0
+    while at < length and data[one + at] == data[other + at]:
+        at += 1
+    return at == length
 
 
 @kernel

@@ -90,9 +90,7 @@ def share(
     bare, splits = searched._replace(table=_bare(searched.table)), searched.table.files.splits
     place = {name: storage.join(scratch, name) for name in ("sketches", "anchors", "ranks", "contexts", "marks")}
     n_buckets = 1 + len(splits) // SPLITS_A_BUCKET
-    sketching = functools.partial(
-        substring_tasks.sketch, searched=bare, n_buckets=n_buckets, folder=place["sketches"]
-    )
+    sketching = functools.partial(substring_tasks.sketch, searched=bare, n_buckets=n_buckets, folder=place["sketches"])
     run_tasks(sketching, splits, step("passages", splits))
     sketches = [part_file(place["sketches"], split) for split in splits]
     choosing = functools.partial(_shared_anchors, sketches=sketches, folder=place["anchors"])

@@ -127,9 +127,7 @@ def sketch(split: Split, searched: Searched, n_buckets: int, folder: str) -> Non
     in_buckets(part_file(folder, split), rows, buckets_of(rows["anchor"].to_numpy(), n_buckets), n_buckets)
 
 
-def contexts(
-    split: Split, searched: Searched, shared: HashTable, ranks: Piece, n_buckets: int, folder: str
-) -> int:
+def contexts(split: Split, searched: Searched, shared: HashTable, ranks: Piece, n_buckets: int, folder: str) -> int:
     """Writes rows of CONTEXTS, a row group a bucket of anchors, for the runs of the shared anchors; how many. ranks:
     rows of RANKS, of all documents of the split."""
     split, table, length = whole(split), searched.table, searched.config.substring_bytes
