@@ -50,6 +50,11 @@ def _alone(stayed: bool) -> Copies:
     return Copies(GONE, "another row carries its id, or its host repeats every line of it")
 
 
+def emptied() -> Copies:
+    """Of a page that passages were all of."""
+    return Copies("substring", meaning("dedup", "substring"))
+
+
 def _copies(row: Row, members: Sequence[Row], urls: Mapping[tuple[str | None, str], str]) -> Copies:
     reason = row["drop_reason"]
     if reason == SIGNING_FAILED:

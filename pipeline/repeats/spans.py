@@ -37,7 +37,8 @@ def spans_of(
     preference, how many pages have them. All int64 but goes, bool."""
     data, places = utf8(texts)
     cells, kept = _spans(data, places, of, starts, ends, goes, others, pages, length)
-    return Spans(*(cells[:, column].copy() for column in range(5)), kept)
+    texts_of, begun, ended, most, chosen = (cells[:, column].copy() for column in range(5))
+    return Spans(texts_of, begun, ended, most, chosen, kept)
 
 
 def without(texts: pa.Array, of: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pa.Array:
@@ -125,7 +126,7 @@ def _spans(
             while low < past and ends[low] - 1 + length <= start:
                 low += 1
             # Of the windows with the row's own fate; a row that stays may have none, where what goes was trimmed away.
-            best, most = np.int64(-1), np.int64(0)
+            best, most = -1, 0
             for own in (True, False):
                 one = low
                 while one < past and starts[one] < stop:
