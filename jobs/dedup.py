@@ -202,7 +202,7 @@ def _by_shuffles(
                 )
             small_substrings.recount(counts, spans)
             seen = small_substrings.reexamine(names, seen, spans)
-            written["spans"] = spans.spans
+            written |= spans.figures
             files_of["spans"] = [part_file("", split).lstrip("/") for split in table.files.splits]
         written["documents"] = totals(counts).get(None, 0)
         if settings.scope == "line":

@@ -112,7 +112,7 @@ def small_dedup(
         )
         small_substrings.recount(counts, spans)
         seen = small_substrings.reexamine(candidates, seen, spans)
-        written["spans"] = spans.spans
+        written |= spans.figures
     written["documents"] = totals(counts).get(None, 0)
     if cut is not None:
         written["lines"] = cut.n_lines

@@ -14,7 +14,17 @@ from pipeline.config import DedupConfig
 from pipeline.kernels.hash_table import HashTable
 from pipeline.repeats import substring_tasks, windows
 from pipeline.repeats.small_lines import step
-from pipeline.repeats.substring_tasks import MARKS, PAGE_MARKS, RANKS, ROW_BITS, SKETCHES, Finished, Piece, Searched
+from pipeline.repeats.substring_tasks import (
+    FIGURES,
+    MARKS,
+    PAGE_MARKS,
+    RANKS,
+    ROW_BITS,
+    SKETCHES,
+    Finished,
+    Piece,
+    Searched,
+)
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable
 from pipeline.store.examples import Shown, first_examples
@@ -35,14 +45,15 @@ PREFERENCE = [
 
 class SharedSpans(NamedTuple):
     """Of a table. labels, emptied: documents that stay and that were emptied, by label. shown: of those asked for the
-    ones that stay, and `first_examples` of the emptied ones; gone: ids of the asked ones that do not."""
+    ones that stay, and `first_examples` of the emptied ones; gone: ids of the asked ones that do not.
+    figures: of FIGURES."""
 
     labels: Counter[str]
     emptied: Counter[str]
     shown: list[Shown]
     gone: set[str]
     examples: list[str]
-    spans: int
+    figures: dict[str, int]
 
 
 def gathered(parts: Sequence[Finished]) -> SharedSpans:
@@ -53,7 +64,7 @@ def gathered(parts: Sequence[Finished]) -> SharedSpans:
         [row for part in parts for row in (*part.shown, *part.examples)],
         {name for part in parts for name in part.gone},
         examples,
-        sum(part.spans for part in parts),
+        {name: sum(part.figures[name] for part in parts) for name in FIGURES},
     )
 
 

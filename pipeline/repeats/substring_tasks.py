@@ -29,6 +29,7 @@ from schemas.records import EXAMPLES_A_REASON
 from schemas.shared_spans import CUT_BYTES, SHARED_BYTES, SPANS
 
 ROW_BITS = 32
+FIGURES = ("spans", "shared_documents", "shared_bytes", "cut_bytes")
 SKETCHES = pa.schema([("anchor", pa.int64()), ("node", pa.int64())])
 CONTEXTS = pa.schema(
     [
@@ -73,14 +74,15 @@ class Searched(NamedTuple):
 
 class Finished(NamedTuple):
     """Of a split. labels: of the documents that stay; emptied: of those of which cutting left nothing. shown: rows of
-    the documents that were asked for and stay; gone: the asked ones that do not; examples: of emptied ones."""
+    the documents that were asked for and stay; gone: the asked ones that do not; examples: of emptied ones. figures:
+    `spans`, how many; of documents that have some `shared_documents`, `shared_bytes`, `cut_bytes`."""
 
     labels: Counter[str]
     emptied: Counter[str]
     shown: list[Shown]
     gone: list[str]
     examples: list[Shown]
-    spans: int
+    figures: Counter[str]
 
 
 def read_pieces(pieces: Iterable[Piece], schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
@@ -172,8 +174,8 @@ def finish(
     own = [field for field in schema_of(table) if field not in added and field.name not in {one.name for one in added}]
     schema, names = pa.schema([*own, *added]), [field.name for field in own]
     rows = marks["row"].to_numpy()
-    outcome = Finished(Counter(), Counter(), [], [], [], 0)
-    asked, first, n_spans, examples = pa.array(wanted, pa.string()), 0, 0, list[Shown]()
+    outcome = Finished(Counter(), Counter(), [], [], [], Counter())
+    asked, first, examples = pa.array(wanted, pa.string()), 0, list[Shown]()
     plain = (table.id_column, table.text_column, "cluster_id")
     with (
         RowGroupWriter(part_file(documents, split), schema, plain=plain, most_bytes=BATCH_BYTES) as out,
@@ -184,9 +186,10 @@ def finish(
             here = marks.slice(begin, end - begin)
             found = _spans(batch.column(table.text_column), here, first, searched.config.substring_bytes)
             told.write(_span_rows(found, here, batch.column(table.id_column)))
-            n_spans += len(found.texts)
             first += len(batch)
-            batch, lost = _with_bytes(batch, found, table.text_column, cuts, schema)
+            batch, shared, lost = _with_bytes(batch, found, table.text_column, cuts, schema)
+            numbers = (len(found.texts), np.count_nonzero(shared), shared.sum(), lost.sum())
+            outcome.figures.update(dict(zip(FIGURES, map(int, numbers), strict=True)))
             blank = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(batch.column(table.text_column), "")), "")
             emptied = pc.and_(blank, pa.array(lost > 0))
             gone, batch = batch.filter(emptied), batch.filter(pc.invert(emptied))
@@ -199,7 +202,7 @@ def finish(
             outcome.gone.extend(ids.filter(pc.is_in(ids, value_set=asked)).to_pylist())
             examples += example_rows(gone, table.id_column, table.text_column)
             examples = sorted(examples, key=lambda row: example_order(row["id"]))[:EXAMPLES_A_REASON]
-    return outcome._replace(examples=examples, spans=n_spans)
+    return outcome._replace(examples=examples)
 
 
 def _spans(texts: pa.Array, marks: pa.Table, first: int, length: int) -> spans.Spans:
@@ -220,8 +223,8 @@ def _span_rows(found: spans.Spans, marks: pa.Table, ids: pa.Array) -> pa.Table:
 
 def _with_bytes(
     batch: pa.RecordBatch, found: spans.Spans, text_column: str, cuts: bool, schema: pa.Schema
-) -> tuple[pa.RecordBatch, np.ndarray]:
-    """The rows with the columns of the schema; and how many bytes each has lost."""
+) -> tuple[pa.RecordBatch, np.ndarray, np.ndarray]:
+    """The rows with the columns of the schema; and how many bytes each shares and has lost."""
     sizes = found.ends - found.starts
     shared, lost = (np.zeros(len(batch), np.int64) for _ in range(2))
     np.add.at(shared, found.texts, sizes)
@@ -234,4 +237,4 @@ def _with_bytes(
             place = batch.schema.get_field_index(text_column)
             texts = batch.column(place)
             columns[place] = spans.without(texts, found.texts[goes], found.starts[goes], found.ends[goes])
-    return pa.RecordBatch.from_arrays(columns, schema=schema), lost
+    return pa.RecordBatch.from_arrays(columns, schema=schema), shared, lost

@@ -1,6 +1,7 @@
 """jobs/dedup.py --scope substring: passages planted on pages of many scripts, by files and by shuffles, cut or not."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from copies import Row
 from dedups import Dedup, dedup_runs, rows_of
+from stage_tables import files, table
+
+from jobs import dedup, explain, remove
+from pipeline.spark.session import LazySession
+from pipeline.store import generations
+from schemas.records import unbalanced
 
 # By language: letters, and what stands between words. Drawn texts share no 50 bytes by chance.
 ALPHABETS = {
@@ -160,6 +167,66 @@ def test_annotation_leaves_texts_as_they_are(run: Dedup) -> None:
     for span in pq.read_table(folder / "spans").to_pylist():
         totals[span["id"]] = totals.get(span["id"], 0) + span["end"] - span["start"]
     assert {row["id"]: row["shared_bytes"] for row in documents if row["shared_bytes"]} == totals
+
+
+@pytest.fixture(scope="module")
+def shared_root(corpus_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample corpus with passages of 60 bytes cut."""
+    root = tmp_path_factory.mktemp("shared") / "root"
+    shutil.copytree(corpus_root, root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LazySession, "local_cores", lambda _: 2)
+        flags = ["--scope", "substring", "--substring-bytes", "60", "--cut-substrings"]
+        assert dedup.main(["--root", str(root), *flags]) == 0
+        assert dedup.main(["--root", str(root), *flags]) == 0  # left as it is
+    return root
+
+
+def test_explain_tells_passages(shared_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    spans = table(shared_root, "dedup/spans")
+    texts = {row["id"]: row for row in table(shared_root, "clean/documents")}
+    cut = next(row for row in spans if not row["kept"] and row["other_id"] in texts)
+    name, capture = cut["id"], capfd.readouterr
+    mine = sorted((row for row in spans if row["id"] == name), key=lambda row: row["start"])
+    capture()
+    assert explain.main(["--root", str(shared_root), "--id", name, "--json"]) == 0
+    (told,) = json.loads(capture().out)
+    passages = told["stories"][0]["passages"]
+    assert passages["n"] == len(mine) and not passages["emptied"]
+    content = texts[name]["text"].encode()
+    for one, row in zip(passages["passages"], mine, strict=True):
+        assert one["text"].encode() == content[row["start"] : row["end"]]
+        assert (one["fate"], one["pages"]) == ("kept" if row["kept"] else "cut", row["pages"])
+        assert (one["other_id"], one["other_url"]) == (row["other_id"], texts[row["other_id"]]["url"])
+    assert explain.main(["--root", str(shared_root), "--id", name, "--most", "1"]) == 0
+    lines = capture().out.splitlines()
+    assert any(f"passages that other pages share: {len(mine):,}" in line for line in lines)
+    page = tmp_path / "page.html"
+    assert explain.main(["--root", str(shared_root), "--id", name, "--html", str(page)]) == 0
+    assert "Passages that other pages share" in page.read_text()
+
+
+def test_a_takedown_reaches_the_spans(shared_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(shared_root, root)
+    spans = table(root, "dedup/spans")
+    named = next(row["other_id"] for row in spans if not row["kept"])
+    url = next(row["url"] for row in table(root, "clean/documents") if row["id"] == named)
+    (tmp_path / "list").write_text(url + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LazySession, "local_cores", lambda _: 2)
+        assert remove.main(["--root", str(root), "--urls", str(tmp_path / "list")]) == 0
+    left = table(root, "dedup/spans")
+    assert len(left) == sum(row["id"] != named for row in spans) < len(spans)
+    assert all(named not in (row["id"], row["other_id"]) for row in left)
+    assert sum(row["other_id"].startswith("removed:") for row in left) == sum(row["other_id"] == named for row in spans)
+    ledger = generations.current(str(root / "dedup")).read_json("_ledger.json")
+    assert ledger["tables"]["spans"] == len(left) and unbalanced(ledger) == 0
+    assert named.encode() not in b"".join(file.read_bytes() for file in files(root, "dedup/spans").values())
+    capfd.readouterr()
+    reader = next(row["id"] for row in left if row["other_id"].startswith("removed:"))
+    assert explain.main(["--root", str(root), "--id", reader]) == 0
+    assert "(address not known here)" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(
