@@ -1,6 +1,6 @@
 """Drop exact and near-duplicates, keep the best copy of each cluster.
 
-spark-submit jobs/dedup.py --root ROOT [--threshold 0.8] [--against EARLIER_ROOT ...] [--scope line|paragraph]
+spark-submit jobs/dedup.py --root ROOT [--threshold 0.8] [--against EARLIER_ROOT ...] [--scope line|paragraph|substring]
 spark-submit jobs/dedup.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
 """
 
@@ -24,9 +24,9 @@ from pipeline.duplicates.earlier_crawls import (
 from pipeline.duplicates.minhash import candidate_probability
 from pipeline.duplicates.signing import leave_out, sign
 from pipeline.duplicates.small_dedup import small_dedup
-from pipeline.duplicates.survivors import VERDICTS, Said, keep_split
+from pipeline.duplicates.survivors import VERDICTS, Said, keep_split, survivor_schema
 from pipeline.keys import stage_keys
-from pipeline.repeats import small_paragraphs
+from pipeline.repeats import small_paragraphs, small_substrings
 from pipeline.repeats.small_lines import step
 from pipeline.spark import job, tables
 from pipeline.spark.document_frame import PLACE, document_frame
@@ -34,7 +34,7 @@ from pipeline.spark.session import LazySession, size_shuffles, started
 from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
 from pipeline.spark.tasks import cheapest_runner, engine_runner, has_room
-from pipeline.stages import dedup, repeated_lines, repeated_paragraphs
+from pipeline.stages import dedup, repeated_lines, repeated_paragraphs, shared_substrings
 from pipeline.stages.candidates import hot_buckets, sampled_buckets
 from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, files_a_task, frame, kept_by_file
 from pipeline.store import generations, run_records, storage
@@ -49,7 +49,7 @@ from schemas.errors import UserError
 from schemas.records import Counts, Ledger, RunRecord
 
 ONE_TASK_BYTES = 1 << 10  # a document, of the task that clusters them (docs/quality.md)
-PARTS = ("lines", *small_paragraphs.TABLES, "signatures", "clusters", "documents")
+PARTS = ("lines", *small_paragraphs.TABLES, "signatures", "clusters", "documents", "spans")
 
 
 def run(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> RunRecord:
@@ -61,6 +61,7 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     bands, rows = settings.shape()
     # No row depends on them, but for what `inputs` has.
     unrecorded = {"one_task_documents", "against", "max_failed_text_share"}
+    unrecorded |= {"substring_bytes", "cut_substrings"} if settings.scope != "substring" else set()
     resolved = {**settings.model_dump(mode="json", exclude=unrecorded), "bands": bands, "rows": rows}
     record = run_records.make_record("dedup", dedup.VERSION, resolved, inputs)
     if job.up_to_date(record, folder):
@@ -200,19 +201,33 @@ def _by_shuffles(
             of_split = (verdicts, split.number in said), (left_out[0], split.number in left_out[1])
             paths = [storage.join(place, f"{split.number}.parquet") if there else None for place, there in of_split]
             items.append((split, Said(paths[0], paths[1], (*examples_here, *members))))
-        keeping = functools.partial(keep_split, table=table, folder=path["documents"])
+        survivors = storage.join(scratch, "survivors") if settings.scope == "substring" else path["documents"]
+        keeping = functools.partial(keep_split, table=table, folder=survivors)
         kept = run_tasks(keeping, items, step("documents", table.files.splits))
         for label, number in sum((labels for labels, _ in kept), Counter[str]()).items():
             counts.setdefault(label, {})[None] = number
+        names = {reason: [name for name, _ in few] for reason, few in wanted.items()}
+        seen = [row for _, rows in kept for row in rows]
+        by_reason = totals(counts)
+        if settings.scope == "substring":
+            with stage_progress(spark, "dedup passages"):
+                searched = small_substrings.survivors_searched(table, survivor_schema(table), survivors, settings)
+                asked = (*names.get(None, ()), *members)
+                passages = storage.join(scratch, "passages")
+                spans = shared_substrings.share(
+                    spark, searched, new, asked, path["documents"], path["spans"], passages, run_tasks
+                )
+            small_substrings.recount(counts, spans)
+            seen = small_substrings.reexamine(names, seen, spans)
+            written |= spans.figures
+            files_of["spans"] = [part_file("", split).lstrip("/") for split in table.files.splits]
         written["documents"] = totals(counts).get(None, 0)
         if settings.scope == "line":
             written["lines"] = lines
         written |= repeated_tables
         account = ledger("dedup", rows_in, counts, written)
         job.say_failed("dedup", account, settings.max_failed_text_share)
-        names = {reason: [name for name, _ in few] for reason, few in wanted.items()}
-        seen = [row for _, rows in kept for row in rows]
-        examples = chosen_examples(names, seen, totals(counts))
+        examples = chosen_examples(names, seen, by_reason)
         shown = large_clusters.large_clusters(largest, seen)
         storage.write_json(storage.join(building, LARGE_CLUSTERS), shown)
         if templates is not None:

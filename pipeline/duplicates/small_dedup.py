@@ -18,7 +18,8 @@ from pipeline.duplicates import clustering, earlier_crawls, large_clusters
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.signature_files import SignatureFiles
 from pipeline.duplicates.signing import sign
-from pipeline.duplicates.survivors import SurvivorFile
+from pipeline.duplicates.survivors import SurvivorFile, survivor_schema
+from pipeline.repeats import small_substrings
 from pipeline.repeats.small_lines import LINES_FILE, cut_lines, step
 from pipeline.repeats.small_paragraphs import cut_paragraphs
 from pipeline.store import storage
@@ -72,8 +73,8 @@ class _Kept(NamedTuple):
 def small_dedup(
     table: DocumentTable, config: DedupConfig, crawls: Sequence[EarlierCrawl], paths: Paths, run_tasks: TaskRunner
 ) -> Outcome | None:
-    """Writes `signatures`, `clusters`, `documents`, with `scope` line or paragraph also its tables, to the folders of
-    `paths`, and what it needs between to `scratch`. None where several rows have one id, which is the
+    """Writes `signatures`, `clusters`, `documents`, with `scope` line, paragraph or substring also its tables, to the
+    folders of `paths`, and what it needs between to `scratch`. None where several rows have one id, which is the
     engine's to solve.
 
     UserError for rows that cannot be read, and for earlier crawls that cannot be compared with.
@@ -96,9 +97,9 @@ def small_dedup(
     )[0]
     if clustered is None:
         return None
-    keeping = functools.partial(
-        _keep, table=table, clusters=paths["clusters"], clustered=clustered, folder=paths["documents"]
-    )
+    shares = config.scope == "substring"
+    survivors = storage.join(paths["scratch"], "survivors") if shares else paths["documents"]
+    keeping = functools.partial(_keep, table=table, clusters=paths["clusters"], clustered=clustered, folder=survivors)
     kept = run_tasks(keeping, splits, step("documents", splits))
     counts: Counts = {}
     for label, number in sum((part.labels for part in kept), Counter[str]()).items():
@@ -106,12 +107,24 @@ def small_dedup(
     for label, reasons in clustered.dropped.items():
         counts.setdefault(label, {}).update(reasons)
     written = {"signatures": rows, "clusters": clustered.rows, "unlike": clustered.unlike}
-    written["documents"] = totals(counts).get(None, 0)
     candidates, seen = dict(clustered.candidates), [row for part in kept for row in part.examples]
+    by_reason = totals(counts)
+    if shares:
+        searched = small_substrings.survivors_searched(table, survivor_schema(table), survivors, config)
+        signatures = [part_file(paths["signatures"], split) for split in splits]
+        wanted = (*candidates.get(None, ()), *clustered.largest["id"].to_pylist())
+        spans = small_substrings.share(
+            searched, signatures, wanted, paths["documents"], paths["spans"], paths["scratch"], run_tasks
+        )
+        small_substrings.recount(counts, spans)
+        seen = small_substrings.reexamine(candidates, seen, spans)
+        written |= spans.figures
+    written["documents"] = totals(counts).get(None, 0)
     if cut is not None:
         written["lines"] = cut.n_lines
         for label, number in cut.templates.items():
             counts.setdefault(label, {})["template"] = number
+        by_reason = totals(counts)
         candidates["template"] = [row["id"] for row in cut.examples]
         seen += cut.examples
     rows_in = rows if cut is None else cut.rows_in
@@ -121,7 +134,8 @@ def small_dedup(
     if repeated is not None:
         written |= repeated.written
         files |= repeated.files
-    examples = chosen_examples(candidates, seen, totals(counts))
+    files |= {"spans": of_splits} if shares else {}
+    examples = chosen_examples(candidates, seen, by_reason)
     return Outcome(rows_in, counts, written, examples, large_clusters.large_clusters(clustered.largest, seen), files)
 
 

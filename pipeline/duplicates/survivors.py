@@ -26,15 +26,18 @@ VERDICTS = pa.schema(
 ADDED = pa.schema([("cluster_id", pa.string()), pa.field("minhash_cluster_size", pa.int64(), nullable=False)])
 
 
+def survivor_schema(table: DocumentTable) -> pa.Schema:
+    return pa.schema([*(field for field in schema_of(table) if field.name not in ADDED.names), *ADDED])
+
+
 class SurvivorFile:
     """A context manager for the file of a split's survivors: all their columns, and at the end ADDED, which stand for
     columns of these names that the table has had. labels: of what was written, `eng_Latn` -> rows."""
 
     def __init__(self, table: DocumentTable, split: Split, folder: str) -> None:
-        own = [field for field in schema_of(table) if field.name not in ADDED.names]
-        self.columns = [field.name for field in own]
+        self.schema, self._id_column = survivor_schema(table), table.id_column
+        self.columns = self.schema.names[: -len(ADDED)]
         self.labels = Counter[str]()
-        self.schema, self._id_column = pa.schema([*own, *ADDED]), table.id_column
         plain_columns = (table.id_column, table.text_column, "cluster_id")
         self._file = RowGroupWriter(part_file(folder, split), self.schema, plain=plain_columns, most_bytes=BATCH_BYTES)
 

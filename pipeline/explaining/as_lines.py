@@ -11,6 +11,8 @@ from pipeline.explaining.story import (
     HostTold,
     Judged,
     Language,
+    Passage,
+    Passages,
     RepeatedParagraphs,
     Rule,
     Sampled,
@@ -66,6 +68,8 @@ def _story(story: Story, told: Told) -> Iterator[str]:
         yield from _copies(story.id, story.copies)
     if story.repeated:
         yield from _repeated(story.repeated)
+    if story.passages:
+        yield from _passages(story.passages)
     if story.sampled:
         yield from _sampled(story.sampled)
     if story.blocks:
@@ -190,6 +194,19 @@ def _repeated(repeated: RepeatedParagraphs) -> Iterator[str]:
         )
         if one.elsewhere:
             yield "    also on " + ", ".join(page.url or page.id for page in one.elsewhere)
+
+
+def _passages(passages: Passages) -> Iterator[str]:
+    cut = f", {passages.cut:,} cut" if passages.cut else ""
+    yield f"  passages that other pages share: {passages.n:,}, {passages.shared:,} bytes{cut}"
+    yield from (f"    {_passage(one)}" for one in passages.passages)
+    if left := passages.n - len(passages.passages):
+        yield f"    and {left:,} more: --most tells more"
+
+
+def _passage(one: Passage) -> str:
+    other = f"{one.other_id} {one.other_url or '(address not known here)'}"
+    return f"{one.fate}, bytes {one.start} to {one.end}, on {one.pages:,} pages, also {other}: {_short(one.text)}"
 
 
 def _sampled(sampled: Sampled) -> Iterator[str]:

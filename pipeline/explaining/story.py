@@ -176,6 +176,34 @@ class RepeatedParagraphs:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of the text that other pages have byte for byte. start, end: bytes of the text that dedup read. pages:
+    that have it, this one of them. fate: `kept` here, where the page is the one that is preferred; `cut`; or `noted`
+    where another page is preferred and passages were not cut. other: the most preferred other page, url empty where
+    nobody knows."""
+
+    text: str
+    start: int
+    end: int
+    pages: int
+    fate: str
+    other_id: str
+    other_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """By place. n: how many there are, of which the first are told. shared, cut: bytes of the text. emptied: cutting
+    left nothing."""
+
+    passages: tuple[Passage, ...]
+    n: int
+    shared: int
+    cut: int
+    emptied: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A row of a shard. row: from 0. times: how often a run sees it, epochs times weight; 0 where it is held out."""
 
@@ -204,6 +232,7 @@ class Story:
     extracted: Extracted | None
     judged: Judged | None = None
     copies: Copies | None = None
+    passages: Passages | None = None
     sampled: Sampled | None = None
     blocks: Blocks | None = None
     repeated: RepeatedParagraphs | None = None

@@ -24,6 +24,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "signatures": ("id",),
         "clusters": ("id", "cluster_id", "kept_id"),
         "paragraph_examples": ("id",),
+        "spans": ("id", "other_id"),
     },
     "sample": {"data": ("id",)},
 }

@@ -21,8 +21,8 @@ from schemas.errors import UserError
 from schemas.extract import FAILED, INPUTS
 from schemas.records import EXAMPLES, LEDGER, STAGES, Example, Ledger, RunRecord
 from schemas.repeated_lines import LINES
-from schemas.scores import SCORES, LearntRule
 from schemas.repeated_paragraphs import PARAGRAPH_EXAMPLES, PARAGRAPHS
+from schemas.scores import SCORES, LearntRule
 from schemas.vocab import REPORT
 
 WORST_ARCHIVES = 50

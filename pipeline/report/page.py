@@ -133,9 +133,18 @@ def _corpus(corpus: Corpus) -> dict[str, Any]:
         "mixed": mixing.mixed(corpus.mixture) if corpus.mixture else None,
         "vocabulary": corpus.vocabulary,
         "clusters": clusters(corpus.clusters) if corpus.clusters is not None else None,
+        "passages": _passages(corpus.stages["dedup"]),
         "costs": costs.costs({name: stage.cost for name, stage in corpus.stages.items() if stage}),
         "cost_columns": costs.COLUMNS,
     }
+
+
+def _passages(dedup: Stage | None) -> dict[str, int] | None:
+    """Figures of the passages that pages share; None where dedup looked for none."""
+    if dedup is None or "spans" not in dedup.ledger["tables"]:
+        return None
+    told: Any = dedup.record["config"]
+    return {**dedup.ledger["tables"], "least": told["substring_bytes"], "cuts": told["cut_substrings"]}
 
 
 def _ways_out(corpus: Corpus) -> list[dict[str, str]]:
