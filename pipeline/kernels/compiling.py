@@ -178,5 +178,7 @@ def uncounted(function: F) -> F:
 
 @kernel
 def whole(value: Any) -> int:
-    """A number as int64: in a kernel, uint64 and int64 together would be float64."""
+    """A number as int64: in a kernel, uint64 and int64 together would be float64.
+
+    Of a constant, too: a kernel is compiled anew for each that it is given."""
     return np.int64(value)  # type: ignore[return-value]
