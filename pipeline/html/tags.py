@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.html.attributes import next_attribute
 from pipeline.html.tokens import behind, comment_end, find_byte, is_space, is_xml, lower, raw_end
-from pipeline.kernels.compiling import kernel
+from pipeline.kernels.compiling import kernel, whole
 
 HTML, META, LINK, BASE, TITLE, ANCHOR, TIME, DATA = range(8)  # kinds of tags that `tags` gives
 MAX_OF_A_KIND = 1000  # tags of one kind that are given: more stand on pages that were made to hurt
@@ -152,7 +152,7 @@ def _tags(data) -> np.ndarray:
     """Kind, attributes' begin and end, text's begin and end of each tag, int64 of shape (n, 5)."""
     wanted, n = np.empty((64, 5), np.int64), 0
     counts = np.zeros(8, np.int64)
-    at, templates, drawings, xml = 0, 0, 0, is_xml(data)
+    at, templates, drawings, xml = whole(0), 0, 0, is_xml(data)
     while True:
         what, name, tag, begin, end, at, slash = next_token(data, at)
         if what == STOP:
@@ -205,7 +205,7 @@ def _tags(data) -> np.ndarray:
 @kernel
 def _runs(data) -> np.ndarray:
     runs, n = np.empty((256, 2), np.int64), 0
-    at, drawings, xml = 0, 0, is_xml(data)
+    at, drawings, xml = whole(0), 0, is_xml(data)
     while True:
         what, name, tag, name_end, _, after, slash = next_token(data, at)
         begin = tag

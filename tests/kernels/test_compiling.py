@@ -1,10 +1,12 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from pipeline.kernels import compiling
 from pipeline.kernels.compiling import cache_folder, digest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -49,8 +51,9 @@ def test_the_digest_is_of_the_modules_with_kernels_and_of_what_they_import(tmp_p
     assert digest(package) != found
 
 
-def test_a_change_in_one_file_reaches_the_kernels_of_another(tmp_path: Path) -> None:
-    """numba's own cache answers with what it compiled before, since the caller's file has not changed."""
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A kernel that calls one of another room, with this module beside them."""
     package = tmp_path / "pipeline"
     for room in (package / "kernels", package / "caller", package / "called"):
         room.mkdir(parents=True)
@@ -61,17 +64,75 @@ def test_a_change_in_one_file_reaches_the_kernels_of_another(tmp_path: Path) -> 
         "from pipeline.kernels.compiling import kernel\nfrom pipeline.called.factor import called\n\n\n"
         "@kernel\ndef caller(x):\n    return called(x)\n"
     )
+    return package
+
+
+def started(package: Path, code: str) -> "subprocess.Popen[str]":
+    environment = {"PYTHONPATH": str(package.parent), "PATH": os.environ["PATH"], "HOME": str(package.parent)}
+    # Python itself takes a file of the same size and second for the one that it has compiled.
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=package.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_change_in_one_file_reaches_the_kernels_of_another(package: Path) -> None:
+    """numba's own cache answers with what it compiled before, since the caller's file has not changed."""
     answers = []
     for factor in (2, 3):
         (package / "called/factor.py").write_text(
             f"from pipeline.kernels.compiling import kernel\n\n\n@kernel\ndef called(x):\n    return {factor} * x\n"
         )
-        code = "from pipeline.caller.calls import caller; print(caller(7))"
-        environment = {"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-        # Python itself takes a file of the same size and second for the one that it has compiled.
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=200
-        )
-        answers.append(done.stdout.strip())
-    assert answers == ["14", "21"], done.stderr
+        process = started(package, "from pipeline.caller.calls import caller; print(caller(7))")
+        said, errors = process.communicate(timeout=200)
+        answers.append(said.strip())
+    assert answers == ["14", "21"], errors
+
+
+COUNTED = """
+import sys
+from numba.core.event import install_recorder
+from pipeline.caller.calls import caller
+print(flush=True)
+sys.stdin.readline()
+with install_recorder("numba:compile") as seen:
+    assert caller(7) == 14
+print(sum(event.is_start for _, event in seen.buffer))
+"""
+
+
+def test_of_processes_that_want_a_kernel_one_compiles(package: Path) -> None:
+    (package / "called/factor.py").write_text(
+        "from pipeline.kernels.compiling import kernel\n\n\n@kernel\ndef called(x):\n    return 2 * x\n"
+    )
+    running = [started(package, COUNTED) for _ in range(2)]
+    for process in running:
+        assert process.stdout and process.stdout.readline() == "\n"
+    said = [process.communicate("go\n", timeout=200) for process in running]
+    assert sorted(int(count) for count, _ in said) == [0, 2], said
+
+
+def test_a_turn_is_waited_for_and_ends_with_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "turn"
+    program = f"import fcntl; file = open({str(file)!r}, 'w'); fcntl.lockf(file, fcntl.LOCK_EX); print(); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline()
+        monkeypatch.setattr(compiling, "PATIENCE", 0.1)
+        impatient = compiling.Turn(file)
+        assert impatient.take()  # compiles though another does
+        impatient.give()
+        monkeypatch.setattr(compiling, "PATIENCE", 60)
+        threading.Timer(0.3, other.kill).start()
+        turn = compiling.Turn(file)
+        assert turn.take()
+    assert not turn.take()  # it has it already
+    turn.give()
+    assert not turn.take()  # nobody to be waited for
+    turn.give()
+    assert not compiling.Turn(tmp_path / "none" / "turn").take()  # where there can be no such file

@@ -145,7 +145,7 @@ def read_attributes(data: np.ndarray, at: int, wanted: int, words: Words) -> Att
     """Reads from behind the tag's name to behind its >. wanted: bits of TREE and so on; 0 where only the end
     matters."""
     mark, groups, flags, kinds = np.uint64(0), np.uint64(0), whole(0), whole(0)
-    classes, classes_end, language, language_end = 0, 0, 0, 0
+    classes, classes_end, language, language_end = whole(0), whole(0), 0, 0
     while True:
         name, name_end, start, end, after, slash = next_attribute(data, at)
         if name == name_end:

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.html.elements import name_hash
 from pipeline.html.references import character
 from pipeline.html.tokens import is_letter, is_space
-from pipeline.kernels.compiling import uncounted
+from pipeline.kernels.compiling import uncounted, whole
 from pipeline.page.blocks.element_attributes import attribute_value
 from pipeline.page.blocks.listings import begins
 from pipeline.page.blocks.passage_names import DISPLAYED, GONE, MATH, TEMPLATE
@@ -79,8 +79,8 @@ def _source(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
 
 
 @uncounted
-def _write(written: Written, now: Any, at: int, end: int, displayed: bool, raw: bool) -> None:
-    """The source in the page from `at` to `end`, not empty, as one line. raw: without references."""
+def _write(written: Written, now: Any, at: int, end: int, displayed: bool, raw: int) -> None:
+    """The source in the page from `at` to `end`, not empty, as one line. raw: 1 for one without references."""
     data, text, decoded, space = written.data, written.text, written.decoded, False
     if not now.is_open:
         begin_block(written.blocks[now.blocks], written.levels[now.depth - 1], now)
@@ -146,7 +146,7 @@ def _replace(written: Written, now: Any, number: int, at: int, end: int) -> None
     take_back(written, now, written.before[2 * number])
     for inner in range(number + 1, now.passages):
         written.before[2 * inner] = written.place[0]
-    _write(written, now, at, end, written.passages[number].displayed, False)
+    _write(written, now, at, end, written.passages[number].displayed, whole(0))
 
 
 @uncounted
@@ -204,4 +204,4 @@ def read_script(written: Written, now: Any, attributes: int, at: int, end: int) 
     if at < end:
         clear_before_source(written, now)
         clear_around_formula(written, now)
-        _write(written, now, at, end, displayed, True)
+        _write(written, now, at, end, displayed, whole(1))

@@ -341,7 +341,7 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
     rules, xml = tables.rules, is_xml(data)
     slash_closes = RAW | DROPPED if xml else FOREIGN
     begin_page(elements, place)
-    at, now = 0, place[0]
+    at, now = whole(0), place[0]
     while at < size:
         if not is_tag(data, at):
             at = read_text(data, at, text, blocks[now.blocks], levels[now.depth - 1], now, tables.entities, decoded)
@@ -412,7 +412,7 @@ def read_page(data: np.ndarray, tables: Tables) -> Markup:
             if said.kinds or number == TEMPLATE_TAG:
                 flags = _begin_in_tree(written, now, number, said.kinds, flags, name_end)
             begin_element(elements, levels, opened, now, number, said, flags)
-    end_deeper(written, now, 0)
+    end_deeper(written, now, whole(0))
     if now.label_end:
         settle_label(written, now)
     end_block(text, blocks[now.blocks], now)

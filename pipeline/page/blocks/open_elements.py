@@ -19,7 +19,7 @@ from pipeline.html.elements import (
     TERM,
     P,
 )  # fmt: skip
-from pipeline.kernels.compiling import kernel
+from pipeline.kernels.compiling import kernel, whole
 
 
 @kernel
@@ -72,7 +72,7 @@ def closed_by_start(levels: np.ndarray, depth: int, new: int, rules: np.ndarray,
     if H1 <= new <= H6 and depth > 1 and H1 <= levels[depth - 1].tag <= H6:
         depth -= 1
     if new == BUTTON and opened[BUTTON]:
-        depth = closed_by_end(levels, depth, BUTTON, rules, opened)
+        depth = closed_by_end(levels, depth, whole(BUTTON), rules, opened)
     return depth
 
 

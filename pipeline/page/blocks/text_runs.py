@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.html.elements import IN_PRE
 from pipeline.html.references import Names, character
 from pipeline.html.tokens import is_letter, is_space
-from pipeline.kernels.compiling import borrowing, inlined
+from pipeline.kernels.compiling import borrowing, inlined, whole
 from pipeline.page.blocks.segment_breaks import divides
 from pipeline.page.blocks.writing import FEED, FIRM, NO_SPACE, SPACE, begin_block, put
 
@@ -37,7 +37,7 @@ def _divides(text: np.ndarray, used: int, data: np.ndarray, at: int, length: int
     if text[used - 1] < 0x80 and data[at] < 0x80 and data[at] != 38:
         return True
     if data[at] == 38:
-        return divides(text, used, decoded, 0, length)
+        return divides(text, used, decoded, whole(0), length)
     return divides(text, used, data, at, len(data))
 
 

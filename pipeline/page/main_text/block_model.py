@@ -188,7 +188,7 @@ def score_blocks(markup: Markup, measures: Measures, first: Trees, second: Trees
         end = min(begin + ROWS, n)
         for block in range(begin, end):
             describe(block, markup, measures, marks, rows[block - begin])
-        score(first, rows[: end - begin], scores[begin:end], LOOK)
+        score(first, rows[: end - begin], scores[begin:end], whole(LOOK))
     text = scores.copy()
     sums, groups, sure = sum_scores(measures, scores)
     waiting, places = 0, np.zeros(ROWS, np.int64)
@@ -224,7 +224,7 @@ def score_blocks(markup: Markup, measures: Measures, first: Trees, second: Trees
 def _score_waiting(trees: Trees, rows: np.ndarray, places: np.ndarray, scores: np.ndarray) -> None:
     """Scores rows, and writes what they get where their blocks have their place."""
     found = np.zeros(len(rows), np.float32)
-    score(trees, rows, found)
+    score(trees, rows, found, whole(-1))
     for row in range(len(rows)):
         scores[places[row]] = found[row]
 

@@ -43,7 +43,7 @@ def append_escaped(
             marked = True
             break
     if not marked and not len(formulas):
-        at = _block_mark(text, 0, size, True) if kind <= DEFINED else -1
+        at = _block_mark(text, whole(0), size, size > 0) if kind <= DEFINED else -1
         for place in range(size):
             if place == at:
                 out[used] = 92
@@ -52,14 +52,14 @@ def append_escaped(
             used += 1
         return _end_of_heading(out, used, text) if kind == HEADING else used
     among = kind == DEFINED
-    stars, low_lines = among or _pairs(text, STAR, chars), among or _pairs(text, LOW_LINE, chars)
-    tildes, ticks = among or _pairs(text, TILDE, chars), among or _runs(text, BACKTICK) > 1
+    stars, low_lines = among or _pairs(text, whole(STAR), chars), among or _pairs(text, whole(LOW_LINE), chars)
+    tildes, ticks = among or _pairs(text, whole(TILDE), chars), among or _runs(text, BACKTICK) > 1
     last_end, at_sign, opened = size if among else -1, among, among  # of ">"; whether there is "@", and "[" so far
     for place in range(size):
         if text[place] == 62:
             last_end = max(last_end, place)
         at_sign |= text[place] == 64
-    at, formula, start, mark = 0, 0, True, -1
+    at, formula, start, mark = whole(0), 0, True, -1
     run_end, run_taken = 0, False
     while at < size:
         if start:
@@ -86,7 +86,7 @@ def append_escaped(
             if byte in (STAR, LOW_LINE, TILDE):
                 if at >= run_end:
                     run_end = at + _run(text, at, size)
-                    opens, closes = _sides(text, at, run_end, byte, chars)
+                    opens, closes = _sides(text, at, run_end, whole(byte), chars)
                     paired = stars if byte == STAR else low_lines if byte == LOW_LINE else tildes
                     run_taken = paired and (opens or closes) and (byte != TILDE or run_end - at > 1)
                     run_taken |= taken and at > 0  # what is left of it might close what is open
@@ -182,7 +182,7 @@ def _block_mark(text: np.ndarray, at: int, end: int, first: bool) -> int:
     which no later line can divide with a list that does not begin at 1, nor underline."""
     if at == end:
         return -1
-    byte = text[at]
+    byte = whole(text[at])
     if _is_digit(byte):
         return _number_mark(text, at, end, first)
     if not _FIRST[byte]:
@@ -206,7 +206,7 @@ def _block_mark(text: np.ndarray, at: int, end: int, first: bool) -> int:
     if not first and (byte == 61 or byte == 45):
         taken |= run == end - at
     if not first and (byte == 45 or byte == 58 or byte == 124):  # the line below a table's header
-        taken |= _consists_of(text, at, end, 45, 58, 124) and _count(text, at, end, 45) > 0
+        taken |= _consists_of(text, at, end, whole(45), whole(58), whole(124)) and _count(text, at, end, whole(45)) > 0
     return at if taken else -1
 
 
@@ -274,7 +274,7 @@ def _runs(text: np.ndarray, byte: int) -> int:
 @kernel
 def _pairs(text: np.ndarray, byte: int, chars: Characters) -> bool:
     """Whether a run of the mark may open what a later one may close."""
-    opened, at, size = False, 0, len(text)
+    opened, at, size = False, whole(0), len(text)
     while at < size:
         if text[at] != byte:
             at += 1

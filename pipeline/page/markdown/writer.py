@@ -80,9 +80,9 @@ def write(markup: Markup, chosen: np.ndarray, chars: Characters, named: Named) -
         np.zeros((MOST_BOXES + 2) * WIDEST_MARK, np.uint8), np.zeros(MOST_BOXES + 2, np.bool_),
         np.zeros(len(markup.tag), np.bool_), np.zeros(1, NOW),
     )  # fmt: skip
-    out, used, scratch = np.empty(size, np.uint8), 0, np.empty(size, np.uint8)
+    out, used, scratch = np.empty(size, np.uint8), whole(0), np.empty(size, np.uint8)
     spans = np.zeros((len(named.formulas), 3), np.int32)
-    block = 0
+    block = whole(0)
     while block < n:
         if not written[block]:
             block += 1
@@ -391,7 +391,7 @@ def _append_table(
             row, column = by.row[element], 0
         here = whole(by.column[by.cell[element]])
         length, lines, n_spans, block = _paragraph(
-            scratch, spans, markup, block, begins, ends, written, CELL, chars, named, boxes
+            scratch, spans, markup, block, begins, ends, written, whole(CELL), chars, named, boxes
         )
         out = with_room(out, used, 2 * (here - column) + room_for(length, lines, n_spans, 0) + 4)
         while column < here - 1:
@@ -399,7 +399,7 @@ def _append_table(
             used += 2
             column += 1
         out[used] = 32
-        used = append_escaped(out, used + 1, scratch[:length], CELL, spans[:n_spans], prefix, chars)
+        used = append_escaped(out, used + 1, scratch[:length], whole(CELL), spans[:n_spans], prefix, chars)
         out[used], out[used + 1] = 32, 124
         used += 2
         column = here
