@@ -14,7 +14,7 @@ import numpy as np
 import sentencepiece
 
 from pipeline.kernels.arrow_text import Utf8, from_strings, utf8
-from pipeline.kernels.compiling import inlined, kernel, uncounted
+from pipeline.kernels.compiling import inlined, uncounted
 from pipeline.kernels.hash_table import slot_of
 from pipeline.scores.ngrams.cc_net_text import FINAL, JOINS, KNOWN, OUTPUT, SEVERAL, SPACE, WHOLE, CodePoints, normalise
 from pipeline.scores.ngrams.ngram_lookup import murmur, word_id
@@ -273,7 +273,7 @@ def _best_cut(line, length, cut, room, words, n):
     return n
 
 
-@kernel
+@uncounted
 def cut_line(line, cut, room, words, n):
     """Writes the words of a whole text that is normalised, int32 code points, to words[n:]; where they end."""
     return _best_cut(line, len(line), cut, room, words, n) if len(line) else n
