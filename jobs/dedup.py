@@ -1,6 +1,6 @@
 """Drop exact and near-duplicates, keep the best copy of each cluster.
 
-spark-submit jobs/dedup.py --root ROOT [--threshold 0.8] [--against EARLIER_ROOT ...] [--scope line]
+spark-submit jobs/dedup.py --root ROOT [--threshold 0.8] [--against EARLIER_ROOT ...] [--scope line|paragraph|substring]
 spark-submit jobs/dedup.py --input TABLE --output FOLDER [--text-column body] [--id-column key]
 """
 
@@ -14,12 +14,19 @@ from pyspark.sql import functions as F
 
 from pipeline.config import Config, DedupConfig
 from pipeline.duplicates import large_clusters
-from pipeline.duplicates.earlier_crawls import EarlierCrawl, check_files, earlier_crawls, signature_rows_of
+from pipeline.duplicates.earlier_crawls import (
+    EarlierCrawl,
+    check_files,
+    earlier_crawls,
+    paragraph_counts_of,
+    signature_rows_of,
+)
 from pipeline.duplicates.minhash import candidate_probability
 from pipeline.duplicates.signing import leave_out, sign
 from pipeline.duplicates.small_dedup import small_dedup
-from pipeline.duplicates.survivors import VERDICTS, Said, keep_split
+from pipeline.duplicates.survivors import VERDICTS, Said, keep_split, survivor_schema
 from pipeline.keys import stage_keys
+from pipeline.repeats import small_paragraphs, small_substrings
 from pipeline.repeats.small_lines import step
 from pipeline.spark import job, tables
 from pipeline.spark.document_frame import PLACE, document_frame
@@ -27,7 +34,7 @@ from pipeline.spark.session import LazySession, size_shuffles, started
 from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
 from pipeline.spark.tasks import cheapest_runner, engine_runner, has_room
-from pipeline.stages import dedup, repeated_lines
+from pipeline.stages import dedup, repeated_lines, repeated_paragraphs, shared_substrings
 from pipeline.stages.candidates import hot_buckets, sampled_buckets
 from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, files_a_task, frame, kept_by_file
 from pipeline.store import generations, run_records, storage
@@ -42,7 +49,7 @@ from schemas.errors import UserError
 from schemas.records import Counts, Ledger, RunRecord
 
 ONE_TASK_BYTES = 1 << 10  # a document, of the task that clusters them (docs/quality.md)
-PARTS = ("lines", "signatures", "clusters", "documents")
+PARTS = ("lines", *small_paragraphs.TABLES, "signatures", "clusters", "documents", "spans")
 
 
 def run(engine: SparkSession | LazySession, config: Config, source: Source, folder: str) -> RunRecord:
@@ -54,11 +61,14 @@ def run(engine: SparkSession | LazySession, config: Config, source: Source, fold
     bands, rows = settings.shape()
     # No row depends on them, but for what `inputs` has.
     unrecorded = {"one_task_documents", "against", "max_failed_text_share"}
+    unrecorded |= {"substring_bytes", "cut_substrings"} if settings.scope != "substring" else set()
     resolved = {**settings.model_dump(mode="json", exclude=unrecorded), "bands": bands, "rows": rows}
     record = run_records.make_record("dedup", dedup.VERSION, resolved, inputs)
     if job.up_to_date(record, folder):
         return record
     for crawl in crawls:
+        if settings.scope == "paragraph":
+            paragraph_counts_of(crawl)
         if crawl.folder.rstrip("/") == folder.rstrip("/"):
             raise UserError(f"--against {crawl.path}: that is the folder to be written; name an earlier one")
     job.say(f"dedup    {_curve(settings)}")
@@ -141,6 +151,15 @@ def _by_shuffles(
                 place = storage.join(scratch, "cut")
                 listed = dedup.write_cut(cut.select("*", one), table, place)
                 table = DocumentTable(split_table(place, listed), table.id_column, table.text_column, kept_only=False)
+        repeated_tables: dict[str, int] = {}
+        if settings.scope == "paragraph":
+            with stage_progress(spark, "dedup paragraphs"):
+                counted = [paragraph_counts_of(crawl) for crawl in crawls]
+                without = repeated_paragraphs.cut_paragraphs(
+                    spark, run_tasks, table, settings, counted, {**path, "scratch": scratch}
+                )
+            table, repeated_tables = without.table, without.written
+            files_of |= without.files
         new, left_out = _sign(spark, run_tasks, settings, table, path["signatures"], scratch, counts)
         rows_in = sum(file.rows for file in new) + sum(totals(counts).values())
         files = [SignatureFile(file.path, file.rows, len(crawls)) for file in new]
@@ -182,18 +201,33 @@ def _by_shuffles(
             of_split = (verdicts, split.number in said), (left_out[0], split.number in left_out[1])
             paths = [storage.join(place, f"{split.number}.parquet") if there else None for place, there in of_split]
             items.append((split, Said(paths[0], paths[1], (*examples_here, *members))))
-        keeping = functools.partial(keep_split, table=table, folder=path["documents"])
+        survivors = storage.join(scratch, "survivors") if settings.scope == "substring" else path["documents"]
+        keeping = functools.partial(keep_split, table=table, folder=survivors)
         kept = run_tasks(keeping, items, step("documents", table.files.splits))
         for label, number in sum((labels for labels, _ in kept), Counter[str]()).items():
             counts.setdefault(label, {})[None] = number
+        names = {reason: [name for name, _ in few] for reason, few in wanted.items()}
+        seen = [row for _, rows in kept for row in rows]
+        by_reason = totals(counts)
+        if settings.scope == "substring":
+            with stage_progress(spark, "dedup passages"):
+                searched = small_substrings.survivors_searched(table, survivor_schema(table), survivors, settings)
+                asked = (*names.get(None, ()), *members)
+                passages = storage.join(scratch, "passages")
+                spans = shared_substrings.share(
+                    spark, searched, new, asked, path["documents"], path["spans"], passages, run_tasks
+                )
+            small_substrings.recount(counts, spans)
+            seen = small_substrings.reexamine(names, seen, spans)
+            written |= spans.figures
+            files_of["spans"] = [part_file("", split).lstrip("/") for split in table.files.splits]
         written["documents"] = totals(counts).get(None, 0)
         if settings.scope == "line":
             written["lines"] = lines
+        written |= repeated_tables
         account = ledger("dedup", rows_in, counts, written)
         job.say_failed("dedup", account, settings.max_failed_text_share)
-        names = {reason: [name for name, _ in few] for reason, few in wanted.items()}
-        seen = [row for _, rows in kept for row in rows]
-        examples = chosen_examples(names, seen, totals(counts))
+        examples = chosen_examples(names, seen, by_reason)
         shown = large_clusters.large_clusters(largest, seen)
         storage.write_json(storage.join(building, LARGE_CLUSTERS), shown)
         if templates is not None:

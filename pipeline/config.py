@@ -29,6 +29,7 @@ from pipeline.quality.profiles import STOP_WORDS, Profiles, crossed, folded
 from pipeline.quality.rules import Rule, Thresholds, chosen
 from pipeline.words.scripts import SCRIPTS as LETTER_SCRIPTS
 from schemas.errors import UserError
+from schemas.repeated_paragraphs import MOST_HASHES
 from schemas.scores import THRESHOLD, score_fields
 
 SCRIPTS = sorted({*LETTER_SCRIPTS, "Jpan"} - {"Hira", "Kana"})  # what a document's script can be
@@ -401,17 +402,38 @@ class DedupConfig(StageConfig):
     quality_column: str = Field(
         "", description="a number for each text: of copies the one with the highest stays first"
     )
-    scope: Literal["document", "line"] = Field(
-        "document", description="line: first cut lines that repeat on many pages of a host"
+    scope: Literal["document", "line", "paragraph", "substring"] = Field(
+        "document",
+        description="line: first cut lines that repeat on many pages of a host; paragraph: paragraphs on many hosts; "
+        "substring: look for passages that several of the kept pages share, byte for byte",
     )
     min_line_pages: int = Field(10, ge=2, description="scope line: on so many pages of the host with different texts")
     min_line_share: float = Field(0.01, ge=0, le=1, description="scope line: and on this share of them")
+    min_paragraph_pages: int = Field(
+        10, ge=2, le=1_000_000, description="scope paragraph: on so many pages, those of `against` counted"
+    )
+    min_paragraph_hosts: int = Field(3, ge=2, le=MOST_HASHES, description="scope paragraph: and on so many hosts")
+    min_paragraph_letters: int = Field(
+        60, ge=10, le=10_000, description="scope paragraph: of so many letters and digits, one of Han counts 3, kana 2"
+    )
+    substring_bytes: int = Field(
+        200, ge=50, le=10_000, description="scope substring: UTF-8 bytes from which on a passage counts"
+    )
+    cut_substrings: bool = Field(
+        False, description="scope substring: cut passages from all pages but the most preferred that has them"
+    )
     text_seconds: float = Field(
         10, gt=0, description="CPU seconds the signature of a text may cost, and four a mebibyte; more drop it"
     )
     max_failed_text_share: float = Field(
         0.1, gt=0, le=1, description="of texts that our code fails on; above it, and ten, the job stops as at a bug"
     )
+
+    @model_validator(mode="after")
+    def _cuts_what_is_found(self) -> "DedupConfig":
+        if self.cut_substrings and self.scope != "substring":
+            raise UserError(f"cut_substrings cuts what scope = substring finds, and scope is {self.scope}: set it, too")
+        return self
 
     @model_validator(mode="after")
     def _bands_times_rows(self) -> "DedupConfig":
@@ -437,6 +459,9 @@ class DedupConfig(StageConfig):
         beside = f"-min{self.min_shingles}"
         if self.scope == "line":
             beside += f"-lines{self.min_line_pages}-{self.min_line_share:g}"
+        if self.scope == "paragraph":
+            limits = self.min_paragraph_pages, self.min_paragraph_hosts, self.min_paragraph_letters
+            beside += "-paragraphs" + "-".join(map(str, limits))
         return MinHasher(*self.shape(), self.ngram_size, self.scheme, self.seed, beside)
 
 

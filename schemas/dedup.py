@@ -49,4 +49,5 @@ REASONS = {
     "template": "every line of it repeats on many pages of its host",
     "exact": "the normalised text equals that of the kept copy",
     "minhash": "near-duplicate of the kept copy",
+    "substring": "every passage of it stands on kept pages",
 }

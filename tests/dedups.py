@@ -12,6 +12,7 @@ from copies import Row, family
 
 from jobs import dedup
 from pipeline.duplicates.signing import Signer, signature_rows
+from pipeline.repeats.small_paragraphs import TABLES as PARAGRAPHS
 from pipeline.spark.session import LazySession
 from pipeline.workers.expendable import enter
 from schemas.records import unbalanced
@@ -44,7 +45,7 @@ def dedup_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dedup:
         assert dedup.main([str(word) for word in argv]) == status
         if status == 0:
             assert unbalanced(json.loads((output / "_ledger.json").read_text())) == 0
-            assert {path.name for path in output.iterdir()} - {"lines"} == {
+            assert {path.name for path in output.iterdir()} - {"lines", "spans", *PARAGRAPHS} == {
                 "_clusters.json", "_cost.json", "_examples.json", "_files.json", "_ledger.json", "_names.json",
                 "_run.json", "clusters", "documents", "signatures",
             }  # fmt: skip

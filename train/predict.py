@@ -55,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
             flag("--context", metavar="C")
         if name == "embed":
             flag("--output", metavar="X", help="X.npy, or X.parquet with the texts")
+            flag("--stream", action="store_true", help="for programs: texts on standard input, vectors on stdout")
+            flag("--max-tokens", type=positive, default=0, help="of a text, from its beginning; default the model's")
         if name == "nearest":
             flag("--vectors", metavar="X", help="what is searched: X.parquet or X.npy of embed")
             flag("--texts", dest="candidates", action="append", default=[], metavar="F", help="or files of texts")

@@ -29,7 +29,8 @@ KEPT = ("kept_id", "kept_crawl")  # of CLUSTERS: not read, and not there where o
 class EarlierCrawl:
     """A finished dedup. `crawl`: the fingerprint of its run, by which clusters of later crawls name it.
 
-    signatures, clusters: files of its tables, in their order. n_signatures: as its ledger says; None where it does not.
+    signatures, clusters: files of its tables, in their order; paragraph_counts: likewise, none where it counted no
+    paragraphs. n_signatures: as its ledger says; None where it does not.
     """
 
     path: str
@@ -39,6 +40,7 @@ class EarlierCrawl:
     signatures: tuple[str, ...]
     clusters: tuple[str, ...]
     n_signatures: int | None
+    paragraph_counts: tuple[str, ...] = ()
 
 
 def earlier_crawls(roots: Sequence[str]) -> list[EarlierCrawl]:
@@ -57,8 +59,9 @@ def earlier_crawls(roots: Sequence[str]) -> list[EarlierCrawl]:
                 f"--against {root}: no finished dedup there; give a corpus root or a folder of jobs/dedup.py"
             )
         record = generation.record()
-        files = {table: tuple(generation.files(table).values()) for table in ("signatures", "clusters")}
-        for table, paths in files.items():
+        names = ("signatures", "clusters", "paragraph_counts")
+        files = {table: tuple(generation.files(table).values()) for table in names}
+        for table, paths in list(files.items())[:2]:
             if not paths or not storage.exists(paths[0]):
                 raise UserError(f"--against {root}: it has no {table}; run jobs/dedup.py on it again")
         compared_with = tuple(value for name, value in record["inputs"].items() if name.startswith("against "))
@@ -78,6 +81,16 @@ def earlier_crawls(roots: Sequence[str]) -> list[EarlierCrawl]:
                 "give that too"
             )
     return crawls
+
+
+def paragraph_counts_of(crawl: EarlierCrawl) -> tuple[str, ...]:
+    """Files of its counts of paragraphs. UserError where it has none."""
+    if not crawl.paragraph_counts or not all(map(storage.exists, crawl.paragraph_counts)):
+        raise UserError(
+            f"--against {crawl.path}: it has no counts of paragraphs; "
+            "run jobs/dedup.py --scope paragraph on it again, or leave it out"
+        )
+    return crawl.paragraph_counts
 
 
 def check_columns(crawl: EarlierCrawl, signatures: Collection[str], clusters: Collection[str]) -> None:

@@ -18,8 +18,10 @@ from pipeline.duplicates import clustering, earlier_crawls, large_clusters
 from pipeline.duplicates.earlier_crawls import EarlierCrawl
 from pipeline.duplicates.signature_files import SignatureFiles
 from pipeline.duplicates.signing import sign
-from pipeline.duplicates.survivors import SurvivorFile
+from pipeline.duplicates.survivors import SurvivorFile, survivor_schema
+from pipeline.repeats import small_substrings
 from pipeline.repeats.small_lines import LINES_FILE, cut_lines, step
+from pipeline.repeats.small_paragraphs import cut_paragraphs
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable, labels_of, rows_of
 from pipeline.store.examples import chosen_examples, example_rows, first_examples
@@ -71,8 +73,9 @@ class _Kept(NamedTuple):
 def small_dedup(
     table: DocumentTable, config: DedupConfig, crawls: Sequence[EarlierCrawl], paths: Paths, run_tasks: TaskRunner
 ) -> Outcome | None:
-    """Writes `signatures`, `clusters`, `documents`, with `scope` line also `lines`, to the folders of `paths`, and what
-    it needs between to `scratch`. None where several rows have one id, which is the engine's to solve.
+    """Writes `signatures`, `clusters`, `documents`, with `scope` line, paragraph or substring also its tables, to the
+    folders of `paths`, and what it needs between to `scratch`. None where several rows have one id, which is the
+    engine's to solve.
 
     UserError for rows that cannot be read, and for earlier crawls that cannot be compared with.
     """
@@ -80,6 +83,11 @@ def small_dedup(
     cut = cut_lines(table, config, paths["lines"], paths["scratch"], run_tasks) if config.scope == "line" else None
     if cut is not None:
         table = cut.table
+    repeated = None
+    if config.scope == "paragraph":
+        counted = [earlier_crawls.paragraph_counts_of(crawl) for crawl in crawls]
+        repeated = cut_paragraphs(table, config, counted, paths, run_tasks)
+        table = repeated.table
     splits = table.files.splits
     rows = sum(sign(table, config, paths["signatures"], run_tasks))
     clustered = run_tasks(
@@ -89,9 +97,9 @@ def small_dedup(
     )[0]
     if clustered is None:
         return None
-    keeping = functools.partial(
-        _keep, table=table, clusters=paths["clusters"], clustered=clustered, folder=paths["documents"]
-    )
+    shares = config.scope == "substring"
+    survivors = storage.join(paths["scratch"], "survivors") if shares else paths["documents"]
+    keeping = functools.partial(_keep, table=table, clusters=paths["clusters"], clustered=clustered, folder=survivors)
     kept = run_tasks(keeping, splits, step("documents", splits))
     counts: Counts = {}
     for label, number in sum((part.labels for part in kept), Counter[str]()).items():
@@ -99,19 +107,35 @@ def small_dedup(
     for label, reasons in clustered.dropped.items():
         counts.setdefault(label, {}).update(reasons)
     written = {"signatures": rows, "clusters": clustered.rows, "unlike": clustered.unlike}
-    written["documents"] = totals(counts).get(None, 0)
     candidates, seen = dict(clustered.candidates), [row for part in kept for row in part.examples]
+    by_reason = totals(counts)
+    if shares:
+        searched = small_substrings.survivors_searched(table, survivor_schema(table), survivors, config)
+        signatures = [part_file(paths["signatures"], split) for split in splits]
+        wanted = (*candidates.get(None, ()), *clustered.largest["id"].to_pylist())
+        spans = small_substrings.share(
+            searched, signatures, wanted, paths["documents"], paths["spans"], paths["scratch"], run_tasks
+        )
+        small_substrings.recount(counts, spans)
+        seen = small_substrings.reexamine(candidates, seen, spans)
+        written |= spans.figures
+    written["documents"] = totals(counts).get(None, 0)
     if cut is not None:
         written["lines"] = cut.n_lines
         for label, number in cut.templates.items():
             counts.setdefault(label, {})["template"] = number
+        by_reason = totals(counts)
         candidates["template"] = [row["id"] for row in cut.examples]
         seen += cut.examples
     rows_in = rows if cut is None else cut.rows_in
     of_splits = [part_file("", split).lstrip("/") for split in splits]
     files = {"signatures": of_splits, "documents": of_splits, "clusters": [*clustered.files]}
     files |= {"lines": [LINES_FILE]} if cut is not None else {}
-    examples = chosen_examples(candidates, seen, totals(counts))
+    if repeated is not None:
+        written |= repeated.written
+        files |= repeated.files
+    files |= {"spans": of_splits} if shares else {}
+    examples = chosen_examples(candidates, seen, by_reason)
     return Outcome(rows_in, counts, written, examples, large_clusters.large_clusters(clustered.largest, seen), files)
 
 

@@ -26,15 +26,18 @@ VERDICTS = pa.schema(
 ADDED = pa.schema([("cluster_id", pa.string()), pa.field("minhash_cluster_size", pa.int64(), nullable=False)])
 
 
+def survivor_schema(table: DocumentTable) -> pa.Schema:
+    return pa.schema([*(field for field in schema_of(table) if field.name not in ADDED.names), *ADDED])
+
+
 class SurvivorFile:
     """A context manager for the file of a split's survivors: all their columns, and at the end ADDED, which stand for
     columns of these names that the table has had. labels: of what was written, `eng_Latn` -> rows."""
 
     def __init__(self, table: DocumentTable, split: Split, folder: str) -> None:
-        own = [field for field in schema_of(table) if field.name not in ADDED.names]
-        self.columns = [field.name for field in own]
+        self.schema, self._id_column = survivor_schema(table), table.id_column
+        self.columns = self.schema.names[: -len(ADDED)]
         self.labels = Counter[str]()
-        self.schema, self._id_column = pa.schema([*own, *ADDED]), table.id_column
         plain_columns = (table.id_column, table.text_column, "cluster_id")
         self._file = RowGroupWriter(part_file(folder, split), self.schema, plain=plain_columns, most_bytes=BATCH_BYTES)
 
@@ -53,15 +56,15 @@ class SurvivorFile:
         self._file.write(pa.RecordBatch.from_arrays(cells, schema=self.schema))
 
 
-def split_by_split(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
-    """Rows sorted by their column `split`: its number, and all of its rows."""
+def split_by_split(batches: Iterable[pa.RecordBatch], name: str = "split") -> Iterator[tuple[int, pa.Table]]:
+    """Rows sorted by their column of that name: its number, and all of its rows."""
     pieces: list[pa.Table] = []
     current = None
     for batch in batches:
         table = pa.Table.from_batches([batch])
         begin = 0
-        for end in pc.run_end_encode(batch.column("split")).run_ends.to_pylist() if len(batch) else []:
-            number = batch.column("split")[begin].as_py()
+        for end in pc.run_end_encode(batch.column(name)).run_ends.to_pylist() if len(batch) else []:
+            number = batch.column(name)[begin].as_py()
             if current is not None and number != current:
                 yield current, pa.concat_tables(pieces)
                 pieces = []

@@ -11,6 +11,9 @@ from pipeline.explaining.story import (
     HostTold,
     Judged,
     Language,
+    Passage,
+    Passages,
+    RepeatedParagraphs,
     Rule,
     Sampled,
     Story,
@@ -63,6 +66,10 @@ def _story(story: Story, told: Told) -> Iterator[str]:
         yield from _judged(story.judged)
     if story.copies:
         yield from _copies(story.id, story.copies)
+    if story.repeated:
+        yield from _repeated(story.repeated)
+    if story.passages:
+        yield from _passages(story.passages)
     if story.sampled:
         yield from _sampled(story.sampled)
     if story.blocks:
@@ -171,6 +178,35 @@ def _copy(copy: Copy) -> str:
     alike = f", {_figure(copy.similarity)} like {copy.kept_id}" if copy.reason and copy.similarity is not None else ""
     crawl = f", of the earlier crawl {copy.crawl}" if copy.crawl else ""
     return f"{copy.id} {copy.url or '(address not known here)'}: {fate}{alike}{crawl}"
+
+
+def _repeated(repeated: RepeatedParagraphs) -> Iterator[str]:
+    if not repeated.paragraphs:
+        yield "  paragraphs: none that enough other pages have"
+        return
+    what = "cut" if repeated.are_cut else "not cut, being most of the page"
+    yield f"  paragraphs that other pages have, {repeated.share:.0%} of its letters, {what}:"
+    for one in repeated.paragraphs:
+        yield f"  - {_short(one.text)}"
+        yield (
+            f"    on {one.pages:,} pages of {one.hosts:,} hosts, {one.occurrences:,} times; "
+            f"cut from {one.cut_documents:,} documents, kept in {one.kept_documents:,}"
+        )
+        if one.elsewhere:
+            yield "    also on " + ", ".join(page.url or page.id for page in one.elsewhere)
+
+
+def _passages(passages: Passages) -> Iterator[str]:
+    cut = f", {passages.cut:,} cut" if passages.cut else ""
+    yield f"  passages that other pages share: {passages.n:,}, {passages.shared:,} bytes{cut}"
+    yield from (f"    {_passage(one)}" for one in passages.passages)
+    if left := passages.n - len(passages.passages):
+        yield f"    and {left:,} more: --most tells more"
+
+
+def _passage(one: Passage) -> str:
+    other = f"{one.other_id} {one.other_url or '(address not known here)'}"
+    return f"{one.fate}, bytes {one.start} to {one.end}, on {one.pages:,} pages, also {other}: {_short(one.text)}"
 
 
 def _sampled(sampled: Sampled) -> Iterator[str]:

@@ -12,7 +12,7 @@ COLUMNS = (
     "id", "cluster_id", "kept_id", "minhash_cluster_size", "drop_reason", "similarity", "crawl", "cluster_crawl",
     "kept_crawl",
 )  # fmt: skip
-GONE = "same_id or template"
+GONE = "same_id, template or substring"
 LOOKED_AT = 10_000  # rows of a cluster
 
 
@@ -47,7 +47,12 @@ def _members(corpus: Corpus, row: Row, most: int) -> list[Row]:
 def _alone(stayed: bool) -> Copies:
     if stayed:
         return Copies(None)
-    return Copies(GONE, "another row carries its id, or its host repeats every line of it")
+    return Copies(GONE, "another row carries its id, its host repeats every line of it, or other pages have all of it")
+
+
+def emptied() -> Copies:
+    """Of a page that passages were all of."""
+    return Copies("substring", meaning("dedup", "substring"))
 
 
 def _copies(row: Row, members: Sequence[Row], urls: Mapping[tuple[str | None, str], str]) -> Copies:

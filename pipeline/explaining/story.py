@@ -144,6 +144,66 @@ class Copies:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A page that has a paragraph, too. url: empty where nobody knows."""
+
+    id: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedParagraph:
+    """Of a page, one that is often enough to be cut, as it stood there. The numbers are those of
+    schemas.repeated_paragraphs.PARAGRAPHS. elsewhere: some of the other pages."""
+
+    text: str
+    pages: int
+    hosts: int
+    occurrences: int
+    cut_documents: int
+    kept_documents: int
+    elsewhere: tuple[Elsewhere, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedParagraphs:
+    """dedup with scope paragraph. are_cut: else they stay, for they are most of the page. share: of the page's
+    letters."""
+
+    are_cut: bool
+    share: float
+    paragraphs: tuple[RepeatedParagraph, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of the text that other pages have byte for byte. start, end: bytes of the text that dedup read. pages:
+    that have it, this one of them. fate: `kept` here, where the page is the one that is preferred; `cut`; or `noted`
+    where another page is preferred and passages were not cut. other: the most preferred other page, url empty where
+    nobody knows."""
+
+    text: str
+    start: int
+    end: int
+    pages: int
+    fate: str
+    other_id: str
+    other_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """By place. n: how many there are, of which the first are told. shared, cut: bytes of the text. emptied: cutting
+    left nothing."""
+
+    passages: tuple[Passage, ...]
+    n: int
+    shared: int
+    cut: int
+    emptied: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A row of a shard. row: from 0. times: how often a run sees it, epochs times weight; 0 where it is held out."""
 
@@ -172,8 +232,10 @@ class Story:
     extracted: Extracted | None
     judged: Judged | None = None
     copies: Copies | None = None
+    passages: Passages | None = None
     sampled: Sampled | None = None
     blocks: Blocks | None = None
+    repeated: RepeatedParagraphs | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.explaining.blocks import blocks_of
-from pipeline.explaining.copies import copies_of
+from pipeline.explaining.copies import copies_of, emptied
 from pipeline.explaining.corpus import Corpus
 from pipeline.explaining.extraction import records
 from pipeline.explaining.hosts import host_told
 from pipeline.explaining.nearest import no_such_address, no_such_host, no_such_id
+from pipeline.explaining.passages import passages_of
+from pipeline.explaining.repeated import repeated_of
 from pipeline.explaining.shards import sampled_of
 from pipeline.explaining.story import Extracted, HostTold, Story, Told
 from pipeline.explaining.verdict import judged_of, rules_of
@@ -67,7 +69,11 @@ def _told(
     survivors = _by_page(corpus.rows("dedup", "documents", "id", passed, 2 * wish.most, ("id", "url")))
     stayed = {name for name, _ in survivors}
     others = [one for one in corpora if one.root != corpus.root]
+    texts = {name: row["text"] or "" for (name, _), row in cleaned.items() if name in passed}
+    passages = passages_of(corpus, texts, stayed, wish.most)
     copies = copies_of(corpus, others, passed, stayed, wish.most)
+    repeated = repeated_of(corpus, {name: row["text"] or "" for (name, _), row in cleaned.items() if name in passed})
+    copies |= {name: emptied() for name, one in passages.items() if one.emptied}
     labels = {
         name: f"{row['language'] or 'und'}_{row['language_script'] or 'Zyyy'}"
         for (name, _), row in cleaned.items()
@@ -87,8 +93,10 @@ def _told(
                 extracted,
                 judged_of(row, rules, wish.votes) if row and rules else None,
                 copies.get(name) if kept else None,
+                passages.get(name) if kept else None,
                 sampled.get(name) if kept else None,
                 blocks_of(name, extracted, wish.archives, config) if wish.blocks else None,
+                repeated.get(name) if kept else None,
             )
         )
     notes = [f"the first {wish.most} records: --most tells more"] if len(found) >= wish.most else []

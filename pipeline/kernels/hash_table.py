@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.kernels.compiling import inlined, kernel, whole
+from pipeline.kernels.compiling import borrowing, inlined, kernel, whole
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 by the golden ratio: the low bits of FNV-1a are easily made equal
 
@@ -49,7 +49,7 @@ def slot_of(key: np.uint64, slots: np.ndarray) -> int:
     return whole(slot)
 
 
-@kernel
+@borrowing
 def stamped_slot(keys: np.ndarray, stamps: np.ndarray, mask: int, stamp: np.int32, key: np.uint64) -> np.int64:
     """Where a key of well mixed bits lies, or would lie, among those put in under this stamp; other stamps' slots are
     free. mask: `table_size` of what is put in, less 1; it may be less than the arrays' size."""

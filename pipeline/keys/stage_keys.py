@@ -23,6 +23,8 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "documents": ("id", "cluster_id"),
         "signatures": ("id",),
         "clusters": ("id", "cluster_id", "kept_id"),
+        "paragraph_examples": ("id",),
+        "spans": ("id", "other_id"),
     },
     "sample": {"data": ("id",)},
 }

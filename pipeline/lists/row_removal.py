@@ -3,8 +3,8 @@
 A row group keeps its number, be it empty: a training run goes by these in its data, and goes on in what is left. Only
 empty ones at the front are left out, since readers take the first one's size for that of all.
 
-Rows go by their `url`, their `host` or their `id`. A `cluster_id` or `kept_id` that names a document that goes is
-replaced by a name that does not tell it and still holds the cluster together.
+Rows go by their `url`, their `host` or their `id`. A `cluster_id`, `kept_id` or `other_id` that names a document that
+goes is replaced by a name that does not tell it and still holds the cluster together.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from pipeline.store import verdict_files
 from pipeline.store.parquet_files import open_parquet
 from pipeline.store.row_groups import RowGroupWriter
 
-CLUSTER_NAMES = ("cluster_id", "kept_id")
+CLUSTER_NAMES = ("cluster_id", "kept_id", "other_id")
 KEYS = ("id", "url", "host", *CLUSTER_NAMES)
 LOST = pa.struct([("language", pa.string()), ("language_script", pa.string()), ("reason", pa.string())])
 RECEIPT = pa.schema(

@@ -14,7 +14,7 @@ from pipeline.kernels.arrow_text import utf8
 from pipeline.kernels.compiling import kernel
 from pipeline.kernels.hash_table import stamped_slot, table_size
 from pipeline.words.characters import SPACE, Characters, characters, decode
-from pipeline.words.words import FIRST, SECOND, SEED, mix, words_of
+from pipeline.words.words import FIRST, SECOND, SEED, Words, mix, words_of
 
 LINE_FEED, CARRIAGE_RETURN = 0x0A, 0x0D
 BLANK = 0  # the key of a blank line; no other line has it
@@ -64,8 +64,12 @@ class Found(NamedTuple):
 
 def lines_of(texts: pa.Array) -> Lines:
     """The lines of a string or large_string array; a null has one blank line. Any bytes will do."""
+    return lines_in(texts, words_of(texts))
+
+
+def lines_in(texts: pa.Array, words: Words) -> Lines:
+    """As `lines_of`, of texts whose words are found already."""
     data, places = utf8(texts)
-    words = words_of(texts)
     room = int(np.count_nonzero(data[places[0] : places[-1]] == LINE_FEED)) + len(texts)
     offsets, starts, ends, keys = _find_lines(
         data, places, characters(), words.offsets, words.starts, words.hashes, room
@@ -79,6 +83,12 @@ def page_keys(lines: Lines) -> PageKeys:
     return PageKeys(offsets, keys.view(np.int64), counts, pages)
 
 
+def distinct_keys(offsets: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As the first three of `page_keys`, of keys of whatever stands in texts, int64; offsets: as of `Lines`."""
+    found, distinct, counts, _ = _distinct(offsets, keys.view(np.uint64))
+    return found, distinct.view(np.int64), counts
+
+
 def cut(texts: pa.Array, keys: pa.Array) -> Cut:
     """The texts without the lines that have one of the keys: a list of int64 a text, ascending; null is none.
 
@@ -86,7 +96,11 @@ def cut(texts: pa.Array, keys: pa.Array) -> Cut:
     makes no run of blank lines longer and no blank line the first or last. A text that loses nothing stays as it is.
     """
     lines = lines_of(texts)
-    marks = _match(lines.offsets, lines.keys, *_lists(keys)) >= 0
+    return without(texts, lines, _match(lines.offsets, lines.keys, *_lists(keys)) >= 0)
+
+
+def without(texts: pa.Array, lines: Lines, marks: np.ndarray) -> Cut:
+    """As `cut`, of the lines of these texts that are marked: bool, a value a line, False for blank ones."""
     if not marks.any():
         return Cut(texts, np.zeros(len(texts), np.int32))
     data, offsets, n_cut = _cut(*utf8(texts), lines.offsets, lines.starts, lines.ends, lines.keys, marks)
@@ -104,11 +118,15 @@ def find(texts: pa.Array, keys: pa.Array) -> Found:
     wanted = _match(lines.offsets, lines.keys, *_lists(keys))
     hits = np.flatnonzero(wanted >= 0)
     owners = np.searchsorted(lines.offsets, hits, "right") - 1
+    return Found(owners, wanted[hits], stripped(texts, owners, lines.starts[hits], lines.ends[hits]))
+
+
+def stripped(texts: pa.Array, owners: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pa.Array:
+    """Spans of the texts of these numbers, bytes within each, as large_string without the white space around them."""
     data, places = utf8(texts)
     begun = places[owners]
-    copied, offsets = _copy_stripped(data, begun + lines.starts[hits], begun + lines.ends[hits], characters())
-    stripped = pa.Array.from_buffers(pa.large_string(), len(hits), [None, pa.py_buffer(offsets), pa.py_buffer(copied)])
-    return Found(owners, wanted[hits], stripped)
+    copied, offsets = _copy_stripped(data, begun + starts, begun + ends, characters())
+    return pa.Array.from_buffers(pa.large_string(), len(owners), [None, pa.py_buffer(offsets), pa.py_buffer(copied)])
 
 
 def _lists(keys: pa.Array) -> tuple[np.ndarray, np.ndarray]:

@@ -21,11 +21,13 @@ from schemas.errors import UserError
 from schemas.extract import FAILED, INPUTS
 from schemas.records import EXAMPLES, LEDGER, STAGES, Example, Ledger, RunRecord
 from schemas.repeated_lines import LINES
+from schemas.repeated_paragraphs import PARAGRAPH_EXAMPLES, PARAGRAPHS
 from schemas.scores import SCORES, LearntRule
 from schemas.vocab import REPORT
 
 WORST_ARCHIVES = 50
 COMMONEST_LINES = 30
+COMMONEST_PARAGRAPHS = 30
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,16 @@ class RepeatedLines:
 
 
 @dataclass(frozen=True)
+class RepeatedParagraphs:
+    """listed: on two pages of two hosts; count: of these the ones that are cut. commonest: rows of PARAGRAPHS that are
+    cut, those on the most pages, each with a `text` and the `url` where it stands, empty where it was taken down."""
+
+    listed: int
+    count: int
+    commonest: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Corpus:
     """Everything; None where a stage has not run. root: None where there are runs and evaluations alone.
     distributions, clusters, learnt: None too where clean or dedup were run by a version that wrote none;
@@ -75,6 +87,7 @@ class Corpus:
     distributions: list[Distribution] | None = None
     clusters: list[LargeCluster] | None = None
     learnt: list[LearntRule] | None = None
+    paragraphs: RepeatedParagraphs | None = None
 
 
 def gather(root: str | None, runs: Sequence[str], evaluations: Sequence[str] = ()) -> Corpus:
@@ -105,6 +118,7 @@ def gather(root: str | None, runs: Sequence[str], evaluations: Sequence[str] = (
         finished["clean"].read_json(DISTRIBUTIONS) if stages["clean"] else None,
         finished["dedup"].read_json(CLUSTERS) if stages["dedup"] else None,
         finished["clean"].read_json(SCORES) if stages["clean"] else None,
+        repeated_paragraphs(finished["dedup"]) if stages["dedup"] else None,
     )
 
 
@@ -154,6 +168,29 @@ def repeated_lines(paths: Sequence[str]) -> RepeatedLines | None:
         order = [(-row["pages"], row["host"], row["line_hash"]) for row in rows]
         commonest = [rows[i] for i in heapq.nsmallest(COMMONEST_LINES, range(len(rows)), key=order.__getitem__)]
     return RepeatedLines(count, commonest)
+
+
+def repeated_paragraphs(dedup: Generation) -> RepeatedParagraphs | None:
+    """None where dedup has looked for none."""
+    paths = list(dedup.files("paragraphs").values())
+    if not paths:
+        return None
+    listed, count, commonest = 0, 0, list[dict[str, Any]]()
+    for batch in _dataset(paths, PARAGRAPHS).to_batches():
+        found = batch.filter(batch.column("is_cut"))
+        listed, count = listed + len(batch), count + len(found)
+        rows = commonest + found.to_pylist()
+        commonest = heapq.nsmallest(COMMONEST_PARAGRAPHS, rows, key=lambda row: (-row["pages"], row["paragraph"]))
+    shown: dict[int, dict[str, Any]] = {}
+    wanted = ds.field("paragraph").isin([row["paragraph"] for row in commonest])
+    examples = _dataset(list(dedup.files("paragraph_examples").values()), PARAGRAPH_EXAMPLES)
+    for row in examples.to_table(filter=wanted).to_pylist():
+        known = shown.setdefault(row["paragraph"], row)
+        shown[row["paragraph"]] = min(known, row, key=lambda one: one["id"])
+    for row in commonest:
+        told = shown.get(row["paragraph"], {})
+        row |= {"text": told.get("text") or "", "url": told.get("url") or told.get("id") or ""}
+    return RepeatedParagraphs(listed, count, commonest)
 
 
 def _health(row: dict[str, Any]) -> tuple[bool, int, int, str]:

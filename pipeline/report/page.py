@@ -95,6 +95,7 @@ def render(corpus: Corpus, drift: Comparison | None = None) -> str:
         figures=tables.figures(corpus),
         archives=corpus.archives,
         lines=corpus.lines,
+        paragraphs=corpus.paragraphs,
         root=corpus.root,
         drift=drift,
         records=_records(corpus),
@@ -132,9 +133,18 @@ def _corpus(corpus: Corpus) -> dict[str, Any]:
         "mixed": mixing.mixed(corpus.mixture) if corpus.mixture else None,
         "vocabulary": corpus.vocabulary,
         "clusters": clusters(corpus.clusters) if corpus.clusters is not None else None,
+        "passages": _passages(corpus.stages["dedup"]),
         "costs": costs.costs({name: stage.cost for name, stage in corpus.stages.items() if stage}),
         "cost_columns": costs.COLUMNS,
     }
+
+
+def _passages(dedup: Stage | None) -> dict[str, int] | None:
+    """Figures of the passages that pages share; None where dedup looked for none."""
+    if dedup is None or "spans" not in dedup.ledger["tables"]:
+        return None
+    told: Any = dedup.record["config"]
+    return {**dedup.ledger["tables"], "least": told["substring_bytes"], "cuts": told["cut_substrings"]}
 
 
 def _ways_out(corpus: Corpus) -> list[dict[str, str]]:
@@ -160,6 +170,8 @@ def _contents(corpus: Corpus, maps: Sequence[heat_maps.HeatMap], compared: bool)
         parts.insert([anchor for anchor, _ in parts].index("languages"), ("learnt", "Learnt scores"))
     if corpus.root and corpus.lines:
         parts.append(("lines", "Lines"))
+    if corpus.root and corpus.paragraphs:
+        parts.append(("paragraphs", "Paragraphs"))
     if corpus.root or corpus.runs:
         parts.append(("training", "Training"))
     if corpus.evaluations:

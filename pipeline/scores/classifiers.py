@@ -1,7 +1,8 @@
 """Classifiers of texts by quality, as many as a job names, in one pass over the texts.
 
 A classifier is a fastText model. One of ours (jobs/fit_classifier.py) has a trailer (`pipeline.scores.trailer`): it is
-asked about the tokens that it was fitted on, and its answer is the quantile within the text's language. Any other is
+asked about the tokens that it was fitted on, and its answer is the quantile within the text's language; so is that of
+a head over vectors of an encoder (`pipeline.scores.embedding`), a file of that job's too. Any other model is
 asked about the text's words as white space parts them, a line feed as a space; its answer is the probability of the
 label that is named behind its place, as `model.bin#__label__hq` or `model.bin#hq`.
 """
@@ -13,17 +14,20 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pipeline.kernels.arrow_text import utf8
+from pipeline.kernels.arrow_text import to_strings, utf8
 from pipeline.language import fasttext_model
 from pipeline.language.fasttext_model import FastText
 from pipeline.language.fasttext_sums import LABEL_PREFIX
 from pipeline.language.model_files import checksum, local_model, verify
 from pipeline.scores import calibration, shapes, trailer
 from pipeline.scores.calibration import Quantiles
+from pipeline.scores.embedding import head as heads
+from pipeline.scores.embedding.encoder import Encoder, Reading
+from pipeline.scores.embedding.head import Head
 from pipeline.scores.row_sums import Vocabularies
-from pipeline.scores.tokens import tokens_of
 from pipeline.scores.trailer import Trailer
 from pipeline.words.words import Words
+from pipeline.workers.guard import warming_up
 from schemas.errors import UserError
 
 BYTES_AT_ONCE = 1 << 20  # of text: their tokens fit a processor's cache
@@ -40,9 +44,12 @@ class Classifiers:
         self.trailers: dict[str, Trailer] = {
             name: one.trailer for name, one in opened.items() if one.trailer is not None
         }
-        self._plain = {name: one for name, one in opened.items() if one.trailer is None}
-        self._ours = {name: one for name, one in opened.items() if one.quantiles is not None}
-        self._vocabularies = Vocabularies([one.model for one in self._ours.values()])
+        self._plain = {name: one for name, one in opened.items() if one.trailer is None and one.head is None}
+        self._calibrated = {name: one for name, one in opened.items() if one.quantiles is not None}
+        self._ours = {name: one for name, one in self._calibrated.items() if one.head is None}
+        self._heads = {name: one for name, one in opened.items() if one.head is not None}
+        self._encoders: dict[Reading, Encoder] = {}  # started with the first texts
+        self._vocabularies = Vocabularies([one.model for one in self._ours.values() if one.model is not None])
 
     def score(
         self, texts: pa.Array, words: Words, languages: Sequence[str], scripts: Sequence[str]
@@ -50,7 +57,7 @@ class Classifiers:
         """By name float64 (n_texts,), 0 to 1, NaN for a text without a word. words: `words_of(texts)`; a language is
         an ISO 639-3 code, a script one of ISO 15924."""
         scores = self.raw(texts, words)
-        for name, one in self._ours.items():
+        for name, one in self._calibrated.items():
             assert one.quantiles is not None
             scores[name] = one.quantiles.of(scores[name], languages, scripts)
         return scores
@@ -61,15 +68,28 @@ class Classifiers:
         for part, batch, batch_words in _batches(texts, words):
             for name, one in self._plain.items():
                 data, places = utf8(batch)
+                assert one.model is not None
                 scores[name][part] = _probability(one, *one.model.sums(data, places[:-1], places[1:]))
             if self._ours:
-                summed = self._vocabularies.sums(tokens_of(batch, batch_words))
+                summed = self._vocabularies.sums(batch, batch_words)
                 for (name, one), sums in zip(self._ours.items(), summed, strict=True):
                     scores[name][part] = _probability(one, *sums)
+        readings = {one.head.reading: None for one in self._heads.values() if one.head is not None}
+        for reading in readings if not warming_up() else ():
+            vectors = self._vectors(reading, to_strings(texts))
+            for name, one in self._heads.items():
+                if one.head is not None and one.head.reading == reading:
+                    self._encoders[reading].check(one.head.probe, f"classifier {name}")
+                    scores[name] = one.head.raw(vectors)
         wordless = np.diff(words.offsets) == 0
         for values in scores.values():
             values[wordless] = np.nan
         return scores
+
+    def _vectors(self, reading: Reading, texts: Sequence[str | None]) -> np.ndarray:
+        if reading not in self._encoders:
+            self._encoders[reading] = Encoder(reading)
+        return self._encoders[reading].vectors([text or "" for text in texts])
 
 
 def checksums(specs: Mapping[str, str]) -> dict[str, str]:
@@ -79,10 +99,13 @@ def checksums(specs: Mapping[str, str]) -> dict[str, str]:
 
 
 class _Opened(NamedTuple):
-    model: FastText
+    """head: in place of a model."""
+
+    model: FastText | None
     label: int
     trailer: Trailer | None
     quantiles: Quantiles | None
+    head: Head | None = None
 
 
 def _place(spec: str) -> tuple[Path, str]:
@@ -99,6 +122,8 @@ def _opened(name: str, spec: str, expected: str | None) -> _Opened:
     path, label = _place(spec)
     if expected is not None:
         verify(path, expected)
+    if heads.is_head(path):
+        return _head(name, path, label)
     model = fasttext_model.load(path)
     about = trailer.read(path)
     if about is None:
@@ -120,6 +145,14 @@ def _opened(name: str, spec: str, expected: str | None) -> _Opened:
     return _Opened(model, place, about, quantiles)
 
 
+def _head(name: str, path: Path, folder: str) -> _Opened:
+    """folder: of the encoder, where it is another on this machine; named behind `#`."""
+    about, head = trailer.read(path), heads.load(path, folder)
+    if about is None:
+        raise UserError(f"classifier {name}: {path} has no quantiles: copy it again, or fit it again")
+    return _Opened(None, 0, about, calibration.of_json(about.quantiles), head)
+
+
 def _label(name: str, spec: str, model: FastText, label: str) -> int:
     """The place of the wanted label."""
     if len(model.labels) < 2:
@@ -134,6 +167,7 @@ def _label(name: str, spec: str, model: FastText, label: str) -> int:
 
 
 def _probability(one: _Opened, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    assert one.model is not None
     scores: np.ndarray = one.model.scores(sums, counts)[:, one.label].astype(np.float64)
     return scores
 

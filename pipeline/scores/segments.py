@@ -2,14 +2,14 @@
 
 A segment is a sentence, a line, or a piece of LONGEST_SEGMENT words of either. Lengths are in quarters of a word: a
 word of a script with spaces is four, a character of Han or kana two, of Thai, Lao, Khmer or Myanmar one, so that a
-sentence is about as long in every script. What is the same in a text is the same unit: a word, and in scripts
-without spaces a run of two characters, or three of those that are a quarter.
+sentence is about as long in every script. What a text says again is told by `pipeline.scores.units`.
 """
 
 import numpy as np
 
 from pipeline.kernels.compiling import borrowing, inlined, kernel, uncounted
 from pipeline.kernels.hash_table import stamped_slot, table_size
+from pipeline.scores.units import Units, find_units, make_units, quarters_of
 from pipeline.words.characters import (
     CLOSING,
     DIGIT,
@@ -27,15 +27,17 @@ from pipeline.words.words import IS_SINGLE, mix
 LONGEST_SEGMENT = 40 * 4  # quarters
 MOST_WORDS = 10_000  # of a text are looked at: a longer one is judged by its beginning
 COMMON_SHARE = 64  # a unit is common that is more than one in so many of the text's words: its function words
+LONG_WORD = 7  # characters
 NEAR = 2  # segments back in which what is said again is said again nearby
 
 COLUMNS = (
     "first", "last", "quarters", "line", "begin", "end", "capitals", "cased", "digits", "marks", "symbols", "units",
-    "seen", "rare", "again", "near", "common", "ascii", "long", "same",
+    "seen", "rare", "again", "near", "common", "ascii", "long", "same", "pairs",
+    "twins", "tail",
 )  # fmt: skip
 (
     FIRST, LAST, QUARTERS, LINE, BEGIN, END, CAPITALS, CASED, DIGITS, MARKS, SYMBOLS, UNITS, SEEN, RARE, AGAIN, NEARBY,
-    COMMON, ASCII, LONG, SAME,
+    COMMON, ASCII, LONG, SAME, PAIRS, TWINS, TAIL,
 ) = range(len(COLUMNS))  # fmt: skip
 
 # How a segment ends and begins.
@@ -43,15 +45,6 @@ WORD_END, TERMINAL_END, MARK_END, COLON_END, CLOSING_END, SYMBOL_END, DIGIT_END,
 UNCASED, CAPITAL, SMALL, NUMBER, AFTER_SYMBOL, AFTER_MARK = range(6)
 
 _LINE_FEED, _COLON, _WIDE_COLON, _FULL_STOP, _ELLIPSIS, _SPACE = 0x0A, 0x3A, 0xFF1A, 0x2E, 0x2026, 0x20
-_PAIR, _TRIPLE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
-
-
-@inlined
-def quarters_of(flag, lead):
-    """Of a word by its flags and its first byte: U+0E00 to U+0EFF (Thai, Lao) and U+1000 to U+17FF are one."""
-    if not flag & IS_SINGLE:
-        return 4
-    return 1 if lead == 0xE0 or lead == 0xE1 else 2
 
 
 @borrowing
@@ -111,30 +104,143 @@ def _scan_gap(data: np.ndarray, at: int, end: int, tables: Characters, gap: np.n
 
 
 @inlined
-def _is_digit(byte):
-    return 48 <= byte <= 57
-
-
-@inlined
 def _is_cased(point):
     """Of a letter: Latin, Greek, Cyrillic, Armenian and their later blocks. Georgian writes no capitals."""
     return point < 0x590 or 0x1E00 <= point < 0x2000
 
 
+@borrowing
+def _last_character(data, begin, end):
+    """Its bytes as a number, the last three at most."""
+    at = end - 1
+    while at > begin and at > end - 3 and data[at] & 0xC0 == 0x80:
+        at -= 1
+    value = 0
+    for place in range(at, end):
+        value = value << 8 | data[place]
+    return np.int32(value)
+
+
+@borrowing
+def _begin_of(data, start, end, flag, gap_kind, tables):
+    """How a segment begins with a word."""
+    if gap_kind >= 0:
+        return gap_kind
+    if flag & IS_SINGLE:
+        return UNCASED
+    point, _, what = _flags_at(data, start, end, tables)
+    if what & DIGIT:
+        return NUMBER
+    if what & UPPER:
+        return CAPITAL
+    return SMALL if _is_cased(point) else UNCASED
+
+
+@borrowing
+def _end_of(data, at, gap):
+    """How a segment ends whose last word ends at a byte, before a gap."""
+    return DIGIT_END if gap[3] == WORD_END and 48 <= data[at - 1] <= 57 else gap[3]
+
+
 @kernel
-def _mark_same(
-    segments: np.ndarray, hashes: np.ndarray, keys: np.ndarray, stamps: np.ndarray, mask: int, stamp: np.int32
-) -> None:
+def _find_bounds(
+    data: np.ndarray, base: int, behind: int, starts: np.ndarray, ends: np.ndarray, flags: np.ndarray,
+    tables: Characters, out: np.ndarray, gap: np.ndarray,
+) -> int:  # fmt: skip
+    """Divides a text, from byte `base` to `behind`: FIRST, LAST, QUARTERS, LINE, BEGIN, END, MARKS, SYMBOLS of its
+    segments, and how many there are."""
+    n, line, at, quarters, kind = 0, 0, base, 0, -1
+    for word in range(len(starts)):
+        start = base + starts[word]
+        if word == 0:
+            _scan_gap(data, at, start, tables, gap)
+            out[n, MARKS] += gap[0]
+            out[n, SYMBOLS] += gap[1]
+            kind = AFTER_MARK if gap[0] else AFTER_SYMBOL if gap[1] else -1
+        elif start > at and (start > at + 1 or data[at] != _SPACE):
+            _scan_gap(data, at, start, tables, gap)
+            out[n, MARKS] += gap[0]
+            out[n, SYMBOLS] += gap[1]
+            if gap[2] or gap[5]:
+                out[n, END], out[n, LAST], out[n, QUARTERS] = _end_of(data, at, gap), word, quarters
+                n, quarters, kind = n + 1, 0, gap[4]
+                line += gap[2] > 0
+        size = quarters_of(flags[word], data[start])
+        if quarters + size > LONGEST_SEGMENT:
+            out[n, END], out[n, LAST], out[n, QUARTERS] = CUT_END, word, quarters
+            n, quarters, kind = n + 1, 0, -1
+        if quarters == 0:
+            out[n, FIRST], out[n, LINE] = word, line
+            out[n, BEGIN] = _begin_of(data, start, base + ends[word], flags[word], kind, tables)
+        quarters += size
+        at = base + ends[word]
+    _scan_gap(data, at, behind, tables, gap)
+    out[n, MARKS] += gap[0]
+    out[n, SYMBOLS] += gap[1]
+    out[n, END], out[n, LAST], out[n, QUARTERS] = _end_of(data, at, gap), len(starts), quarters
+    return n + 1
+
+
+@kernel
+def _count_words(
+    data: np.ndarray, base: int, starts: np.ndarray, ends: np.ndarray, lengths: np.ndarray, flags: np.ndarray,
+    tables: Characters, units: Units, out: np.ndarray,
+) -> None:  # fmt: skip
+    """All else of a text's segments."""
+    _, _, counts, lasts, slots, repeated, _ = units
+    n_words = len(starts)
+    for n in range(len(out)):
+        capitals, cased, digits, ascii_words, long_words, twins, pairs = 0, 0, 0, 0, 0, 0, 0
+        again_of_all, rare, again, nearby, tail = 0, 0, 0, 0, np.int32(0)
+        first, last = np.int64(out[n, FIRST]), np.int64(out[n, LAST])
+        for word in range(first, last):
+            lead = data[base + starts[word]]
+            if lead < 128:
+                ascii_words += 1
+                if lead <= 57:
+                    digits += 1
+                elif word > first:
+                    cased += 1
+                    capitals += lead <= 90
+            elif not flags[word] & IS_SINGLE:
+                point, _, what = _flags_at(data, base + starts[word], base + ends[word], tables)
+                digits += what & DIGIT != 0
+                if word > first and what & LETTER and _is_cased(point):
+                    cased += 1
+                    capitals += what & UPPER != 0
+            if not flags[word] & IS_SINGLE or word == last - 1:
+                before, tail = tail, _last_character(data, base + starts[word], base + ends[word])
+                twins += before == tail
+                long_words += lengths[word] > LONG_WORD
+            pairs += repeated[word]
+            slot = slots[word]
+            seen = lasts[slot]
+            again_of_all += seen >= 0
+            if counts[slot] == 1 or counts[slot] * COMMON_SHARE <= n_words:
+                rare += 1
+                if seen >= 0:
+                    again += 1
+                    nearby += n - seen <= NEAR
+            lasts[slot] = n
+        out[n, CAPITALS], out[n, CASED], out[n, DIGITS], out[n, ASCII] = capitals, cased, digits, ascii_words
+        out[n, LONG], out[n, TWINS], out[n, TAIL], out[n, PAIRS] = long_words, twins, tail, pairs
+        out[n, UNITS], out[n, SEEN], out[n, RARE] = last - first, again_of_all, rare
+        out[n, AGAIN], out[n, NEARBY], out[n, COMMON] = again, nearby, last - first - rare
+
+
+@kernel
+def _mark_same(segments: np.ndarray, hashes: np.ndarray, units: Units, stamp: np.int32) -> None:
     """SAME is 1 where a segment's words stand in another before it."""
+    mask = table_size(len(hashes)) - 1
     for row in segments:
         key = np.uint64(row[LAST] - row[FIRST])
         for word in range(row[FIRST], row[LAST]):
             key = mix(key) + hashes[word]
-        slot = stamped_slot(keys, stamps, mask, stamp, key)
-        if stamps[slot] == stamp:
+        slot = stamped_slot(units.keys, units.stamps, mask, stamp, key)
+        if units.stamps[slot] == stamp:
             row[SAME] = 1
         else:
-            keys[slot], stamps[slot] = key, stamp
+            units.keys[slot], units.stamps[slot] = key, stamp
 
 
 @kernel
@@ -155,109 +261,20 @@ def find_segments(
             space = starts[word] - ends[word - 1]
             room += space > 1 or (space == 1 and data[places[text] + ends[word - 1]] != _SPACE)
     out = np.zeros((room, len(COLUMNS)), np.int32)
-    size = table_size(2 * most)
-    keys, stamps = np.empty(size, np.uint64), np.zeros(size, np.int32)
-    counts, lasts = np.empty(size, np.int32), np.empty(size, np.int32)
-    slots = np.empty(most, np.int64)
+    units = make_units(most)
     gap = np.zeros(6, np.int64)
     n = 0
     for text in range(n_texts):
         begin, n_words = offsets[text], min(offsets[text + 1] - offsets[text], MOST_WORDS)
         base, stamp = places[text], np.int32(2 * text + 1)
-        mask = table_size(2 * n_words) - 1
-        before, before_that = np.uint64(0), np.uint64(0)
-        behind = -1
-        for i in range(n_words):
-            word = begin + i
-            key = hashes[word]
-            if flags[word] & IS_SINGLE:
-                whole = key
-                if starts[word] == behind:
-                    key = mix(key ^ _PAIR) + before
-                    if quarters_of(flags[word], data[base + starts[word]]) == 1:
-                        key = mix(key ^ _TRIPLE) + before_that
-                before_that, before = before, whole
-                behind = ends[word]
-            slot = stamped_slot(keys, stamps, mask, stamp, key)
-            if stamps[slot] != stamp:
-                keys[slot], stamps[slot], counts[slot], lasts[slot] = key, stamp, 0, -1
-            counts[slot] += 1
-            slots[i] = slot
-
-        first_segment = n
-        line, at = 0, base
-        fresh, kind = True, -1
-        for i in range(n_words):
-            word = begin + i
-            start, lead = base + starts[word], data[base + starts[word]]
-            if start > at or i == 0:
-                if start == at + 1 and data[at] == _SPACE and i > 0:
-                    pass  # by far the most frequent
-                else:
-                    _scan_gap(data, at, start, tables, gap)
-                    broken = gap[2] > 0 or gap[5] > 0
-                    if i > 0:
-                        out[n, MARKS] += gap[0]
-                        out[n, SYMBOLS] += gap[1]
-                        if broken:
-                            out[n, END] = gap[3]
-                            if gap[3] == WORD_END and _is_digit(data[at - 1]):
-                                out[n, END] = DIGIT_END
-                            n += 1
-                            fresh = True
-                            if gap[2]:
-                                line += 1
-                    else:
-                        out[n, MARKS] += gap[0]
-                        out[n, SYMBOLS] += gap[1]
-                    kind = gap[4] if i > 0 else (AFTER_MARK if gap[0] else AFTER_SYMBOL if gap[1] else -1)
-            quarters = quarters_of(flags[word], lead)
-            if not fresh and out[n, QUARTERS] + quarters > LONGEST_SEGMENT:
-                out[n, END] = CUT_END
-                n += 1
-                fresh, kind = True, -1
-            point, _, what = _flags_at(data, start, base + ends[word], tables)
-            if fresh:
-                out[n, FIRST], out[n, LINE] = i, line
-                if kind >= 0:
-                    out[n, BEGIN] = kind
-                elif what & DIGIT:
-                    out[n, BEGIN] = NUMBER
-                elif what & UPPER:
-                    out[n, BEGIN] = CAPITAL
-                else:
-                    out[n, BEGIN] = SMALL if _is_cased(point) else UNCASED
-            elif what & LETTER and _is_cased(point):
-                out[n, CASED] += 1
-                out[n, CAPITALS] += what & UPPER != 0
-            fresh, kind = False, -1
-            out[n, LAST] = i + 1
-            out[n, QUARTERS] += quarters
-            out[n, UNITS] += 1
-            out[n, DIGITS] += what & DIGIT != 0
-            out[n, ASCII] += lead < 128
-            out[n, LONG] += lengths[word] > 7
-            slot = slots[i]
-            seen = lasts[slot]
-            common = counts[slot] * COMMON_SHARE > n_words and counts[slot] > 1
-            out[n, SEEN] += seen >= 0
-            if common:
-                out[n, COMMON] += 1
-            else:
-                out[n, RARE] += 1
-                if seen >= 0:
-                    out[n, AGAIN] += 1
-                    out[n, NEARBY] += n - first_segment - seen <= NEAR
-            lasts[slot] = n - first_segment
-            at = base + ends[word]
-        if n_words:
-            _scan_gap(data, at, places[text + 1] if begin + n_words == offsets[text + 1] else at, tables, gap)
-            out[n, MARKS] += gap[0]
-            out[n, SYMBOLS] += gap[1]
-            out[n, END] = gap[3]
-            if gap[3] == WORD_END and _is_digit(data[at - 1]):
-                out[n, END] = DIGIT_END
-            n += 1
         segment_offsets[text + 1] = n
-        _mark_same(out[first_segment:n], hashes[begin : begin + n_words], keys, stamps, mask, stamp + np.int32(1))
+        if n_words == 0:
+            continue
+        first, own = n, slice(begin, begin + n_words)
+        behind = places[text + 1] if begin + n_words == offsets[text + 1] else base + ends[begin + n_words - 1]
+        n += _find_bounds(data, base, behind, starts[own], ends[own], flags[own], tables, out[n:], gap)
+        find_units(data, base, starts[own], ends[own], hashes[own], lengths[own], flags[own], tables, stamp, units)
+        _count_words(data, base, starts[own], ends[own], lengths[own], flags[own], tables, units, out[first:n])
+        _mark_same(out[first:n], hashes[own], units, stamp + np.int32(1))
+        segment_offsets[text + 1] = n
     return segment_offsets, out[:n]

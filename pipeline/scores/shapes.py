@@ -24,19 +24,20 @@ from pipeline.scores.segments import (
     CUT_END,
     DIGITS,
     END,
-    FIRST,
-    LAST,
     LINE,
     LONG,
     MARKS,
     NEARBY,
+    PAIRS,
     QUARTERS,
     RARE,
     SAME,
     SEEN,
     SMALL,
     SYMBOLS,
+    TAIL,
     TERMINAL_END,
+    TWINS,
     UNITS,
 )
 
@@ -47,6 +48,7 @@ _TEXT = np.array([25, 50, 100, 200, 400, 800, 1600]) * 4  # quarters: 8 classes
 _SHARE = np.array([1, 50, 100, 200, 350, 500, 700, 900])  # thousandths, 9 classes: the first is none at all
 _FINE = np.array([1, 20, 40, 70, 110, 160, 230, 320, 450, 600, 800])  # 12 classes
 _FEW = np.array([1, 100, 300, 600])  # 5 classes
+_ENDINGS = np.array([60, 90, 130, 200])  # 5 classes
 _COUNT = np.array([1, 2, 4, 8])  # 5 classes
 _MANY = np.array([2, 4, 8, 16, 32, 64, 128])  # 8 classes
 LENGTHS, TEXTS, SHARES, FINES, FEWS, COUNTS, MANIES = 10, 8, 9, 12, 5, 5, 8
@@ -64,11 +66,11 @@ OF_TEXT = (
     ("repeated", FINES * TEXTS), ("recurring", FINES * TEXTS), ("clustered", FINES * ROUGH), ("bare", SHARES * ROUGH),
     ("titles", FINES), ("numbers", FINES), ("signs", FINES), ("marked", FINES * ROUGH), ("same", SHARES * ROUGH),
     ("lines", MANIES * LENGTHS), ("commons", FINES * TEXTS), ("foreign", SHARES), ("started", SHARES * SHARES),
-    ("longs", FINES),
+    ("longs", FINES), ("phrases", FINES * TEXTS), ("finals", FINES * FEWS),
 )  # fmt: skip
 NAMES = tuple(f"~{name}.{number}" for name, size in (*OF_SEGMENT, *OF_TEXT) for number in range(size))
 _SIZES = np.array([size for _, size in (*OF_SEGMENT, *OF_TEXT)])
-_BASES = np.concatenate([[0], np.cumsum(_SIZES)[:-1]])
+_BASES = np.concatenate([[0], np.cumsum(_SIZES)[:-1]]).astype(np.int32)
 _N_SEGMENT, _N_TEXT = len(OF_SEGMENT), len(OF_TEXT)
 _SHORT = 5 * 4  # quarters of a short line or segment
 
@@ -105,6 +107,7 @@ def _of_text(segments: np.ndarray, first: int, last: int, out: np.ndarray) -> No
     n_lines, same = 0, 0
     starts, small_starts, after, small_after = 0, 0, 0, 0
     line_quarters = 0
+    tail, tails, same_tails = -1, 0, 0
     for n in range(first, last):
         for column in range(2, len(COLUMNS)):
             sums[column] += segments[n, column]
@@ -131,6 +134,10 @@ def _of_text(segments: np.ndarray, first: int, last: int, out: np.ndarray) -> No
                 bare += quarters
         if segments[n, SAME]:
             same += quarters
+        if quarters >= _SHORT and segments[n, END] != CUT_END:
+            tails += tail >= 0
+            same_tails += segments[n, TAIL] == tail
+            tail = segments[n, TAIL]
     whole, units, n_segments = sums[QUARTERS], sums[UNITS], last - first
     size, rough = _class(whole, _TEXT), _rough_text(whole)
     mean = whole // n_segments
@@ -155,6 +162,8 @@ def _of_text(segments: np.ndarray, first: int, last: int, out: np.ndarray) -> No
     out[15] = _share(min(sums[ASCII], units - sums[ASCII]), units, _SHARE)
     out[16] = _share(small_starts, starts, _SHARE) * SHARES + _share(small_after, after, _SHARE)
     out[17] = _share(sums[LONG], units, _FINE)
+    out[18] = _share(sums[PAIRS], units, _FINE) * TEXTS + size
+    out[19] = _share(same_tails, tails, _FINE) * FEWS + _share(sums[TWINS], units, _ENDINGS)
 
 
 @kernel
@@ -189,24 +198,17 @@ def _of_segment(
 
 
 @kernel
-def shape_tokens(
-    segment_offsets: np.ndarray, segments: np.ndarray, offsets: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens of text i are token_offsets[i] : token_offsets[i + 1]. A token of 0 or more is a word of the batch, one
-    below is -1 minus the place of its name among NAMES; int32. Takes what `find_segments` gives, and
-    `Words.offsets`."""
-    n_texts = len(offsets) - 1
-    token_offsets = np.zeros(n_texts + 1, np.int64)
-    room = len(segments) * (_N_SEGMENT + _N_TEXT)
-    for n in range(len(segments)):
-        room += segments[n, LAST] - segments[n, FIRST]
-    tokens = np.empty(room, np.int32)
-    of_text, of_segment = np.empty(_N_TEXT, np.int64), np.empty(_N_SEGMENT, np.int64)
-    at = 0
+def shape_tokens(segment_offsets: np.ndarray, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Takes what `find_segments` gives: the tokens of texts, int32 of shape (n_texts, len(OF_TEXT)), and of segments,
+    (n_segments, len(OF_SEGMENT)), as places among NAMES. Those of a text without a segment are no token."""
+    n_texts = len(segment_offsets) - 1
+    of_texts = np.empty((n_texts, _N_TEXT), np.int32)
+    of_segments = np.empty((len(segments), _N_SEGMENT), np.int32)
     for text in range(n_texts):
         first, last = segment_offsets[text], segment_offsets[text + 1]
-        if first < last:
-            _of_text(segments, first, last, of_text)
+        if first == last:
+            continue
+        _of_text(segments, first, last, of_texts[text])
         whole = 0
         for n in range(first, last):
             whole += segments[n, QUARTERS]
@@ -220,16 +222,11 @@ def shape_tokens(
                     line_quarters += segments[line_end, QUARTERS]
                     line_end += 1
                 line_segments = line_end - n
-            _of_segment(segments, n, first, last, line_quarters, line_segments, shorts, before, whole, of_segment)
-            for token in range(_N_SEGMENT):
-                tokens[at] = -1 - _BASES[token] - of_segment[token]
-                at += 1
-            for token in range(_N_TEXT):
-                tokens[at] = -1 - _BASES[_N_SEGMENT + token] - of_text[token]
-                at += 1
-            for word in range(segments[n, FIRST], segments[n, LAST]):
-                tokens[at] = offsets[text] + word
-                at += 1
+            row = of_segments[n]
+            _of_segment(segments, n, first, last, line_quarters, line_segments, shorts, before, whole, row)
             before += segments[n, QUARTERS]
-        token_offsets[text + 1] = at
-    return token_offsets, tokens[:at]
+    for token in range(_N_TEXT):
+        of_texts[:, token] += _BASES[_N_SEGMENT + token]
+    for token in range(_N_SEGMENT):
+        of_segments[:, token] += _BASES[token]
+    return of_texts, of_segments

@@ -6,6 +6,7 @@ both know. The limit of CPU time is a timer of the kernel's, which ends a thread
 """
 
 import ctypes
+import gc
 import mmap
 import os
 import pickle
@@ -198,6 +199,9 @@ def _become_expendable(parent: int, kept: set[int]) -> None:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process even inside native code
+    # What the parent has is never collected here: an object of its that closed its file would close one of ours, which
+    # has the number by then.
+    gc.freeze()
     for descriptor in map(int, os.listdir("/dev/fd")):  # else the engine's connection would outlive its worker
         if descriptor > 2 and descriptor not in kept:
             with suppress(OSError):

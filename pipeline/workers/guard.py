@@ -27,6 +27,7 @@ SAMPLE = (
 )
 _logger = logging.getLogger(__name__)
 _logged = 0
+_warming_up = False
 
 
 class Failure(NamedTuple):
@@ -61,7 +62,7 @@ class Guard:
     def __call__(self, batch: pa.RecordBatch) -> list[Part]:
         """All rows of the batch, in order."""
         if not self._warm:
-            list(self._function(_sample(batch.schema)))
+            _warm_up(self._function, batch.schema)
             self._warm = True
         self._good = self._failed = 0
         made = self._tried(batch)
@@ -110,6 +111,21 @@ class Guard:
             _logged += 1
             _logger.warning("%s    failed:%s, %s: %s", self._stage, step, row.column("id")[0], trouble.how)
         return Failure(step, trouble.how)
+
+
+def warming_up() -> bool:
+    """Whether a text of ours is worked on, whose answer nobody reads: a process that only the expendable one is to have
+    need not be started here."""
+    return _warming_up
+
+
+def _warm_up(function: Function, schema: pa.Schema) -> None:
+    global _warming_up
+    _warming_up = True
+    try:
+        list(function(_sample(schema)))
+    finally:
+        _warming_up = False
 
 
 def _sample(schema: pa.Schema) -> pa.RecordBatch:

@@ -1,5 +1,6 @@
 """The commands of predict: texts are read, asked in parts of thousands, and the answers shown as they come."""
 
+import os
 import sys
 import time
 from argparse import Namespace
@@ -51,6 +52,9 @@ def run(given: Namespace) -> None:
         raise UserError(f"{output} is there already: say --overwrite, or name another")
     if given.command != "embed" and output and not output.endswith((".html", ".htm")):
         raise UserError(f"--html {output}: call it NAME.html")
+    if getattr(given, "stream", False):
+        stream_vectors(given)
+        return
     texts = texts_of(given)
     if given.command == "embed":
         embed_file(given, texts)
@@ -155,6 +159,20 @@ def embed_file(given: Namespace, texts: Texts) -> None:
         print(f"{given.output}: {done:,} vectors of {width} numbers, {rate:,.0f} texts/s{cut}")
 
 
+def stream_vectors(given: Namespace) -> None:
+    """Answers each line of standard input, as long as there is one."""
+    if given.output or given.json or given.file or given.texts:
+        raise UserError("--stream reads standard input and writes stdout: leave out texts, --file, --output and --json")
+    from train.answers.embed import stream
+
+    told = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no vector
+    models = models_of(given)
+    if models.of(None) is not models.any:
+        raise UserError("--stream tells no languages: leave out --map")
+    stream(models.any, reading_of(given, models), sys.stdin.buffer, told)
+
+
 def asker(given: Namespace, models: Models, detect: Detector | None, stack: ExitStack) -> Ask:
     """What a command asks a model about some texts."""
     room = given.batch_tokens
@@ -251,7 +269,7 @@ def reading_of(given: Namespace, models: Models) -> "Reading":
         return Reading("cls" if found.pooling == "cls" else "mean", found.layer, batch_tokens=given.batch_tokens)
     reading = Reading(given.pooling or "mean", -1 if given.layer is None else given.layer)
     check_layer(models.any, reading.layer)
-    reading.batch_tokens = given.batch_tokens
+    reading.batch_tokens, reading.max_tokens = given.batch_tokens, getattr(given, "max_tokens", 0)
     return reading
 
 

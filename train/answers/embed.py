@@ -1,7 +1,10 @@
 """Vectors of texts, with what makes them comparable: pooling, layer, and how the model reads a known sentence."""
 
+import json
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
@@ -45,6 +48,17 @@ def embedded(
             part, languages, lambda model, some: list(vectors_of(model, [text.parts[0] for text in some], reading))
         )
         yield part, languages, np.stack(rows)
+
+
+def stream(model: OpenedModel, reading: Reading, asked: BinaryIO, told: BinaryIO) -> None:
+    """For programs: first a line of JSON, {"probe": the vector of PROBE}; then for each line asked, a JSON list of
+    texts, two uint32, rows and width, and the rows, float32; all little-endian."""
+    told.write(json.dumps({"probe": probe(model, reading)}).encode() + b"\n")
+    told.flush()
+    for line in asked:
+        rows = vectors_of(model, json.loads(line), reading)
+        told.write(struct.pack("<2I", *rows.shape) + rows.astype("<f4").tobytes())
+        told.flush()
 
 
 def making(model: OpenedModel, untold: OpenedModel, reading: Reading) -> Making:

@@ -26,6 +26,7 @@ class Settings(NamedTuple):
     loss: str = "softmax"
     rows: int = 80_000
     threads: int = 1
+    word_ngrams: int = 1
 
 
 def fit(lines: Iterable[tuple[str, str]], settings: Settings, output: str | Path, seed: int = 0) -> None:
@@ -42,7 +43,7 @@ def fit(lines: Iterable[tuple[str, str]], settings: Settings, output: str | Path
         model = fasttext.train_supervised(
             path, dim=settings.dim, minn=settings.min_n, maxn=settings.max_n, bucket=settings.buckets,
             epoch=settings.epochs, lr=settings.rate, minCount=settings.min_count, loss=settings.loss,
-            thread=settings.threads, verbose=0, seed=seed,
+            thread=settings.threads, wordNgrams=settings.word_ngrams, verbose=0, seed=seed,
         )  # fmt: skip
         if settings.rows:
             model.quantize(path, cutoff=settings.rows, retrain=False, qnorm=True, dsub=2, verbose=0)

@@ -1,0 +1,1 @@
+"""Texts become vectors of an exported encoder, vectors a learnt score."""
