@@ -34,8 +34,9 @@ from pipeline.spark.session import LazySession, size_shuffles, started
 from pipeline.spark.sources import Source
 from pipeline.spark.stage_progress import stage_progress
 from pipeline.spark.tasks import cheapest_runner, engine_runner, has_room
-from pipeline.stages import dedup, repeated_lines, repeated_paragraphs, shared_substrings
+from pipeline.stages import dedup
 from pipeline.stages.candidates import hot_buckets, sampled_buckets
+from pipeline.stages.repeats import repeated_lines, repeated_paragraphs, shared_substrings
 from pipeline.stages.signed import ROW_BITS, TASK_ROWS, SignatureFile, files_a_task, frame, kept_by_file
 from pipeline.store import generations, run_records, storage
 from pipeline.store.document_table import DocumentTable, check_numbers

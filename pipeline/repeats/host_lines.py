@@ -2,7 +2,7 @@
 
 A page counts once, however often it was fetched or copied: pages with the same lines are one, and pages of one address
 are one, whatever changed between the fetches. Without this the lines of an article stored ten times would all repeat.
-`pipeline.stages.repeated_lines` is the same with shuffles.
+`pipeline.stages.repeats.repeated_lines` is the same with shuffles.
 """
 
 import re

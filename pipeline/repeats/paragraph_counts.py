@@ -6,7 +6,7 @@ there on they are at least as many as in the crawl that has most. A page without
 of its own.
 
 The keys are dealt to buckets, ranges of them, by the number of documents alone: so files are the same however they were
-counted. `pipeline.stages.repeated_paragraphs` counts with shuffles.
+counted. `pipeline.stages.repeats.repeated_paragraphs` counts with shuffles.
 """
 
 from collections.abc import Sequence

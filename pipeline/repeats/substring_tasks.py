@@ -1,5 +1,5 @@
 """`scope = "substring"`, the parts that are done a split at a time, by files: what is said of a split's pages before
-and after what only all pages together can tell, which `small_substrings` and `pipeline.stages.shared_substrings` do.
+and after what only all pages together can tell, which `small_substrings` does, and by shuffles `stages.repeats`.
 
 1. Sketches: the anchors of each page's windows (`windows`). Those of one page alone have no shared window.
 2. Contexts: the runs of the anchors that several pages have, with their bytes. Few, where pages share little.

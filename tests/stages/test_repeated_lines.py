@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pipeline.kernels.arrow_text import from_strings
 from pipeline.repeats.page_lines import lines_of
 from pipeline.spark import tables
-from pipeline.stages import repeated_lines
+from pipeline.stages.repeats import repeated_lines
 from pipeline.words.words import words
 from schemas.repeated_lines import LINES
 

@@ -11,7 +11,7 @@ from shared_paragraphs import make, web
 from pipeline.repeats import paragraph_counts
 from pipeline.repeats.paragraph_counts import OCCURRENCES
 from pipeline.spark.tables import spark_schema
-from pipeline.stages import repeated_paragraphs
+from pipeline.stages.repeats import repeated_paragraphs
 
 
 def test_the_engine_writes_the_same_bytes(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
