@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.kernels.compiling import kernel, uncounted, whole
+from pipeline.kernels.compiling import uncounted, whole
 from pipeline.scores.ngrams.ngram_file import MAX_ORDER, PROBING, Header, header_size, layout, make_header
 from pipeline.scores.ngrams.ngram_lookup import SIGN, find, longer, murmur
 from schemas.errors import UserError
@@ -74,7 +74,7 @@ def _extend(file, at):
     return np.uint32(file[at + 1]).view(np.float32)
 
 
-@kernel
+@uncounted
 def _add(file, unigrams, tables, free, words, n, probability, backoff):
     """Puts an n-gram of words[:n], n > 1, into the tables; those shorter must be there. `free`: buckets that are
     left."""
@@ -188,13 +188,13 @@ def _blank(data, at):
     return data[at] == _SPACE or data[at] == _TAB or data[at] == _RETURN
 
 
-@kernel
-def _fill(data, at, counts, unknown, vocabulary, vocabulary_buckets, unigrams, tables, file, spelled, place):
+@uncounted
+def _fill(
+    data, at, counts, unknown, vocabulary, vocabulary_buckets, unigrams, tables, free, words, file, spelled, place
+):
     """Reads all sections from data[at:] into `file`; `spelled` gets the words, each with a zero byte, by id. `place`
     gets the line where it stopped, and how many bytes of words there are."""
     order = len(counts)
-    free = tables[:, 1].copy()
-    words = np.zeros(order, np.uint32)
     ids = 1
     n_spelled = 6  # <unk> and its zero
     seen_unknown = False
@@ -240,8 +240,10 @@ def _fill(data, at, counts, unknown, vocabulary, vocabulary_buckets, unigrams, t
                             return NO_SECTION
                         file[entry + 2] = np.uint32(ids)
                         ids += 1
-                        spelled[n_spelled : n_spelled + at - start] = data[start:at]
-                        n_spelled += at - start + 1
+                        for byte in range(start, at):
+                            spelled[n_spelled] = data[byte]
+                            n_spelled += 1
+                        n_spelled += 1
                     else:
                         entry = find(file, vocabulary, vocabulary_buckets, 3, hashed)
                         if entry < 0:
@@ -341,7 +343,8 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, Header]:
     place = np.zeros(4, np.int64)
     trouble = _fill(
         data, at, np.array(counts, np.int64), np.array(_UNKNOWN, np.uint64), where.vocabulary,
-        where.vocabulary_buckets, where.unigrams, where.tables, tables, spelled, place,
+        where.vocabulary_buckets, where.unigrams, where.tables, where.tables[:, 1].copy(),
+        np.zeros(len(counts), np.uint32), tables, spelled, place,
     )  # fmt: skip
     if trouble != FINE:
         number = 1 + int(np.count_nonzero(data[: int(place[0])] == _NEWLINE))

@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 import sentencepiece
 
-from pipeline.kernels.compiling import kernel
+from pipeline.kernels.compiling import uncounted
 
 PUNCTUATION = str.maketrans({
     "，": ",", "。": ".", "、": ",", "„": '"', "”": '"', "“": '"', "«": '"', "»": '"', "１": '"', "」": '"', "「": '"',
@@ -132,7 +132,7 @@ def several_rules(charsmap: bytes) -> list[str]:
     size = int.from_bytes(charsmap[:4], "little")
     units = np.frombuffer(charsmap[4 : 4 + size // 4 * 4], "<u4")
     keys, ends = np.zeros(16 * MOST_RULES, np.uint8), np.zeros(MOST_RULES, np.int64)
-    n = _keys(units, keys, ends)
+    n = _keys(units, keys, ends, np.zeros(512, np.int64), np.zeros(512, np.int64), np.zeros(512, np.uint8))
     if n < 0:
         raise ValueError("its rules of normalisation make no sense")
     starts = [0, *ends[: n - 1].tolist()] if n else []
@@ -143,13 +143,11 @@ def several_rules(charsmap: bytes) -> list[str]:
     return [rule for rule in rules if len(rule) > 1]
 
 
-@kernel
-def _keys(units, keys, ends):
-    """All keys of a trie, one after another in `keys`, each up to its place in `ends`; how many, -1 of too many."""
+@uncounted
+def _keys(units, keys, ends, nodes, labels, key):
+    """All keys of a trie, one after another in `keys`, each up to its place in `ends`; how many, -1 of too many.
+    On the way to where the walk is: where the children of each node lie, the labels that come next, the key."""
     n_keys, filled = 0, 0
-    nodes = np.zeros(512, np.int64)  # on the way to where the walk is: where the children of each lie
-    labels = np.zeros(512, np.int64)
-    key = np.zeros(512, np.uint8)
     depth = 0
     unit = np.int64(units[0])
     nodes[0] = (unit >> 10) << ((unit & 512) >> 6)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.kernels.compiling import inlined, kernel, uncounted, whole
+from pipeline.kernels.compiling import inlined, uncounted, whole
 
 _BY_HISTORY, _BY_WORD = np.uint64(8978948897894561157), np.uint64(17894857484156487943)  # lm/search_hashed.hh
 _MIX, _SHIFT = np.uint64(0xC6A4A7935BD1E995), np.uint64(47)
@@ -54,7 +54,7 @@ def word_id(hashed, hashes, ids):
     return np.int64(ids[low]) if low < len(hashes) and hashes[low] == hashed else np.int64(UNKNOWN)
 
 
-@kernel
+@uncounted
 def _ids_of(data, offsets, hashes, ids, found):
     for i in range(len(found)):
         found[i] = word_id(murmur(data, offsets[i], offsets[i + 1]), hashes, ids)
@@ -180,7 +180,7 @@ def sum_of_line(n, order, room):
     return total
 
 
-@kernel
+@uncounted
 def score_probing(file, unigrams, tables, words, offsets, begin, end, room, scores):
     """Writes log10 p(words, end | begin) of each text, float64 (n,); text i's ids are words[offsets[i]:offsets[i +
     1]]."""

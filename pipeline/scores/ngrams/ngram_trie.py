@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.kernels.compiling import inlined, kernel, uncounted
+from pipeline.kernels.compiling import inlined, uncounted
 from pipeline.scores.ngrams.ngram_file import (
     ARRAY_TRIE,
     QUANTISED_ARRAY_TRIE,
@@ -207,7 +207,7 @@ def _word(trie, i, room):
             begin, end = _range(data, of_order, begin, at + of_order[_VALUE_BITS], total)
 
 
-@kernel
+@uncounted
 def score_trie(trie, words, offsets, begin, end, room, scores):
     """As `ngram_lookup.score_probing`, in a trie."""
     order = len(trie.orders) + 1

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.kernels.compiling import kernel, whole
+from pipeline.kernels.compiling import uncounted, whole
 
 N_CODE_POINTS = 0x110000
 _TRIES = 4096  # places looked at for a node of several children before the end is taken
@@ -30,19 +30,27 @@ def piece_trie(pieces: Sequence[str]) -> PieceTrie:
     present, counts = np.unique(points, return_counts=True)
     frequent = present[np.lexsort((present, -counts))]
     labels[frequent] = np.arange(1, len(frequent) + 1)
-    parents, steps, ends = _grow(labels[points], offsets, np.array(order, np.int32))
+    most = len(points) + 1
+    parents, steps, ends = np.full(most, -1, np.int32), np.zeros(most, np.int32), np.full(most, -1, np.int32)
+    n = _grow(labels[points], offsets, np.array(order, np.int32), parents, steps, ends, np.zeros(most, np.int32))
+    parents, steps, ends = parents[:n], steps[:n], ends[:n]
     children = np.lexsort((steps[1:], parents[1:])).astype(np.int32) + 1
-    return PieceTrie(labels, _place(parents, steps, ends, children, len(frequent)))
+    first = np.searchsorted(parents[children], np.arange(n + 1)).astype(np.int64)
+    size = 2 * (n + len(frequent)) + 16
+    while True:
+        nodes = np.full((size, 4), -1, np.int32)
+        used = _place(steps, ends, children, first, nodes, np.zeros(n, np.int64), np.zeros(n, np.int32))
+        if used:
+            return PieceTrie(labels, nodes[: used + len(frequent) + 1].copy())
+        size *= 2
 
 
-@kernel
-def _grow(points, offsets, numbers):
-    """Nodes of a trie of sorted strings: parent, label and piece of each, int32; node 0 is the root."""
-    parents = np.full(len(points) + 1, -1, np.int32)
-    steps = np.zeros(len(points) + 1, np.int32)
-    ends = np.full(len(points) + 1, -1, np.int32)
-    way = np.zeros(len(points) + 1, np.int32)  # the nodes of the string before, by depth
+@uncounted
+def _grow(points, offsets, numbers, parents, steps, ends, way):
+    """Writes parent, label and piece of each node of a trie of sorted strings; how many there are. Node 0 is the root;
+    `way` has room for the nodes of a string, by depth."""
     n = 1
+    way[0] = 0
     for i in range(len(numbers)):
         start, end = offsets[i], offsets[i + 1]
         shared = 0
@@ -55,23 +63,16 @@ def _grow(points, offsets, numbers):
             way[depth + 1] = n
             n += 1
         ends[way[end - start]] = numbers[i]
-    return parents[:n], steps[:n], ends[:n]
+    return n
 
 
-@kernel
-def _place(parents, steps, ends, children, n_labels):
-    """Slots for all nodes; `children` are all but the root, by parent and label."""
-    n = len(parents)
-    first = np.zeros(n + 1, np.int64)
-    for i in range(len(children)):
-        first[parents[children[i]] + 1] += 1
-    for i in range(n):
-        first[i + 1] += first[i]
-    nodes = np.full((2 * n + 2 * n_labels + 16, 4), -1, np.int32)
-    slots = np.zeros(n, np.int64)
+@uncounted
+def _place(steps, ends, children, first, nodes, slots, waiting):
+    """Slots for all nodes; `children` are all but the root, by parent and label, node i's from first[i] on. How many
+    slots are used, 0 where `nodes` has too few."""
     nodes[0, 0] = 0
-    nodes[0, 2] = -1
-    waiting = np.zeros(n, np.int32)
+    slots[0] = 0
+    waiting[0] = 0
     head, tail = 0, 1
     free, used = 1, 1  # no slot below `free` is free, none from `used` on is taken
     while head < tail:
@@ -87,9 +88,7 @@ def _place(parents, steps, ends, children, n_labels):
             if tries == _TRIES:
                 at = max(used, least)
             if at - least + most >= len(nodes):
-                larger = np.full((2 * len(nodes) + most, 4), -1, np.int32)
-                larger[: len(nodes)] = nodes
-                nodes = larger
+                return 0
             fits = nodes[at, 0] < 0
             if fits:
                 tries += 1
@@ -113,4 +112,4 @@ def _place(parents, steps, ends, children, n_labels):
             used = max(used, slot + 1)
         while free < len(nodes) and nodes[free, 0] >= 0:
             free += 1
-    return nodes[: used + n_labels + 1].copy()
+    return used

@@ -14,8 +14,7 @@ import numpy as np
 import sentencepiece
 
 from pipeline.kernels.arrow_text import Utf8, from_strings, utf8
-from pipeline.kernels.compiling import inlined, kernel, uncounted
-from pipeline.kernels.hash_table import slot_of
+from pipeline.kernels.compiling import inlined, uncounted
 from pipeline.scores.ngrams.cc_net_text import FINAL, JOINS, KNOWN, OUTPUT, SEVERAL, SPACE, WHOLE, CodePoints, normalise
 from pipeline.scores.ngrams.ngram_lookup import murmur, word_id
 from pipeline.scores.ngrams.piece_trie import PieceTrie, piece_trie
@@ -46,14 +45,12 @@ class Cut(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """Words that were cut: `slots` of their hashes, `entries` (n, 4) int32 with the beginning and length of their code
-    points in `points` and of their tokens in `tokens`; `filled` int64: how many of each there are."""
+    """Words that were cut: `slots` uint64 (n, 2), by the hash of each, 0 where free, with where it begins in `pool`,
+    how many code points it has and, behind them, how many tokens (32, 16 and 16 bits); `pool` int32; `filled` int64,
+    how many words there are and where the pool goes on."""
 
     slots: np.ndarray
-    entry_of: np.ndarray
-    entries: np.ndarray
-    points: np.ndarray
-    tokens: np.ndarray
+    pool: np.ndarray
     filled: np.ndarray
 
 
@@ -134,11 +131,8 @@ class Cutter:
         self._pieces, self._points, self._cut = pieces, points, cut
         self._unseen = np.zeros(4096, np.int32)
         self._scratch = scratch(4096)
-        self._kept = Kept(
-            np.zeros(2 * KEPT_WORDS, np.uint64), np.zeros(2 * KEPT_WORDS, np.int32),
-            np.zeros((KEPT_WORDS, 4), np.int32), np.zeros(12 * KEPT_WORDS, np.int32),
-            np.zeros(4 * KEPT_WORDS, np.int32), np.zeros(3, np.int64),
-        )  # fmt: skip
+        slots, pool = np.zeros((2 * KEPT_WORDS, 2), np.uint64), np.zeros(16 * KEPT_WORDS, np.int32)
+        self._kept = Kept(slots, pool, np.zeros(2, np.int64))
 
     def cut(self, texts: Utf8, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(words int32, offsets int64 (n + 1,)) of the texts in `rows`, int64, one after another."""
@@ -273,53 +267,57 @@ def _best_cut(line, length, cut, room, words, n):
     return n
 
 
-@kernel
+@uncounted
 def cut_line(line, cut, room, words, n):
     """Writes the words of a whole text that is normalised, int32 code points, to words[n:]; where they end."""
     return _best_cut(line, len(line), cut, room, words, n) if len(line) else n
 
 
+@inlined
+def _slot(slots, key):
+    """Where the slot of a hash, not 0, is or would be; half are free or more."""
+    mask = np.uint64(len(slots) - 1)
+    slot = key >> np.uint64(32) & mask
+    while slots[slot, 0] != np.uint64(0) and slots[slot, 0] != key:
+        slot = (slot + np.uint64(1)) & mask
+    return slot
+
+
 @uncounted
 def _word(length, hashed, cut, kept, room, words, n):
     """As `_best_cut`, of a word in room.line, which is looked up first and kept."""
-    line = room.line
+    line, slots, pool, filled = room.line, kept.slots, kept.pool, kept.filled
     if length > MAX_KEPT:
         return _best_cut(line, length, cut, room, words, n)
     key = max(hashed, np.uint64(1))
-    slot = slot_of(key, kept.slots)
-    if kept.slots[slot] != 0:
-        entry = np.int64(kept.entry_of[slot])
-        same = np.int64(kept.entries[entry, 1]) == length
-        begin = np.int64(kept.entries[entry, 0])
+    slot = _slot(slots, key)
+    if slots[slot, 0] != np.uint64(0):
+        where = np.int64(slots[slot, 1])
+        begin, count = where >> 32, where & 0xFFFF
+        same = (where >> 16 & 0xFFFF) == length
         for i in range(length if same else 0):
-            same &= kept.points[begin + i] == line[i]
-        if same:
-            begin, count = np.int64(kept.entries[entry, 2]), np.int64(kept.entries[entry, 3])
-            for i in range(count):
-                words[n + i] = kept.tokens[begin + i]
-            return n + count
-        return _best_cut(line, length, cut, room, words, n)
+            same &= pool[begin + i] == line[i]
+        if not same:  # two words of one hash
+            return _best_cut(line, length, cut, room, words, n)
+        begin += length
+        for i in range(count):
+            words[n + i] = pool[begin + i]
+        return n + count
     end = _best_cut(line, length, cut, room, words, n)
-    filled = kept.filled
-    if (
-        filled[0] == len(kept.entries)
-        or filled[1] + length > len(kept.points)
-        or filled[2] + end - n > len(kept.tokens)
-    ):
-        for i in range(len(kept.slots)):
-            kept.slots[i] = 0
-        filled[0] = filled[1] = filled[2] = 0
-        slot = slot_of(key, kept.slots)
-    kept.slots[slot], kept.entry_of[slot] = key, filled[0]
-    kept.entries[filled[0], 0], kept.entries[filled[0], 1] = filled[1], length
-    kept.entries[filled[0], 2], kept.entries[filled[0], 3] = filled[2], end - n
+    count = end - n
+    if filled[0] == len(slots) // 2 or filled[1] + length + count > len(pool):
+        for i in range(len(slots)):
+            slots[i, 0] = 0
+        filled[0] = filled[1] = 0
+        slot = _slot(slots, key)
+    begin = filled[1]
+    slots[slot, 0], slots[slot, 1] = key, np.uint64(begin << 32 | length << 16 | count)
     for i in range(length):
-        kept.points[filled[1] + i] = line[i]
-    for i in range(end - n):
-        kept.tokens[filled[2] + i] = words[n + i]
+        pool[begin + i] = line[i]
+    for i in range(count):
+        pool[begin + length + i] = words[n + i]
     filled[0] += 1
-    filled[1] += length
-    filled[2] += end - n
+    filled[1] = begin + length + count
     return end
 
 
