@@ -20,9 +20,10 @@ _PAIR, _TRIPLE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
 class Units(NamedTuple):
     """Room for a text's units. By slot of a hash table: `keys` uint64, and `told` int32 (n, 2), how often a unit is
-    there and, for its user, where it was last, -1 at first. By word: `slots` int32, and `repeated`, whether it and the word
-    before it have stood together before: by `pairs`, PAIR_BITS and more for each word, so that a new pair is taken for
-    one that was there in one of so many cases at most. `segments` uint64, free: a table for as many keys as words."""
+    there and, for its user, where it was last, -1 at first. By word: `slots` int32, and `repeated`, whether it and the
+    word before it have stood together before: by `pairs`, PAIR_BITS and more for each word, so that a new pair is taken
+    for one that was there in one of so many cases at most. `segments` uint64, free: a table for as many keys as words.
+    """
 
     keys: np.ndarray
     told: np.ndarray
