@@ -8,7 +8,7 @@ sentence is about as long in every script. What a text says again is told by `pi
 import numpy as np
 
 from pipeline.kernels.compiling import borrowing, inlined, kernel, uncounted
-from pipeline.kernels.hash_table import stamped_slot, table_size
+from pipeline.kernels.hash_table import table_size
 from pipeline.scores.units import Units, find_units, make_units, quarters_of
 from pipeline.words.characters import (
     CLOSING,
@@ -22,7 +22,7 @@ from pipeline.words.characters import (
     Characters,
     decode,
 )
-from pipeline.words.words import IS_SINGLE, mix
+from pipeline.words.words import IS_SINGLE
 
 LONGEST_SEGMENT = 40 * 4  # quarters
 MOST_WORDS = 10_000  # of a text are looked at: a longer one is judged by its beginning
@@ -183,16 +183,19 @@ def _find_bounds(
 
 @kernel
 def _count_words(
-    data: np.ndarray, base: int, starts: np.ndarray, ends: np.ndarray, lengths: np.ndarray, flags: np.ndarray,
-    tables: Characters, units: Units, out: np.ndarray,
+    data: np.ndarray, base: int, starts: np.ndarray, ends: np.ndarray, hashes: np.ndarray, lengths: np.ndarray,
+    flags: np.ndarray, tables: Characters, units: Units, out: np.ndarray,
 ) -> None:  # fmt: skip
-    """All else of a text's segments."""
-    _, _, counts, lasts, slots, repeated, _ = units
+    """All else of a text's segments. SAME is 1 where a segment's words stand in one before it, in whatever order."""
+    told, slots, repeated, known = units.told, units.slots, units.repeated, units.segments
     n_words = len(starts)
+    mask = table_size(len(out)) - 1
+    known[: mask + 1] = 0
     for n in range(len(out)):
         capitals, cased, digits, ascii_words, long_words, twins, pairs = 0, 0, 0, 0, 0, 0, 0
         again_of_all, rare, again, nearby, tail = 0, 0, 0, 0, np.int32(0)
         first, last = np.int64(out[n, FIRST]), np.int64(out[n, LAST])
+        whole = np.uint64(last - first)
         for word in range(first, last):
             lead = data[base + starts[word]]
             if lead < 128:
@@ -214,33 +217,25 @@ def _count_words(
                 long_words += lengths[word] > LONG_WORD
             pairs += repeated[word]
             slot = slots[word]
-            seen = lasts[slot]
+            seen, count = told[slot, 1], told[slot, 0]
             again_of_all += seen >= 0
-            if counts[slot] == 1 or counts[slot] * COMMON_SHARE <= n_words:
+            if count == 1 or count * COMMON_SHARE <= n_words:
                 rare += 1
                 if seen >= 0:
                     again += 1
                     nearby += n - seen <= NEAR
-            lasts[slot] = n
+            told[slot, 1] = n
+            whole += hashes[word]
         out[n, CAPITALS], out[n, CASED], out[n, DIGITS], out[n, ASCII] = capitals, cased, digits, ascii_words
         out[n, LONG], out[n, TWINS], out[n, TAIL], out[n, PAIRS] = long_words, twins, tail, pairs
         out[n, UNITS], out[n, SEEN], out[n, RARE] = last - first, again_of_all, rare
         out[n, AGAIN], out[n, NEARBY], out[n, COMMON] = again, nearby, last - first - rare
-
-
-@kernel
-def _mark_same(segments: np.ndarray, hashes: np.ndarray, units: Units, stamp: np.int32) -> None:
-    """SAME is 1 where a segment's words stand in another before it."""
-    mask = table_size(len(hashes)) - 1
-    for row in segments:
-        key = np.uint64(row[LAST] - row[FIRST])
-        for word in range(row[FIRST], row[LAST]):
-            key = mix(key) + hashes[word]
-        slot = stamped_slot(units.keys, units.stamps, mask, stamp, key)
-        if units.stamps[slot] == stamp:
-            row[SAME] = 1
-        else:
-            units.keys[slot], units.stamps[slot] = key, stamp
+        whole = max(whole, np.uint64(1))
+        place = np.int64(whole & np.uint64(mask))
+        while known[place] != 0 and known[place] != whole:
+            place = (place + 1) & mask
+        out[n, SAME] = known[place] == whole
+        known[place] = whole
 
 
 @kernel
@@ -266,15 +261,16 @@ def find_segments(
     n = 0
     for text in range(n_texts):
         begin, n_words = offsets[text], min(offsets[text + 1] - offsets[text], MOST_WORDS)
-        base, stamp = places[text], np.int32(2 * text + 1)
+        base = places[text]
         segment_offsets[text + 1] = n
         if n_words == 0:
             continue
         first, own = n, slice(begin, begin + n_words)
         behind = places[text + 1] if begin + n_words == offsets[text + 1] else base + ends[begin + n_words - 1]
         n += _find_bounds(data, base, behind, starts[own], ends[own], flags[own], tables, out[n:], gap)
-        find_units(data, base, starts[own], ends[own], hashes[own], lengths[own], flags[own], tables, stamp, units)
-        _count_words(data, base, starts[own], ends[own], lengths[own], flags[own], tables, units, out[first:n])
-        _mark_same(out[first:n], hashes[own], units, stamp + np.int32(1))
+        find_units(data, base, starts[own], ends[own], hashes[own], lengths[own], flags[own], tables, units)
+        _count_words(
+            data, base, starts[own], ends[own], hashes[own], lengths[own], flags[own], tables, units, out[first:n]
+        )
         segment_offsets[text + 1] = n
     return segment_offsets, out[:n]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.kernels.compiling import borrowing, inlined, kernel
-from pipeline.kernels.hash_table import stamped_slot, table_size
+from pipeline.kernels.hash_table import table_size
 from pipeline.words.characters import Characters, decode
 from pipeline.words.words import FIRST, IS_SINGLE, SEED, mix
 
@@ -19,18 +19,18 @@ _PAIR, _TRIPLE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
 
 class Units(NamedTuple):
-    """Room for a text's units. By slot of a hash table: `keys`, `stamps`, `counts` (how often a unit is there) and
-    `lasts` (for its user: where it was last, -1 at first). By word: `slots`, and `repeated`, whether it and the word
-    before it have stood together before: by `pairs`, PAIR_BITS and more for each word, so that a new pair is taken for
-    one that was there in one of so many cases at most."""
+    """Room for a text's units. By slot of a hash table: `keys` uint64, and `told` int32 (n, 2), how often a unit is
+    there and, for its user, where it was last, -1 at first. By word: `slots` int32, and `repeated`, whether it and the
+    word before it have stood together before: by `pairs`, PAIR_BITS and more for each word, so that a new pair is taken
+    for one that was there in one of so many cases at most. `segments` uint64, free: a table for as many keys as words.
+    """
 
     keys: np.ndarray
-    stamps: np.ndarray
-    counts: np.ndarray
-    lasts: np.ndarray
+    told: np.ndarray
     slots: np.ndarray
     repeated: np.ndarray
     pairs: np.ndarray
+    segments: np.ndarray
 
 
 @kernel
@@ -38,9 +38,8 @@ def make_units(most: int) -> Units:
     """For texts of at most so many words."""
     size = table_size(most)
     return Units(
-        np.empty(size, np.uint64), np.zeros(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32),
-        np.empty(most, np.int64), np.empty(most, np.bool_),
-        np.empty(table_size(most * PAIR_BITS // 128), np.uint64),
+        np.empty(size, np.uint64), np.empty((size, 2), np.int32), np.empty(most, np.int32), np.empty(most, np.bool_),
+        np.empty(table_size(most * PAIR_BITS // 128), np.uint64), np.empty(size, np.uint64),
     )  # fmt: skip
 
 
@@ -79,16 +78,14 @@ def _stem(data, at, end, tables):
 @kernel
 def find_units(
     data: np.ndarray, base: int, starts: np.ndarray, ends: np.ndarray, hashes: np.ndarray, lengths: np.ndarray,
-    flags: np.ndarray, tables: Characters, stamp: np.int32, units: Units,
+    flags: np.ndarray, tables: Characters, units: Units,
 ) -> None:  # fmt: skip
-    """Fills the room for the words of one text, which begins at byte `base`. stamp: another one for each text, by two
-    from the one before."""
+    """Fills the room for the words of one text, which begins at byte `base`."""
     n_words = len(starts)
-    mask = table_size(n_words) - 1
-    keys, stamps, counts, lasts, slots, repeated, pairs = units
-    bits = np.uint64(table_size(n_words * PAIR_BITS // 128) - 1)
-    for i in range(np.int64(bits) + 1):
-        pairs[i] = 0
+    keys, told, slots, repeated, pairs = units.keys, units.told, units.slots, units.repeated, units.pairs
+    mask, bits = table_size(n_words) - 1, np.uint64(table_size(n_words * PAIR_BITS // 128) - 1)
+    keys[: mask + 1] = 0
+    pairs[: np.int64(bits) + 1] = 0
     before, before_that, unit_before = np.uint64(0), np.uint64(0), np.uint64(0)
     for i in range(n_words):
         if flags[i] & IS_SINGLE:
@@ -102,10 +99,13 @@ def find_units(
             key = hashes[i]
         else:
             key = _stem(data, base + starts[i], base + ends[i], tables)
-        slot = stamped_slot(keys, stamps, mask, stamp, key)
-        if stamps[slot] != stamp:
-            keys[slot], stamps[slot], counts[slot], lasts[slot] = key, stamp, 0, -1
-        counts[slot] += 1
+        key = max(key, np.uint64(1))
+        slot = np.int64(key & np.uint64(mask))
+        while keys[slot] != 0 and keys[slot] != key:
+            slot = (slot + 1) & mask
+        if keys[slot] == 0:
+            keys[slot], told[slot, 0], told[slot, 1] = key, 0, -1
+        told[slot, 0] += 1
         slots[i] = slot
         pair = mix(unit_before ^ _PAIR) + key
         place, bit = (pair >> np.uint64(6)) & bits, np.uint64(1) << (pair & np.uint64(63))
