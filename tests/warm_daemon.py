@@ -7,7 +7,17 @@ from pathlib import Path
 
 from pyspark.daemon import manager
 
-STAGES = ("extract_tasks", "clean", "dedup", "repeated_lines", "sample", "vocab", "fit_thresholds", "remove")
+STAGES = (
+    "extract_tasks",
+    "clean",
+    "dedup",
+    "repeated_lines",
+    "shared_substrings",
+    "sample",
+    "vocab",
+    "fit_thresholds",
+    "remove",
+)
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

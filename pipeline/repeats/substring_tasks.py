@@ -37,7 +37,7 @@ CONTEXTS = pa.schema(
         ("node", pa.int64()),
         ("page", pa.int64()),  # place in the order of preference
         ("start", pa.int64()),  # of the text's bytes
-        ("bytes", pa.binary()),
+        ("bytes", pa.large_binary()),  # of a large split more than two gigabytes
     ]
 )
 MARKS = pa.schema(
@@ -143,7 +143,7 @@ def contexts(split: Split, searched: Searched, shared: HashTable, ranks: Piece, 
             runs = windows.Runs(*(cells[hit] for cells in runs))
             places = pc.index_in(batch.column(table.id_column), value_set=known["id"].combine_chunks())
             pages = known["page"].combine_chunks().take(places).to_numpy()
-            cells = windows.bytes_of(texts, runs, length).cast(pa.binary())
+            cells = windows.bytes_of(texts, runs, length)
             columns = [runs.anchors, node + runs.texts, pages[runs.texts], runs.starts, cells]
             parts.append(pa.table(columns, schema=CONTEXTS))
         node += len(batch)
@@ -155,8 +155,8 @@ def contexts(split: Split, searched: Searched, shared: HashTable, ranks: Piece, 
 def marks_of(rows: pa.Table, config: DedupConfig, base: int) -> pa.Table:
     """Rows of MARKS. rows: of CONTEXTS, all of those of an anchor."""
     anchors, nodes, pages, starts = (rows[name].to_numpy() for name in CONTEXTS.names[:4])
-    cells = pa.chunked_array([chunk.cast(pa.large_binary()) for chunk in rows["bytes"].chunks], pa.large_binary())
-    found = shared_windows.marks_of(anchors, pages, cells.combine_chunks(), config.substring_bytes, base)
+    cells = rows["bytes"].combine_chunks()
+    found = shared_windows.marks_of(anchors, pages, cells, config.substring_bytes, base)
     own, others = pages[found.runs], pages[found.others]
     begun = starts[found.runs]
     columns = [nodes[found.runs], begun + found.firsts, begun + found.ends, others < own, others, found.pages]
