@@ -44,7 +44,8 @@ def share(
     sketching = functools.partial(substring_tasks.sketch, searched=bare, n_buckets=1, folder=place["sketches"])
     run_tasks(sketching, splits, step("passages", splits))
     with described(spark, "dedup passages"):
-        sketches = tables.of_files(spark, [part_file(place["sketches"], split) for split in splits])
+        files = [part_file(place["sketches"], split) for split in splits]
+        sketches = tables.of_files(spark, files, "anchor", "node")
         with_anchors = signed.kept_by_file(_shared(sketches), "node", place["anchors"], _NODE_ANCHORS, n_tasks)
         ids, ranked = _rank(spark, signatures, place["ordered"], place["ranks"], n_tasks)
     items = [
@@ -52,7 +53,7 @@ def share(
         for split in splits
         if split.number in with_anchors and split.number in ranked
     ]
-    reading = functools.partial(_contexts, searched=bare, folder=place["contexts"])
+    reading = functools.partial(_contexts, searched=bare, sketches=place["sketches"], folder=place["contexts"])
     run_tasks(reading, items, step("contexts", [split for split, _, _ in items]))
     by_split: dict[int, int] = {}
     if items:
@@ -108,10 +109,11 @@ def _rank(
     return ranks.select(F.col("page").alias("other"), F.col("id").alias("other_id")), there
 
 
-def _contexts(item: tuple[Split, str, Piece], searched: Searched, folder: str) -> int:
+def _contexts(item: tuple[Split, str, Piece], searched: Searched, sketches: str, folder: str) -> int:
     split, anchors, ranks = item
     known = substring_tasks.read_pieces([Piece(anchors)], ANCHORS)["anchor"].to_numpy()
-    return substring_tasks.contexts(split, searched, windows.anchor_set(np.unique(known)), ranks, 1, folder)
+    shared, sketched = windows.anchor_set(np.unique(known)), part_file(sketches, split)
+    return substring_tasks.contexts(split, searched, sketched, shared, ranks, 1, folder)
 
 
 def _marked(contexts: tables.Table, config: DedupConfig, base: int) -> DataFrame:
