@@ -110,17 +110,18 @@ def buckets_of(anchors: np.ndarray, n_buckets: int) -> np.ndarray:
     return ((anchors.view(np.uint64) * _SPREAD) >> np.uint64(32)) % np.uint64(n_buckets)
 
 
-def in_buckets(path: str, rows: pa.Table, buckets: np.ndarray, n_buckets: int) -> None:
-    """Writes rows to a file, a row group a bucket."""
+def in_buckets(path: str, rows: pa.Table, buckets: np.ndarray, n_buckets: int) -> int:
+    """Writes rows to a file, a row group a bucket; its bytes."""
     order = np.argsort(buckets, kind="stable")
     edges = np.searchsorted(buckets[order], np.arange(n_buckets + 1))
     with RowGroupWriter(path, rows.schema, plain=rows.schema.names) as out:
         for bucket in range(n_buckets):
             out.write_group(rows.take(pa.array(order[edges[bucket] : edges[bucket + 1]])))
+    return out.bytes
 
 
-def sketch(split: Split, searched: Searched, n_buckets: int, folder: str) -> None:
-    """Writes rows of SKETCHES, a row group a bucket of anchors."""
+def sketch(split: Split, searched: Searched, n_buckets: int, folder: str) -> int:
+    """Writes rows of SKETCHES, a row group a bucket of anchors; bytes of the file."""
     split, table = whole(split), searched.table
     parts, row = [SKETCHES.empty_table()], split.number << ROW_BITS
     for batch in rows_of(table, split, [table.text_column]):
@@ -128,14 +129,15 @@ def sketch(split: Split, searched: Searched, n_buckets: int, folder: str) -> Non
         parts.append(pa.table([runs.anchors, row + runs.texts, runs.starts, runs.windows], schema=SKETCHES))
         row += len(batch)
     rows = pa.concat_tables(parts).combine_chunks()
-    in_buckets(part_file(folder, split), rows, buckets_of(rows["anchor"].to_numpy(), n_buckets), n_buckets)
+    buckets = buckets_of(rows["anchor"].to_numpy(), n_buckets)
+    return in_buckets(part_file(folder, split), rows, buckets, n_buckets)
 
 
 def contexts(
     split: Split, searched: Searched, sketched: str, shared: HashTable, ranks: Piece, n_buckets: int, folder: str
 ) -> int:
-    """Writes rows of CONTEXTS, a row group a bucket of anchors, for the runs of the shared anchors; how many. sketched:
-    the split's rows of SKETCHES; ranks: of RANKS, of all of its documents."""
+    """Writes rows of CONTEXTS, a row group a bucket of anchors, for the runs of the shared anchors; bytes of the
+    file. sketched: the split's rows of SKETCHES; ranks: of RANKS, of all of its documents."""
     split, table, length = whole(split), searched.table, searched.config.substring_bytes
     with open_parquet(sketched) as file:
         groups = (file.read_row_group(number, use_threads=False) for number in range(file.num_row_groups))
@@ -155,8 +157,8 @@ def contexts(
             parts.append(pa.table([own.anchors, nodes[here], pages, own.starts, cells], schema=CONTEXTS))
         node += len(batch)
     rows = pa.concat_tables(parts)
-    in_buckets(part_file(folder, split), rows, buckets_of(rows["anchor"].to_numpy(), n_buckets), n_buckets)
-    return len(rows)
+    buckets = buckets_of(rows["anchor"].to_numpy(), n_buckets)
+    return in_buckets(part_file(folder, split), rows, buckets, n_buckets)
 
 
 def marks_of(rows: pa.Table, config: DedupConfig, base: int) -> pa.Table:
