@@ -107,8 +107,9 @@ def share(
     choosing = functools.partial(_shared_anchors, sketches=sketches, folder=place["anchors"])
     anchors = tuple(run_tasks(choosing, range(n_buckets)))
     (ranks,) = run_tasks(functools.partial(_rank, folder=place["ranks"]), [list(signatures)])
+    identity = "".join(map(storage.digest, anchors))
     reading = functools.partial(
-        _contexts, searched=bare, anchors=anchors, identity="".join(map(storage.digest, anchors)), ranks=ranks.by_split,
+        _contexts, searched=bare, sketches=place["sketches"], anchors=anchors, identity=identity, ranks=ranks.by_split,
         n_buckets=n_buckets, folder=place["contexts"],
     )  # fmt: skip
     run_tasks(reading, splits, step("contexts", splits))
@@ -131,7 +132,8 @@ def _bare(table: DocumentTable) -> DocumentTable:
 
 def _shared_anchors(bucket: int, sketches: Sequence[str], folder: str) -> str:
     """Writes rows of ANCHORS, those that several pages have; where."""
-    rows = substring_tasks.read_pieces([Piece(path, bucket) for path in sketches], SKETCHES)
+    pieces = [Piece(path, bucket) for path in sketches]
+    rows = substring_tasks.read_pieces(pieces, SKETCHES, ["anchor", "node"])
     path = storage.join(folder, f"{bucket}.parquet")
     with RowGroupWriter(path, ANCHORS, plain=ANCHORS.names) as out:
         out.write(pa.table([several(rows["anchor"].to_numpy(), rows["node"].to_numpy())], schema=ANCHORS))
@@ -183,10 +185,18 @@ def _anchors_of(files: tuple[str, ...], identity: str) -> HashTable:
 
 
 def _contexts(
-    split: Split, searched: Searched, anchors: tuple[str, ...], identity: str, ranks: str, n_buckets: int, folder: str
+    split: Split,
+    searched: Searched,
+    sketches: str,
+    anchors: tuple[str, ...],
+    identity: str,
+    ranks: str,
+    n_buckets: int,
+    folder: str,
 ) -> None:
     known = _anchors_of(anchors, identity)
-    substring_tasks.contexts(split, searched, known, Piece(ranks, split.number), n_buckets, folder)
+    sketched = part_file(sketches, split)
+    substring_tasks.contexts(split, searched, sketched, known, Piece(ranks, split.number), n_buckets, folder)
 
 
 def _mark(bucket: int, contexts: Sequence[str], searched: Searched, ids: str, n_splits: int, folder: str) -> str:

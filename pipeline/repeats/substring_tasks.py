@@ -30,14 +30,16 @@ from schemas.shared_spans import CUT_BYTES, SHARED_BYTES, SPANS
 
 ROW_BITS = 32
 FIGURES = ("spans", "shared_documents", "shared_bytes", "cut_bytes")
-SKETCHES = pa.schema([("anchor", pa.int64()), ("node", pa.int64())])
+SKETCHES = pa.schema(  # a row a run of windows
+    [("anchor", pa.int64()), ("node", pa.int64()), ("start", pa.int64()), ("windows", pa.int64())]
+)
 CONTEXTS = pa.schema(
     [
         ("anchor", pa.int64()),
         ("node", pa.int64()),
         ("page", pa.int64()),  # place in the order of preference
         ("start", pa.int64()),  # of the text's bytes
-        ("bytes", pa.binary()),
+        ("bytes", pa.large_binary()),  # of a large split more than two gigabytes
     ]
 )
 MARKS = pa.schema(
@@ -108,55 +110,62 @@ def buckets_of(anchors: np.ndarray, n_buckets: int) -> np.ndarray:
     return ((anchors.view(np.uint64) * _SPREAD) >> np.uint64(32)) % np.uint64(n_buckets)
 
 
-def in_buckets(path: str, rows: pa.Table, buckets: np.ndarray, n_buckets: int) -> None:
-    """Writes rows to a file, a row group a bucket."""
+def in_buckets(path: str, rows: pa.Table, buckets: np.ndarray, n_buckets: int) -> int:
+    """Writes rows to a file, a row group a bucket; its bytes."""
     order = np.argsort(buckets, kind="stable")
     edges = np.searchsorted(buckets[order], np.arange(n_buckets + 1))
     with RowGroupWriter(path, rows.schema, plain=rows.schema.names) as out:
         for bucket in range(n_buckets):
             out.write_group(rows.take(pa.array(order[edges[bucket] : edges[bucket + 1]])))
+    return out.bytes
 
 
-def sketch(split: Split, searched: Searched, n_buckets: int, folder: str) -> None:
-    """Writes rows of SKETCHES, a row group a bucket of anchors."""
+def sketch(split: Split, searched: Searched, n_buckets: int, folder: str) -> int:
+    """Writes rows of SKETCHES, a row group a bucket of anchors; bytes of the file."""
     split, table = whole(split), searched.table
     parts, row = [SKETCHES.empty_table()], split.number << ROW_BITS
     for batch in rows_of(table, split, [table.text_column]):
         runs = windows.runs_of(batch.column(0), searched.config.substring_bytes, searched.base)
-        parts.append(pa.table([runs.anchors, row + runs.texts], schema=SKETCHES))
+        parts.append(pa.table([runs.anchors, row + runs.texts, runs.starts, runs.windows], schema=SKETCHES))
         row += len(batch)
     rows = pa.concat_tables(parts).combine_chunks()
-    in_buckets(part_file(folder, split), rows, buckets_of(rows["anchor"].to_numpy(), n_buckets), n_buckets)
+    buckets = buckets_of(rows["anchor"].to_numpy(), n_buckets)
+    return in_buckets(part_file(folder, split), rows, buckets, n_buckets)
 
 
-def contexts(split: Split, searched: Searched, shared: HashTable, ranks: Piece, n_buckets: int, folder: str) -> int:
-    """Writes rows of CONTEXTS, a row group a bucket of anchors, for the runs of the shared anchors; how many. ranks:
-    rows of RANKS, of all documents of the split."""
+def contexts(
+    split: Split, searched: Searched, sketched: str, shared: HashTable, ranks: Piece, n_buckets: int, folder: str
+) -> int:
+    """Writes rows of CONTEXTS, a row group a bucket of anchors, for the runs of the shared anchors; bytes of the
+    file. sketched: the split's rows of SKETCHES; ranks: of RANKS, of all of its documents."""
     split, table, length = whole(split), searched.table, searched.config.substring_bytes
+    with open_parquet(sketched) as file:
+        groups = (file.read_row_group(number, use_threads=False) for number in range(file.num_row_groups))
+        hits = [group.filter(pa.array(windows.are_in(group["anchor"].to_numpy(), shared))) for group in groups]
+    runs = pa.concat_tables(hits).sort_by([("node", "ascending"), ("start", "ascending")])
+    anchors, nodes, starts, sizes = (runs[name].to_numpy() for name in SKETCHES.names)
     known = read_pieces([ranks], RANKS)
     parts, node = [CONTEXTS.empty_table()], split.number << ROW_BITS
     for batch in rows_of(table, split, [table.id_column, table.text_column]):
-        texts = batch.column(table.text_column)
-        runs = windows.runs_of(texts, length, searched.base)
-        hit = np.flatnonzero(windows.are_in(runs.anchors, shared))
-        if len(hit):
-            runs = windows.Runs(*(cells[hit] for cells in runs))
+        begin, end = np.searchsorted(nodes, [node, node + len(batch)])
+        if begin < end:
+            here = slice(begin, end)
+            own = windows.Runs(nodes[here] - node, starts[here], sizes[here], anchors[here])
             places = pc.index_in(batch.column(table.id_column), value_set=known["id"].combine_chunks())
-            pages = known["page"].combine_chunks().take(places).to_numpy()
-            cells = windows.bytes_of(texts, runs, length).cast(pa.binary())
-            columns = [runs.anchors, node + runs.texts, pages[runs.texts], runs.starts, cells]
-            parts.append(pa.table(columns, schema=CONTEXTS))
+            pages = known["page"].combine_chunks().take(places).to_numpy()[own.texts]
+            cells = windows.bytes_of(batch.column(table.text_column), own, length)
+            parts.append(pa.table([own.anchors, nodes[here], pages, own.starts, cells], schema=CONTEXTS))
         node += len(batch)
     rows = pa.concat_tables(parts)
-    in_buckets(part_file(folder, split), rows, buckets_of(rows["anchor"].to_numpy(), n_buckets), n_buckets)
-    return len(rows)
+    buckets = buckets_of(rows["anchor"].to_numpy(), n_buckets)
+    return in_buckets(part_file(folder, split), rows, buckets, n_buckets)
 
 
 def marks_of(rows: pa.Table, config: DedupConfig, base: int) -> pa.Table:
     """Rows of MARKS. rows: of CONTEXTS, all of those of an anchor."""
     anchors, nodes, pages, starts = (rows[name].to_numpy() for name in CONTEXTS.names[:4])
-    cells = pa.chunked_array([chunk.cast(pa.large_binary()) for chunk in rows["bytes"].chunks], pa.large_binary())
-    found = shared_windows.marks_of(anchors, pages, cells.combine_chunks(), config.substring_bytes, base)
+    cells = rows["bytes"].combine_chunks()
+    found = shared_windows.marks_of(anchors, pages, cells, config.substring_bytes, base)
     own, others = pages[found.runs], pages[found.others]
     begun = starts[found.runs]
     columns = [nodes[found.runs], begun + found.firsts, begun + found.ends, others < own, others, found.pages]

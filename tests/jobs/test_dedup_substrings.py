@@ -13,6 +13,7 @@ from dedups import Dedup, dedup_runs, rows_of
 from stage_tables import files, table
 
 from jobs import dedup, explain, remove
+from pipeline.repeats import small_substrings
 from pipeline.spark.session import LazySession
 from pipeline.store import generations
 from schemas.records import unbalanced
@@ -105,16 +106,16 @@ def test_planted_passages_are_cut_but_for_one_copy_and_nothing_else_is(run: Dedu
 
 
 def many_pages() -> list[Row]:
-    """Passages on up to 200 pages, some twice on one; pages of nothing else, of one byte, without a text; copies."""
+    """Passages on up to 100 pages, some twice on one; pages of nothing else, of one byte, without a text; copies."""
     rng = np.random.default_rng(8)
     passages = [drawn(rng, language, size) for language, size in (("eng", 700), ("tha", 300), ("hin", 2000))]
     rows: list[Row] = []
-    for n in range(200):
+    for n in range(100):
         parts = [drawn(rng, "eng", int(rng.integers(200, 900)))]
         for number, passage in enumerate(passages):
             if n % (1 + 3 * number) == 0:
                 parts += [passage, drawn(rng, "rus", 150)]
-        if n % 50 == 0:
+        if n % 25 == 0:
             parts += [passages[0]]
         rows.append(
             {"id": f"page{n:03}", "text": " ".join(parts), "quality": float(n % 7), "date": f"2024-01-{1 + n % 28:02}"}
@@ -129,13 +130,16 @@ def many_pages() -> list[Row]:
 
 WAYS: dict[str, tuple[list[str], bool, int]] = {
     "one file": ([], False, 1000),
-    "three": ([], False, 70),
-    "eight": ([], False, 26),
-    "shuffles": (["--one-task-documents", "0"], True, 30),
+    "three": ([], False, 37),
+    "eight": ([], False, 14),
+    "shuffles": (["--one-task-documents", "0"], True, 37),
 }
 
 
-def test_the_same_bytes_for_any_partitioning_and_way(run: Dedup, tmp_path: Path) -> None:
+def test_the_same_bytes_for_any_partitioning_and_way(
+    run: Dedup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small_substrings, "SPLITS_A_BUCKET", 2)
     rows, flags = many_pages(), ["--scope", "substring", "--cut-substrings", "--quality-column", "quality"]
     said = {}
     for number, (name, (more, engine, rows_a_file)) in enumerate(WAYS.items()):
@@ -153,7 +157,7 @@ def test_the_same_bytes_for_any_partitioning_and_way(run: Dedup, tmp_path: Path)
     documents, spans, (ledger, examples) = said["one file"]
     assert ledger["dropped"] == {"exact": 1, "substring": 3}
     assert {one["id"] for one in examples if one["reason"] == "substring"} == {"only0", "only1", "only2"}
-    assert max(span["pages"] for span in spans) == 203 - 2
+    assert max(span["pages"] for span in spans) == 103 - 2
     assert {row["id"] for row in documents}.isdisjoint({"only0", "only1", "only2"})
 
 

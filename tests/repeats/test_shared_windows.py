@@ -142,12 +142,12 @@ def test_runs_are_few_whatever_the_page_says() -> None:
 def test_a_passage_on_ten_thousand_pages_and_hashes_that_collide() -> None:
     """No group costs more than its windows: this would take hours if pages were compared with each other."""
     rng = np.random.default_rng(1)
-    passage = "".join(map(chr, rng.integers(97, 123, 400)))
+    passage = "".join(map(chr, rng.integers(97, 123, 130)))
     texts = [f"{n:05}{passage}{n:05}" for n in range(10_000)]
     got = found(texts, 100)
     goes = ~got.spans.kept
     sizes = (got.spans.ends - got.spans.starts)[goes]
-    assert goes.sum() == 9_999 and sizes.min() >= 400 and sizes.max() <= 408  # digits that others have are shared, too
+    assert goes.sum() == 9_999 and sizes.min() >= 130 and sizes.max() <= 138  # digits that others have are shared, too
     assert got.spans.pages.max() == 10_000
     base = 0  # of which all windows with the same last byte have one hash: bytes decide
     cells = pa.array(["abcabd", "xbcabd", "abdabc"], pa.large_binary())

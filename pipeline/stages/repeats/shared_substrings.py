@@ -17,7 +17,7 @@ from pipeline.config import DedupConfig
 from pipeline.repeats import substring_tasks, windows
 from pipeline.repeats.small_lines import step
 from pipeline.repeats.small_substrings import ANCHORS, SharedSpans, gathered
-from pipeline.repeats.substring_tasks import CONTEXTS, MARKS, PAGE_MARKS, RANKS, Piece, Searched
+from pipeline.repeats.substring_tasks import CONTEXTS, MARKS, PAGE_MARKS, RANKS, SKETCHES, Piece, Searched
 from pipeline.spark import tables
 from pipeline.spark.stage_progress import described
 from pipeline.stages import signed
@@ -42,9 +42,9 @@ def share(
     bare = searched._replace(table=searched.table._replace(files=searched.table.files._replace(splits=[])))
     n_tasks = max(2, sum(file.rows for file in signatures) // signed.TASK_ROWS)
     sketching = functools.partial(substring_tasks.sketch, searched=bare, n_buckets=1, folder=place["sketches"])
-    run_tasks(sketching, splits, step("passages", splits))
+    sizes = run_tasks(sketching, splits, step("passages", splits))
     with described(spark, "dedup passages"):
-        sketches = tables.of_files(spark, [part_file(place["sketches"], split) for split in splits])
+        sketches = _table(spark, place["sketches"], splits, sizes, SKETCHES).frame("anchor", "node")
         with_anchors = signed.kept_by_file(_shared(sketches), "node", place["anchors"], _NODE_ANCHORS, n_tasks)
         ids, ranked = _rank(spark, signatures, place["ordered"], place["ranks"], n_tasks)
     items = [
@@ -52,12 +52,13 @@ def share(
         for split in splits
         if split.number in with_anchors and split.number in ranked
     ]
-    reading = functools.partial(_contexts, searched=bare, folder=place["contexts"])
-    run_tasks(reading, items, step("contexts", [split for split, _, _ in items]))
+    reading = functools.partial(_contexts, searched=bare, sketches=place["sketches"], folder=place["contexts"])
+    asked = [split for split, _, _ in items]
+    sizes = run_tasks(reading, items, step("contexts", asked))
     by_split: dict[int, int] = {}
     if items:
         with described(spark, "dedup contexts"):
-            contexts = tables.opened(spark, [part_file(place["contexts"], split) for split, _, _ in items])
+            contexts = _table(spark, place["contexts"], asked, sizes, CONTEXTS)
             marks = tables.settled(_marked(contexts, searched.config, searched.base), place["marks"])
             named = marks.join(ids, "other")
             by_split = signed.kept_by_file(named, "node", place["by_split"], PAGE_MARKS, n_tasks)
@@ -69,6 +70,14 @@ def share(
 
 
 _NODE_ANCHORS = pa.schema([("row", pa.int64()), *ANCHORS])
+
+
+def _table(
+    spark: SparkSession, folder: str, splits: Sequence[Split], sizes: Sequence[int], schema: pa.Schema
+) -> tables.Table:
+    """Files of splits, which no store is asked of."""
+    files = ((part_file(folder, split), size) for split, size in zip(splits, sizes, strict=True))
+    return tables.Table(spark, tables.spark_schema(schema), tuple(files))
 
 
 def _file(folder: str, split: Split) -> str:
@@ -108,10 +117,11 @@ def _rank(
     return ranks.select(F.col("page").alias("other"), F.col("id").alias("other_id")), there
 
 
-def _contexts(item: tuple[Split, str, Piece], searched: Searched, folder: str) -> int:
+def _contexts(item: tuple[Split, str, Piece], searched: Searched, sketches: str, folder: str) -> int:
     split, anchors, ranks = item
     known = substring_tasks.read_pieces([Piece(anchors)], ANCHORS)["anchor"].to_numpy()
-    return substring_tasks.contexts(split, searched, windows.anchor_set(np.unique(known)), ranks, 1, folder)
+    shared, sketched = windows.anchor_set(np.unique(known)), part_file(sketches, split)
+    return substring_tasks.contexts(split, searched, sketched, shared, ranks, 1, folder)
 
 
 def _marked(contexts: tables.Table, config: DedupConfig, base: int) -> DataFrame:
