@@ -29,12 +29,13 @@ ROWS_A_BUCKET = 1 << 16  # documents: what their paragraphs are is added up in o
 OCCURRENCES = pa.schema(
     [
         ("paragraph", pa.int64()),
-        ("text", pa.int64()),  # hash of the page's words
+        ("text", pa.int64()),  # hash of the page's lines
         ("page", pa.int64()),  # of its address, or its id
         ("host", pa.int64()),  # of its host, or its id
         ("n", pa.int32()),  # how often the page has it
     ]
 )
+HERE = pa.schema([("split", pa.int32()), ("row", pa.int32()), *OCCURRENCES])  # and where the page lies
 LISTED = pa.schema(
     [
         ("paragraph", pa.int64()),
@@ -78,18 +79,20 @@ def _mixed(hosts: np.ndarray, rest: np.ndarray) -> np.ndarray:
     return pages
 
 
-def occurrences(found: Paragraphs, pages: Pages) -> pa.RecordBatch:
-    """Rows of OCCURRENCES: the paragraphs of each page, each once."""
+def occurrences(found: Paragraphs, pages: Pages, split: int, first: int) -> pa.RecordBatch:
+    """Rows of HERE: the paragraphs of each page, each once. first: row of the first page in the split."""
     offsets, keys, counts = distinct_keys(found.offsets, found.keys)
     sizes = np.diff(offsets)
     columns = (
+        np.full(len(keys), split, np.int32),
+        np.repeat(np.arange(first, first + len(sizes), dtype=np.int32), sizes),
         keys,
         np.repeat(found.pages, sizes),
         np.repeat(pages.pages, sizes),
         np.repeat(pages.hosts, sizes),
         counts,
     )
-    return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=OCCURRENCES)
+    return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=HERE)
 
 
 def n_buckets(rows: int) -> int:
@@ -104,7 +107,21 @@ def bucket_of(paragraphs: np.ndarray, n: int) -> np.ndarray:
 
 
 def counted(rows: pa.Table) -> pa.Table:
-    """Rows of PARAGRAPH_COUNTS. rows: of OCCURRENCES, all of those of a paragraph."""
+    """Rows of PARAGRAPH_COUNTS. rows: of OCCURRENCES, or HERE, all of those of a paragraph."""
+    keys = rows["paragraph"].to_numpy()
+    order = np.argsort(keys, kind="stable")
+    new = np.ones(len(keys) + 1, np.bool_)
+    new[1:-1] = keys[order[1:]] != keys[order[:-1]]
+    alone = new[:-1] & new[1:]  # most are on one page only
+    once = rows.take(pa.array(order[alone])).select(OCCURRENCES.names)
+    ones, lists = pa.array(np.ones(len(once), np.int64)), pa.array(np.arange(len(once) + 1, dtype=np.int32))
+    page, host = (pa.ListArray.from_arrays(lists, once[name].combine_chunks()) for name in ("page", "host"))
+    columns = [once["paragraph"], ones, ones, once["n"].cast(pa.int64()), page, host]
+    parts = [pa.table(columns, schema=PARAGRAPH_COUNTS), _counted(rows.take(pa.array(order[~alone])))]
+    return pa.concat_tables(parts).sort_by("paragraph").combine_chunks()
+
+
+def _counted(rows: pa.Table) -> pa.Table:
     paragraph, text, page, host, n = (rows[name].to_numpy() for name in OCCURRENCES.names)
     first = _firsts(order := np.lexsort((page, text, paragraph)), paragraph, text)  # copies are one page
     n = np.maximum.reduceat(n[order], first) if len(first) else n

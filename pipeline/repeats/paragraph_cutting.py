@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.kernels.hash_table import HashTable, hash_table
+from pipeline.kernels.compiling import kernel
+from pipeline.kernels.hash_table import HashTable, find, hash_table, may_have
 from pipeline.repeats import page_lines, paragraph_counts, paragraphs
-from pipeline.repeats.paragraph_counts import LISTED, Pages, pages_of
+from pipeline.repeats.paragraph_counts import HERE, LISTED, Pages, pages_of
 from pipeline.repeats.paragraphs import Paragraphs, Parted
 from pipeline.store import storage
 from pipeline.store.document_table import DocumentTable, column_or, rows_of, schema_of
@@ -62,12 +63,14 @@ def _repeated_of(files: tuple[str, ...], identity: str) -> Repeated:
 
 
 def count_split(table: DocumentTable, split: Split, min_letters: int) -> pa.Table:
-    """Rows of paragraph_counts.OCCURRENCES."""
-    parts = [paragraph_counts.OCCURRENCES.empty_table()]
+    """Rows of paragraph_counts.HERE."""
+    parts, first = [HERE.empty_table()], 0
     columns = [name for name in (table.id_column, "url", table.text_column) if name in table.files.schema.names]
     for batch in rows_of(table, split, list(dict.fromkeys(columns))):
         found = paragraphs.paragraphs_of(batch.column(table.text_column), min_letters)
-        parts.append(pa.Table.from_batches([paragraph_counts.occurrences(found, _pages(batch, table))]))
+        here = paragraph_counts.occurrences(found, _pages(batch, table), split.number, first)
+        parts.append(pa.Table.from_batches([here]))
+        first += len(batch)
     return pa.concat_tables(parts)
 
 
@@ -75,36 +78,82 @@ def _pages(batch: pa.RecordBatch, table: DocumentTable) -> Pages:
     return pages_of(column_or(batch, "url", ""), batch.column(table.id_column))
 
 
+def write_here(rows: pa.Table, path: str) -> None:
+    """rows: of HERE. Of hashes nothing is said shorter."""
+    with RowGroupWriter(path, HERE, 1 << 20, compression="lz4", plain=HERE.names[2:6]) as out:
+        out.write(rows)
+
+
 def cut_split(
-    split: Split, files: tuple[str, ...], identity: str, table: DocumentTable, min_letters: int, folder: str
+    split: Split,
+    here: Sequence[str],
+    files: tuple[str, ...],
+    identity: str,
+    table: DocumentTable,
+    min_letters: int,
+    folder: str,
 ) -> int:
     """Writes the split's documents without what repeats, with CUT_PARAGRAPHS, and what was seen, to the FOLDERS of the
-    folder; how many documents. files: rows of LISTED, all that the split has at least."""
+    folder; how many documents. here: the split's rows of HERE; files: rows of LISTED, all that the split has at least.
+    Only documents that have one of these are looked at again."""
     listed = _repeated_of(files, identity)
+    rows, first = _rows_with(here, listed), 0
     own = [field for field in schema_of(table) if field.name != CUT_PARAGRAPHS.name]
     names, schema = [field.name for field in own], pa.schema([*own, CUT_PARAGRAPHS])
     plain, place = (table.id_column, table.text_column), {name: storage.join(folder, name) for name in FOLDERS}
     went, stayed = np.zeros((2, len(listed.rows)), np.int64)
     with (
-        RowGroupWriter(part_file(place["cut"], split), schema, plain=plain, most_bytes=BATCH_BYTES) as out,
+        RowGroupWriter(
+            part_file(place["cut"], split), schema, compression="lz4", plain=plain, most_bytes=BATCH_BYTES
+        ) as out,
         RowGroupWriter(part_file(place["shown"], split), SHOWN) as shown,
     ):
         for batch in rows_of(table, split, names):
-            texts = batch.column(table.text_column)
-            found = paragraphs.paragraphs_of(texts, min_letters)
-            parted = paragraphs.part(found, listed.table, listed.is_cut)
-            _tally(found, parted, went, stayed)
-            shown.write(_shown(batch, table, found, parted, listed))
-            cut = page_lines.without(texts, found.lines, parted.marks)
-            batch = batch.set_column(names.index(table.text_column), table.text_column, cut.texts)
-            out.write(pa.RecordBatch.from_arrays([*batch.columns, pa.array(parted.n_cut)], schema=schema))
-    here = np.flatnonzero(went + stayed)
-    seen = listed.rows.select(PARAGRAPHS.names[:5]).take(pa.array(here))
+            n_cut = np.zeros(len(batch), np.int32)
+            begin, end = np.searchsorted(rows, [first, first + len(batch)])
+            at = rows[begin:end] - first
+            first += len(batch)
+            if len(at):
+                some = batch.take(pa.array(at))
+                texts = some.column(table.text_column)
+                found = paragraphs.paragraphs_of(texts, min_letters)
+                parted = paragraphs.part(found, listed.table, listed.is_cut)
+                _tally(found, parted, went, stayed)
+                shown.write(_shown(some, table, found, parted, listed))
+                n_cut[at] = parted.n_cut
+                whole = batch.column(table.text_column)
+                cut = page_lines.without(texts, found.lines, parted.marks).texts
+                batch = batch.set_column(names.index(table.text_column), table.text_column, _replaced(whole, at, cut))
+            out.write(pa.RecordBatch.from_arrays([*batch.columns, pa.array(n_cut)], schema=schema))
+    some_of = np.flatnonzero(went + stayed)
+    seen = listed.rows.select(PARAGRAPHS.names[:5]).take(pa.array(some_of))
     with RowGroupWriter(part_file(place["seen"], split), PARAGRAPHS) as tallies:
         tallies.write(
-            pa.Table.from_arrays([*seen.columns, pa.array(went[here]), pa.array(stayed[here])], schema=PARAGRAPHS)
+            pa.Table.from_arrays([*seen.columns, pa.array(went[some_of]), pa.array(stayed[some_of])], schema=PARAGRAPHS)
         )
     return out.rows
+
+
+def _rows_with(here: Sequence[str], listed: Repeated) -> np.ndarray:
+    """Rows of a split that have a paragraph of the list, ascending, int64."""
+    rows = pa.concat_tables(read_parquet(path, ["row", "paragraph"]) for path in here)
+    known = _known(rows["paragraph"].to_numpy().view(np.uint64), listed.table)
+    return np.unique(rows["row"].to_numpy()[known]).astype(np.int64)
+
+
+@kernel
+def _known(keys: np.ndarray, table: HashTable) -> np.ndarray:
+    known = np.zeros(len(keys), np.bool_)
+    for place in range(len(keys)):
+        known[place] = may_have(keys[place], table.seen) and find(keys[place], table) >= 0
+    return known
+
+
+def _replaced(texts: pa.Array, at: np.ndarray, new: pa.Array) -> pa.Array:
+    """The texts, with new ones at these places."""
+    places = np.arange(len(texts))
+    places[at] = len(texts) + np.arange(len(at))
+    return pa.concat_arrays([texts, new]).take(pa.array(places))
 
 
 def _tally(found: Paragraphs, parted: Parted, went: np.ndarray, stayed: np.ndarray) -> None:
@@ -115,8 +164,8 @@ def _tally(found: Paragraphs, parted: Parted, went: np.ndarray, stayed: np.ndarr
     goes = np.zeros(len(each), np.bool_)
     np.logical_or.at(goes, np.searchsorted(each, pairs), parted.goes[some])
     places = parted.places[some][first]
-    went += np.bincount(places[goes], minlength=len(went))
-    stayed += np.bincount(places[~goes], minlength=len(stayed))
+    np.add.at(went, places[goes], 1)
+    np.add.at(stayed, places[~goes], 1)
 
 
 def _shown(

@@ -27,8 +27,8 @@ class Paragraphs(NamedTuple):
 
     `lines`: of the texts; `letters` int64, by line. `offsets` int64 (n_texts + 1,): the paragraphs of text i are
     offsets[i] : offsets[i + 1], a block behind its lines. By paragraph: `keys` int64; `firsts` and `lasts` int64, its
-    lines among all of the batch, firsts : lasts. By text: `pages` int64, made of all its words in order: texts that
-    differ in case, spacing and punctuation are one page.
+    lines among all of the batch, firsts : lasts. By text: `pages` int64, made of its lines that have words, in order:
+    texts that differ in case, spacing and punctuation are one page.
     """
 
     lines: Lines
@@ -117,7 +117,7 @@ def _find_paragraphs(
     for text in range(n_texts):
         begin, end = places[text], places[text + 1]
         word, page = word_offsets[text], SEED
-        block, block_letters, block_lines, block_first, block_last = SEED, 0, 0, 0, 0
+        block, block_letters, block_lines, block_first, block_last = word, 0, 0, 0, 0  # block: its first word
         for line in range(line_offsets[text], line_offsets[text + 1]):
             if line_keys[line] != BLANK:
                 first, size = word, 0
@@ -126,11 +126,10 @@ def _find_paragraphs(
                     if data[at] >= 0xE1:
                         worth = _worth(whole(decode(data, at, end)[0]))
                     size += worth * lengths[word]
-                    page = mix(page) + hashes[word]
-                    block = mix(block) + hashes[word]
                     word += 1
                 letters[line] = size
                 if word > first:
+                    page = mix(page) + line_keys[line]
                     block_first = block_first if block_lines else line
                     block_lines, block_letters, block_last = block_lines + 1, block_letters + size, line + 1
                     if size >= least:
@@ -138,10 +137,13 @@ def _find_paragraphs(
                         count += 1
             if line_keys[line] == BLANK or line + 1 == line_offsets[text + 1]:
                 if block_lines > 1 and block_letters >= least:
-                    keys[count] = max(mix(block), np.uint64(1))
+                    key = SEED
+                    for one in range(block, word):
+                        key = mix(key) + hashes[one]
+                    keys[count] = max(mix(key), np.uint64(1))
                     firsts[count], lasts[count] = block_first, block_last
                     count += 1
-                block, block_letters, block_lines = SEED, 0, 0
+                block, block_letters, block_lines = word, 0, 0
         offsets[text + 1], pages[text] = count, mix(page)
     return letters, offsets, keys[:count], firsts[:count], lasts[:count], pages
 

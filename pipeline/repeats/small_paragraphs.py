@@ -9,13 +9,14 @@ import pyarrow as pa
 
 from pipeline.config import DedupConfig
 from pipeline.repeats import paragraph_counts
-from pipeline.repeats.paragraph_counts import LISTED, OCCURRENCES, Limits, bucket_of, n_buckets
+from pipeline.repeats.paragraph_counts import LISTED, Limits, bucket_of, n_buckets
 from pipeline.repeats.paragraph_cutting import (
     SHOWN,
     bucket_file,
     count_split,
     cut_split,
     cut_table,
+    write_here,
     write_seen,
     write_shown,
 )
@@ -60,7 +61,7 @@ def cut_paragraphs(
     files = tuple(storage.join(scratch, "listed", bucket_file(bucket)) for bucket in range(n))
     identity = "".join(map(storage.digest, files))
     cutting = functools.partial(
-        cut_split, files=files, identity=identity, table=table, min_letters=least, folder=scratch
+        _cut, n=n, files=files, identity=identity, table=table, min_letters=least, folder=scratch
     )
     run_tasks(cutting, splits, step("cutting", splits))
     rows = run_tasks(functools.partial(_write, n=n, splits=splits, paths=paths, folder=scratch), range(n))
@@ -104,17 +105,23 @@ def choose_bucket(
 
 
 def _count(split: Split, table: DocumentTable, min_letters: int, n: int, folder: str) -> None:
-    """Writes rows of OCCURRENCES, a file a bucket."""
+    """Writes rows of HERE, a file a bucket."""
     rows = count_split(table, split, min_letters)
     buckets = bucket_of(rows["paragraph"].to_numpy(), n)
     for bucket in range(n):
-        with RowGroupWriter(part_file(storage.join(folder, "counts", str(bucket)), split), OCCURRENCES, 1 << 20) as out:
-            out.write(rows.filter(pa.array(buckets == bucket)))
+        write_here(rows.filter(pa.array(buckets == bucket)), _here(bucket, split, folder))
+
+
+def _here(bucket: int, split: Split, folder: str) -> str:
+    return part_file(storage.join(folder, "counts", str(bucket)), split)
+
+
+def _cut(split: Split, n: int, folder: str, **told: Any) -> int:
+    return cut_split(split, [_here(bucket, split, folder) for bucket in range(n)], folder=folder, **told)
 
 
 def _choose(bucket: int, splits: Sequence[Split], folder: str, **told: Any) -> int:
-    place = storage.join(folder, "counts", str(bucket))
-    rows = pa.concat_tables([read_parquet(part_file(place, split)) for split in splits])
+    rows = pa.concat_tables([read_parquet(_here(bucket, split, folder)) for split in splits])
     return choose_bucket(paragraph_counts.counted(rows), bucket, folder=folder, **told)
 
 

@@ -11,7 +11,6 @@ in one run: `share` is the first by the second.
 
 import argparse
 import json
-import os
 import random
 import sys
 import time
@@ -144,10 +143,9 @@ def _rows(paths: Sequence[str], columns: list[str]) -> Iterator[tuple[Any, ...]]
 
 @contextmanager
 def _timed(name: str, seconds: dict[str, float]) -> Iterator[None]:
-    """On the clock, and of the processors, those of other processes that have ended counted."""
-    began, before = time.monotonic(), sum(os.times()[:4])
+    began = time.monotonic()
     yield
-    seconds[name], seconds[f"{name}_cpu"] = time.monotonic() - began, sum(os.times()[:4]) - before
+    seconds[name] = time.monotonic() - began
 
 
 def body(argv: Sequence[str] | None = None) -> None:
@@ -177,10 +175,9 @@ def body(argv: Sequence[str] | None = None) -> None:
         name: [row for file in cut.files[name] for row in pq.read_table(args.work / "made" / name / file).to_pylist()]
         for name in TABLES[:2]
     }
-    after = [split.path for split in cut.table.files.splits]
+    after = list(dict.fromkeys(split.path for split in cut.table.files.splits))
     told: dict[str, Any] = {"documents": args.documents, "seconds": seconds}
     told["share"] = seconds["paragraphs"] / seconds["signing"]
-    told["share_of_cpu"] = seconds["paragraphs_cpu"] / seconds["signing_cpu"]
     told["rows"] = cut.written
     print(json.dumps(told), flush=True)
     told |= score(

@@ -52,7 +52,7 @@ def test_lines_and_blocks_have_the_keys_of_their_words(texts: list[str]) -> None
         for key, (_, told) in zip(own, wanted, strict=True):
             assert keys.setdefault(key, tuple(told)) == tuple(told)
     assert len(set(keys.values())) == len(keys)
-    every = {text: " ".join(words(text)) for text in texts}
+    every = {text: [words(line) for line in text.split("\n") if words(line)] for text in texts}
     for number, text in enumerate(texts):
         same = [every[text] == every[other] for other in texts]
         assert [page == found.pages[number] for page in found.pages] == same

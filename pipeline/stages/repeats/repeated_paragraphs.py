@@ -8,7 +8,6 @@ What is shuffled to count is four hashes a paragraph of a page, 32 bytes, and ho
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -16,7 +15,15 @@ from pyspark.sql import functions as F
 from pipeline.config import DedupConfig
 from pipeline.duplicates.survivors import split_by_split
 from pipeline.repeats.paragraph_counts import LISTED, OCCURRENCES, n_buckets
-from pipeline.repeats.paragraph_cutting import SHOWN, bucket_file, count_split, cut_split, write_seen, write_shown
+from pipeline.repeats.paragraph_cutting import (
+    SHOWN,
+    bucket_file,
+    count_split,
+    cut_split,
+    write_here,
+    write_seen,
+    write_shown,
+)
 from pipeline.repeats.small_lines import step
 from pipeline.repeats.small_paragraphs import CutTable, as_cut, choose_bucket, limits_of
 from pipeline.spark import tables
@@ -29,7 +36,6 @@ from pipeline.workers.tasks import TaskRunner
 from schemas.repeated_paragraphs import MOST_HASHES, PARAGRAPH_COUNTS, PARAGRAPHS
 
 MOST_TASKS = 4096
-HERE = pa.schema([("split", pa.int32()), *OCCURRENCES])
 Write = Callable[[pa.Table, int], int]  # rows of a bucket, its number: how many it has written
 
 
@@ -47,7 +53,8 @@ def cut_paragraphs(
     counting = functools.partial(_count, table=table, min_letters=least, folder=scratch)
     run_tasks(counting, splits, step("paragraphs", splits))
     with described(spark, "dedup paragraphs"):
-        here = tables.of_files(spark, [part_file(storage.join(scratch, "occurrences"), one) for one in splits])
+        files = [part_file(storage.join(scratch, "occurrences"), one) for one in splits]
+        here = tables.of_files(spark, files, "split", *OCCURRENCES.names)
         choosing = functools.partial(
             choose_bucket, n=n, limits=limits_of(config), crawls=crawls, paths=dict(paths), folder=scratch
         )
@@ -73,10 +80,7 @@ def cut_paragraphs(
 
 def _count(split: Split, table: DocumentTable, min_letters: int, folder: str) -> None:
     """Writes rows of HERE."""
-    rows = count_split(table, split, min_letters)
-    numbers = pa.array(np.full(len(rows), split.number, np.int32))
-    with RowGroupWriter(part_file(storage.join(folder, "occurrences"), split), HERE, 1 << 17) as out:
-        out.write(pa.Table.from_arrays([numbers, *rows.columns], schema=HERE))
+    write_here(count_split(table, split, min_letters), part_file(storage.join(folder, "occurrences"), split))
 
 
 def _counts(here: DataFrame) -> DataFrame:
@@ -141,4 +145,5 @@ def _by_split(here: DataFrame, listed: DataFrame, splits: Sequence[Split], folde
 def _cut(item: tuple[Split, str | None], table: DocumentTable, min_letters: int, folder: str) -> int:
     split, wanted = item
     files = (wanted,) if wanted else ()
-    return cut_split(split, files, "".join(map(storage.digest, files)), table, min_letters, folder)
+    here = [part_file(storage.join(folder, "occurrences"), split)]
+    return cut_split(split, here, files, "".join(map(storage.digest, files)), table, min_letters, folder)
