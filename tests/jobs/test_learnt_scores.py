@@ -15,6 +15,7 @@ from answering import save
 from stage_tables import small
 
 from jobs import clean, dedup, fit_classifier, report
+from pipeline.explaining.verdict import judged_of, rules_of
 from pipeline.scores.classifiers import Classifiers
 from pipeline.words.words import words_of
 
@@ -156,3 +157,14 @@ def test_a_head_over_vectors_of_an_encoder(fitted: Path, tmp_path: Path, capsys:
 
 def given_as(path: Path) -> str:
     return json.dumps({"edu": str(path)})
+
+
+def test_explain_names_the_score_and_its_threshold(root: Path) -> None:
+    rules = rules_of(small(root, "clean/_run.json"))
+    assert rules.notes == ()
+    dropped = next(row for row in rows(root).values() if row["drop_reason"])
+    told = judged_of(dropped, rules, with_votes=False)
+    (rule,) = (one for one in told.rules if one.reason == "score:edu")
+    assert rule.fired and rule.signals == {"score_edu": dropped["score_edu"]}
+    assert [(limit.name, limit.value, limit.source) for limit in rule.limits] == [("min_score_edu", 0.5, "config")]
+    assert told.notes == () and told.reason == "score:edu"
