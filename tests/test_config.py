@@ -37,7 +37,7 @@ FLAGS = {
     "dedup": """
         threshold verify num-perm bands rows false-negative-weight ngram-size min-shingles scheme seed max-bucket
         unlike one-task-documents against quality-column scope min-line-pages min-line-share
-        text-seconds max-failed-text-share""",
+        substring-bytes cut-substrings text-seconds max-failed-text-share""",
     "sample": """
         method temperature weights groups unit tokenizer max-epochs budget min-documents max-host-share genre-lists
         max-genre-share upsampling schedule validation-share min-validation-documents max-validation-bytes shard-bytes
