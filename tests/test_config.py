@@ -38,7 +38,8 @@ FLAGS = {
     "dedup": """
         threshold verify num-perm bands rows false-negative-weight ngram-size min-shingles scheme seed max-bucket
         unlike one-task-documents against quality-column scope min-line-pages min-line-share
-        min-paragraph-pages min-paragraph-hosts min-paragraph-letters text-seconds max-failed-text-share""",
+        min-paragraph-pages min-paragraph-hosts min-paragraph-letters substring-bytes cut-substrings text-seconds
+        max-failed-text-share""",
     "sample": """
         method temperature weights groups unit tokenizer max-epochs budget min-documents max-host-share genre-lists
         max-genre-share upsampling score-column score-weights schedule validation-share min-validation-documents
