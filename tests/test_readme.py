@@ -27,6 +27,7 @@ MAKERS = {line.split(" --output ")[1].split()[0]: line for line in COMMANDS if "
 SOME = ["--languages", "eng_Latn", "deu_Latn"]
 # Said again behind the line's own flags.
 LESS = {
+    "jobs/fit_classifier.py": ["--min-texts", "1"],
     "jobs/fit_language.py": ["--epochs", "1"],
     "train/bench.py": ["--seconds", "0.5"],
     "train/evaluate.py": ["--seeds", "1", "--bits-bytes", "512", "--masked-bytes", "512", *SOME],
@@ -66,6 +67,12 @@ def demo(corpus_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pq.write_table(pa.table({"id": ["d"], "text": ["the same words " * 9]}), folder / "NEW.parquet")
     lines = [f"{line}\n" for row in cleaned(corpus_root) if (line := labelled(row))]
     (folder / "LABELLED.jsonl").write_text("".join(lines), encoding="utf-8")
+    for name, line in (
+        ("GOOD", "The river rose in spring, and the {} bridge was closed. "),
+        ("BAD", "{} river rose\n"),
+    ):
+        texts = [line.format(n % 97) * 12 + f"{n}" for n in range(150)]
+        pq.write_table(pa.table({"text": texts}), folder / f"{name}.parquet")
     (folder / "SENTENCES.txt").write_text("The river is high.\nDer Fluss ist hoch.\n河水很高。\n", encoding="utf-8")
     (folder / "PARALLEL").mkdir()
     (folder / "DICTIONARY").mkdir()
@@ -194,7 +201,9 @@ def test_the_demo_config_is_the_one_of_make_demo() -> None:
 def _in(demo: Path, word: str) -> Path | str:
     """What is below the folder demo/, or is written in capitals, stands in the test's folder; NAME= before it stays."""
     name, sign, path = word.rpartition("=")
-    named = re.match(r"demo/|TABLE|DEDUPED|NEW|LABELLED|TOPICS|SENTENCES|PARALLEL|DICTIONARY|pages\.|hosts\.", path)
+    named = re.match(
+        r"demo/|TABLE|DEDUPED|NEW|LABELLED|GOOD|BAD|TOPICS|SENTENCES|PARALLEL|DICTIONARY|pages\.|hosts\.", path
+    )
     if not named:
         return word
     there = demo / path.removeprefix("demo/")

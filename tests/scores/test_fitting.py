@@ -147,7 +147,7 @@ def test_precision_at_the_kept_share_by_hand() -> None:
     assert judging.kept(scores, 0.3).sum() == pytest.approx(30)
     assert found.precision == pytest.approx((9 + 20 * 0.5) / 30)
     assert found.recall == pytest.approx((9 + 20 * 0.5) / 49)
-    assert found.precision_interval is not None and found.precision_interval.low < found.precision
+    assert found.precision and found.precision_interval and found.precision_interval.low < found.precision
     few = judging.judged(scores[:25], is_good[:25], hosts[:25], 0.3)
     assert few.auc is None and (few.good, few.bad, few.hosts) == (24, 1, 20)
     perfect = judging.judged(is_good.astype(float), is_good, hosts, 0.3)

@@ -12,6 +12,8 @@ import numpy as np
 from pipeline.language.labels import PREFIX
 from schemas.errors import UserError
 
+LEAST_QUANTISED = 256  # rows, as many as there are centroids
+
 
 class Settings(NamedTuple):
     """fastText's own names in words. `rows`: words and n-grams that the quantised model keeps."""
@@ -30,8 +32,8 @@ class Settings(NamedTuple):
 
 
 def fit(lines: Iterable[tuple[str, str]], settings: Settings, output: str | Path, seed: int = 0) -> None:
-    """Writes the model, dense where `rows` is 0. With one thread the same lines give the same file. The lines' order is
-    by chance, from the seed. UserError where the library is missing."""
+    """Writes the model, dense where `rows` is 0 or the library finds too little to quantise. With one thread the same
+    lines give the same file. The lines' order is by chance, from the seed. UserError where the library is missing."""
     fasttext = library()
     pairs = list(lines)
     with tempfile.TemporaryDirectory() as folder:
@@ -45,7 +47,7 @@ def fit(lines: Iterable[tuple[str, str]], settings: Settings, output: str | Path
             epoch=settings.epochs, lr=settings.rate, minCount=settings.min_count, loss=settings.loss,
             thread=settings.threads, wordNgrams=settings.word_ngrams, verbose=0, seed=seed,
         )  # fmt: skip
-        if settings.rows:
+        if settings.rows and model.get_input_matrix().shape[0] >= LEAST_QUANTISED:
             model.quantize(path, cutoff=settings.rows, retrain=False, qnorm=True, dsub=2, verbose=0)
         model.save_model(str(output))
 
