@@ -4,6 +4,7 @@ line of JSON when a task ends and every second within one.
 It is for the eyes only: what cannot be told is not told, and no work waits for it. Where nobody looks nothing is sent.
 """
 
+import encodings.idna  # noqa: F401 (else a fork while another thread imports it would wait for its lock for ever)
 import json
 import os
 import socket
