@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.repeats.substring_tasks import CONTEXTS
-from pipeline.stages import shared_substrings
+from pipeline.stages.repeats import shared_substrings
 
 
 @settings(max_examples=50, deadline=None)
