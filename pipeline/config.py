@@ -29,7 +29,7 @@ from pipeline.quality.profiles import STOP_WORDS, Profiles, crossed, folded
 from pipeline.quality.rules import Rule, Thresholds, chosen
 from pipeline.words.scripts import SCRIPTS as LETTER_SCRIPTS
 from schemas.errors import UserError
-from schemas.repeated_paragraphs import MOST_HASHES
+from schemas.repeats import MOST_HASHES
 from schemas.scores import THRESHOLD, score_fields
 
 SCRIPTS = sorted({*LETTER_SCRIPTS, "Jpan"} - {"Hira", "Kana"})  # what a document's script can be

@@ -13,7 +13,7 @@ from pipeline.store.examples import Shown, example_rows
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, Split, part_file
-from schemas.repeated_lines import CUT_LINES
+from schemas.repeats import CUT_LINES
 
 VERDICTS = pa.schema(
     [

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pipeline.explaining.corpus import Corpus
 from pipeline.explaining.story import Passage, Passages
 from pipeline.keys.page_rows import Row
-from schemas.shared_spans import SPANS
+from schemas.repeats import SPANS
 
 LOOKED_AT = 100_000  # rows
 

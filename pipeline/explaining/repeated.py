@@ -14,7 +14,7 @@ from pipeline.kernels.arrow_text import from_strings
 from pipeline.kernels.hash_table import hash_table
 from pipeline.repeats import paragraphs
 from pipeline.store.parquet_files import open_parquet
-from schemas.repeated_paragraphs import EXAMPLE_CHARACTERS
+from schemas.repeats import EXAMPLE_CHARACTERS
 
 PAGES = ("id", "url")
 

@@ -154,7 +154,7 @@ class Elsewhere:
 @dataclass(frozen=True, slots=True)
 class RepeatedParagraph:
     """Of a page, one that is often enough to be cut, as it stood there. The numbers are those of
-    schemas.repeated_paragraphs.PARAGRAPHS. elsewhere: some of the other pages."""
+    schemas.repeats.PARAGRAPHS. elsewhere: some of the other pages."""
 
     text: str
     pages: int

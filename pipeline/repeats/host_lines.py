@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from xxhash import xxh64_intdigest
 
 from pipeline.repeats import page_lines
-from schemas.repeated_lines import LINES
+from schemas.repeats import LINES
 
 EXAMPLE_CHARACTERS = 300
 # Authority (without user and port), then what follows up to the fragment. Without `//` there is no authority.

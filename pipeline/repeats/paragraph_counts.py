@@ -23,7 +23,7 @@ from pipeline.repeats.page_lines import distinct_keys
 from pipeline.repeats.paragraphs import Paragraphs
 from pipeline.store.parquet_files import open_parquet
 from pipeline.words.words import mix
-from schemas.repeated_paragraphs import EXAMPLES, MOST_HASHES, PARAGRAPH_COUNTS
+from schemas.repeats import EXAMPLES, MOST_HASHES, PARAGRAPH_COUNTS
 
 ROWS_A_BUCKET = 1 << 16  # documents: what their paragraphs are is added up in one task
 OCCURRENCES = pa.schema(

@@ -19,7 +19,7 @@ from pipeline.store.document_table import DocumentTable, column_or, rows_of, sch
 from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, Split, SplitTable, part_file, split_table
-from schemas.repeated_paragraphs import (
+from schemas.repeats import (
     CUT_PARAGRAPHS,
     EXAMPLE_CHARACTERS,
     EXAMPLES,

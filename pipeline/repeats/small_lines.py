@@ -20,7 +20,7 @@ from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, Split, part_file, split_table
 from pipeline.workers.tasks import Step, TaskRunner
 from schemas.records import EXAMPLES_A_REASON
-from schemas.repeated_lines import CUT_LINES, LINES
+from schemas.repeats import CUT_LINES, LINES
 
 LINES_FILE = "part-00000.parquet"
 ROWS_A_BUCKET = 100_000  # of the table: the lines of so many pages are added up in one task

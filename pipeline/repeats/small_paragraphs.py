@@ -27,7 +27,7 @@ from pipeline.store.parquet_files import read_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import Split, part_file
 from pipeline.workers.tasks import TaskRunner
-from schemas.repeated_paragraphs import PARAGRAPH_COUNTS, PARAGRAPHS
+from schemas.repeats import PARAGRAPH_COUNTS, PARAGRAPHS
 
 HASHES = ("page_hashes", "host_hashes")
 TABLES = ("paragraphs", "paragraph_examples", "paragraph_counts")  # that it writes

@@ -26,7 +26,7 @@ from pipeline.store.parquet_files import open_parquet
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import BATCH_BYTES, Split, part_file
 from schemas.records import EXAMPLES_A_REASON
-from schemas.shared_spans import CUT_BYTES, SHARED_BYTES, SPANS
+from schemas.repeats import CUT_BYTES, SHARED_BYTES, SPANS
 
 ROW_BITS = 32
 FIGURES = ("spans", "shared_documents", "shared_bytes", "cut_bytes")

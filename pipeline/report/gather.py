@@ -20,8 +20,7 @@ from schemas.distributions import CLUSTERS, DISTRIBUTIONS, Distribution, LargeCl
 from schemas.errors import UserError
 from schemas.extract import FAILED, INPUTS
 from schemas.records import EXAMPLES, LEDGER, STAGES, Example, Ledger, RunRecord
-from schemas.repeated_lines import LINES
-from schemas.repeated_paragraphs import PARAGRAPH_EXAMPLES, PARAGRAPHS
+from schemas.repeats import LINES, PARAGRAPH_EXAMPLES, PARAGRAPHS
 from schemas.scores import SCORES, LearntRule
 from schemas.vocab import REPORT
 

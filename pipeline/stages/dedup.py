@@ -33,7 +33,7 @@ from pipeline.store.document_table import DocumentTable
 from pipeline.store.table_splits import part_file
 from schemas.dedup import SIGNING_FAILED
 from schemas.records import EXAMPLES_A_REASON
-from schemas.repeated_lines import CUT_LINES
+from schemas.repeats import CUT_LINES
 
 VERSION = 5
 READ = (*PLACE, "id", "text", "url", "date", "language", "language_script", "quality")  # of a document

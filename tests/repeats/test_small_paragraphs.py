@@ -14,7 +14,7 @@ from pipeline.repeats import paragraph_counts
 from pipeline.repeats.paragraph_counts import OCCURRENCES, bucket_of, counted, listed, stored_counts
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.words.words import words
-from schemas.repeated_paragraphs import MOST_HASHES, PARAGRAPH_COUNTS, PARAGRAPHS
+from schemas.repeats import MOST_HASHES, PARAGRAPH_COUNTS, PARAGRAPHS
 
 
 class Known(NamedTuple):

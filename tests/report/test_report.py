@@ -208,7 +208,7 @@ def test_only_the_worst_archives(tmp_path: Path) -> None:
 def test_lines_that_hosts_repeat(corpus: Path, page: Page) -> None:
     from pyarrow import Table, parquet
 
-    from schemas.repeated_lines import LINES
+    from schemas.repeats import LINES
 
     assert "Lines that hosts repeat" not in page()
     rows = [

@@ -14,7 +14,7 @@ from pipeline.repeats.page_lines import lines_of
 from pipeline.spark import tables
 from pipeline.stages.repeats import repeated_lines
 from pipeline.words.words import words
-from schemas.repeated_lines import LINES
+from schemas.repeats import LINES
 
 COLUMNS = "id string, url string, text string"
 # Menu, footer and the words of which articles are made.

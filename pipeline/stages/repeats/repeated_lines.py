@@ -13,7 +13,7 @@ from pyspark.sql.types import IntegerType, StructField, StructType
 
 from pipeline.repeats import host_lines, page_lines
 from pipeline.spark import tables
-from schemas.repeated_lines import LINES
+from schemas.repeats import LINES
 
 VERSION = 1
 REQUIRED = ("url", "text")

@@ -33,7 +33,7 @@ from pipeline.store.document_table import DocumentTable
 from pipeline.store.row_groups import RowGroupWriter
 from pipeline.store.table_splits import Split, part_file
 from pipeline.workers.tasks import TaskRunner
-from schemas.repeated_paragraphs import MOST_HASHES, PARAGRAPH_COUNTS, PARAGRAPHS
+from schemas.repeats import MOST_HASHES, PARAGRAPH_COUNTS, PARAGRAPHS
 
 MOST_TASKS = 4096
 Write = Callable[[pa.Table, int], int]  # rows of a bucket, its number: how many it has written
